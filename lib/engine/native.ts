@@ -1,3 +1,104 @@
+/**
+ * The one door to the native backend: tfjs itself, raw TensorFlow operations, and what the process runs on.
+ *
+ * Raw operations give access to kernels that tfjs does not name (fused batch norm, explicit padding, NMS).
+ * They follow TensorFlow's C++ operation reference: inputs in its order, every attribute without a default given.
+ */
+import type { DataType, Tensor, TensorInfo } from '@tensorflow/tfjs-core'
 import * as tf from '@tensorflow/tfjs-node-gpu'
 
 export { tf }
+
+export type AttributeValue = boolean | number | string | number[] | { shape: number[] }
+
+/** One attribute as the addon takes it; `type` is TensorFlow's TF_AttrType number. */
+export interface Attribute {
+  readonly name: string
+  readonly type: number
+  readonly value: unknown
+}
+
+/** What the addon returns for one output. */
+export interface TensorMetadata {
+  readonly id: number
+  readonly shape: number[]
+  readonly dtype: number
+}
+
+/** The addon's functions that this library uses; properties of the addon itself are read-only. */
+export interface Binding {
+  createTensor(shape: number[], dtype: number, buffer: ArrayBufferView | unknown[]): number
+  deleteTensor(id: number): void
+  tensorDataSync(id: number): Float32Array | Int32Array | Uint8Array
+  executeOp(name: string, attributes: Attribute[], inputs: number[], outputs: number): TensorMetadata[]
+  loadSavedModel(directory: string, tags: string): number
+  deleteSavedModel(id: number): void
+  runSavedModel(id: number, inputs: number[], inputNames: string, outputNames: string): TensorMetadata[]
+  getNumOfTensors(): number
+  getNumOfSavedModels(): number
+  isUsingGpuDevice(): boolean
+  readonly TF_Version: string
+}
+
+/** The members of tfjs-node's backend that are needed beside its public ones. */
+interface NativeBackend {
+  binding: Binding
+  executeMultipleOutputs(name: string, attributes: Attribute[], inputs: TensorInfo[], outputs: number): Tensor[]
+  getInputTensorIds(tensors: TensorInfo[]): number[]
+  createOutputTensor(metadata: TensorMetadata): Tensor
+}
+
+/** TF_AttrType and TF_DataType numbers of TensorFlow's C API. */
+export const ATTR = { string: 0, int: 1, float: 2, bool: 3, type: 4, shape: 5 } as const
+export const DTYPE = { float32: 1, int32: 3, bool: 10, bfloat16: 14, float16: 19, resource: 20 } as const
+
+function isNativeBackend(candidate: object): candidate is NativeBackend {
+  return 'binding' in candidate && 'executeMultipleOutputs' in candidate && 'getInputTensorIds' in candidate
+}
+
+/**
+ * The active native backend.
+ * @throws Error when tfjs runs on another backend (the addon could not be loaded, or setBackend was called).
+ */
+export function nativeBackend(): NativeBackend {
+  const backend: object = tf.backend()
+  if (!isNativeBackend(backend)) {
+    throw new Error(`expected tfjs to run on its native backend, found "${tf.getBackend()}"; run "npm run doctor"`)
+  }
+  return backend
+}
+
+export const attribute = {
+  int: (name: string, value: number | number[]): Attribute => ({ name, type: ATTR.int, value }),
+  float: (name: string, value: number | number[]): Attribute => ({ name, type: ATTR.float, value }),
+  bool: (name: string, value: boolean): Attribute => ({ name, type: ATTR.bool, value }),
+  string: (name: string, value: string): Attribute => ({ name, type: ATTR.string, value }),
+  type: (name: string, dtype: keyof typeof DTYPE): Attribute => ({ name, type: ATTR.type, value: DTYPE[dtype] }),
+}
+
+/** Runs one TensorFlow operation by name and returns its `outputs` outputs. Not differentiable by itself. */
+export function execute(name: string, attributes: Attribute[], inputs: Tensor[], outputs = 1): Tensor[] {
+  return nativeBackend().executeMultipleOutputs(name, attributes, inputs, outputs)
+}
+
+/** The native ids of tensors; uploads values that tfjs still holds on the JavaScript side. */
+export function nativeIds(tensors: TensorInfo[]): number[] {
+  return nativeBackend().getInputTensorIds(tensors)
+}
+
+/** Makes a tfjs tensor that owns a native output. */
+export function adopt(metadata: TensorMetadata): Tensor {
+  return nativeBackend().createOutputTensor(metadata)
+}
+
+/** Like tf.tidy, for results that are no tensors: every tensor made inside is freed, whatever `body` returns. */
+export function scoped<T>(body: () => T): T {
+  tf.engine().startScope()
+  try {
+    return body()
+  } finally {
+    tf.engine().endScope()
+  }
+}
+
+export type { DataType, Tensor, TensorInfo }

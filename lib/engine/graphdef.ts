@@ -1,0 +1,145 @@
+/// <reference path="./api_pb.d.ts" />
+/** Graph nodes as a TensorFlow SavedModel (GraphDef in protocol buffers, schema version 1). */
+import * as proto from '@tensorflow/tfjs-node-gpu/dist/proto/api_pb'
+import { ATTR, type Attribute, DTYPE } from './native'
+import type { Constant, GraphNode } from './recorder'
+
+/** GraphDef producer version: past 27 the importer validates shapes and types as current TensorFlow does. */
+const PRODUCER = 1882
+
+/** Number of leading inputs counted by the attribute N, which eager execution infers and a GraphDef must spell out. */
+const COUNTED_INPUTS: { readonly [operation: string]: (inputs: number) => number } = {
+  AddN: (inputs) => inputs,
+  Pack: (inputs) => inputs,
+  ConcatV2: (inputs) => inputs - 1,
+}
+
+function shapeMessage(shape: readonly number[]): proto.TensorShape {
+  const message = new proto.TensorShape()
+  message.setDimList(
+    shape.map((size) => {
+      const dimension = new proto.TensorShape.Dim()
+      dimension.setSize(size)
+      return dimension
+    }),
+  )
+  return message
+}
+
+function attributeMessage(attribute: Attribute): proto.AttrValue {
+  const message = new proto.AttrValue()
+  const { type, value } = attribute
+  if (type === ATTR.string && typeof value === 'string') message.setS(Buffer.from(value))
+  else if (type === ATTR.bool && typeof value === 'boolean') message.setB(value)
+  else if (type === ATTR.type && typeof value === 'number') message.setType(value)
+  else if (type === ATTR.int && typeof value === 'number') message.setI(value)
+  else if (type === ATTR.float && typeof value === 'number') message.setF(value)
+  else if (type === ATTR.shape && Array.isArray(value)) message.setShape(shapeMessage(value.map(Number)))
+  else if ((type === ATTR.int || type === ATTR.float) && Array.isArray(value)) {
+    const list = new proto.AttrValue.ListValue()
+    const numbers = value.map(Number)
+    if (type === ATTR.int) list.setIList(numbers)
+    else list.setFList(numbers)
+    message.setList(list)
+  } else {
+    throw new Error(`attribute "${attribute.name}" of type ${type} with value ${String(value)} cannot be recorded`)
+  }
+  return message
+}
+
+function tensorMessage(constant: Constant): proto.Tensor {
+  const message = new proto.Tensor()
+  message.setDtype(constant.dtype)
+  message.setTensorShape(shapeMessage(constant.shape))
+  message.setTensorContent(constant.bytes)
+  return message
+}
+
+function nodeMessage(node: GraphNode): proto.NodeDef {
+  const message = new proto.NodeDef()
+  message.setName(node.name)
+  message.setOp(node.operation)
+  const inputs = node.inputs.map(({ node: name, index }) => (index === 0 ? name : `${name}:${index}`))
+  message.setInputList([...inputs, ...(node.after ?? []).map((name) => `^${name}`)])
+  const attributes = message.getAttrMap()
+  for (const attribute of node.attributes) {
+    try {
+      attributes.set(attribute.name, attributeMessage(attribute))
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      throw new Error(`compile: operation ${node.operation} at ${node.origin ?? 'unknown place'}: ${reason}`)
+    }
+  }
+  const counted = COUNTED_INPUTS[node.operation]
+  if (counted) attributes.set('N', attributeMessage({ name: 'N', type: ATTR.int, value: counted(node.inputs.length) }))
+  if (node.constant) {
+    attributes.set('dtype', attributeMessage({ name: 'dtype', type: ATTR.type, value: node.constant.dtype }))
+    const value = new proto.AttrValue()
+    value.setTensor(tensorMessage(node.constant))
+    attributes.set('value', value)
+  }
+  return message
+}
+
+/** The bytes of a `saved_model.pb` that holds the graph under the tag "serve". */
+export function savedModel(nodes: readonly GraphNode[]): Uint8Array {
+  const graph = new proto.GraphDef()
+  graph.setNodeList(nodes.map(nodeMessage))
+  const versions = new proto.VersionDef()
+  versions.setProducer(PRODUCER)
+  graph.setVersions(versions)
+  const info = new proto.MetaGraphDef.MetaInfoDef()
+  info.setTagsList(['serve'])
+  const meta = new proto.MetaGraphDef()
+  meta.setMetaInfoDef(info)
+  meta.setGraphDef(graph)
+  const model = new proto.SavedModel()
+  model.setSavedModelSchemaVersion(1)
+  model.setMetaGraphsList([meta])
+  return model.serializeBinary()
+}
+
+const float32 = DTYPE.float32
+const typed = (name: string, dtype: number): Attribute => ({ name, type: ATTR.type, value: dtype })
+
+/** A value that is fed at every run. */
+export function placeholder(name: string, dtype: number, shape: readonly number[]): GraphNode {
+  const attributes = [typed('dtype', dtype), { name: 'shape', type: ATTR.shape, value: shape }]
+  return { name, operation: 'Placeholder', inputs: [], attributes }
+}
+
+/** Nodes of a float32 variable called `name`: its handle, its value before the run, and its initialisation. */
+export function variableNodes(name: string, shape: readonly number[]) {
+  const from = (node: string) => ({ node, index: 0 })
+  const handle: GraphNode = {
+    name: `${name}/handle`,
+    operation: 'VarHandleOp',
+    inputs: [],
+    attributes: [
+      typed('dtype', float32),
+      { name: 'shape', type: ATTR.shape, value: shape },
+      { name: 'shared_name', type: ATTR.string, value: name },
+    ],
+  }
+  const read = (suffix: string, after: readonly string[] = []): GraphNode => ({
+    name: `${name}/${suffix}`,
+    operation: 'ReadVariableOp',
+    inputs: [from(handle.name)],
+    attributes: [typed('dtype', float32)],
+    after,
+  })
+  const assign = (suffix: string, value: { node: string; index: number }, after: readonly string[]): GraphNode => ({
+    name: `${name}/${suffix}`,
+    operation: 'AssignVariableOp',
+    inputs: [from(handle.name), value],
+    attributes: [typed('dtype', float32)],
+    after,
+  })
+  return { handle, read, assign }
+}
+
+/** A constant true that can be fetched once the named nodes have run. */
+export function barrier(name: string, after: readonly string[]): GraphNode {
+  const constant = { dtype: DTYPE.bool, shape: [], bytes: Uint8Array.of(1) }
+  return { name, operation: 'Const', inputs: [], attributes: [], constant, after }
+}

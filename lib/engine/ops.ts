@@ -1,0 +1,193 @@
+/**
+ * Fused, differentiable operations that tfjs lacks or builds from many small ones. Layout NHWC, float32.
+ *
+ * Each is one native kernel forward and one per gradient, on the CPU (oneDNN) and on CUDA (cuDNN) alike, and all of
+ * them can be recorded by `compile`.
+ */
+import { attribute, execute, type Tensor, tf } from './native'
+import { inFloat32 } from './precision'
+
+type Padding = 'same' | 'valid' | number
+
+export interface Conv2dOptions {
+  readonly stride?: number
+  /** 'same' and 'valid' as TensorFlow defines them, or that many zeros on every side (Darknet). */
+  readonly padding?: Padding
+  /** Keeps this convolution and its gradients in float32 when the graph is compiled in a lower precision. */
+  readonly float32?: boolean
+}
+
+function convolutionAttributes(stride: number, padding: Padding) {
+  const explicit = typeof padding === 'number'
+  return [
+    attribute.type('T', 'float32'),
+    attribute.int('strides', [1, stride, stride, 1]),
+    attribute.bool('use_cudnn_on_gpu', true),
+    attribute.string('padding', explicit ? 'EXPLICIT' : padding.toUpperCase()),
+    attribute.int('explicit_paddings', explicit ? [0, 0, padding, padding, padding, padding, 0, 0] : []),
+    attribute.string('data_format', 'NHWC'),
+    attribute.int('dilations', [1, 1, 1, 1]),
+  ]
+}
+
+/**
+ * 2-D convolution y[n,i,j,o] = sum_{u,v,c} x[n, i*stride+u-p, j*stride+v-p, c] * kernel[u,v,c,o], without bias.
+ *
+ * @param x [n, h, w, in]
+ * @param kernel [kh, kw, in, out]
+ * @returns [n, h', w', out]
+ */
+export function conv2d(x: tf.Tensor4D, kernel: tf.Tensor4D, options: Conv2dOptions = {}): tf.Tensor4D {
+  const { stride = 1, padding = 'same', float32 = false } = options
+  if (x.shape[3] !== kernel.shape[2]) {
+    throw new Error(
+      `conv2d: expected x [n, h, w, ${kernel.shape[2]}] for a kernel [${kernel.shape}], found x [${x.shape}]`,
+    )
+  }
+  const run = <T>(body: () => T): T => (float32 ? inFloat32(body) : body())
+  const attributes = () => convolutionAttributes(stride, padding)
+  const operation = tf.customGrad((input, weights, save) => {
+    const image = input as Tensor
+    const filter = weights as Tensor
+    ;(save as (tensors: Tensor[]) => void)([image, filter])
+    const value = run(() => execute('Conv2D', attributes(), [image, filter])[0]!)
+    return {
+      value,
+      gradFunc: (dy: Tensor, saved: Tensor[]) => {
+        const [savedImage, savedFilter] = saved as [Tensor, Tensor]
+        return run(() => [
+          execute('Conv2DBackpropInput', attributes(), [tf.tensor1d(savedImage.shape, 'int32'), savedFilter, dy])[0]!,
+          execute('Conv2DBackpropFilter', attributes(), [savedImage, tf.tensor1d(savedFilter.shape, 'int32'), dy])[0]!,
+        ])
+      },
+    }
+  })
+  return operation(x, kernel) as tf.Tensor4D
+}
+
+/**
+ * Transposed 2-D convolution by a factor of `stride`, the gradient of `conv2d` with regard to its input.
+ *
+ * @param x [n, h, w, in]
+ * @param kernel [k, k, out, in]
+ * @returns [n, h * stride, w * stride, out]
+ */
+export function conv2dTranspose(x: tf.Tensor4D, kernel: tf.Tensor4D, stride: number): tf.Tensor4D {
+  const [n, h, w] = x.shape
+  const attributes = () => convolutionAttributes(stride, 'same')
+  const operation = tf.customGrad((input, weights, save) => {
+    const image = input as Tensor
+    const filter = weights as Tensor
+    ;(save as (tensors: Tensor[]) => void)([image, filter])
+    const size = tf.tensor1d([n, h * stride, w * stride, filter.shape[2]!], 'int32')
+    return {
+      value: execute('Conv2DBackpropInput', attributes(), [size, filter, image])[0]!,
+      gradFunc: (dy: Tensor, saved: Tensor[]) => {
+        const [savedImage, savedFilter] = saved as [Tensor, Tensor]
+        const filterSize = tf.tensor1d(savedFilter.shape, 'int32')
+        return [
+          execute('Conv2D', attributes(), [dy, savedFilter])[0]!,
+          execute('Conv2DBackpropFilter', attributes(), [dy, filterSize, savedImage])[0]!,
+        ]
+      },
+    }
+  })
+  return operation(x, kernel) as tf.Tensor4D
+}
+
+export interface BatchNormOptions {
+  readonly epsilon: number
+  /**
+   * Called during the forward pass with the batch's mean and unbiased variance per channel. The tensors live only
+   * as long as the call.
+   */
+  readonly onStatistics?: (mean: tf.Tensor1D, variance: tf.Tensor1D) => void
+}
+
+function batchNormAttributes(epsilon: number, training: boolean) {
+  return [
+    attribute.type('T', 'float32'),
+    attribute.type('U', 'float32'),
+    attribute.float('epsilon', epsilon),
+    attribute.string('data_format', 'NHWC'),
+    attribute.bool('is_training', training),
+  ]
+}
+
+/**
+ * Batch normalisation with the batch's own statistics: y = gamma * (x - mean) / sqrt(var + eps) + beta, mean and
+ * (biased) variance over n, h, w. Ioffe & Szegedy 2015, algorithm 1.
+ *
+ * @param x [n, h, w, c]; gamma, beta [c]
+ */
+export function batchNormTraining(
+  x: tf.Tensor4D,
+  gamma: tf.Tensor1D,
+  beta: tf.Tensor1D,
+  options: BatchNormOptions,
+): tf.Tensor4D {
+  const { epsilon, onStatistics } = options
+  const operation = tf.customGrad((input, scale, offset, save) => {
+    const image = input as Tensor
+    const [gammaIn, betaIn] = [scale as Tensor, offset as Tensor]
+    const attributes = [...batchNormAttributes(epsilon, true), attribute.float('exponential_avg_factor', 1)]
+    const empty = tf.tensor1d([], 'float32')
+    const inputs = [image, gammaIn, betaIn, empty, empty]
+    const [y, mean, variance, reserve1, reserve2, reserve3] = execute('FusedBatchNormV3', attributes, inputs, 6)
+    onStatistics?.(mean as tf.Tensor1D, variance as tf.Tensor1D)
+    ;(save as (tensors: Tensor[]) => void)([image, gammaIn, reserve1!, reserve2!, reserve3!])
+    return {
+      value: y!,
+      gradFunc: (dy: Tensor, saved: Tensor[]) => {
+        const [savedImage, savedGamma, ...reserves] = saved as [Tensor, Tensor, ...Tensor[]]
+        const [dx, dGamma, dBeta] = execute(
+          'FusedBatchNormGradV3',
+          batchNormAttributes(epsilon, true),
+          [dy, savedImage, savedGamma, ...reserves],
+          5,
+        )
+        return [dx!, dGamma!, dBeta!]
+      },
+    }
+  })
+  return operation(x, gamma, beta) as tf.Tensor4D
+}
+
+/** Leaky rectifier y = x for x > 0, alpha * x otherwise. */
+export function leakyRelu(x: tf.Tensor4D, alpha: number): tf.Tensor4D {
+  const attributes = () => [attribute.type('T', 'float32'), attribute.float('alpha', alpha)]
+  const operation = tf.customGrad((input, save) => {
+    const features = input as Tensor
+    ;(save as (tensors: Tensor[]) => void)([features])
+    return {
+      value: execute('LeakyRelu', attributes(), [features])[0]!,
+      gradFunc: (dy: Tensor, saved: Tensor[]) => execute('LeakyReluGrad', attributes(), [dy, saved[0]!])[0]!,
+    }
+  })
+  return operation(x) as tf.Tensor4D
+}
+
+/**
+ * Class-agnostic greedy NMS on the device (TensorFlow's NonMaxSuppressionV3): keeps boxes by descending score,
+ * dropping those whose IoU with a kept one is strictly above `iouThreshold`. Equal scores keep the lower index.
+ *
+ * @param boxes [count, 4] as y1 x1 y2 x2; scores [count]
+ * @returns indices of the kept boxes, int32 [kept]
+ */
+export function nonMaxSuppression(
+  boxes: tf.Tensor2D,
+  scores: tf.Tensor1D,
+  limit: number,
+  iouThreshold: number,
+  scoreThreshold: number,
+): tf.Tensor1D {
+  const attributes = [attribute.type('T', 'float32'), attribute.type('T_threshold', 'float32')]
+  const inputs = [
+    boxes,
+    scores,
+    tf.scalar(limit, 'int32'),
+    tf.scalar(iouThreshold),
+    tf.scalar(scoreThreshold),
+  ]
+  return execute('NonMaxSuppressionV3', attributes, inputs)[0] as tf.Tensor1D
+}

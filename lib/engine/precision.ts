@@ -1,0 +1,127 @@
+/**
+ * Mixed precision as a rewrite of a recorded graph.
+ *
+ * The rules are those of automatic mixed precision (Micikevicius et al. 2018): convolutions, batch normalisation and
+ * activations compute in the low type; operations that only move or add such values follow their inputs; everything
+ * else (losses, statistics, optimizer, master weights) stays in float32. Casts are inserted where the two meet.
+ */
+import { ATTR, DTYPE } from './native'
+import type { GraphNode, NodeOutput } from './recorder'
+
+export type Precision = 'float32' | 'bfloat16' | 'float16'
+
+let pinned = 0
+
+/** Runs `body`; operations recorded inside stay in float32 whatever precision the graph is compiled in. */
+export function inFloat32<T>(body: () => T): T {
+  pinned++
+  try {
+    return body()
+  } finally {
+    pinned--
+  }
+}
+
+/** Whether an operation recorded now is pinned to float32. */
+export function pinnedToFloat32(): boolean {
+  return pinned > 0
+}
+
+interface Rule {
+  /** Positions of the inputs that take the low type ('all': every one). */
+  readonly inputs: readonly number[] | 'all'
+  /** Number of leading outputs that come in the low type. */
+  readonly outputs: number
+  /** Compute low whatever the inputs are, or only where all of them are low already. */
+  readonly when: 'always' | 'inputs are low'
+}
+
+const always = (inputs: readonly number[]): Rule => ({ inputs, outputs: 1, when: 'always' })
+const follows = (inputs: readonly number[] | 'all'): Rule => ({ inputs, outputs: 1, when: 'inputs are low' })
+
+const RULES: { readonly [operation: string]: Rule } = {
+  Conv2D: always([0, 1]),
+  Conv2DBackpropInput: always([1, 2]),
+  Conv2DBackpropFilter: always([0, 2]),
+  FusedBatchNormV3: always([0]),
+  FusedBatchNormGradV3: always([0, 1]),
+  LeakyRelu: follows([0]),
+  LeakyReluGrad: follows([0, 1]),
+  Add: follows([0, 1]),
+  AddV2: follows([0, 1]),
+  AddN: follows('all'),
+  MaxPool: follows([0]),
+  MaxPoolGrad: follows([0, 1, 2]),
+  Slice: follows([0]),
+  Identity: follows([0]),
+  ResizeNearestNeighbor: follows([0]),
+}
+
+/**
+ * Rewrites float32 nodes to `precision` by the rules above and inserts the casts.
+ *
+ * @param nodes in topological order
+ * @param outputs what the graph returns; kept in float32
+ */
+export function lowerPrecision(
+  nodes: readonly GraphNode[],
+  outputs: readonly NodeOutput[],
+  precision: Exclude<Precision, 'float32'>,
+): { nodes: GraphNode[]; outputs: NodeOutput[] } {
+  const result: GraphNode[] = []
+  const low = new Set<string>()
+  const casts = new Map<string, NodeOutput>()
+  const key = (output: NodeOutput) => `${output.node}:${output.index}`
+
+  const cast = (source: NodeOutput, to: 'float32' | Exclude<Precision, 'float32'>): NodeOutput => {
+    const name = `${source.node}/${source.index}/${to}`
+    const known = casts.get(name)
+    if (known) return known
+    const from = to === 'float32' ? precision : 'float32'
+    result.push({
+      name,
+      operation: 'Cast',
+      inputs: [source],
+      attributes: [
+        { name: 'SrcT', type: ATTR.type, value: DTYPE[from] },
+        { name: 'DstT', type: ATTR.type, value: DTYPE[to] },
+        { name: 'Truncate', type: ATTR.bool, value: false },
+      ],
+    })
+    const output = { node: name, index: 0 }
+    casts.set(name, output)
+    return output
+  }
+  const asLow = (source: NodeOutput) => (low.has(key(source)) ? source : cast(source, precision))
+  const asFloat32 = (source: NodeOutput) => (low.has(key(source)) ? cast(source, 'float32') : source)
+
+  for (const node of nodes) {
+    const rule = node.float32 ? undefined : lowRule(node)
+    const positions = rule?.inputs === 'all' ? node.inputs.map((_, i) => i) : (rule?.inputs ?? [])
+    const isLow =
+      rule !== undefined &&
+      (rule.when === 'always' || positions.every((position) => low.has(key(node.inputs[position]!))))
+    if (!isLow) {
+      result.push({ ...node, inputs: node.inputs.map(asFloat32) })
+      continue
+    }
+    result.push({
+      ...node,
+      inputs: node.inputs.map((input, i) => (positions.includes(i) ? asLow(input) : asFloat32(input))),
+      attributes: node.attributes.map((a) => (a.name === 'T' ? { ...a, value: DTYPE[precision] } : a)),
+    })
+    for (let i = 0; i < rule.outputs; i++) low.add(key({ node: node.name, index: i }))
+  }
+  return { nodes: result, outputs: outputs.map(asFloat32) }
+}
+
+function lowRule(node: GraphNode): Rule | undefined {
+  const rule = RULES[node.operation]
+  const type = node.attributes.find((a) => a.name === 'T')
+  if (!rule || type?.value !== DTYPE.float32) {
+    // A concatenation's last input is its axis.
+    if (node.operation === 'ConcatV2' && type?.value === DTYPE.float32) return follows(node.inputs.map((_, i) => i).slice(0, -1))
+    return undefined
+  }
+  return rule
+}

@@ -1,0 +1,135 @@
+/** Listens to the addon while a function runs eagerly and writes down what it does as graph nodes. */
+import { type Attribute, type Binding, DTYPE, nativeBackend, type TensorMetadata } from './native'
+import { pinnedToFloat32 } from './precision'
+
+export interface NodeOutput {
+  readonly node: string
+  readonly index: number
+}
+
+export interface Constant {
+  readonly dtype: number
+  readonly shape: readonly number[]
+  readonly bytes: Uint8Array
+}
+
+export interface GraphNode {
+  readonly name: string
+  readonly operation: string
+  readonly inputs: readonly NodeOutput[]
+  readonly attributes: readonly Attribute[]
+  /** Names of nodes that must have run before. */
+  readonly after?: readonly string[]
+  readonly constant?: Constant
+  /** Keep in float32 whatever the graph's precision. */
+  readonly float32?: boolean
+  /** Where the operation was called, for error messages. */
+  readonly origin?: string
+}
+
+export interface Recording<T> {
+  readonly value: T
+  readonly nodes: GraphNode[]
+  /** The node output that a native tensor id stands for. */
+  outputOf(id: number): NodeOutput
+}
+
+const BYTES: { readonly [dtype: number]: number } = { [DTYPE.float32]: 4, [DTYPE.int32]: 4, [DTYPE.bool]: 1 }
+
+function toBytes(dtype: number, values: ArrayBufferView | unknown[]): Uint8Array {
+  if (ArrayBuffer.isView(values)) {
+    if (dtype === DTYPE.bool || BYTES[dtype] === bytesPerElement(values)) {
+      return new Uint8Array(values.buffer.slice(values.byteOffset, values.byteOffset + values.byteLength))
+    }
+    values = Array.from(values as Float32Array)
+  }
+  if (!(dtype in BYTES)) throw new Error(`compile: cannot record a constant of TensorFlow's data type ${dtype}`)
+  const numbers = values.map(Number)
+  if (dtype === DTYPE.bool) return Uint8Array.from(numbers)
+  return new Uint8Array((dtype === DTYPE.int32 ? Int32Array.from(numbers) : Float32Array.from(numbers)).buffer)
+}
+
+function bytesPerElement(values: ArrayBufferView): number {
+  return 'BYTES_PER_ELEMENT' in values ? Number(values.BYTES_PER_ELEMENT) : 1
+}
+
+/** The first line of the caller's own code on the stack: not this library's engine, not a package. */
+function callSite(): string {
+  const lines = (new Error().stack ?? '').split('\n').slice(1)
+  const own = lines.find((line) => !/node_modules|[\\/]lib[\\/]engine[\\/]|node:internal/.test(line))
+  return (own ?? 'unknown place').trim().replace(/^at /, '')
+}
+
+/**
+ * Runs `body` eagerly and records every native operation of it.
+ *
+ * @param known native ids that exist before and what they stand for (inputs, state); tensors that are not in it are
+ *   captured by value, as constants
+ * @throws Error when the body reads a tensor back, names the line that did
+ */
+export function record<T>(known: ReadonlyMap<number, NodeOutput>, body: () => T): Recording<T> {
+  const backend = nativeBackend()
+  const real = backend.binding
+  const produced = new Map<number, NodeOutput>(known)
+  const nodes: GraphNode[] = []
+  const pending = new Map<number, Constant>()
+
+  const addConstant = (id: number, constant: Constant): NodeOutput => {
+    const output = { node: `const_${nodes.length}`, index: 0 }
+    nodes.push({ name: output.node, operation: 'Const', inputs: [], attributes: [], constant })
+    produced.set(id, output)
+    return output
+  }
+  const outputOf = (id: number): NodeOutput => {
+    const output = produced.get(id)
+    if (output) return output
+    const constant = pending.get(id)
+    if (constant) return addConstant(id, constant)
+    return addConstant(id, capture(real, id))
+  }
+
+  const listener: Pick<Binding, 'createTensor' | 'executeOp' | 'tensorDataSync' | 'runSavedModel'> = {
+    createTensor(shape, dtype, buffer) {
+      const id = real.createTensor(shape, dtype, buffer)
+      pending.set(id, { dtype, shape: [...shape], bytes: toBytes(dtype, buffer) })
+      return id
+    },
+    executeOp(operation, attributes, inputs, outputs): TensorMetadata[] {
+      const origin = callSite()
+      const sources = inputs.map(outputOf)
+      const results = real.executeOp(operation, attributes, inputs, outputs)
+      const name = `${operation}_${nodes.length}`
+      results.forEach((result, index) => {
+        produced.set(result.id, { node: name, index })
+      })
+      nodes.push({ name, operation, inputs: sources, attributes, float32: pinnedToFloat32(), origin })
+      return results
+    },
+    tensorDataSync() {
+      throw new Error(
+        `compile: a recorded function must not read a tensor back (dataSync, arraySync, data, print), which ` +
+          `${callSite()} does; return the tensor and read it outside, or choose eager execution`,
+      )
+    },
+    runSavedModel() {
+      throw new Error(`compile: a recorded function must not call another compiled one, which ${callSite()} does`)
+    },
+  }
+  const proxy: Binding = Object.create(real, Object.getOwnPropertyDescriptors(listener))
+  backend.binding = proxy
+  try {
+    return { value: body(), nodes, outputOf }
+  } finally {
+    backend.binding = real
+  }
+}
+
+/** Copies a tensor that was made before the recording into a constant. */
+function capture(binding: Binding, id: number): Constant {
+  // An operation that changes nothing tells shape and data type, which the addon does not give for an id.
+  const [copy] = binding.executeOp('Identity', [], [id], 1)
+  if (!copy) throw new Error(`compile: tensor ${id} is unknown to the native backend`)
+  const bytes = toBytes(copy.dtype, binding.tensorDataSync(id))
+  binding.deleteTensor(copy.id)
+  return { dtype: copy.dtype, shape: copy.shape, bytes }
+}
