@@ -1,0 +1,276 @@
+/**
+ * Which of the detector's slots (scale, cell, anchor) answers for which object.
+ *
+ * Plain arithmetic on typed arrays: it runs in the thread that trains, for every batch, so each truth visits only
+ * the cells around it.
+ */
+import type { Box } from '../data/types'
+import { type DetectorConfig, STRIDES } from '../detector/types'
+import { tf } from '../engine'
+
+/** Values of a slot: positive, negative, x1, y1, x2, y2, class. */
+export const TARGET_CHANNELS = 7
+
+/** Targets of one scale: row-major values of shape [n, h, w, anchors, TARGET_CHANNELS]. */
+export interface TargetScale {
+  readonly shape: readonly [number, number, number, number, number]
+  readonly data: Float32Array
+}
+
+/**
+ * What each slot should say. `positive` and `negative` are 0 or 1 and never both 1; a slot with neither is ignored.
+ * The box (pixels of the network's input) and the class are 0 where the slot is not positive.
+ */
+export interface Targets {
+  /** In the order of STRIDES. */
+  readonly scales: readonly TargetScale[]
+  /** Images of the batch whose truths are known. */
+  readonly labelled: number
+  /** Positive slots in the batch. */
+  readonly positives: number
+}
+
+export interface AssignOptions {
+  /** A slot whose anchor box, centred in its cell, has IoU above this with any truth is not a negative. */
+  readonly ignoreThreshold?: number
+  /** Also select every (scale, anchor) whose width and height alone have IoU above `multiAnchorThreshold`. */
+  readonly multiAnchor?: boolean
+  readonly multiAnchorThreshold?: number
+  /** For every selected (scale, anchor), also take the nearer horizontal and the nearer vertical neighbour cell. */
+  readonly crossGrid?: boolean
+}
+
+type GridConfig = Pick<DetectorConfig, 'input' | 'classes' | 'anchors'>
+
+/** A truth reduced to what assignment needs. */
+interface Truth {
+  readonly box: Box
+  readonly x: number
+  readonly y: number
+  readonly width: number
+  readonly height: number
+}
+
+/**
+ * Assigns truths to slots.
+ *
+ * - Every slot of a labelled image is negative, unless its anchor box, centred in its cell at
+ *   ((i + 0.5) * stride, (j + 0.5) * stride), has IoU > `ignoreThreshold` with any truth.
+ * - A truth's best slot is the first maximum of that same IoU over the anchors at the truth's cell in each scale, stride
+ *   32 first; it is positive. `multiAnchor` and `crossGrid` add secondary slots.
+ * - All secondary slots are written in the order of the truths, then all best slots in that order; the last write wins.
+ * - Truths without area are skipped. Difficult and crowd truths are no objects, but slots on them are ignored. Cell
+ *   indices of truths outside the frame are clamped to the grid; their boxes are kept as they are.
+ *
+ * @param truths one list an image, boxes in pixels of the network's input; undefined for an unlabelled image, whose
+ *   slots are neither positive nor negative
+ * @throws RangeError when a label is not a class index or a coordinate is not finite
+ */
+export function assignTargets(
+  truths: readonly (readonly Box[] | undefined)[],
+  config: GridConfig,
+  options: AssignOptions = {},
+): Targets {
+  const {
+    ignoreThreshold = 0.7,
+    multiAnchor = false,
+    multiAnchorThreshold = 0.5,
+    crossGrid = false,
+  } = options
+  const scales = STRIDES.map((stride, s): TargetScale => {
+    const [height, width] = config.input
+    const shape = [
+      truths.length,
+      height / stride,
+      width / stride,
+      config.anchors[s]!.length,
+      TARGET_CHANNELS,
+    ] as const
+    return { shape, data: new Float32Array(shape.reduce((product, size) => product * size)) }
+  })
+
+  for (const [image, boxes] of truths.entries()) {
+    if (boxes === undefined) continue
+    const all = measure(boxes, image, config.classes)
+    for (const [s, scale] of scales.entries()) {
+      markNegatives(scale, image)
+      for (const truth of all)
+        ignoreOverlaps(scale, image, STRIDES[s]!, config.anchors[s]!, truth, ignoreThreshold)
+    }
+    const objects = all.filter(({ box }) => !box.difficult && !box.crowd)
+    const best = objects.map((truth) => bestSlot(truth, scales, config))
+    if (multiAnchor || crossGrid) {
+      for (const [t, truth] of objects.entries()) {
+        for (const [s, anchors] of config.anchors.entries()) {
+          for (const [a, [width, height]] of anchors.entries()) {
+            const isBest = best[t]!.scale === s && best[t]!.anchor === a
+            const fits = multiAnchor && shapeIoU(truth, width, height) > multiAnchorThreshold
+            if (isBest || fits) writeSecondary(scales[s]!, image, a, STRIDES[s]!, truth, crossGrid)
+          }
+        }
+      }
+    }
+    for (const [t, truth] of objects.entries()) {
+      const { scale, row, column, anchor } = best[t]!
+      write(scales[scale]!, image, row, column, anchor, truth.box)
+    }
+  }
+
+  let positives = 0
+  for (const { data } of scales) for (let i = 0; i < data.length; i += TARGET_CHANNELS) positives += data[i]!
+  return { scales, labelled: truths.filter((boxes) => boxes !== undefined).length, positives }
+}
+
+/** The targets as tensors [n, h, w, anchors, 7], one a scale, for `yoloLoss`. */
+export function targetTensors(targets: Targets): tf.Tensor5D[] {
+  return targets.scales.map(({ data, shape }) => tf.tensor5d(data, [...shape]))
+}
+
+function measure(boxes: readonly Box[], image: number, classes: number): Truth[] {
+  const truths: Truth[] = []
+  for (const [index, box] of boxes.entries()) {
+    const { x1, y1, x2, y2, label } = box
+    if (![x1, y1, x2, y2].every(Number.isFinite)) {
+      throw new RangeError(
+        `image ${image}, box ${index}: expected finite corners, found (${x1}, ${y1}, ${x2}, ${y2})`,
+      )
+    }
+    if (!Number.isInteger(label) || label < 0 || label >= classes) {
+      throw new RangeError(
+        `image ${image}, box ${index}: expected a label in 0..${classes - 1}, found ${label}; ` +
+          "compare the detector's class count with the data set's classes",
+      )
+    }
+    const [width, height] = [x2 - x1, y2 - y1]
+    if (width > 0 && height > 0) truths.push({ box, x: (x1 + x2) / 2, y: (y1 + y2) / 2, width, height })
+  }
+  return truths
+}
+
+function markNegatives({ data, shape }: TargetScale, image: number): void {
+  const size = data.length / shape[0]
+  for (let i = image * size + 1; i < (image + 1) * size; i += TARGET_CHANNELS) data[i] = 1
+}
+
+/** IoU of a truth with an anchor box of the given centre and size. */
+function positionalIoU(truth: Truth, x: number, y: number, width: number, height: number): number {
+  const { box } = truth
+  const w = Math.min(box.x2, x + width / 2) - Math.max(box.x1, x - width / 2)
+  const h = Math.min(box.y2, y + height / 2) - Math.max(box.y1, y - height / 2)
+  if (w <= 0 || h <= 0) return 0
+  return (w * h) / (truth.width * truth.height + width * height - w * h)
+}
+
+/** IoU of a truth and an anchor on a common centre; no position gives a larger one. */
+function shapeIoU(truth: Truth, width: number, height: number): number {
+  const overlap = Math.min(truth.width, width) * Math.min(truth.height, height)
+  return overlap / (truth.width * truth.height + width * height - overlap)
+}
+
+function ignoreOverlaps(
+  { data, shape }: TargetScale,
+  image: number,
+  stride: number,
+  anchors: readonly (readonly [number, number])[],
+  truth: Truth,
+  threshold: number,
+): void {
+  const [, rows, columns, count] = shape
+  // Rounding must not lose a cell at the border of the search; the comparison inside decides.
+  const slack = 1e-6
+  for (const [a, [width, height]] of anchors.entries()) {
+    if (shapeIoU(truth, width, height) <= threshold - slack) continue
+    // IoU <= overlap / larger side along each axis, which bounds the distance of the centres.
+    const dx = (width + truth.width) / 2 - threshold * Math.max(width, truth.width) + slack
+    const dy = (height + truth.height) / 2 - threshold * Math.max(height, truth.height) + slack
+    const left = Math.max(0, Math.ceil((truth.x - dx) / stride - 0.5))
+    const right = Math.min(columns - 1, Math.floor((truth.x + dx) / stride - 0.5))
+    const top = Math.max(0, Math.ceil((truth.y - dy) / stride - 0.5))
+    const bottom = Math.min(rows - 1, Math.floor((truth.y + dy) / stride - 0.5))
+    for (let row = top; row <= bottom; row++) {
+      for (let column = left; column <= right; column++) {
+        const iou = positionalIoU(truth, (column + 0.5) * stride, (row + 0.5) * stride, width, height)
+        if (iou > threshold) {
+          data[(((image * rows + row) * columns + column) * count + a) * TARGET_CHANNELS + 1] = 0
+        }
+      }
+    }
+  }
+}
+
+function clamp(value: number, high: number): number {
+  return Math.max(0, Math.min(high, value))
+}
+
+/** The cell of a truth's centre, clamped to the grid. */
+function cellOf(truth: Truth, stride: number, { shape }: TargetScale): { row: number; column: number } {
+  return {
+    row: clamp(Math.floor(truth.y / stride), shape[1] - 1),
+    column: clamp(Math.floor(truth.x / stride), shape[2] - 1),
+  }
+}
+
+interface Slot {
+  readonly scale: number
+  readonly row: number
+  readonly column: number
+  readonly anchor: number
+}
+
+function bestSlot(truth: Truth, scales: readonly TargetScale[], config: GridConfig): Slot {
+  let best: Slot = { scale: 0, row: 0, column: 0, anchor: 0 }
+  let highest = -1
+  for (const [scale, anchors] of config.anchors.entries()) {
+    const stride = STRIDES[scale]!
+    const { row, column } = cellOf(truth, stride, scales[scale]!)
+    for (const [anchor, [width, height]] of anchors.entries()) {
+      const iou = positionalIoU(truth, (column + 0.5) * stride, (row + 0.5) * stride, width, height)
+      if (iou > highest) {
+        highest = iou
+        best = { scale, row, column, anchor }
+      }
+    }
+  }
+  return best
+}
+
+/** Writes a selected (scale, anchor) at the truth's cell and, with crossGrid, at its two nearer neighbours. */
+function writeSecondary(
+  scale: TargetScale,
+  image: number,
+  anchor: number,
+  stride: number,
+  truth: Truth,
+  crossGrid: boolean,
+): void {
+  const [, rows, columns] = scale.shape
+  const { row, column } = cellOf(truth, stride, scale)
+  write(scale, image, row, column, anchor, truth.box)
+  if (!crossGrid) return
+  const nextColumn = column + Math.sign(truth.x / stride - column - 0.5)
+  const nextRow = row + Math.sign(truth.y / stride - row - 0.5)
+  if (nextColumn !== column && nextColumn >= 0 && nextColumn < columns) {
+    write(scale, image, row, nextColumn, anchor, truth.box)
+  }
+  if (nextRow !== row && nextRow >= 0 && nextRow < rows)
+    write(scale, image, nextRow, column, anchor, truth.box)
+}
+
+function write(
+  { data, shape }: TargetScale,
+  image: number,
+  row: number,
+  column: number,
+  anchor: number,
+  box: Box,
+): void {
+  const [, rows, columns, count] = shape
+  const at = (((image * rows + row) * columns + column) * count + anchor) * TARGET_CHANNELS
+  data[at] = 1
+  data[at + 1] = 0
+  data[at + 2] = box.x1
+  data[at + 3] = box.y1
+  data[at + 4] = box.x2
+  data[at + 5] = box.y2
+  data[at + 6] = box.label
+}
