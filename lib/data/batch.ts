@@ -1,0 +1,125 @@
+import { type Augmentation, drawInputSize, drawView, type Fit, fitRegion, holdsCentre } from './augment'
+import { frameRegion, readFrame, type SharedFrames } from './frames'
+import { Random } from './random'
+import { resample } from './resample'
+import { compose, type KeepRule, type Placement, placeBoxes, toInput } from './transform'
+import type { Box } from './types'
+
+/** One batch as the network takes it. */
+export interface Batch {
+  readonly step: number
+  /** Passes over the samples that were complete before this batch. */
+  readonly epoch: number
+  /** [n, h, w, 3], RGB in 0 .. 1. */
+  readonly images: Float32Array
+  readonly shape: readonly [number, number, number, number]
+  /** Boxes in pixels of the network input; undefined for an image that nobody has labelled. */
+  readonly truths: readonly (Box[] | undefined)[]
+  readonly ids: readonly string[]
+  /** Index of each image in the loader's samples. */
+  readonly indices: readonly number[]
+  /** How each original image lies in the input; `toImage` takes detections back. */
+  readonly placements: readonly Placement[]
+}
+
+/** What fixes every batch of a loader: with it, a batch is a pure function of the step. */
+export interface BatchPlan {
+  readonly input: readonly [number, number]
+  readonly batch: number
+  readonly seed: number
+  readonly shuffle: boolean
+  readonly augment: Augmentation | false
+  readonly fit: Fit
+  /** Value of pixels outside the frame, 0 .. 255. */
+  readonly fill: number
+  readonly dropLast: boolean
+}
+
+/** Without augmentation every box stays of which the crop leaves enough, however small. */
+const UNCHANGED: KeepRule = { minKept: 0.3, minSide: 0 }
+
+/** Batches in one pass over `count` samples. */
+export function stepsPerEpoch(plan: BatchPlan, count: number): number {
+  return plan.dropLast ? Math.floor(count / plan.batch) : Math.ceil(count / plan.batch)
+}
+
+/** Which samples a step takes; each epoch has an order of its own, from (seed, epoch). */
+export function batchIndices(
+  plan: BatchPlan,
+  count: number,
+  step: number,
+): { epoch: number; indices: number[] } {
+  const steps = stepsPerEpoch(plan, count)
+  const epoch = Math.floor(step / steps)
+  const start = (step % steps) * plan.batch
+  const order = plan.shuffle ? epochOrder(plan.seed, epoch, count) : undefined
+  const indices: number[] = []
+  for (let at = start; at < Math.min(start + plan.batch, count); at++) indices.push(order ? order[at]! : at)
+  return { epoch, indices }
+}
+
+const orders = new Map<string, Int32Array>()
+
+/** The last two orders are remembered: drawing one costs about as much as a batch for a large set. */
+function epochOrder(seed: number, epoch: number, count: number): Int32Array {
+  const key = `${seed} ${epoch} ${count}`
+  let order = orders.get(key)
+  if (order === undefined) {
+    order = new Random(seed, 'order', epoch).permutation(count)
+    if (orders.size >= 2) orders.delete(orders.keys().next().value as string)
+    orders.set(key, order)
+  }
+  return order
+}
+
+/** Reads, augments and resamples the images of a step. Randomness depends on (seed, epoch, index) alone. */
+export async function makeBatch(plan: BatchPlan, frames: SharedFrames, step: number): Promise<Batch> {
+  const { epoch, indices } = batchIndices(plan, frames.samples.length, step)
+  const [height, width] =
+    plan.augment !== false && plan.augment.multiScale
+      ? drawInputSize(new Random(plan.seed, 'input size', step), plan.augment.multiScale)
+      : plan.input
+  const images = new Float32Array(indices.length * height * width * 3)
+  const truths: (Box[] | undefined)[] = []
+  const placements: Placement[] = []
+  const decoded = await Promise.all(indices.map((index) => readFrame(frames, index)))
+  indices.forEach((index, i) => {
+    const frame = decoded[i]!
+    const sample = frames.samples[index]!
+    const crop = frameRegion(sample, frames.crop)
+    const toFrame = { scaleX: 1, shiftX: -crop.x1, scaleY: 1, shiftY: -crop.y1 }
+    const whole = { x1: 0, y1: 0, x2: frame.width, y2: frame.height }
+    const rule = plan.augment || UNCHANGED
+    let boxes = sample.boxes && placeBoxes(sample.boxes, toFrame, whole, { ...rule, minSide: 0 })
+    let view = { placement: fitRegion(whole, [height, width], plan.fit), visible: whole }
+    const offset = i * height * width * 3
+    if (plan.augment === false) {
+      resample(frame, view.placement, [height, width], images, offset, { fill: plan.fill })
+    } else {
+      const random = new Random(plan.seed, 'augment', epoch, index)
+      const drawn = drawView(random, frame, boxes ?? [], [height, width], plan.fit, plan.augment)
+      if (plan.augment.minIouCrop) boxes = boxes?.filter((box) => holdsCentre(drawn.visible, box))
+      resample(frame, drawn.placement, [height, width], images, offset, { ...drawn, fill: plan.fill })
+      view = drawn
+    }
+    const seen = toInput(view.visible, view.placement)
+    const bounds = {
+      x1: Math.max(0, seen.x1),
+      y1: Math.max(0, seen.y1),
+      x2: Math.min(width, seen.x2),
+      y2: Math.min(height, seen.y2),
+    }
+    truths.push(boxes && placeBoxes(boxes, view.placement, bounds, rule))
+    placements.push(compose(toFrame, view.placement))
+  })
+  return {
+    step,
+    epoch,
+    images,
+    shape: [indices.length, height, width, 3],
+    truths,
+    ids: indices.map((index) => frames.samples[index]!.id),
+    indices,
+    placements,
+  }
+}

@@ -1,0 +1,22 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { makeBatch } from './batch'
+import type { WorkerAnswer, WorkerSetup } from './loader'
+
+// The body of a data worker: a step comes in, its batch goes out, one after the other.
+const port = parentPort
+if (port === null) throw new Error('loader-worker.ts: expected to run as a worker thread of a loader')
+const { plan, frames } = workerData as WorkerSetup
+let last: Promise<void> = Promise.resolve()
+
+port.on('message', (step: number) => {
+  last = last.then(async () => {
+    try {
+      const batch = await makeBatch(plan, frames, step)
+      const answer: WorkerAnswer = { step, batch }
+      port.postMessage(answer, [batch.images.buffer as ArrayBuffer])
+    } catch (error) {
+      const answer: WorkerAnswer = { step, error }
+      port.postMessage(answer)
+    }
+  })
+})
