@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict'
+
+/** Float32 values that the oracles store as base64. */
+export function unpack(text: string): Float32Array {
+  const bytes = Buffer.from(text, 'base64')
+  return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length))
+}
+
+/**
+ * Asserts |actual - expected| <= 1e-5 * |expected| + 1e-6 * max |expected| for every element: 1e-5 relative, with the
+ * rounding of float32 allowed for where terms of the largest element's size cancel.
+ */
+export function assertClose(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  what: string,
+  relative = 1e-5,
+): void {
+  assert.equal(actual.length, expected.length, `${what}: number of values`)
+  let scale = 0
+  for (let i = 0; i < expected.length; i++) scale = Math.max(scale, Math.abs(expected[i]!))
+  for (let i = 0; i < expected.length; i++) {
+    const difference = Math.abs(actual[i]! - expected[i]!)
+    assert.ok(
+      difference <= relative * Math.abs(expected[i]!) + 0.1 * relative * scale,
+      `${what}[${i}]: expected ${expected[i]}, found ${actual[i]} (largest ${scale})`,
+    )
+  }
+}
