@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import { barrier, placeholder, savedModel, variableNodes } from './graphdef'
 import { adopt, DTYPE, nativeBackend, nativeIds, scoped, type Tensor, tf } from './native'
 import { lowerPrecision, type Precision } from './precision'
-import { type GraphNode, type NodeOutput, record } from './recorder'
+import { type GraphNode, type NodeOutput, record, type ValueType } from './recorder'
 
 /** What a compiled function may return: one tensor, or tensors by name. */
 export type Outputs = Tensor | { readonly [name: string]: Tensor }
@@ -90,7 +90,12 @@ export function compile<A extends readonly Tensor[], R extends Outputs>(
   const push = (graph: Graph): void => {
     if (state.length > 0) {
       const ids = nativeIds([...state])
-      const [done] = nativeBackend().binding.runSavedModel(graph.session, ids, graph.stateNames, 'state/initialised:0')
+      const [done] = nativeBackend().binding.runSavedModel(
+        graph.session,
+        ids,
+        graph.stateNames,
+        'state/initialised:0',
+      )
       if (done) nativeBackend().binding.deleteTensor(done.id)
     }
     owner = graph
@@ -111,7 +116,12 @@ export function compile<A extends readonly Tensor[], R extends Outputs>(
       push(graph)
     }
     const backend = nativeBackend()
-    const results = backend.binding.runSavedModel(graph.session, nativeIds([...inputs]), graph.inputNames, graph.outputNames)
+    const results = backend.binding.runSavedModel(
+      graph.session,
+      nativeIds([...inputs]),
+      graph.inputNames,
+      graph.outputNames,
+    )
     const tensors = results.slice(0, graph.outputs.length).map(adopt)
     for (const done of results.slice(graph.outputs.length)) backend.binding.deleteTensor(done.id)
     return pack<R>(tensors, graph.outputs)
@@ -154,10 +164,16 @@ function build<A extends readonly Tensor[], R extends Outputs>(
     known.set(id, { node: `input/${i}`, index: 0 })
   })
 
+  const typeOf = (tensor: Tensor): ValueType => ({ dtype: dtypeNumber(tensor), shape: tensor.shape })
+  const types = new Map<number, ValueType>([
+    ...stateIds.map((id, i): [number, ValueType] => [id, typeOf(state[i]!)]),
+    ...inputIds.map((id, i): [number, ValueType] => [id, typeOf(inputs[i]!)]),
+  ])
+
   // The recording run changes the state; the graph starts again from here.
   const before = state.map((variable) => tf.keep(variable.clone()))
   const recording = scoped(() => {
-    const { value, nodes, outputOf } = record(known, () => fn(...inputs))
+    const { value, nodes, outputOf } = record(known, types, () => fn(...inputs))
     const named: readonly [string | undefined, Tensor][] =
       value instanceof tf.Tensor ? [[undefined, value]] : Object.entries(value)
     return {
@@ -172,7 +188,10 @@ function build<A extends readonly Tensor[], R extends Outputs>(
     before[i]!.dispose()
   })
 
-  const targets = [...recording.outputs, ...recording.assigned.filter((a): a is NodeOutput => a !== undefined)]
+  const targets = [
+    ...recording.outputs,
+    ...recording.assigned.filter((a): a is NodeOutput => a !== undefined),
+  ]
   const needed = reachable(recording.nodes, targets)
   const lowered =
     precision === 'float32' ? { nodes: needed, outputs: targets } : lowerPrecision(needed, targets, precision)
@@ -180,24 +199,31 @@ function build<A extends readonly Tensor[], R extends Outputs>(
   const values = lowered.outputs.slice(recording.outputs.length)
 
   const variables = state.map((variable, i) => variableNodes(`state/${i}`, variable.shape))
-  const dtype = (input: Tensor) => DTYPE[input.dtype === 'int32' ? 'int32' : input.dtype === 'bool' ? 'bool' : 'float32']
   const assigns: GraphNode[] = []
   recording.assigned.forEach((assigned, i) => {
     if (assigned) assigns.push(variables[i]!.assign('assign', values[assigns.length]!, [`state/${i}/value`]))
   })
-  const initials = state.map((variable, i) => placeholder(`state/${i}/initial`, DTYPE.float32, variable.shape))
+  const initials = state.map((variable, i) =>
+    placeholder(`state/${i}/initial`, DTYPE.float32, variable.shape),
+  )
   const initialise = variables.map((variable, i) =>
     variable.assign('initialise', { node: `state/${i}/initial`, index: 0 }, []),
   )
   const nodes = [
-    ...inputs.map((input, i) => placeholder(`input/${i}`, dtype(input), input.shape)),
+    ...inputs.map((input, i) => placeholder(`input/${i}`, dtypeNumber(input), input.shape)),
     ...initials,
     ...variables.flatMap((variable) => [variable.handle, variable.read('value'), variable.read('final')]),
     ...lowered.nodes,
     ...assigns,
     ...initialise,
-    barrier('state/initialised', initialise.map((node) => node.name)),
-    barrier('state/assigned', assigns.map((node) => node.name)),
+    barrier(
+      'state/initialised',
+      initialise.map((node) => node.name),
+    ),
+    barrier(
+      'state/assigned',
+      assigns.map((node) => node.name),
+    ),
   ]
   const list = (names: readonly string[]) => names.map((node) => `${node}:0`).join(',')
   return {
@@ -208,6 +234,14 @@ function build<A extends readonly Tensor[], R extends Outputs>(
     outputNames: [...fetched.map(({ node, index }) => `${node}:${index}`), 'state/assigned:0'].join(','),
     outputs: recording.names,
   }
+}
+
+function dtypeNumber(tensor: Tensor): number {
+  const { dtype } = tensor
+  if (dtype !== 'float32' && dtype !== 'int32' && dtype !== 'bool') {
+    throw new Error(`compile: expected tensors of float32, int32 or bool, found ${dtype}`)
+  }
+  return DTYPE[dtype]
 }
 
 /** The nodes that the targets depend on, in their order. */

@@ -14,6 +14,19 @@ const COUNTED_INPUTS: { readonly [operation: string]: (inputs: number) => number
   ConcatV2: (inputs) => inputs - 1,
 }
 
+/** Type attributes that eager execution infers from an input and a GraphDef must spell out: [attribute, input]. */
+const INFERRED_TYPES: { readonly [operation: string]: readonly (readonly [string, number])[] } = {
+  ExpandDims: [
+    ['T', 0],
+    ['Tdim', 1],
+  ],
+  GatherV2: [
+    ['Tparams', 0],
+    ['Tindices', 1],
+    ['Taxis', 2],
+  ],
+}
+
 function shapeMessage(shape: readonly number[]): proto.TensorShape {
   const message = new proto.TensorShape()
   message.setDimList(
@@ -42,7 +55,9 @@ function attributeMessage(attribute: Attribute): proto.AttrValue {
     else list.setFList(numbers)
     message.setList(list)
   } else {
-    throw new Error(`attribute "${attribute.name}" of type ${type} with value ${String(value)} cannot be recorded`)
+    throw new Error(
+      `attribute "${attribute.name}" of type ${type} with value ${String(value)} cannot be recorded`,
+    )
   }
   return message
 }
@@ -71,7 +86,14 @@ function nodeMessage(node: GraphNode): proto.NodeDef {
     }
   }
   const counted = COUNTED_INPUTS[node.operation]
-  if (counted) attributes.set('N', attributeMessage({ name: 'N', type: ATTR.int, value: counted(node.inputs.length) }))
+  if (counted)
+    attributes.set('N', attributeMessage({ name: 'N', type: ATTR.int, value: counted(node.inputs.length) }))
+  for (const [name, input] of INFERRED_TYPES[node.operation] ?? []) {
+    const type = node.inputTypes?.[input]
+    if (type && !node.attributes.some((attribute) => attribute.name === name)) {
+      attributes.set(name, attributeMessage({ name, type: ATTR.type, value: type.dtype }))
+    }
+  }
   if (node.constant) {
     attributes.set('dtype', attributeMessage({ name: 'dtype', type: ATTR.type, value: node.constant.dtype }))
     const value = new proto.AttrValue()
@@ -128,7 +150,11 @@ export function variableNodes(name: string, shape: readonly number[]) {
     attributes: [typed('dtype', float32)],
     after,
   })
-  const assign = (suffix: string, value: { node: string; index: number }, after: readonly string[]): GraphNode => ({
+  const assign = (
+    suffix: string,
+    value: { node: string; index: number },
+    after: readonly string[],
+  ): GraphNode => ({
     name: `${name}/${suffix}`,
     operation: 'AssignVariableOp',
     inputs: [from(handle.name), value],

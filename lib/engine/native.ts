@@ -43,7 +43,12 @@ export interface Binding {
 /** The members of tfjs-node's backend that are needed beside its public ones. */
 interface NativeBackend {
   binding: Binding
-  executeMultipleOutputs(name: string, attributes: Attribute[], inputs: TensorInfo[], outputs: number): Tensor[]
+  executeMultipleOutputs(
+    name: string,
+    attributes: Attribute[],
+    inputs: TensorInfo[],
+    outputs: number,
+  ): Tensor[]
   getInputTensorIds(tensors: TensorInfo[]): number[]
   createOutputTensor(metadata: TensorMetadata): Tensor
 }
@@ -63,7 +68,9 @@ function isNativeBackend(candidate: object): candidate is NativeBackend {
 export function nativeBackend(): NativeBackend {
   const backend: object = tf.backend()
   if (!isNativeBackend(backend)) {
-    throw new Error(`expected tfjs to run on its native backend, found "${tf.getBackend()}"; run "npm run doctor"`)
+    throw new Error(
+      `expected tfjs to run on its native backend, found "${tf.getBackend()}"; run "npm run doctor"`,
+    )
   }
   return backend
 }
@@ -73,7 +80,11 @@ export const attribute = {
   float: (name: string, value: number | number[]): Attribute => ({ name, type: ATTR.float, value }),
   bool: (name: string, value: boolean): Attribute => ({ name, type: ATTR.bool, value }),
   string: (name: string, value: string): Attribute => ({ name, type: ATTR.string, value }),
-  type: (name: string, dtype: keyof typeof DTYPE): Attribute => ({ name, type: ATTR.type, value: DTYPE[dtype] }),
+  type: (name: string, dtype: keyof typeof DTYPE): Attribute => ({
+    name,
+    type: ATTR.type,
+    value: DTYPE[dtype],
+  }),
 }
 
 /** Runs one TensorFlow operation by name and returns its `outputs` outputs. Not differentiable by itself. */

@@ -30,15 +30,14 @@ export function pinnedToFloat32(): boolean {
 interface Rule {
   /** Positions of the inputs that take the low type ('all': every one). */
   readonly inputs: readonly number[] | 'all'
-  /** Number of leading outputs that come in the low type. */
-  readonly outputs: number
-  /** Compute low whatever the inputs are, or only where all of them are low already. */
-  readonly when: 'always' | 'inputs are low'
+  /** Positions of the inputs that must be low already for the operation to be low; none: it is low always. */
+  readonly deciding: readonly number[] | 'all'
 }
 
-const always = (inputs: readonly number[]): Rule => ({ inputs, outputs: 1, when: 'always' })
-const follows = (inputs: readonly number[] | 'all'): Rule => ({ inputs, outputs: 1, when: 'inputs are low' })
+const always = (inputs: readonly number[]): Rule => ({ inputs, deciding: [] })
+const follows = (inputs: readonly number[] | 'all', deciding = inputs): Rule => ({ inputs, deciding })
 
+/** Only the first output of these comes in the low type; batch norm's statistics and parameter gradients do not. */
 const RULES: { readonly [operation: string]: Rule } = {
   Conv2D: always([0, 1]),
   Conv2DBackpropInput: always([1, 2]),
@@ -50,10 +49,11 @@ const RULES: { readonly [operation: string]: Rule } = {
   Add: follows([0, 1]),
   AddV2: follows([0, 1]),
   AddN: follows('all'),
+  BiasAdd: follows([0, 1], [0]),
   MaxPool: follows([0]),
   MaxPoolGrad: follows([0, 1, 2]),
+  PadV2: follows([0, 2], [0]),
   Slice: follows([0]),
-  Identity: follows([0]),
   ResizeNearestNeighbor: follows([0]),
 }
 
@@ -97,31 +97,33 @@ export function lowerPrecision(
 
   for (const node of nodes) {
     const rule = node.float32 ? undefined : lowRule(node)
-    const positions = rule?.inputs === 'all' ? node.inputs.map((_, i) => i) : (rule?.inputs ?? [])
-    const isLow =
-      rule !== undefined &&
-      (rule.when === 'always' || positions.every((position) => low.has(key(node.inputs[position]!))))
+    const positions = (which: Rule['inputs']) => (which === 'all' ? node.inputs.map((_, i) => i) : which)
+    const isLow = rule !== undefined && positions(rule.deciding).every((i) => low.has(key(node.inputs[i]!)))
     if (!isLow) {
       result.push({ ...node, inputs: node.inputs.map(asFloat32) })
       continue
     }
+    const lowered = positions(rule.inputs)
     result.push({
       ...node,
-      inputs: node.inputs.map((input, i) => (positions.includes(i) ? asLow(input) : asFloat32(input))),
+      inputs: node.inputs.map((input, i) => (lowered.includes(i) ? asLow(input) : asFloat32(input))),
       attributes: node.attributes.map((a) => (a.name === 'T' ? { ...a, value: DTYPE[precision] } : a)),
     })
-    for (let i = 0; i < rule.outputs; i++) low.add(key({ node: node.name, index: i }))
+    low.add(key({ node: node.name, index: 0 }))
   }
   return { nodes: result, outputs: outputs.map(asFloat32) }
 }
 
+/** oneDNN's batch norm in bfloat16 is vectorised for whole vectors of channels; else it is 20 times slower. */
+const BATCH_NORM_CHANNELS = 16
+
 function lowRule(node: GraphNode): Rule | undefined {
-  const rule = RULES[node.operation]
-  const type = node.attributes.find((a) => a.name === 'T')
-  if (!rule || type?.value !== DTYPE.float32) {
-    // A concatenation's last input is its axis.
-    if (node.operation === 'ConcatV2' && type?.value === DTYPE.float32) return follows(node.inputs.map((_, i) => i).slice(0, -1))
-    return undefined
+  if (node.operation.startsWith('FusedBatchNorm')) {
+    const channels = node.inputTypes?.[0]?.shape[3] ?? 0
+    if (channels % BATCH_NORM_CHANNELS !== 0) return undefined
   }
-  return rule
+  if (node.attributes.every((a) => a.name !== 'T' || a.value !== DTYPE.float32)) return undefined
+  // A concatenation's last input is its axis.
+  if (node.operation === 'ConcatV2') return follows(node.inputs.slice(0, -1).map((_, i) => i))
+  return RULES[node.operation]
 }

@@ -7,6 +7,12 @@ export interface NodeOutput {
   readonly index: number
 }
 
+/** What a recorded value looked like; `dtype` is TensorFlow's number. */
+export interface ValueType {
+  readonly dtype: number
+  readonly shape: readonly number[]
+}
+
 export interface Constant {
   readonly dtype: number
   readonly shape: readonly number[]
@@ -21,6 +27,8 @@ export interface GraphNode {
   /** Names of nodes that must have run before. */
   readonly after?: readonly string[]
   readonly constant?: Constant
+  /** Shapes and data types of the inputs. */
+  readonly inputTypes?: readonly ValueType[]
   /** Keep in float32 whatever the graph's precision. */
   readonly float32?: boolean
   /** Where the operation was called, for error messages. */
@@ -43,10 +51,13 @@ function toBytes(dtype: number, values: ArrayBufferView | unknown[]): Uint8Array
     }
     values = Array.from(values as Float32Array)
   }
-  if (!(dtype in BYTES)) throw new Error(`compile: cannot record a constant of TensorFlow's data type ${dtype}`)
+  if (!(dtype in BYTES))
+    throw new Error(`compile: cannot record a constant of TensorFlow's data type ${dtype}`)
   const numbers = values.map(Number)
   if (dtype === DTYPE.bool) return Uint8Array.from(numbers)
-  return new Uint8Array((dtype === DTYPE.int32 ? Int32Array.from(numbers) : Float32Array.from(numbers)).buffer)
+  return new Uint8Array(
+    (dtype === DTYPE.int32 ? Int32Array.from(numbers) : Float32Array.from(numbers)).buffer,
+  )
 }
 
 function bytesPerElement(values: ArrayBufferView): number {
@@ -65,12 +76,18 @@ function callSite(): string {
  *
  * @param known native ids that exist before and what they stand for (inputs, state); tensors that are not in it are
  *   captured by value, as constants
+ * @param knownTypes their shapes and data types
  * @throws Error when the body reads a tensor back, names the line that did
  */
-export function record<T>(known: ReadonlyMap<number, NodeOutput>, body: () => T): Recording<T> {
+export function record<T>(
+  known: ReadonlyMap<number, NodeOutput>,
+  knownTypes: ReadonlyMap<number, ValueType>,
+  body: () => T,
+): Recording<T> {
   const backend = nativeBackend()
   const real = backend.binding
   const produced = new Map<number, NodeOutput>(known)
+  const types = new Map<number, ValueType>(knownTypes)
   const nodes: GraphNode[] = []
   const pending = new Map<number, Constant>()
 
@@ -78,6 +95,7 @@ export function record<T>(known: ReadonlyMap<number, NodeOutput>, body: () => T)
     const output = { node: `const_${nodes.length}`, index: 0 }
     nodes.push({ name: output.node, operation: 'Const', inputs: [], attributes: [], constant })
     produced.set(id, output)
+    types.set(id, constant)
     return output
   }
   const outputOf = (id: number): NodeOutput => {
@@ -101,8 +119,18 @@ export function record<T>(known: ReadonlyMap<number, NodeOutput>, body: () => T)
       const name = `${operation}_${nodes.length}`
       results.forEach((result, index) => {
         produced.set(result.id, { node: name, index })
+        types.set(result.id, { dtype: result.dtype, shape: result.shape })
       })
-      nodes.push({ name, operation, inputs: sources, attributes, float32: pinnedToFloat32(), origin })
+      const inputTypes = inputs.map((id) => types.get(id)!)
+      nodes.push({
+        name,
+        operation,
+        inputs: sources,
+        inputTypes,
+        attributes,
+        float32: pinnedToFloat32(),
+        origin,
+      })
       return results
     },
     tensorDataSync() {
@@ -112,7 +140,9 @@ export function record<T>(known: ReadonlyMap<number, NodeOutput>, body: () => T)
       )
     },
     runSavedModel() {
-      throw new Error(`compile: a recorded function must not call another compiled one, which ${callSite()} does`)
+      throw new Error(
+        `compile: a recorded function must not call another compiled one, which ${callSite()} does`,
+      )
     },
   }
   const proxy: Binding = Object.create(real, Object.getOwnPropertyDescriptors(listener))

@@ -1,0 +1,111 @@
+import { gatherRows, nonMaxSuppression, tf, topK } from '../engine'
+import type { DetectorConfig } from './types'
+import { STRIDES } from './types'
+
+export interface DecodeOptions {
+  /** Slots with less objectness are dropped. */
+  readonly objectness: number
+  /** Best slots by objectness that stay on every scale. */
+  readonly perScale: number
+  /** A (box, class) stays when its class probability is above this, before it is multiplied by objectness. */
+  readonly classProbability: number
+  /** IoU above which (strictly) a lower-scored box of the same class is suppressed. */
+  readonly iou: number
+  /** Detections kept per image. */
+  readonly limit: number
+}
+
+export const DECODE_DEFAULTS: DecodeOptions = {
+  objectness: 0.005,
+  perScale: 1000,
+  classProbability: 0.05,
+  iou: 0.45,
+  limit: 100,
+}
+
+export interface Decoded {
+  /** x1 y1 x2 y2 in pixels of the network's input, [n, slots, 4]. */
+  readonly boxes: tf.Tensor3D
+  /** sigmoid(objectness) [n, slots]. */
+  readonly objectness: tf.Tensor2D
+  /** Class probabilities [n, slots, classes]. */
+  readonly probabilities: tf.Tensor3D
+}
+
+/**
+ * Logits of one scale as boxes and probabilities:
+ * bx = (sigmoid(tx) * s - (s - 1) / 2 + cx) * stride, bw = anchor * exp(tw) (YOLOv3, with s = scale_x_y of YOLOv4).
+ *
+ * @param logits [n, h, w, anchors * (5 + classes)]
+ */
+export function decodeScale(logits: tf.Tensor4D, scale: number, config: DetectorConfig): Decoded {
+  const [n, h, w] = logits.shape
+  const anchors = config.anchors[scale]!
+  const stride = STRIDES[scale]!
+  const s = config.scaleXY
+  const slots = h * w * anchors.length
+  const t = tf.reshape(logits, [n, h, w, anchors.length, 5 + config.classes])
+  const cells = new Float32Array(h * w * 2)
+  for (let y = 0; y < h; y++) for (let x = 0; x < w; x++) cells.set([x, y], (y * w + x) * 2)
+  const offset = tf.sub(tf.tensor(cells, [1, h, w, 1, 2]), (s - 1) / 2)
+  const [txy, twh, objectness, classes] = tf.split(t, [2, 2, 1, config.classes], 4)
+  const centre = tf.mul(tf.add(tf.mul(tf.sigmoid(txy!), s), offset), stride)
+  const size = tf.mul(tf.exp(twh!), tf.tensor(anchors.flat(), [1, 1, 1, anchors.length, 2]))
+  const half = tf.mul(size, 0.5)
+  return {
+    boxes: tf.reshape(tf.concat([tf.sub(centre, half), tf.add(centre, half)], 4), [n, slots, 4]),
+    objectness: tf.reshape(tf.sigmoid(objectness!), [n, slots]),
+    probabilities: tf.reshape(tf.sigmoid(classes!), [n, slots, config.classes]),
+  }
+}
+
+export interface DetectionTensors {
+  /** x1 y1 x2 y2 in pixels of the network's input [n, limit, 4], zeros past `counts`. */
+  readonly boxes: tf.Tensor3D
+  /** Class probability * objectness, descending [n, limit]. */
+  readonly scores: tf.Tensor2D
+  /** Class index as float32 [n, limit]. */
+  readonly labels: tf.Tensor2D
+  /** int32 [n]. */
+  readonly counts: tf.Tensor1D
+}
+
+/** Logits of all scales as the final detections of a batch, on the device. */
+export function detect(
+  outputs: readonly tf.Tensor4D[],
+  config: DetectorConfig,
+  options: Partial<DecodeOptions> = {},
+): DetectionTensors {
+  const { objectness, perScale, classProbability, iou, limit } = { ...DECODE_DEFAULTS, ...options }
+  const candidates = outputs.map((logits, scale) => {
+    const all = decodeScale(logits, scale, config)
+    const slots = all.boxes.shape[1]
+    if (slots <= perScale) return all
+    const { values, indices } = topK(all.objectness, perScale)
+    return {
+      boxes: gatherRows(all.boxes, indices),
+      objectness: values,
+      probabilities: gatherRows(all.probabilities, indices),
+    }
+  })
+  const conf = tf.concat(
+    candidates.map((c) => c.objectness),
+    1,
+  )
+  const probabilities = tf.concat(
+    candidates.map((c) => c.probabilities),
+    1,
+  )
+  const present = tf.cast(tf.greaterEqual(conf, objectness), 'float32')
+  const likely = tf.cast(tf.greater(probabilities, classProbability), 'float32')
+  const scores = tf.mul(tf.mul(probabilities, likely), tf.expandDims(tf.mul(conf, present), 2)) as tf.Tensor3D
+  return nonMaxSuppression(
+    tf.concat(
+      candidates.map((c) => c.boxes),
+      1,
+    ),
+    scores,
+    limit,
+    iou,
+  )
+}

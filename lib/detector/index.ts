@@ -1,0 +1,7 @@
+export * from './complexity'
+export * from './decode'
+export * from './detector'
+export { type Layer, layersOf } from './layers'
+export { BLOCKS } from './network'
+export * from './types'
+export * from './widths'
