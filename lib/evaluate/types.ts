@@ -15,6 +15,8 @@ export interface Truths {
   readonly crowd?: Uint8Array
   /** COCO's area in square pixels; the box's own area where absent. */
   readonly area?: Float64Array
+  /** [rows * 2] width and height where the source states them (COCO): x2 - x1 can differ in the last bit. */
+  readonly size?: Float64Array
 }
 
 /** Detections of a whole set as columns, in list order (ties in score keep it). */
@@ -24,4 +26,6 @@ export interface Detections {
   readonly score: Float64Array
   /** [rows * 4] */
   readonly box: Float64Array
+  /** [rows * 2] width and height where the source states them (COCO): x2 - x1 can differ in the last bit. */
+  readonly size?: Float64Array
 }

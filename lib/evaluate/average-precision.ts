@@ -1,0 +1,108 @@
+/** How a matched list is summed: every recall step, VOC 2007's 11 recalls, or COCO's 101. */
+export type Interpolation = 'all' | '11' | '101'
+
+/** What became of a detection. */
+export const FALSE_POSITIVE = 0
+export const TRUE_POSITIVE = 1
+export const IGNORED = 2
+
+/** Detections of one class in descending order of score: flag[first] .. flag[first + count - 1]. */
+export interface RankedFlags {
+  /** FALSE_POSITIVE, TRUE_POSITIVE or IGNORED. */
+  readonly flag: Uint8Array
+  readonly first: number
+  readonly count: number
+  /** Truths that count, copies of weighted images included. */
+  readonly positives: number
+  /** How often each image counts (a bootstrap's resample), and the image of each ranked detection. */
+  readonly weights?: { readonly ofImage: Int32Array; readonly image: Int32Array; readonly first: number }
+}
+
+/** COCO's recalls: i / 100, computed as numpy's linspace does. */
+const COCO_RECALLS = Float64Array.from({ length: 101 }, (_, i) => (i === 100 ? 1 : i * 0.01))
+
+// Reused between calls: a bootstrap comes here some ten thousand times.
+let hits = new Float64Array(1024)
+let envelope = new Float64Array(1024)
+
+/**
+ * Average precision of one class; NaN without positives.
+ *
+ * With precision p(r) = max over recalls >= r of tp / (tp + fp):
+ * - `all`: sum over hits of (r_i - r_(i-1)) * p(r_i) (VOC from 2010 on),
+ * - `11`: mean of p at recalls 0, 0.1 .. 1, tested exactly as 10 * tp >= i * positives (VOC 2007),
+ * - `101`: mean of p at recalls 0, 0.01 .. 1, in pycocotools' arithmetic.
+ *
+ * The copies of a weighted image stand side by side, as though the image had been listed w times.
+ */
+export function averagePrecision(list: RankedFlags, interpolation: Interpolation): number {
+  if (list.positives === 0) return Number.NaN
+  const steps = rankedHits(list, interpolation === '101' ? Number.EPSILON : 0)
+  for (let i = steps - 1; i > 0; i--) {
+    if (envelope[i]! > envelope[i - 1]!) envelope[i - 1] = envelope[i]!
+  }
+  if (interpolation === 'all') return allPoint(steps, list.positives)
+  if (interpolation === '11') return elevenPoint(steps, list.positives)
+  return hundredOnePoint(steps, list.positives)
+}
+
+/**
+ * Fills `hits` (true positives so far) and `envelope` (precision) at every true positive; false positives
+ * in between can only lower precision, so the envelope needs no other point. Copies of a hit raise
+ * precision one by one, so the last copy stands for all.
+ */
+function rankedHits(list: RankedFlags, epsilon: number): number {
+  const { flag, first, count, weights } = list
+  if (hits.length < count) {
+    hits = new Float64Array(count * 2)
+    envelope = new Float64Array(count * 2)
+  }
+  let steps = 0
+  let truePositives = 0
+  let falsePositives = 0
+  for (let i = 0; i < count; i++) {
+    const kind = flag[first + i]!
+    if (kind === IGNORED) continue
+    const weight = weights === undefined ? 1 : weights.ofImage[weights.image[weights.first + i]!]!
+    if (kind === FALSE_POSITIVE) {
+      falsePositives += weight
+    } else if (weight > 0) {
+      truePositives += weight
+      hits[steps] = truePositives
+      envelope[steps] = truePositives / (falsePositives + truePositives + epsilon)
+      steps++
+    }
+  }
+  return steps
+}
+
+function allPoint(steps: number, positives: number): number {
+  let sum = 0
+  let recall = 0
+  for (let i = 0; i < steps; i++) {
+    const next = hits[i]! / positives
+    sum += (next - recall) * envelope[i]!
+    recall = next
+  }
+  return sum
+}
+
+function elevenPoint(steps: number, positives: number): number {
+  let sum = 0
+  let i = 0
+  for (let tenth = 0; tenth <= 10; tenth++) {
+    while (i < steps && hits[i]! * 10 < tenth * positives) i++
+    if (i < steps) sum += envelope[i]! / 11
+  }
+  return sum
+}
+
+function hundredOnePoint(steps: number, positives: number): number {
+  let sum = 0
+  let i = 0
+  for (const recall of COCO_RECALLS) {
+    while (i < steps && hits[i]! / positives < recall) i++
+    if (i < steps) sum += envelope[i]!
+  }
+  return sum / COCO_RECALLS.length
+}

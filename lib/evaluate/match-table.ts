@@ -1,0 +1,218 @@
+import {
+  averagePrecision,
+  FALSE_POSITIVE,
+  IGNORED,
+  type Interpolation,
+  TRUE_POSITIVE,
+} from './average-precision'
+import { matchCoco } from './coco-matching'
+import type { Detections, Truths } from './types'
+import { matchVoc } from './voc-matching'
+
+/**
+ * What average precision needs to know of every detection and truth, image by image, so that it can be
+ * computed anew for any multiset of the images without matching again: matching never crosses images.
+ */
+export interface MatchTable {
+  readonly rule: 'voc' | 'coco'
+  readonly images: number
+  readonly classes: number
+  readonly iouThresholds: readonly number[]
+  /** [classes + 1] detections of class k are rows start[k] .. start[k + 1] - 1, in descending order of score. */
+  readonly start: Int32Array
+  /** [rows] row of the detections that the table was made from */
+  readonly row: Int32Array
+  /** [rows] */
+  readonly image: Int32Array
+  /** [rows] */
+  readonly score: Float64Array
+  /** [iouThresholds, rows] FALSE_POSITIVE, TRUE_POSITIVE or IGNORED */
+  readonly flag: Uint8Array
+  /** [classes + 1] truths of class k that count are truthImage[truthStart[k]] .. */
+  readonly truthStart: Int32Array
+  /** [truths that count] the image of each */
+  readonly truthImage: Int32Array
+}
+
+const ANY_AREA = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const
+
+export interface MatchTableOptions {
+  /** Whose matching: VOC's (see `evaluateVoc`) or COCO's (see `evaluateCoco`, all areas). */
+  readonly rule?: 'voc' | 'coco'
+  readonly iouThresholds?: readonly number[]
+  /** VOC: the devkit's + 1 on widths and heights. */
+  readonly plusOne?: boolean
+  /** COCO: detections kept for an image and class. */
+  readonly maxDetections?: number
+}
+
+/** Matches once; see `MatchTable`. Throws a RangeError on NaN scores and on malformed columns. */
+export function matchTable(
+  truths: Truths,
+  detections: Detections,
+  options: MatchTableOptions = {},
+): MatchTable {
+  const { rule = 'voc', iouThresholds = [0.5], plusOne = false, maxDetections = 100 } = options
+  return rule === 'voc'
+    ? vocTable(truths, detections, iouThresholds, plusOne)
+    : cocoTable(truths, detections, iouThresholds, maxDetections)
+}
+
+export interface TableApOptions {
+  readonly iouThresholdIndex?: number
+  /** Default: 'all' for a VOC table, '101' for a COCO table. */
+  readonly interpolation?: Interpolation
+}
+
+/**
+ * Mean over the classes with truths of average precision, every image counted weights[image] times (once
+ * without weights); NaN where no class has truths. With unit weights it equals `evaluateVoc(...).mAP` and
+ * COCO's AP at that threshold. Linear in the detections: a bootstrap calls it for every resample.
+ */
+export function meanApFromTable(
+  table: MatchTable,
+  imageWeights?: Int32Array,
+  options: TableApOptions = {},
+): number {
+  let sum = 0
+  let defined = 0
+  for (const ap of classApFromTable(table, imageWeights, options)) {
+    if (Number.isNaN(ap)) continue
+    sum += ap
+    defined++
+  }
+  return defined === 0 ? Number.NaN : sum / defined
+}
+
+/** Average precision of each class under image weights; NaN for classes without truths. */
+export function classApFromTable(
+  table: MatchTable,
+  imageWeights?: Int32Array,
+  options: TableApOptions = {},
+): Float64Array {
+  const { iouThresholdIndex = 0, interpolation = table.rule === 'voc' ? 'all' : '101' } = options
+  if (imageWeights !== undefined && imageWeights.length !== table.images) {
+    throw new RangeError(
+      `classApFromTable: expected a weight for each of ${table.images} images, found ${imageWeights.length}`,
+    )
+  }
+  if (!(iouThresholdIndex in table.iouThresholds)) {
+    throw new RangeError(
+      `classApFromTable: expected an IoU threshold index in 0..${table.iouThresholds.length - 1}, found ${iouThresholdIndex}`,
+    )
+  }
+  const offset = iouThresholdIndex * table.row.length
+  return Float64Array.from({ length: table.classes }, (_, label) => {
+    const first = table.start[label]!
+    return averagePrecision(
+      {
+        flag: table.flag,
+        first: offset + first,
+        count: table.start[label + 1]! - first,
+        positives: positivesOf(table, label, imageWeights),
+        ...(imageWeights && { weights: { ofImage: imageWeights, image: table.image, first } }),
+      },
+      interpolation,
+    )
+  })
+}
+
+/** Truths of a class that count, copies of weighted images included. */
+export function positivesOf(table: MatchTable, label: number, imageWeights?: Int32Array): number {
+  const first = table.truthStart[label]!
+  const end = table.truthStart[label + 1]!
+  if (imageWeights === undefined) return end - first
+  let sum = 0
+  for (let i = first; i < end; i++) sum += imageWeights[table.truthImage[i]!]!
+  return sum
+}
+
+function vocTable(
+  truths: Truths,
+  detections: Detections,
+  iouThresholds: readonly number[],
+  plusOne: boolean,
+): MatchTable {
+  const { order, start, truth, overlap } = matchVoc(truths, detections, { plusOne })
+  const flag = new Uint8Array(iouThresholds.length * order.length)
+  iouThresholds.forEach((threshold, t) => {
+    const taken = new Uint8Array(truths.image.length)
+    for (let i = 0; i < order.length; i++) {
+      const best = truth[i]!
+      let kind = FALSE_POSITIVE
+      if (best >= 0 && overlap[i]! >= threshold) {
+        if (truths.difficult?.[best] === 1) kind = IGNORED
+        else if (taken[best] === 0) kind = TRUE_POSITIVE
+        taken[best] = 1
+      }
+      flag[t * order.length + i] = kind
+    }
+  })
+  const counts = (i: number) => truths.difficult?.[i] !== 1
+  return {
+    rule: 'voc',
+    iouThresholds,
+    ...ranked(detections, order, start, flag),
+    ...countedTruths(truths, counts),
+  }
+}
+
+function cocoTable(
+  truths: Truths,
+  detections: Detections,
+  iouThresholds: readonly number[],
+  maxDetections: number,
+): MatchTable {
+  const rows: Int32Array[] = []
+  const flags: Uint8Array[] = []
+  const start = new Int32Array(truths.classes + 1)
+  const settings = { iouThresholds, areaRanges: [ANY_AREA], maxDetections }
+  matchCoco(truths, detections, settings, (matches) => {
+    rows.push(matches.row.slice())
+    flags.push(matches.flag.slice())
+    start[matches.label + 1] = start[matches.label]! + matches.count
+  })
+  const order = new Int32Array(start[truths.classes]!)
+  const flag = new Uint8Array(order.length * iouThresholds.length)
+  for (let label = 0; label < truths.classes; label++) {
+    const count = rows[label]!.length
+    order.set(rows[label]!, start[label])
+    for (let t = 0; t < iouThresholds.length; t++) {
+      flag.set(flags[label]!.subarray(t * count, (t + 1) * count), t * order.length + start[label]!)
+    }
+  }
+  const counts = (i: number) => truths.crowd?.[i] !== 1
+  return {
+    rule: 'coco',
+    iouThresholds,
+    ...ranked(detections, order, start, flag),
+    ...countedTruths(truths, counts),
+  }
+}
+
+function ranked(detections: Detections, order: Int32Array, start: Int32Array, flag: Uint8Array) {
+  return {
+    start,
+    row: order,
+    image: Int32Array.from(order, (row) => detections.image[row]!),
+    score: Float64Array.from(order, (row) => detections.score[row]!),
+    flag,
+  }
+}
+
+function countedTruths(truths: Truths, counts: (row: number) => boolean) {
+  const truthStart = new Int32Array(truths.classes + 1)
+  const images: number[][] = Array.from({ length: truths.classes }, () => [])
+  for (let i = 0; i < truths.image.length; i++) {
+    if (counts(i)) images[truths.label[i]!]!.push(truths.image[i]!)
+  }
+  images.forEach((list, label) => {
+    truthStart[label + 1] = truthStart[label]! + list.length
+  })
+  return {
+    images: truths.images,
+    classes: truths.classes,
+    truthStart,
+    truthImage: Int32Array.from(images.flat()),
+  }
+}

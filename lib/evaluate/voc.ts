@@ -1,0 +1,56 @@
+import { precisionRecall } from './curves'
+import { classApFromTable, matchTable, positivesOf } from './match-table'
+import type { Detections, Truths } from './types'
+
+export interface VocOptions {
+  readonly iouThreshold?: number
+  /** 'all': area under the whole curve (VOC from 2010 on); '11': mean over 11 recalls (VOC 2007). */
+  readonly interpolation?: 'all' | '11'
+  /** The devkit's form: widths and heights count both end pixels. */
+  readonly plusOne?: boolean
+}
+
+export interface VocClassResult {
+  readonly label: number
+  /** NaN where the class has no truth that counts. */
+  readonly ap: number
+  /** Truths that are not difficult. */
+  readonly truths: number
+  readonly detections: number
+  /** After each detection that is not ignored, in descending order of score. */
+  readonly precision: Float64Array
+  readonly recall: Float64Array
+  readonly score: Float64Array
+}
+
+export interface VocResult {
+  /** Mean over the classes with truths; NaN where there is none. */
+  readonly mAP: number
+  readonly perClass: readonly VocClassResult[]
+}
+
+/**
+ * Pascal VOC's mean average precision.
+ *
+ * Per class, over all images, in descending order of score (ties keep list order): a detection looks at the
+ * one truth of its image and class with the largest IoU (the first on ties). Below the threshold it is a
+ * false positive; a difficult truth absorbs it, and any number of others; a truth not yet taken makes
+ * it a true positive, one already taken a false positive. IoU without + 1 unless `plusOne`. COCO's crowd flag
+ * is not looked at. Source: Everingham et al., The Pascal Visual Object Classes Challenge, IJCV 2010, and
+ * its devkit. Throws a RangeError on NaN scores and on malformed columns.
+ */
+export function evaluateVoc(truths: Truths, detections: Detections, options: VocOptions = {}): VocResult {
+  const { iouThreshold = 0.5, interpolation = 'all', plusOne = false } = options
+  const table = matchTable(truths, detections, { rule: 'voc', iouThresholds: [iouThreshold], plusOne })
+  const ap = classApFromTable(table, undefined, { interpolation })
+  const perClass = Array.from(ap, (value, label) => ({
+    label,
+    ap: value,
+    truths: positivesOf(table, label),
+    detections: table.start[label + 1]! - table.start[label]!,
+    ...precisionRecall(table, label),
+  }))
+  const defined = perClass.filter((result) => result.truths > 0)
+  const sum = defined.reduce((total, result) => total + result.ap, 0)
+  return { mAP: defined.length === 0 ? Number.NaN : sum / defined.length, perClass }
+}
