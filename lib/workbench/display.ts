@@ -1,0 +1,168 @@
+import { inspect } from 'node:util'
+import Table from 'cli-table3'
+
+/** One output in several forms; a viewer takes the richest that it knows. Every output has plain text. */
+export interface MimeBundle {
+  'text/plain': string
+  [mime: string]: unknown
+}
+
+export interface PublishOptions {
+  /** Name of a place on the page, for outputs that are drawn again. */
+  id?: string
+  /** Draws again what was published under the same id. */
+  update?: boolean
+}
+
+/** The kernel puts the function that sends an output to the notebook under this name of globalThis. */
+export const DISPLAY_HOOK = Symbol.for('workbook.display')
+const host = globalThis as typeof globalThis & {
+  [DISPLAY_HOOK]?: (bundle: MimeBundle, options: PublishOptions) => void
+}
+
+/** Whether outputs go to a notebook. Otherwise they are printed as text. */
+export function inNotebook(): boolean {
+  return host[DISPLAY_HOOK] !== undefined
+}
+
+/** Sends one output to the notebook; without a notebook its text is printed (updates are not). */
+export function publish(bundle: MimeBundle, options: PublishOptions = {}): void {
+  const hook = host[DISPLAY_HOOK]
+  if (hook) hook(bundle, options)
+  else if (!options.update) process.stdout.write(`${bundle['text/plain'].replace(/\n+$/, '')}\n`)
+}
+
+/** A Plotly figure as data: https://plotly.com/javascript/reference */
+export interface Figure {
+  data: readonly Readonly<Record<string, unknown>>[]
+  layout?: Readonly<Record<string, unknown>>
+}
+
+/** Shows a Plotly figure. */
+export function showPlot(figure: Figure): void {
+  const title = figure.layout?.title
+  const name = typeof title === 'object' && title !== null && 'text' in title ? title.text : title
+  const traces = figure.data.map((trace) => trace.name ?? trace.type ?? 'trace')
+  publish({
+    'application/vnd.plotly.v1+json': plain({ data: figure.data, layout: figure.layout ?? {} }),
+    'text/plain': `[figure${name ? ` "${String(name)}"` : ''}: ${traces.join(', ')}]`,
+  })
+}
+
+/** Typed arrays become arrays, which JSON would write as objects. */
+function plain(value: unknown): unknown {
+  return JSON.parse(
+    JSON.stringify(value, (_, item: unknown) =>
+      ArrayBuffer.isView(item) && !(item instanceof DataView) ? Array.from(item as Float32Array) : item,
+    ),
+  )
+}
+
+/** What a danfojs DataFrame and its like offer. */
+export interface Columns {
+  columns: readonly string[]
+  values: readonly unknown[]
+}
+
+export type TableSource = Columns | readonly Readonly<Record<string, unknown>>[]
+
+export interface TableOptions {
+  caption?: string
+  /** Significant digits of numbers that are not integers. Default 4. */
+  digits?: number
+  /** Rows shown; the rest is counted. Default 200. */
+  limit?: number
+}
+
+/** Shows rows, or a danfojs DataFrame, as a table. */
+export function showTable(source: TableSource, options: TableOptions = {}): void {
+  publish(describeTable(source, options))
+}
+
+/** Shows Markdown with formulae between dollar signs. */
+export function showMarkdown(text: string): void {
+  publish({ 'text/markdown': text, 'text/plain': text })
+}
+
+/** Shows a piece of HTML; `text` stands for it where HTML cannot be shown. */
+export function showHtml(html: string, text = html.replace(/<[^>]+>/g, ' ').trim()): void {
+  publish({ 'text/html': html, 'text/plain': text })
+}
+
+/** Shows a picture: the text of an SVG, or the bytes of a PNG. */
+export function showImage(image: string | Uint8Array, alternative = 'image'): void {
+  const text = `[${alternative}]`
+  if (typeof image === 'string') publish({ 'image/svg+xml': image, 'text/plain': text })
+  else publish({ 'image/png': Buffer.from(image).toString('base64'), 'text/plain': text })
+}
+
+/** The forms in which a cell's last value is shown: tables for what has columns and values, otherwise its text. */
+export function describeValue(value: unknown): MimeBundle {
+  if (isColumns(value)) return describeTable(value)
+  return { 'text/plain': typeof value === 'string' ? value : inspect(value) }
+}
+
+function isColumns(value: unknown): value is Columns {
+  if (typeof value !== 'object' || value === null || !('columns' in value) || !('values' in value))
+    return false
+  const { columns, values } = value
+  if (!Array.isArray(columns) || !Array.isArray(values)) return false
+  return columns.every((name) => typeof name === 'string') && values.every((row) => Array.isArray(row))
+}
+
+function describeTable(
+  source: TableSource,
+  { caption, digits = 4, limit = 200 }: TableOptions = {},
+): MimeBundle {
+  const { names, rows } = tableRows(source)
+  const shown = rows.slice(0, limit)
+  const cells = shown.map((row) => row.map((value) => formatValue(value, digits)))
+  const more = rows.length > limit ? `${rows.length - limit} more rows` : ''
+
+  const text = new Table({ head: [...names], style: { head: [], border: [], compact: true } })
+  text.push(...cells.map((row) => [...row]))
+
+  const head = names.map((name) => `<th>${escapeHtml(name)}</th>`).join('')
+  const body = cells.map((row, i) => {
+    const columns = row.map((cell, j) => {
+      const align = typeof shown[i]?.[j] === 'number' ? 'right' : 'left'
+      return `<td style="text-align:${align}">${escapeHtml(cell)}</td>`
+    })
+    return `<tr>${columns.join('')}</tr>`
+  })
+  const title = caption ? `<caption>${escapeHtml(caption)}</caption>` : ''
+  const note = more ? `<p>${more}</p>` : ''
+  return {
+    'text/html': `<table>${title}<thead><tr>${head}</tr></thead><tbody>${body.join('')}</tbody></table>${note}`,
+    'text/plain': [caption, text.toString(), more].filter(Boolean).join('\n'),
+  }
+}
+
+function tableRows(source: TableSource): { names: readonly string[]; rows: readonly (readonly unknown[])[] } {
+  if (isColumns(source))
+    return { names: source.columns, rows: source.values as readonly (readonly unknown[])[] }
+  if (!Array.isArray(source)) {
+    throw new TypeError(`showTable: expected rows or a DataFrame, found ${inspect(source, { depth: 0 })}`)
+  }
+  const objects: readonly Readonly<Record<string, unknown>>[] = source
+  const names = [...new Set(objects.flatMap((row) => Object.keys(row)))]
+  return { names, rows: objects.map((row) => names.map((name) => row[name])) }
+}
+
+function formatValue(value: unknown, digits: number): string {
+  if (value === undefined || value === null) return ''
+  if (typeof value === 'string') return value
+  if (typeof value !== 'number') return inspect(value, { breakLength: Infinity })
+  return Number.isInteger(value) || !Number.isFinite(value) ? String(value) : value.toPrecision(digits)
+}
+
+export function escapeHtml(text: string): string {
+  const entities: Record<string, string> = {
+    '&': '&amp;',
+    '<': '&lt;',
+    '>': '&gt;',
+    '"': '&quot;',
+    "'": '&#39;',
+  }
+  return text.replace(/[&<>"']/g, (character) => entities[character] ?? character)
+}

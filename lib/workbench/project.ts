@@ -1,0 +1,28 @@
+import { existsSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+
+/** The project's folder. */
+export const root = path.resolve(__dirname, '../..')
+
+/**
+ * The Python environment with TensorFlow and Jupyter: what bootstrap.cjs chose (WORKBOOK_PYTHON), else .venv.
+ *
+ * @throws when there is none
+ */
+export function pythonProgram(name: 'python' | 'jupyter'): string {
+  const python = process.env.WORKBOOK_PYTHON ?? path.join(root, '.venv/bin/python')
+  const program = path.join(path.dirname(python), name)
+  if (!existsSync(program)) {
+    throw new Error(`${program} is missing: run "npm run setup", which makes the Python environment.`)
+  }
+  return program
+}
+
+/** Version of an installed npm package. */
+export function packageVersion(name: string): string {
+  const file = path.join(root, 'node_modules', name, 'package.json')
+  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version?: unknown }
+  if (typeof version !== 'string')
+    throw new Error(`${file}: expected "version", found none. Run "npm run setup".`)
+  return version
+}
