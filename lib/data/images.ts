@@ -35,3 +35,15 @@ function unreadable(file: string, cause: unknown): Error {
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new Error(`${file}: expected a readable image, found: ${reason}`, { cause })
 }
+
+/** Encodes an image as PNG, lossless, at zlib's fastest level. */
+export async function encodePng({ width, height, pixels }: RgbImage): Promise<Buffer> {
+  if (pixels.length !== 3 * width * height) {
+    throw new RangeError(
+      `encodePng: expected ${3 * width * height} bytes for ${width}x${height} RGB, found ${pixels.length}`,
+    )
+  }
+  return sharp(pixels, { raw: { width, height, channels: 3 } })
+    .png({ compressionLevel: 1, adaptiveFiltering: false })
+    .toBuffer()
+}

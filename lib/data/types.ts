@@ -28,7 +28,7 @@ export interface Sample {
   readonly boxes: readonly Box[] | undefined
 }
 
-export type SplitName = 'train' | 'validation' | 'test' | 'unlabelled'
+export type SplitName = 'train' | 'validation' | 'test' | 'unlabelled' | 'shifted'
 
 export interface Dataset {
   readonly name: string

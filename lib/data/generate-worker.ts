@@ -1,0 +1,29 @@
+import { createHash } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parentPort } from 'node:worker_threads'
+import sharp from 'sharp'
+import { fileName, type RenderAnswer, type RenderedImage, type RenderTask } from './generate'
+import { encodePng } from './images'
+import { renderScene } from './scenes'
+
+// The body of a rendering thread: a run of images comes in; their files are written, their boxes go out.
+const port = parentPort
+if (port === null) throw new Error('generate-worker.ts: expected to run as a thread of generateScenes')
+sharp.concurrency(1)
+
+port.on('message', async ({ folder, first, count, options }: RenderTask) => {
+  let answer: RenderAnswer
+  try {
+    const images: RenderedImage[] = []
+    for (let index = first; index < first + count; index++) {
+      const { image, boxes } = renderScene({ ...options, index })
+      await writeFile(join(folder, fileName(index)), await encodePng(image))
+      images.push({ pixels: createHash('sha256').update(image.pixels).digest('hex'), boxes })
+    }
+    answer = { images }
+  } catch (error) {
+    answer = { error }
+  }
+  port.postMessage(answer)
+})
