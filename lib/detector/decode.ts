@@ -23,6 +23,9 @@ export const DECODE_DEFAULTS: DecodeOptions = {
   limit: 100,
 }
 
+/** No box is larger than e^16 anchors, so that coordinates stay finite whatever the logits. */
+const LARGEST_LOG_SIZE = 16
+
 export interface Decoded {
   /** x1 y1 x2 y2 in pixels of the network's input, [n, slots, 4]. */
   readonly boxes: tf.Tensor3D
@@ -50,7 +53,10 @@ export function decodeScale(logits: tf.Tensor4D, scale: number, config: Detector
   const offset = tf.sub(tf.tensor(cells, [1, h, w, 1, 2]), (s - 1) / 2)
   const [txy, twh, objectness, classes] = tf.split(t, [2, 2, 1, config.classes], 4)
   const centre = tf.mul(tf.add(tf.mul(tf.sigmoid(txy!), s), offset), stride)
-  const size = tf.mul(tf.exp(twh!), tf.tensor(anchors.flat(), [1, 1, 1, anchors.length, 2]))
+  const size = tf.mul(
+    tf.exp(tf.minimum(twh!, LARGEST_LOG_SIZE)),
+    tf.tensor(anchors.flat(), [1, 1, 1, anchors.length, 2]),
+  )
   const half = tf.mul(size, 0.5)
   return {
     boxes: tf.reshape(tf.concat([tf.sub(centre, half), tf.add(centre, half)], 4), [n, slots, 4]),

@@ -115,6 +115,13 @@ export class Detector {
     return variable
   }
 
+  /** Overwrites every weight; the same rules as for the constructor. */
+  restore(weights: Weights): void {
+    const other = new Detector(this.config, weights)
+    for (const [name, variable] of this.variables) variable.assign(other.variable(name))
+    other.dispose()
+  }
+
   /** A copy of the weights outside the engine. */
   weights(): Weights {
     return new Map(

@@ -176,10 +176,13 @@ function build<A extends readonly Tensor[], R extends Outputs>(
     const { value, nodes, outputOf } = record(known, types, () => fn(...inputs))
     const named: readonly [string | undefined, Tensor][] =
       value instanceof tf.Tensor ? [[undefined, value]] : Object.entries(value)
+    const outputs = nativeIds(named.map(([, tensor]) => tensor)).map(outputOf)
+    // Outputs may have been kept past the scope (terms of a loss, from inside a gradient function).
+    for (const [, tensor] of named) if (!(tensor instanceof tf.Variable)) tensor.dispose()
     return {
       nodes,
       names: named.map(([key]) => key),
-      outputs: nativeIds(named.map(([, tensor]) => tensor)).map(outputOf),
+      outputs,
       assigned: nativeIds([...state]).map((id, i) => (id === stateIds[i] ? undefined : outputOf(id))),
     }
   })

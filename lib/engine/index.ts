@@ -2,3 +2,4 @@ export { type Compiled, type CompileOptions, compile, type Outputs } from './com
 export { type Tensor, tf } from './native'
 export * from './ops'
 export type { Precision } from './precision'
+export { logSoftmax } from './softmax'

@@ -1,0 +1,30 @@
+import { z } from 'zod'
+import type { DetectorConfig } from './types'
+
+const width = z.number().int().positive()
+const side = z
+  .number()
+  .int()
+  .positive()
+  .refine((pixels) => pixels % 32 === 0, 'expected a multiple of 32 pixels')
+const anchor = z.tuple([z.number().positive(), z.number().positive()])
+
+/** An architecture as it stands in a JSON file; see `DetectorConfig`. */
+export const detectorSchema: z.ZodType<DetectorConfig, z.ZodTypeDef, unknown> = z
+  .object({
+    input: z.tuple([side, side]),
+    classes: z.number().int().positive(),
+    backbone: z
+      .object({ in: z.array(width).length(5), out: z.array(width).length(5), mid: z.array(width).length(7) })
+      .strict()
+      .refine(
+        (widths) => widths.in.slice(1).every((channels, i) => channels === widths.out[i]),
+        'expected every stage to take what the one before gives (in[i + 1] = out[i])',
+      ),
+    neck: z.tuple([width, width, width]),
+    upsample: z.enum(['deconv', 'nearest']),
+    spp: z.boolean(),
+    anchors: z.array(z.array(anchor).min(1)).length(3),
+    scaleXY: z.number().min(1),
+  })
+  .strict()

@@ -1,0 +1,7 @@
+export { type Checkpoint, loadCheckpoint, saveCheckpoint, sha256, writeAtomically } from './checkpoint'
+export * from './loop'
+export { createSlots, globalNorm, type SgdOptions, sgdSchema } from './optimizer'
+export * from './predict'
+export { decodeSafetensors, encodeSafetensors, type NamedTensor } from './safetensors'
+export { learningRate, type Schedule, scheduleSchema, type WarmUp, warmUpSchema } from './schedule'
+export * from './step'

@@ -1,0 +1,209 @@
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import pino from 'pino'
+import { type AugmentOptions, type Crop, createLoader, type Sample } from '../data'
+import type { Detector } from '../detector'
+import { type Precision, tf } from '../engine'
+import { type AssignOptions, assignTargets, type YoloLossOptions } from '../losses'
+import { loadCheckpoint, saveCheckpoint } from './checkpoint'
+import { createSlots, type SgdOptions } from './optimizer'
+import type { NamedTensor } from './safetensors'
+import { learningRate, type Schedule, type WarmUp } from './schedule'
+import { createStep, type ExtraLoss, type Measurements } from './step'
+
+export interface TrainOptions {
+  readonly steps: number
+  readonly batch: number
+  readonly seed: number
+  readonly augment: AugmentOptions | false
+  readonly crop?: Crop
+  readonly assign: AssignOptions
+  readonly loss: YoloLossOptions
+  readonly sgd: SgdOptions
+  readonly schedule: Schedule
+  readonly warmUp: WarmUp
+  readonly sparsity?: { readonly strength: number; readonly gammas: ReadonlySet<string> }
+  /** A distillation loss with the weights of its methods as functions of the step. */
+  readonly extra?: ExtraLoss & { readonly weightsAt: (step: number) => readonly number[] }
+  /** Images without labels that every step sees beside its batch, through `extra` alone. */
+  readonly unlabelled?: { readonly samples: readonly Sample[]; readonly batch: number }
+  readonly precision: Precision
+  readonly eager: boolean
+  /** Threads that prepare batches. */
+  readonly workers: number
+  readonly checkpointEvery: number
+  readonly logEvery: number
+}
+
+export interface TrainProgress {
+  readonly step: number
+  readonly steps: number
+  readonly measurements: Measurements
+  readonly imagesPerSecond: number
+}
+
+export interface TrainContext {
+  /** Where checkpoint and log go; a checkpoint found here is continued. */
+  readonly directory: string
+  readonly classes: readonly string[]
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: TrainProgress) => void
+}
+
+export interface TrainSummary {
+  readonly steps: number
+  readonly images: number
+  /** Seconds spent in steps, over all runs of this directory. */
+  readonly seconds: number
+  /** Share of the time in which a step waited for its batch, in this process. */
+  readonly waitedShare: number
+  readonly last: Measurements
+}
+
+/** Raised when training stops early because it was asked to; the checkpoint is written before. */
+export class Interrupted extends Error {
+  override name = 'Interrupted'
+}
+
+/**
+ * Trains a detector in place. Batches, augmentation and rates are functions of (seed, step) alone, so that a run
+ * that was interrupted continues from its checkpoint to the same weights, bit for bit.
+ *
+ * @throws Interrupted when `signal` aborts, after writing a checkpoint
+ * @throws Error when a loss is not finite, naming the step
+ */
+export async function train(
+  detector: Detector,
+  samples: readonly Sample[],
+  options: TrainOptions,
+  context: TrainContext,
+): Promise<TrainSummary> {
+  const { steps, batch, seed, extra, unlabelled } = options
+  const { directory, classes, signal, onProgress } = context
+  mkdirSync(directory, { recursive: true })
+  const log = pino({ base: undefined }, pino.destination({ dest: join(directory, 'log.jsonl'), sync: true }))
+  const slots = createSlots(new Map([...detector.trained, ...(extra?.variables ?? [])]))
+  const path = join(directory, 'checkpoint.json')
+  const before = restore(path, detector, slots, extra)
+  const step = createStep(detector, slots, options)
+  const loading = {
+    input: [...detector.config.input] as [number, number],
+    augment: options.augment,
+    crop: options.crop && ([...options.crop] as [number, number, number, number]),
+    shuffle: true,
+    dropLast: true,
+    workers: options.workers,
+  }
+  const loader = createLoader(samples, { ...loading, batch, seed })
+  const others =
+    unlabelled &&
+    createLoader(unlabelled.samples.map(withoutLabels), {
+      ...loading,
+      batch: unlabelled.batch,
+      seed: seed + 1,
+    })
+  const otherBatches = others?.batches(before.step, steps)
+
+  const save = (done: number, seconds: number): void => {
+    step.sync()
+    const optimizer = new Map<string, NamedTensor>()
+    for (const { name, momentum } of slots) optimizer.set(`momentum/${name}`, tensorOf(momentum))
+    for (const [name, variable] of extra?.variables ?? []) optimizer.set(`extra/${name}`, tensorOf(variable))
+    const provenance = { seconds, seed, steps }
+    const weights = detector.weights()
+    saveCheckpoint(path, { detector: detector.config, classes, step: done, weights, optimizer, provenance })
+  }
+
+  let done = before.step
+  let seconds = before.seconds
+  let last: Measurements = {}
+  let saved = done
+  try {
+    for await (const labelled of loader.batches(done, steps)) {
+      if (signal?.aborted) {
+        save(done, seconds)
+        throw new Interrupted(`training was interrupted after step ${done} of ${steps}`)
+      }
+      const more = (await otherBatches?.next())?.value
+      const start = performance.now()
+      const truths = [...labelled.truths, ...(more?.truths ?? [])]
+      const images = more ? join4d(labelled.images, more.images) : labelled.images
+      const [, height, width] = labelled.shape
+      const { scales } = assignTargets(truths, { ...detector.config, input: [height, width] }, options.assign)
+      const input = tf.tensor4d(images, [truths.length, height, width, 3])
+      const targets = scales.map(({ data, shape }) => tf.tensor5d(data, [...shape]))
+      const rate = learningRate(options.schedule, options.warmUp, {
+        step: done,
+        steps,
+        stepsPerEpoch: loader.stepsPerEpoch,
+      })
+      last = step.run({ images: input, targets, rate, weights: extra?.weightsAt(done) ?? [] })
+      tf.dispose([input, targets])
+      for (const [name, value] of Object.entries(last)) {
+        if (!Number.isFinite(value))
+          throw new Error(`training diverged: ${name} is ${value} at step ${done}; lower the learning rate`)
+      }
+      done++
+      const elapsed = (performance.now() - start) / 1000
+      seconds += elapsed
+      const imagesPerSecond = truths.length / elapsed
+      if (done % options.logEvery === 0 || done === steps)
+        log.info({ step: done, rate, imagesPerSecond, ...last })
+      onProgress?.({ step: done, steps, measurements: last, imagesPerSecond })
+      if (done % options.checkpointEvery === 0 || done === steps) {
+        save(done, seconds)
+        saved = done
+      }
+      // Lets timers, signals and messages through; the step itself holds the thread.
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    if (saved !== done) save(done, seconds)
+    const perStep = batch + (unlabelled?.batch ?? 0)
+    const { waitedShare } = loader.statistics()
+    return { steps, images: steps * perStep, seconds, waitedShare, last }
+  } finally {
+    step.dispose()
+    for (const { momentum } of slots) momentum.dispose()
+    await loader.close()
+    await others?.close()
+    log.flush()
+  }
+}
+
+function restore(
+  path: string,
+  detector: Detector,
+  slots: ReturnType<typeof createSlots>,
+  extra: ExtraLoss | undefined,
+): { step: number; seconds: number } {
+  if (!existsSync(path)) return { step: 0, seconds: 0 }
+  const checkpoint = loadCheckpoint(path)
+  detector.restore(checkpoint.weights)
+  const assign = (variable: tf.Variable, name: string) => {
+    const found = checkpoint.optimizer.get(name)
+    if (!found || found.shape.join() !== variable.shape.join()) {
+      throw new Error(
+        `${path}: tensor ${name}: expected shape [${variable.shape}], found [${found?.shape ?? 'none'}]`,
+      )
+    }
+    tf.tidy(() => variable.assign(tf.tensor(found.values, [...found.shape])))
+  }
+  for (const { name, momentum } of slots) assign(momentum, `momentum/${name}`)
+  for (const [name, variable] of extra?.variables ?? []) assign(variable, `extra/${name}`)
+  return { step: checkpoint.step, seconds: Number(checkpoint.provenance.seconds ?? 0) }
+}
+
+function tensorOf(variable: tf.Variable): NamedTensor {
+  return { shape: [...variable.shape], values: Float32Array.from(variable.dataSync()) }
+}
+
+function withoutLabels(sample: Sample): Sample {
+  return { ...sample, boxes: undefined }
+}
+
+function join4d(first: Float32Array, second: Float32Array): Float32Array {
+  const joined = new Float32Array(first.length + second.length)
+  joined.set(first)
+  joined.set(second, first.length)
+  return joined
+}

@@ -1,0 +1,93 @@
+/**
+ * The safetensors format (huggingface.co/docs/safetensors): 8 bytes of header length (little-endian), a JSON header
+ * `{ name: { dtype, shape, data_offsets: [begin, end] }, __metadata__? }`, then the values. float32 only here.
+ *
+ * In Python: `from safetensors.numpy import load_file; load_file('model.safetensors')`.
+ */
+import { z } from 'zod'
+
+export interface NamedTensor {
+  readonly shape: readonly number[]
+  readonly values: Float32Array
+}
+
+const entrySchema = z
+  .object({
+    dtype: z.string(),
+    shape: z.array(z.number().int().min(0)),
+    data_offsets: z.tuple([z.number().int().min(0), z.number().int().min(0)]),
+  })
+  .strict()
+const metadataSchema = z.record(z.string())
+
+const HEADER_LENGTH = 8
+
+/** Serialises float32 tensors; the header is padded with spaces to a multiple of 8 bytes, as the format asks. */
+export function encodeSafetensors(
+  tensors: ReadonlyMap<string, NamedTensor>,
+  metadata: { readonly [key: string]: string } = {},
+): Buffer {
+  let offset = 0
+  const header: { [name: string]: object } = { __metadata__: metadata }
+  for (const [name, { shape, values }] of tensors) {
+    header[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + values.byteLength] }
+    offset += values.byteLength
+  }
+  const json = Buffer.from(JSON.stringify(header))
+  const padded = Math.ceil(json.length / 8) * 8
+  const file = Buffer.alloc(HEADER_LENGTH + padded + offset, ' ')
+  file.writeBigUInt64LE(BigInt(padded), 0)
+  json.copy(file, HEADER_LENGTH)
+  let at = HEADER_LENGTH + padded
+  for (const { values } of tensors.values()) {
+    Buffer.from(values.buffer, values.byteOffset, values.byteLength).copy(file, at)
+    at += values.byteLength
+  }
+  return file
+}
+
+/**
+ * Reads a safetensors file.
+ * @param source names the file in errors
+ * @throws Error when the header is malformed, a tensor is not float32 or the file is truncated
+ */
+export function decodeSafetensors(
+  file: Buffer,
+  source: string,
+): { tensors: Map<string, NamedTensor>; metadata: { [key: string]: string } } {
+  const fail = (problem: string): never => {
+    throw new Error(`${source}: not a valid safetensors file: ${problem}`)
+  }
+  if (file.length < HEADER_LENGTH) fail(`expected at least ${HEADER_LENGTH} bytes, found ${file.length}`)
+  const headerEnd = HEADER_LENGTH + Number(file.readBigUInt64LE(0))
+  if (headerEnd > file.length) fail(`its header ends at byte ${headerEnd}, the file at ${file.length}`)
+  let header: unknown
+  try {
+    header = JSON.parse(file.toString('utf8', HEADER_LENGTH, headerEnd))
+  } catch (error) {
+    fail(`its header is not JSON (${error instanceof Error ? error.message : error})`)
+  }
+  const entries = Object.entries(z.record(z.unknown()).parse(header))
+  const tensors = new Map<string, NamedTensor>()
+  let metadata: { [key: string]: string } = {}
+  for (const [name, value] of entries) {
+    if (name === '__metadata__') {
+      metadata = metadataSchema.parse(value)
+      continue
+    }
+    const parsed = entrySchema.safeParse(value)
+    if (!parsed.success) return fail(`tensor "${name}": ${parsed.error.issues[0]?.message}`)
+    const { dtype, shape, data_offsets: offsets } = parsed.data
+    if (dtype !== 'F32') fail(`tensor "${name}": expected dtype F32, found ${dtype}`)
+    const bytes = 4 * shape.reduce((product, size) => product * size, 1)
+    const [begin, end] = [headerEnd + offsets[0], headerEnd + offsets[1]]
+    if (end - begin !== bytes)
+      fail(`tensor "${name}": expected ${bytes} bytes for [${shape}], found ${end - begin}`)
+    if (end > file.length) fail(`tensor "${name}": expected ${end} bytes of file, found ${file.length}`)
+    tensors.set(name, {
+      shape,
+      values: new Float32Array(file.buffer.slice(file.byteOffset + begin, file.byteOffset + end)),
+    })
+  }
+  return { tensors, metadata }
+}

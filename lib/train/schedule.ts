@@ -1,0 +1,57 @@
+import { z } from 'zod'
+
+/** Learning-rate schedules by name; a rate is a pure function of the step, so that a resumed run continues exactly. */
+export const scheduleSchema = z.discriminatedUnion('kind', [
+  z
+    .object({
+      /** Half a cosine from `rate` down to `rate * final` (Loshchilov & Hutter 2017, eq. 5, without restarts). */
+      kind: z.literal('cosine'),
+      rate: z.number().positive(),
+      final: z.number().min(0).max(1).default(0.01),
+    })
+    .strict(),
+  z
+    .object({
+      /** (rate - floor) * (1 - e / epochs)^power + floor by whole epochs e: the published run's schedule. */
+      kind: z.literal('poly'),
+      rate: z.number().positive(),
+      floor: z.number().min(0).default(1e-6),
+      power: z.number().positive().default(0.9),
+      epochs: z.number().int().positive(),
+    })
+    .strict(),
+])
+
+export const warmUpSchema = z
+  .object({
+    /** Steps over which the rate rises linearly. */
+    steps: z.number().int().min(0),
+    /** Share of the schedule's rate at step 0. */
+    from: z.number().min(0).max(1).default(0.1),
+  })
+  .strict()
+
+export type Schedule = z.infer<typeof scheduleSchema>
+export type WarmUp = z.infer<typeof warmUpSchema>
+
+/**
+ * Learning rate of a step.
+ *
+ * @param step counted from 0
+ * @param steps of the whole run
+ * @param stepsPerEpoch of the loader, for schedules by epoch
+ */
+export function learningRate(
+  schedule: Schedule,
+  warmUp: WarmUp,
+  { step, steps, stepsPerEpoch }: { step: number; steps: number; stepsPerEpoch: number },
+): number {
+  const warm = step < warmUp.steps ? warmUp.from + ((1 - warmUp.from) * step) / warmUp.steps : 1
+  if (schedule.kind === 'cosine') {
+    const { rate, final } = schedule
+    return warm * rate * (final + ((1 - final) * (1 + Math.cos((Math.PI * step) / steps))) / 2)
+  }
+  const { rate, floor, power, epochs } = schedule
+  const epoch = Math.min(Math.floor(step / stepsPerEpoch), epochs)
+  return warm * ((rate - floor) * (1 - epoch / epochs) ** power + floor)
+}

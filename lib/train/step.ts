@@ -1,0 +1,106 @@
+import type { Detector, DetectorOutput } from '../detector'
+import { compile, type Precision, type Tensor, tf } from '../engine'
+import { type YoloLossOptions, yoloLoss } from '../losses'
+import type { LossResult } from '../losses/types'
+import { type SgdOptions, type Slot, sgdStep } from './optimizer'
+
+/** A loss beside the ground truth's, such as a distillation loss. */
+export interface ExtraLoss {
+  /** Number of weights that it takes at every step. */
+  readonly weights: number
+  /** Trained variables of its own (adapters), by name. */
+  readonly variables: ReadonlyMap<string, tf.Variable>
+  /**
+   * @param images [n, h, w, 3] of the step
+   * @param weights [weights], given anew at every step, so that schedules do not record new graphs
+   */
+  readonly loss: (student: DetectorOutput, images: tf.Tensor4D, weights: tf.Tensor1D) => LossResult
+}
+
+export interface StepOptions {
+  readonly loss: YoloLossOptions
+  readonly sgd: SgdOptions
+  /** Network Slimming's s: sign(gamma) * s is added to the gradient of these gammas. */
+  readonly sparsity?: { readonly strength: number; readonly gammas: ReadonlySet<string> }
+  readonly extra?: ExtraLoss
+  readonly precision: Precision
+  /** Run operation by operation instead of as a graph, for debugging. */
+  readonly eager: boolean
+}
+
+/** What a step measures, as scalars: `total`, `gradientNorm` and the losses' terms. */
+export type Measurements = { readonly [name: string]: number }
+
+export interface StepInputs {
+  readonly images: tf.Tensor4D
+  readonly targets: readonly tf.Tensor5D[]
+  readonly rate: number
+  readonly weights: readonly number[]
+}
+
+export interface TrainingStep {
+  run(inputs: StepInputs): Measurements
+  /** Brings the variables up to date with the compiled graph's state. */
+  sync(): void
+  dispose(): void
+}
+
+/**
+ * A training step as one graph: forward pass, losses, backward pass, sparsity, clipping, weight decay, momentum and
+ * the running statistics.
+ *
+ * float16 gradients underflow below 6e-8, so the loss is scaled by 1024 for the backward pass and the gradients are
+ * scaled back (Micikevicius et al. 2018, section 3.2).
+ */
+export function createStep(detector: Detector, slots: readonly Slot[], options: StepOptions): TrainingStep {
+  const { loss, sgd, sparsity, extra, precision, eager } = options
+  const lossScale = precision === 'float16' ? 1024 : 1
+  const variables = slots.map((slot) => slot.variable)
+
+  const step = (...inputs: Tensor[]): { [name: string]: Tensor } => {
+    const [images, first, second, third, rate, weights] = inputs as [
+      tf.Tensor4D,
+      tf.Tensor5D,
+      tf.Tensor5D,
+      tf.Tensor5D,
+      tf.Scalar,
+      tf.Tensor1D,
+    ]
+    let terms: { [name: string]: Tensor } = {}
+    const { value, grads } = tf.variableGrads(() => {
+      const output = detector.forward(images, { training: true })
+      const truth = yoloLoss(output.outputs, [first, second, third], detector.config, loss)
+      const more = extra?.loss(output, images, weights)
+      const total = more ? (tf.add(truth.total, more.total) as tf.Scalar) : truth.total
+      terms = Object.fromEntries(
+        Object.entries({ ...truth.terms, ...more?.terms }).map(([name, term]) => [name, tf.keep(term)]),
+      )
+      return lossScale === 1 ? total : (tf.mul(total, lossScale) as tf.Scalar)
+    }, variables)
+    const gradients = slots.map(({ name, variable }) => {
+      const scaled = grads[variable.name]!
+      const gradient = lossScale === 1 ? scaled : tf.div(scaled, lossScale)
+      if (!sparsity?.gammas.has(name)) return gradient
+      return tf.add(gradient, tf.mul(tf.sign(variable), sparsity.strength))
+    })
+    const gradientNorm = sgdStep(slots, gradients, rate, sgd)
+    return { total: lossScale === 1 ? value : tf.div(value, lossScale), gradientNorm, ...terms }
+  }
+  const state = [...detector.state, ...slots.map((slot) => slot.momentum)]
+  for (const variable of extra?.variables.values() ?? []) state.push(variable)
+  const compiled = compile(step, { state, precision, eager, name: 'training step' })
+
+  return {
+    run({ images, targets, rate, weights }) {
+      const scalars = [tf.scalar(rate), tf.tensor1d([...weights, 0])]
+      const results = compiled(images, ...targets, ...scalars)
+      const measured = Object.fromEntries(
+        Object.entries(results).map(([name, value]) => [name, value.dataSync()[0]!]),
+      )
+      tf.dispose([results, scalars])
+      return measured
+    },
+    sync: compiled.sync,
+    dispose: compiled.dispose,
+  }
+}
