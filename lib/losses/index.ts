@@ -6,5 +6,7 @@ export {
   type Targets,
   targetTensors,
 } from './assign'
+export * from './check'
+export * from './distill'
 export * from './types'
 export { type BoxLoss, type Normalisation, type YoloLossOptions, yoloLoss } from './yolo'

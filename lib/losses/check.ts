@@ -1,0 +1,179 @@
+/**
+ * What to look at before a distillation run: does the gradient reach whom it should, and how large is the distillation
+ * term beside the ground truth's. lambda alone says nothing, since the two losses may be normalised differently.
+ */
+import type { DetectorConfig, DetectorOutput } from '../detector/types'
+import { scoped, tf } from '../engine'
+import { PUBLISHED, passingMask } from './distill'
+
+/** Losses of one batch, each without lambda or with it, as the caller wants them compared. */
+export interface LossPair {
+  readonly groundTruth: tf.Scalar
+  readonly distillation: tf.Scalar
+  /** Named parts of either loss, to be listed. */
+  readonly terms?: { readonly [name: string]: tf.Scalar }
+}
+
+/** Gradients of both losses over the same variables, taken as one long vector each. */
+export interface GradientNorms {
+  readonly groundTruth: number
+  readonly distillation: number
+  /** distillation / groundTruth. */
+  readonly ratio: number
+  /** Cosine of the angle between the two; below 0 they pull against each other. NaN where one is 0. */
+  readonly cosine: number
+}
+
+export interface PassingShare {
+  /** Share of all (cell, anchor) slots whose teacher objectness is at least the threshold. */
+  readonly overall: number
+  /** [scale][anchor]. */
+  readonly perAnchor: readonly (readonly number[])[]
+}
+
+export interface DistillationCheckOptions {
+  /**
+   * Computes both losses of one batch from the variables' current values, the forward passes included. It is called
+   * several times and must not change any variable.
+   */
+  readonly lossOf: () => LossPair
+  /** The student's variables; without those that only one of the losses knows, such as adapters. */
+  readonly variables: readonly tf.Variable[]
+  readonly teacherVariables?: readonly tf.Variable[]
+  /** The teacher's outputs for the batch; without them the share of passing cells is not reported. */
+  readonly teacher?: DetectorOutput
+  readonly config?: Pick<DetectorConfig, 'classes' | 'anchors'>
+  readonly threshold?: number
+}
+
+export interface DistillationCheck {
+  readonly losses: { readonly groundTruth: number; readonly distillation: number }
+  /** Value of each named part, and its size relative to the ground-truth loss. */
+  readonly terms: { readonly [name: string]: { readonly value: number; readonly relative: number } }
+  readonly norms: GradientNorms
+  /** Names of the student's trainable variables that the distillation loss gives no gradient. */
+  readonly unreachedStudent: readonly string[]
+  /** Names of the teacher's variables that the distillation loss gives a gradient; must be empty. */
+  readonly reachedTeacher: readonly string[]
+  readonly passing: PassingShare | undefined
+}
+
+/** Measures one batch. Reads tensors back, so it belongs outside a recorded function. */
+export function checkDistillation(options: DistillationCheckOptions): DistillationCheck {
+  const { lossOf, variables, teacherVariables = [], teacher, config } = options
+  const { threshold = PUBLISHED['masked-class-kd'].threshold } = options
+  if ((teacher === undefined) !== (config === undefined)) {
+    throw new Error('checkDistillation: expected teacher and config together, found only one of them')
+  }
+  return scoped(() => {
+    const pair = lossOf()
+    const losses = { groundTruth: numberOf(pair.groundTruth), distillation: numberOf(pair.distillation) }
+    const terms = Object.fromEntries(
+      Object.entries(pair.terms ?? {}).map(([name, term]) => {
+        const value = numberOf(term)
+        return [name, { value, relative: value / losses.groundTruth }] as const
+      }),
+    )
+    const trainable = variables.filter((variable) => variable.trainable)
+    const all = [...trainable, ...teacherVariables]
+    const groundTruth = gradients(() => lossOf().groundTruth, trainable)
+    const distillation = gradients(() => lossOf().distillation, all)
+    const reached = (i: number) => squaredNorm(distillation[i]) > 0
+    const names = (of: readonly tf.Variable[], keep: (i: number) => boolean, offset: number) =>
+      of.filter((_, i) => keep(i + offset)).map(({ name }) => name)
+    return {
+      losses,
+      terms,
+      norms: compare(groundTruth, distillation.slice(0, trainable.length)),
+      unreachedStudent: names(trainable, (i) => !reached(i), 0),
+      reachedTeacher: names(teacherVariables, reached, trainable.length),
+      passing: teacher && config && passingShare(teacher, config, threshold),
+    }
+  })
+}
+
+/**
+ * Norms of the two gradients alone.
+ *
+ * @param variables the student's
+ */
+export function gradientNorms(lossOf: () => LossPair, variables: readonly tf.Variable[]): GradientNorms {
+  const trainable = variables.filter((variable) => variable.trainable)
+  return scoped(() =>
+    compare(
+      gradients(() => lossOf().groundTruth, trainable),
+      gradients(() => lossOf().distillation, trainable),
+    ),
+  )
+}
+
+/**
+ * The lambda at which norm(lambda * distillation gradient) = ratio * norm(ground-truth gradient).
+ *
+ * @param norms measured with lambda 1
+ * @throws Error when one of the gradients is 0 or not finite, so that no lambda can be told
+ */
+export function lambdaForRatio(
+  ratio: number,
+  norms: Pick<GradientNorms, 'groundTruth' | 'distillation'>,
+): number {
+  const lambda = (ratio * norms.groundTruth) / norms.distillation
+  if (!(ratio > 0) || !(lambda > 0) || !Number.isFinite(lambda)) {
+    throw new Error(
+      `expected a ratio above 0 and gradients that are finite and not 0, found ratio ${ratio} and gradient norms ` +
+        `${norms.groundTruth} (ground truth) and ${norms.distillation} (distillation); measure on a batch with objects, ` +
+        'or give lambda as a number',
+    )
+  }
+  return lambda
+}
+
+/** Share of slots with sigmoid(teacher objectness) >= threshold, in all and for each scale and anchor. */
+export function passingShare(
+  teacher: Pick<DetectorOutput, 'outputs'>,
+  { classes, anchors }: Pick<DetectorConfig, 'classes' | 'anchors'>,
+  threshold: number,
+): PassingShare {
+  let [passing, slots] = [0, 0]
+  const perAnchor = teacher.outputs.map((logits, s) => {
+    const count = anchors[s]!.length
+    const counts = scoped(() => {
+      const rows: tf.Tensor2D = tf.reshape(logits, [-1, 5 + classes])
+      return tf.sum(passingMask(rows, count, threshold), 0).dataSync()
+    })
+    const [n, h, w] = logits.shape
+    for (const passed of counts) passing += passed
+    slots += n * h * w * count
+    return Array.from(counts, (passed) => passed / (n * h * w))
+  })
+  return { overall: passing / slots, perAnchor }
+}
+
+function numberOf(scalar: tf.Scalar): number {
+  return scalar.dataSync()[0]!
+}
+
+/** Gradients in the order of the variables; undefined where none arrives (tf.variableGrads would throw). */
+function gradients(loss: () => tf.Scalar, variables: readonly tf.Variable[]): (tf.Tensor | undefined)[] {
+  if (variables.length === 0) return []
+  return tf.engine().gradients(loss, [...variables], undefined, true).grads
+}
+
+function squaredNorm(gradient: tf.Tensor | undefined): number {
+  return gradient ? scoped(() => numberOf(tf.sum(tf.square(gradient)))) : 0
+}
+
+function compare(
+  groundTruth: readonly (tf.Tensor | undefined)[],
+  distillation: readonly (tf.Tensor | undefined)[],
+): GradientNorms {
+  let [first, second, inner] = [0, 0, 0]
+  for (const [i, a] of groundTruth.entries()) {
+    const b = distillation[i]
+    first += squaredNorm(a)
+    second += squaredNorm(b)
+    if (a && b) inner += scoped(() => numberOf(tf.sum(tf.mul(a, b))))
+  }
+  const [x, y] = [Math.sqrt(first), Math.sqrt(second)]
+  return { groundTruth: x, distillation: y, ratio: y / x, cosine: inner / (x * y) }
+}
