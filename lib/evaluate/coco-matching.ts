@@ -180,14 +180,15 @@ class ImageMatcher {
   /** Writes flag[setting * stride + first + i] of the i-th detection for every setting. */
   match(rows: Int32Array, truthRows: Int32Array, flag: Uint8Array, first: number, stride: number): void {
     const { areaRanges, iouThresholds } = this.options
+    // Locals: an import read in the innermost loop is a call of its getter.
+    const [falsePositive, truePositive, ignored] = [FALSE_POSITIVE, TRUE_POSITIVE, IGNORED]
     const matchable = this.measure(rows, truthRows)
     let current = '' // how the truths are split at present into counting and ignored
     areaRanges.forEach((range, rangeIndex) => {
       let ignoredCount = 0
       for (let g = 0; g < truthRows.length; g++) {
-        const ignored = this.isIgnored(truthRows[g]!, range) ? 1 : 0
-        this.ignored[g] = ignored
-        ignoredCount += ignored
+        this.ignored[g] = this.isIgnored(truthRows[g]!, range) ? 1 : 0
+        ignoredCount += this.ignored[g]!
       }
       if (matchable) {
         // Truths that all count and truths that are all ignored are matched alike.
@@ -198,11 +199,11 @@ class ImageMatcher {
       }
       for (let d = 0; d < rows.length; d++) {
         const area = this.detectionSize[2 * rows[d]!]! * this.detectionSize[2 * rows[d]! + 1]!
-        const unmatched = area < range[0] || area > range[1] ? IGNORED : FALSE_POSITIVE
+        const unmatched = area < range[0] || area > range[1] ? ignored : falsePositive
         for (let t = 0; t < iouThresholds.length; t++) {
           const truth = matchable ? this.taken[t * rows.length + d]! : -1
           const place = (rangeIndex * iouThresholds.length + t) * stride + first + d
-          flag[place] = truth < 0 ? unmatched : this.ignored[truth] === 1 ? IGNORED : TRUE_POSITIVE
+          flag[place] = truth < 0 ? unmatched : this.ignored[truth] === 1 ? ignored : truePositive
         }
       }
     })

@@ -110,6 +110,7 @@ function classCurves(
   maxDetections: readonly [number, number, number],
 ): ClassCurves {
   const { flag, rank, count, positives } = matches
+  const hit = TRUE_POSITIVE // a local: an import read in the innermost loop is a call of its getter
   const perThreshold = (range: number, evaluate: (first: number) => number) =>
     Array.from({ length: thresholds }, (_, t) => evaluate((range * thresholds + t) * count))
   const precision = (range: number) =>
@@ -120,7 +121,7 @@ function classCurves(
     perThreshold(range, (first) => {
       if (positives[range] === 0) return Number.NaN
       let hits = 0
-      for (let i = 0; i < count; i++) if (flag[first + i] === TRUE_POSITIVE && rank[i]! < limit) hits++
+      for (let i = 0; i < count; i++) if (flag[first + i] === hit && rank[i]! < limit) hits++
       return hits / positives[range]!
     })
   const ranges = Array.from(positives.keys())

@@ -191,13 +191,13 @@ function cocoTable(
 }
 
 function ranked(detections: Detections, order: Int32Array, start: Int32Array, flag: Uint8Array) {
-  return {
-    start,
-    row: order,
-    image: Int32Array.from(order, (row) => detections.image[row]!),
-    score: Float64Array.from(order, (row) => detections.score[row]!),
-    flag,
+  const image = new Int32Array(order.length)
+  const score = new Float64Array(order.length)
+  for (let i = 0; i < order.length; i++) {
+    image[i] = detections.image[order[i]!]!
+    score[i] = detections.score[order[i]!]!
   }
+  return { start, row: order, image, score, flag }
 }
 
 function countedTruths(truths: Truths, counts: (row: number) => boolean) {

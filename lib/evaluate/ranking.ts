@@ -48,7 +48,9 @@ export function descendingOrder(values: Float64Array): Int32Array {
 
 /** Bit patterns whose order as unsigned integers is the descending order of the doubles. */
 function keysOfDescending(values: Float64Array): Uint32Array {
-  const words = new Uint32Array(Float64Array.from(values, (value) => value + 0).buffer) // -0 + 0 = 0
+  const keys = new Float64Array(values.length)
+  for (let i = 0; i < keys.length; i++) keys[i] = values[i]! + 0 // -0 + 0 = 0
+  const words = new Uint32Array(keys.buffer)
   for (let i = 0; i < words.length; i += 2) {
     if (words[i + 1]! >>> 31 === 0) {
       words[i] = ~words[i]!
