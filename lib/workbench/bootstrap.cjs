@@ -1,0 +1,15 @@
+/**
+ * What every npm script starts: sets the project up as far as needed, then runs the command.
+ * This file is kept to syntax that old versions of Node can read, so that they can say what is wrong.
+ */
+'use strict'
+
+const [major, minor] = process.versions.node.split('.').map(Number)
+if (major < 20 || (major === 20 && minor < 19) || major > 22) {
+  console.error(
+    `This project needs Node 20.19 or newer, below 23, and found ${process.versions.node} (${process.execPath}).\n` +
+      'Install Node 22, for example:  nvm install 22    or    conda install -c conda-forge nodejs=22',
+  )
+  process.exit(1)
+}
+require('./setup/main.cjs').main(process.argv.slice(2))

@@ -1,0 +1,69 @@
+'use strict'
+
+const fs = require('node:fs')
+const path = require('node:path')
+const { cache, read } = require('./project.cjs')
+
+const file = path.join(cache, 'lock')
+const POLL_MS = 200
+
+/** A process is named by its id and its start time, since ids are used again. */
+function startTime(pid) {
+  const stat = read(`/proc/${pid}/stat`)
+  return stat === null ? null : stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+}
+
+function isAlive(owner) {
+  const [pid, started] = owner.split(' ')
+  return startTime(pid) === started
+}
+
+/** Waits until no other setup runs in this folder, runs the work, and lets the next one in. */
+async function withLock(work, { onWait }) {
+  fs.mkdirSync(cache, { recursive: true })
+  const mine = `${process.pid} ${startTime(process.pid)}`
+  const draft = `${file}.${process.pid}`
+  fs.writeFileSync(draft, mine)
+  let told = false
+  try {
+    for (;;) {
+      try {
+        fs.linkSync(draft, file) // the lock appears together with its owner's name
+        break
+      } catch (error) {
+        if (error.code !== 'EEXIST') throw error
+      }
+      const owner = read(file)
+      if (owner === null) continue
+      if (isAlive(owner)) {
+        if (!told) onWait(owner.split(' ')[0])
+        told = true
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+      } else {
+        takeAway(owner)
+      }
+    }
+    try {
+      return await work()
+    } finally {
+      if (read(file) === mine) fs.rmSync(file, { force: true })
+    }
+  } finally {
+    fs.rmSync(draft, { force: true })
+  }
+}
+
+/** Removes the lock of a process that has died, unless another process was quicker and holds it by now. */
+function takeAway(owner) {
+  const aside = `${file}.stale.${process.pid}`
+  try {
+    fs.renameSync(file, aside)
+  } catch (error) {
+    if (error.code === 'ENOENT') return
+    throw error
+  }
+  if (read(aside) !== owner) fs.linkSync(aside, file)
+  fs.rmSync(aside)
+}
+
+module.exports = { withLock }

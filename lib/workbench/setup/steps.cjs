@@ -1,0 +1,198 @@
+/**
+ * The setup: npm packages, Python environment, TensorFlow's addon for Node, notebook kernel.
+ * A step is done when its stamp holds the hash of its inputs. The stamp is written last, so that a setup that was
+ * interrupted anywhere goes on with the step it was in.
+ */
+'use strict'
+
+const fs = require('node:fs')
+const path = require('node:path')
+const addon = require('./addon.cjs')
+const { withLock } = require('./lock.cjs')
+const { cache, hash, onPath, read, root, SetupError, writeWhole } = require('./project.cjs')
+const python = require('./python.cjs')
+const { runTool, stepList } = require('./tools.cjs')
+
+const GIB = 2 ** 30
+/** Free disk space that the packages need. */
+const SPACE = { cpu: 4 * GIB, cuda: 12 * GIB }
+
+/** The environment in which commands and kernels run. */
+function environmentOf(prefix) {
+  const site = python.sitePackages(prefix)
+  const { libraries, programs } = site ? python.cudaFolders(site) : { libraries: [], programs: [] }
+  const join = (...parts) => parts.filter(Boolean).join(path.delimiter)
+  const added = {
+    PATH: join(path.join(prefix, 'bin'), ...programs, process.env.PATH),
+    WORKBOOK_PYTHON: path.join(prefix, 'bin/python'),
+    TF_CPP_MIN_LOG_LEVEL: process.env.TF_CPP_MIN_LOG_LEVEL ?? '2',
+  }
+  if (libraries.length > 0) added.LD_LIBRARY_PATH = join(...libraries, process.env.LD_LIBRARY_PATH)
+  return added
+}
+
+/**
+ * The steps in order. `inputs` is what the stamp's hash is of, `present` a cheap look whether the result is there,
+ * `accept` a thorough one that lets a result stand that this setup did not make.
+ */
+function steps({ device, prefix, isConda }) {
+  const environment = () => ({ ...process.env, ...environmentOf(prefix) })
+  const list = python.requirements(device)
+  return [
+    {
+      name: 'packages',
+      title: 'npm packages',
+      inputs: () => [read(path.join(root, 'package-lock.json')), read(path.join(root, 'package.json'))],
+      present: () => fs.existsSync(path.join(root, 'node_modules/.package-lock.json')),
+      accept: packagesMatchLock,
+      async run(onLine) {
+        if (!onPath('npm')) throw new SetupError('npm is missing: install Node together with npm.')
+        await runTool('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { onLine })
+      },
+    },
+    {
+      name: 'python',
+      title: isConda
+        ? `conda environment ${prefix}`
+        : `Python packages (TensorFlow for ${device.toUpperCase()})`,
+      inputs: () => [list, prefix],
+      present: () => python.sitePackages(prefix) !== null && fs.existsSync(path.join(prefix, 'bin/jupyter')),
+      accept: () => python.missingFrom(prefix, list) === '',
+      async run(onLine) {
+        if (isConda) {
+          throw new SetupError(
+            `The conda environment ${prefix} lacks ${python.missingFrom(prefix, list)}.\n` +
+              'Bring it up to date:  conda env update -f environment.yml    or leave it:  conda deactivate',
+          )
+        }
+        checkSpace(device)
+        await makeVenv(prefix, onLine)
+        const pip = [
+          '-m',
+          'pip',
+          'install',
+          '--disable-pip-version-check',
+          '--no-input',
+          '--progress-bar',
+          'off',
+        ]
+        await runTool(path.join(prefix, 'bin/python'), [...pip, ...list], { onLine })
+      },
+    },
+    {
+      name: 'addon',
+      title: "TensorFlow's addon for Node",
+      inputs: () => [process.versions.modules, process.arch, python.sitePackages(prefix), list],
+      present: () => fs.existsSync(addon.binary),
+      accept: () => {
+        addon.linkTensorFlow(python.sitePackages(prefix))
+        return addon.loads(environment())
+      },
+      run: (onLine) => addon.build(environment(), onLine),
+    },
+    {
+      name: 'kernel',
+      title: 'notebook kernel',
+      inputs: () => [kernelSpec(prefix)],
+      present: () => read(kernelFile(prefix)) === kernelSpec(prefix),
+      accept: () => false,
+      run: async () => writeWhole(kernelFile(prefix), kernelSpec(prefix)),
+    },
+  ]
+}
+
+const kernelFile = (prefix) => path.join(prefix, 'share/jupyter/kernels/tslab/kernel.json')
+
+function kernelSpec(prefix) {
+  // Kernels that Jupyter starts without this setup (an editor, plain `jupyter lab`) need the same environment.
+  const { WORKBOOK_PYTHON, TF_CPP_MIN_LOG_LEVEL } = environmentOf(prefix)
+  const site = python.sitePackages(prefix)
+  const libraries = site ? python.cudaFolders(site).libraries.join(path.delimiter) : ''
+  const env = { WORKBOOK_PYTHON, TF_CPP_MIN_LOG_LEVEL, ...(libraries ? { LD_LIBRARY_PATH: libraries } : {}) }
+  const argv = [process.execPath, path.join(root, 'lib/workbench/kernel.cjs'), '{connection_file}']
+  return `${JSON.stringify({ argv, display_name: 'TypeScript', language: 'typescript', env }, null, 2)}\n`
+}
+
+/** Whether node_modules holds what package-lock.json asks for. */
+function packagesMatchLock() {
+  const installed =
+    JSON.parse(read(path.join(root, 'node_modules/.package-lock.json')) ?? '{}').packages ?? {}
+  const wanted = JSON.parse(read(path.join(root, 'package-lock.json')) ?? '{}').packages ?? {}
+  return Object.entries(wanted).every(([place, { version, optional, link }]) => {
+    if (!place.startsWith('node_modules/')) return true
+    if (!installed[place]) return optional === true
+    if (link) return fs.existsSync(path.join(root, place))
+    return installed[place].version === version && fs.existsSync(path.join(root, place, 'package.json'))
+  })
+}
+
+function checkSpace(device) {
+  const { bavail, bsize } = fs.statfsSync(root)
+  if (bavail * bsize >= SPACE[device]) return
+  const gib = (bytes) => (bytes / GIB).toFixed(1)
+  throw new SetupError(
+    `The packages need about ${gib(SPACE[device])} GiB in ${root}, and ${gib(bavail * bsize)} GiB are free. Free some space.`,
+  )
+}
+
+async function makeVenv(prefix, onLine) {
+  const own = path.join(prefix, 'bin/python')
+  python.removeHalfInstalled(prefix)
+  try {
+    await runTool(own, ['-m', 'pip', '--version'])
+    return
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error
+  }
+  const found = python.findPython()
+  await runTool(found.python, ['-m', 'venv', '--clear', prefix], {
+    onLine,
+    hint: `Install Python's venv module:  sudo apt-get install -y python${found.version}-venv`,
+  })
+}
+
+const stampFile = (name) => path.join(cache, `${name}.stamp`)
+const isDone = (step) => read(stampFile(step.name)) === hash(step.inputs()) && step.present()
+
+/**
+ * Does what of the setup is not done yet and answers with the environment for commands.
+ *
+ * @throws SetupError naming what is missing and how to get it
+ */
+async function setUp({ device: asked } = {}) {
+  if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) {
+    throw new SetupError(
+      `TensorFlow's library is taken from its wheels for Linux on x64 and arm64; this is ${process.platform} on ${process.arch}.\n` +
+        'On Windows use WSL 2, on macOS a Linux container or virtual machine.',
+    )
+  }
+  const device = python.chooseDevice(asked)
+  const plan = steps({ device, ...python.choosePrefix() })
+  if (!plan.every(isDone)) {
+    const onWait = (pid) =>
+      process.stderr.write(`Another setup (process ${pid}) runs in this folder; waiting for it.\n`)
+    await withLock(() => perform(plan), { onWait })
+  }
+  return { ...process.env, ...environmentOf(python.choosePrefix().prefix) }
+}
+
+async function perform(plan) {
+  const show = stepList()
+  let told = false
+  for (const step of plan) {
+    if (isDone(step)) continue
+    fs.rmSync(stampFile(step.name), { force: true })
+    if (!(step.present() && step.accept())) {
+      if (!told) process.stderr.write('Setting up (once; it goes on from here if it is interrupted)\n')
+      told = true
+      await show(step.title, async (onLine) => {
+        // The addon's look also links TensorFlow, which its build needs.
+        if (step.name === 'addon' && step.accept()) return
+        await step.run(onLine)
+      })
+    }
+    writeWhole(stampFile(step.name), hash(step.inputs()))
+  }
+}
+
+module.exports = { setUp }
