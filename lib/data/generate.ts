@@ -37,7 +37,7 @@ export interface GenerateOptions {
 }
 
 /** Raised with every change of the renderer that changes a pixel or a box, so that no stale cache is used. */
-export const SCENES_VERSION = 1
+export const SCENES_VERSION = 2
 
 const SPLITS = ['train', 'validation', 'test', 'unlabelled', 'shifted'] as const
 const CHUNK = 16

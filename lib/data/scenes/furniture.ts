@@ -17,17 +17,20 @@ const ROUND = regularPolygon(14)
 
 type Shape = readonly (readonly [number, number])[]
 
+/** The lights of a street agree, so a scene has one state. */
+export const LIGHT_STATES = ['red', 'red', 'green', 'green', 'amber', 'red-amber'] as const
+export type LightState = (typeof LIGHT_STATES)[number]
+
 /**
- * A traffic light: a housing with red, amber and green, one of the four usual states lit. The label is the
+ * A traffic light: a housing with red, amber and green, of which the state's are lit. The label is the
  * housing's; the pole, and the arm that sometimes carries it over the road, belong to the scenery.
  */
-export function trafficLight(random: Random, town: Town, arm: number): Model {
+export function trafficLight(random: Random, town: Town, arm: number, state: LightState): Model {
   const size = random.uniform(0.95, 1.3)
   const lying = random.chance(town.horizontalLights)
   const base = arm === 0 ? random.uniform(2.2, 2.8) : random.uniform(4.0, 4.6)
   const w = (lying ? 1.25 : 0.46) * size
   const h = (lying ? 0.46 : 1.25) * size
-  const state = random.pick(['red', 'red', 'green', 'green', 'amber', 'red-amber'] as const)
   const lamps: { colour: Rgb; lit: boolean }[] = [
     { colour: [255, 44, 34], lit: state === 'red' || state === 'red-amber' },
     { colour: [255, 186, 40], lit: state === 'amber' || state === 'red-amber' },
@@ -146,8 +149,8 @@ function pictogram(random: Random): readonly (readonly [number, number, number, 
 }
 
 /** Unlabelled things that stand on pavements and at kerbs. */
-export function distractor(random: Random, town: Town): Model {
-  const kind = random.pick(['cone', 'cone', 'bollard', 'bollard', 'bin', 'bin', 'bench', 'box', 'stack', 'post'] as const) // biome-ignore format: a list
+export function distractor(random: Random, town: Town, onRoad: boolean): Model {
+  const kind = onRoad ? 'cone' : random.pick(['cone', 'cone', 'bollard', 'bollard', 'bin', 'bin', 'bench', 'box', 'stack', 'post'] as const) // biome-ignore format: a list
   const tint = random.pick(town.cargoColours)
   const size = random.uniform(0.85, 1.2)
   if (kind === 'cone') {

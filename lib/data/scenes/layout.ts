@@ -1,6 +1,15 @@
 import type { Random } from '../random'
 import { sinCos } from './angles'
-import { billboard, distractor, lampPost, trafficLight, trafficSign, tree } from './furniture'
+import {
+  billboard,
+  distractor,
+  LIGHT_STATES,
+  type LightState,
+  lampPost,
+  trafficLight,
+  trafficSign,
+  tree,
+} from './furniture'
 import type { Light } from './light'
 import type { Camera } from './painter'
 import { cyclist, motorbike, parkedBicycle, pedestrian } from './people'
@@ -59,6 +68,7 @@ export function sampleLayout(
   const items: Item[] = []
   const areas: Area[] = []
   const objects = Math.round(random.uniform(3.6, 9.8) + (difficulty - 0.25) * 5.5)
+  const phase = random.pick(LIGHT_STATES)
   const shrink = 1.08 - 0.32 * difficulty
 
   const put = (item: Item): boolean => {
@@ -79,7 +89,7 @@ export function sampleLayout(
     const kind = sampleClass(random)
     for (let attempt = 0; attempt < 14; attempt++) {
       const size = sampleSize(random) * shrink * 7.5
-      if (put(sampleObject(random, kind, size, town, street, camera, light))) break
+      if (put(sampleObject(random, kind, size, town, street, camera, light, phase))) break
     }
   }
   const others = Math.round(random.uniform(1, 4) + 8 * difficulty)
@@ -118,6 +128,7 @@ function sampleObject(
   street: Street,
   camera: Camera,
   light: Light,
+  phase: LightState,
 ): Item {
   const label = SCENE_CLASSES.indexOf(kind)
   const { left, right, leftFront, rightFront } = street
@@ -125,7 +136,7 @@ function sampleObject(
     const side = random.chance(0.62) ? town.traffic : -town.traffic
     const kerb = (side > 0 ? right : left) + side * random.uniform(0.35, 0.9)
     const arm = kind === 'light' && random.chance(0.3) ? side * random.uniform(1.5, 3.5) : 0
-    const model = kind === 'light' ? trafficLight(random, town, -arm) : trafficSign(random, town)
+    const model = kind === 'light' ? trafficLight(random, town, -arm, phase) : trafficSign(random, town)
     const z = distance(camera, size, model.width, model.height - (model.base ?? 0), 8, 60)
     return at(model, label, kerb - arm, z, random.uniform(-0.05, 0.05))
   }
@@ -176,8 +187,9 @@ function sampleDistractor(random: Random, town: Town, street: Street, camera: Ca
     return at(parkedBicycle(random, town), -1, pavement, z, random.chance(0.6) ? random.uniform(0.2, 0.3) : random.next()) // biome-ignore format: a call
   }
   if (kind < 0.57) return at(billboard(random, town), -1, pavement, z, random.uniform(-0.06, 0.06))
-  const model = distractor(random, town)
-  if (random.chance(0.2)) return at(model, -1, within(random, camera, z, left, right), z, random.next())
+  const onRoad = random.chance(0.2)
+  const model = distractor(random, town, onRoad)
+  if (onRoad) return at(model, -1, within(random, camera, z, left, right), z, random.next())
   return at(model, -1, pavement, z, random.uniform(-0.1, 0.1))
 }
 

@@ -38,7 +38,7 @@ export interface Extent {
 }
 
 const NEAR = 0.7
-const CIRCLE = Array.from({ length: 12 }, (_, i) => sinCos(i / 12))
+const CIRCLE = Array.from({ length: 16 }, (_, i) => sinCos(i / 16))
 
 /** Projects, lights and paints solid shapes that stand at one place of the street. */
 export class Painter {
@@ -222,8 +222,8 @@ export class Painter {
     this.id = KEEP
     const size = (radius * this.camera.focal * this.camera.scale) / z
     const packed = pack(colour[0], colour[1], colour[2])
-    for (const share of [1, 0.65, 0.35]) {
-      this.disc(this.column(point, z), this.row(point, z), size * share, packed, Math.floor(256 * strength))
+    for (const share of [1, 0.82, 0.64, 0.48, 0.34]) {
+      this.disc(this.column(point, z), this.row(point, z), size * share, packed, Math.floor(150 * strength))
     }
     this.id = id
   }

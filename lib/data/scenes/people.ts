@@ -21,6 +21,7 @@ const HAIR: readonly Rgb[] = [
 const DARK: Rgb = [28, 28, 32]
 const METAL: Rgb = [120, 122, 126]
 const RING = regularPolygon(14)
+const DOME = regularPolygon(16).filter(([, y]) => y >= 0)
 
 /** A person on foot: legs in stride, arms, head; sometimes a skirt, a bag, a child's size or an umbrella. */
 export function pedestrian(random: Random, town: Town, rain: boolean): Model {
@@ -59,21 +60,22 @@ export function pedestrian(random: Random, town: Town, rain: boolean): Model {
   limb([0, 0.95, -0.016], [0, skirt ? 0.88 : 0.93, -0.026], 0.063, 0.054, hair)
   if (bag) limb([0, 0.72, -0.1], [0, 0.6, -0.1], 0.075, 0.08, random.pick(town.clothes))
   const canopy = random.pick(town.clothes)
-  if (umbrella) limb([0.1, 0.62, 0.06], [0.06, 1.12, 0.06], 0.008, 0.008, DARK)
   return {
     width: h * 0.36,
     length: h * 0.3,
-    height: umbrella ? h * 1.2 : h,
+    height: h,
     paint(painter, id, x, z, heading) {
       painter.place(id, x, z, heading)
       painter.shadow(h * 0.34, h * 0.34, painter.light.shadow)
       painter.place(id, x, z, heading)
       painter.limbs(limbs)
-      if (umbrella) {
-        const dome: Limb[] = [0, 1, 2].map((i) => ({ a: [0.06 * h - (0.3 - i * 0.1) * h, (1.07 + i * 0.04) * h, 0.06 * h], b: [0.06 * h + (0.3 - i * 0.1) * h, (1.07 + i * 0.04) * h, 0.06 * h], ra: 0.035 * h, rb: 0.035 * h, colour: canopy })) // biome-ignore format: a list
-        painter.place(id, x, z, 0)
-        painter.limbs(dome)
-      }
+      if (!umbrella) return
+      // The box is the person's: what the umbrella hides of it is hidden.
+      painter.place(0, x, z, 0)
+      painter.limbs([
+        { a: [0.1 * h, 0.62 * h, 0], b: [0.06 * h, 1.1 * h, 0], ra: 0.012, rb: 0.012, colour: DARK },
+      ])
+      painter.onEnd(-1, -0.1, DOME.map(([a, b]) => [(0.06 + a * 0.3) * h, (0.98 + b * 0.2) * h] as const), canopy) // biome-ignore format: a call
     },
   }
 }

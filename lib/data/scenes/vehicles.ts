@@ -17,6 +17,7 @@ export interface Model {
 }
 
 const GLASS: Rgb = [44, 54, 66]
+const UNDERSIDE: Rgb = [14, 14, 15]
 const TYRE: Rgb = [26, 26, 28]
 const BLACK: Rgb = [22, 22, 24]
 const HEADLAMP: Rgb = [255, 246, 214]
@@ -46,7 +47,7 @@ export function car(random: Random, town: Town): Model {
   const waist = height * 0.6
   const rear = kind === 'saloon' ? -0.4 : -0.485
   const roofRear = kind === 'saloon' ? -0.24 : kind === 'hatchback' ? -0.36 : -0.42
-  const base = kind === 'suv' ? 0.36 : 0.28
+  const base = kind === 'suv' ? 0.3 : 0.23
   const half = width / 2
   const body: Shape = [
     [-l / 2, base + 0.1],
@@ -244,6 +245,9 @@ export function truck(random: Random, town: Town): Model {
 
 /** Wheels seen from the ends and through the gap under the body. */
 function axles(painter: Painter, half: number, at: readonly number[], radius: number): void {
+  const rear = Math.min(...at)
+  const front = Math.max(...at)
+  painter.box([-half * 0.8, radius * 0.5, rear], [half * 0.8, radius * 1.3, front], UNDERSIDE)
   for (const z of at) {
     for (const side of [-1, 1]) {
       const outer = side * half * 0.98
