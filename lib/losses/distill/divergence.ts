@@ -27,18 +27,19 @@ export function klDivergence(
   if (!(temperature > 0)) throw new RangeError(`expected a temperature above 0, found ${temperature}`)
   const soften = (logits: tf.Tensor2D) =>
     temperature === 1 ? logits : tf.div<tf.Tensor2D>(logits, temperature)
-  const weighted = (rows: tf.Tensor) => (weights ? tf.mul(rows, weights) : rows)
   const factor = scaleByTemperatureSquared ? temperature ** 2 : 1
+  const weigh = (rows: tf.Tensor, by: tf.Tensor | undefined) => (by ? tf.mul(rows, by) : rows)
 
   const operation = tf.customGrad((input, save) => {
     const logStudent = logSoftmax(soften(input as tf.Tensor2D))
     const logTeacher = logSoftmax(soften(teacher))
     const target = tf.exp(logTeacher)
-    ;(save as (tensors: tf.Tensor[]) => void)([logStudent, target])
+    // Whatever the gradient needs must be saved, or tfjs frees it with the scope in which it was made.
+    ;(save as (tensors: tf.Tensor[]) => void)([logStudent, target, ...(weights ? [weights] : [])])
     return {
-      value: tf.mul(tf.sum(weighted(tf.mul(target, tf.sub(logTeacher, logStudent)))), factor),
-      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) =>
-        tf.mul(weighted(tf.sub(tf.exp(saved[0]!), saved[1]!)), tf.mul(dy, factor / temperature)),
+      value: tf.mul(tf.sum(weigh(tf.mul(target, tf.sub(logTeacher, logStudent)), weights)), factor),
+      gradFunc: (dy: tf.Tensor, [logits, wanted, by]: tf.Tensor[]) =>
+        tf.mul(weigh(tf.sub(tf.exp(logits!), wanted!), by), tf.mul(dy, factor / temperature)),
     }
   })
   return operation(student) as tf.Scalar

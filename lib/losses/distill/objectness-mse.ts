@@ -70,7 +70,7 @@ function elementsOf(variant: ObjectnessVariant): [Elementwise, Elementwise, Elem
       return [squared, squared, squared, squared]
     case 'paddle': {
       const soft: Elementwise = (s, t) => crossEntropy(s, tf.sigmoid(t))
-      const hard: Elementwise = (s, t) => crossEntropy(s, tf.cast(tf.greater(t, 0), 'float32'))
+      const hard: Elementwise = (s, t) => crossEntropy(s, tf.step(t))
       return [soft, distance, hard, soft]
     }
     default:

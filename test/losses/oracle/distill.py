@@ -1,0 +1,234 @@
+"""Expected values for the distillation losses: PyTorch 2.13, float64, plain loops over cells and anchors.
+
+Run: python distill.py   (writes distill.json beside this file)
+"""
+
+import base64
+import json
+import math
+import pathlib
+
+import numpy as np
+import torch
+
+HERE = pathlib.Path(__file__).parent
+CLASSES, ANCHORS = 3, 3
+WIDTH = 5 + CLASSES
+GRIDS = [(5, 3), (3, 4), (1, 2)]
+NAMES = ["stride32", "stride16", "stride8"]
+
+
+def kl_elements(s, t, temperature):
+    """List of p * (log p - log q) over a softmax of the 1-d logits t and s; written out with exponentials."""
+    s, t = s / temperature, t / temperature
+    s, t = s - s.max().detach(), t - t.max()
+    log_q = s - torch.log(torch.exp(s).sum())
+    log_p = t - torch.log(torch.exp(t).sum())
+    values = []
+    for i in range(len(s)):
+        p = math.exp(log_p[i].item())
+        values.append(p * (log_p[i] - log_q[i]) if p > 0 else 0 * s[i])
+    return values
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def bce(x, target):
+    return -target * torch.nn.functional.logsigmoid(x) - (1 - target) * torch.nn.functional.logsigmoid(-x)
+
+
+def cells(x):
+    for n in range(x.shape[0]):
+        for i in range(x.shape[1]):
+            for j in range(x.shape[2]):
+                yield n, i, j
+
+
+def output_kd(student, teacher, o):
+    terms = {}
+    for name, s, t in zip(NAMES, student, teacher):
+        values = [v for c in cells(s) for v in kl_elements(s[c], t[c], o["temperature"])]
+        terms[name] = sum(values) / len(values)
+    return terms
+
+
+def class_slice(x, cell, anchor):
+    return x[cell][anchor * WIDTH + 5 : (anchor + 1) * WIDTH]
+
+
+def class_kd(student, teacher, o):
+    terms = {}
+    for name, s, t in zip(NAMES, student, teacher):
+        total = 0
+        for a in range(ANCHORS):
+            values = []
+            for c in cells(s):
+                values += kl_elements(class_slice(s, c, a), class_slice(t, c, a), o["temperature"])
+            total = total + sum(values) / len(values)
+        terms[name] = total
+    return terms
+
+
+def masked_class_kd(student, teacher, o):
+    terms = {}
+    for name, s, t in zip(NAMES, student, teacher):
+        total = 0 * s.sum()
+        for a in range(ANCHORS):
+            passing, count = 0, 0
+            for c in cells(s):
+                if sigmoid(t[c][a * WIDTH + 4].item()) >= o["threshold"]:
+                    count += 1
+                    passing = passing + sum(kl_elements(class_slice(s, c, a), class_slice(t, c, a), o["temperature"]))
+            if count:
+                total = total + passing / count
+        terms[name] = total
+    return terms
+
+
+def objectness_mse(student, teacher, o):
+    variant = o["variant"]
+    totals = {"box": 0, "objectness": 0, "class": 0}
+    for s, t in zip(student, teacher):
+        groups = {"box": [], "objectness": [], "class": []}
+        for c in cells(s):
+            for a in range(ANCHORS):
+                x, y = s[c][a * WIDTH : (a + 1) * WIDTH], t[c][a * WIDTH : (a + 1) * WIDTH]
+                weight = sigmoid(y[4].item())
+                for k in range(WIDTH):
+                    group = "box" if k < 4 else "objectness" if k == 4 else "class"
+                    if variant == "mse":
+                        value = weight * (x[k] - y[k]) ** 2
+                    elif variant == "paper":
+                        value = (1 if k == 4 else weight) * (x[k] - y[k]) ** 2
+                    elif k == 4:
+                        value = bce(x[k], 1.0 if y[k] > 0 else 0.0)
+                    elif k in (2, 3):
+                        value = weight * abs(x[k] - y[k])
+                    else:
+                        value = weight * bce(x[k], sigmoid(y[k].item()))
+                    groups[group].append(value)
+        for group, values in groups.items():
+            totals[group] = totals[group] + sum(values) / len(values)
+    return totals
+
+
+METHODS = {
+    "output-kd": output_kd,
+    "class-kd": class_kd,
+    "masked-class-kd": masked_class_kd,
+    "objectness-mse": objectness_mse,
+}
+
+
+def pack(array):
+    return base64.b64encode(np.asarray(array, dtype="<f4").tobytes()).decode()
+
+
+def packed(arrays):
+    return [{"shape": list(a.shape), "data": pack(a)} for a in arrays]
+
+
+def inputs():
+    rng = np.random.default_rng(3)
+
+    def draw(n, spread):
+        return [rng.normal(0, spread, (n, h, w, ANCHORS * WIDTH)).astype(np.float32) for h, w in GRIDS]
+
+    def extreme(n):
+        return [rng.choice([-80, 80], (n, h, w, ANCHORS * WIDTH)).astype(np.float32) for h, w in GRIDS]
+
+    def teacher(n):
+        logits = draw(n, 1.5)
+        for x in logits:
+            x[..., 4::WIDTH] = rng.normal(-2.9, 1.5, x[..., 4::WIDTH].shape)
+        logits[1][..., 2 * WIDTH + 4] = -6  # no cell of this scale and anchor passes 0.05
+        return logits
+
+    return {
+        "two": (draw(2, 1.5), teacher(2)),
+        "one": (draw(1, 1), teacher(1)),
+        "extreme": (extreme(1), extreme(1)),
+    }
+
+
+def head_cases(data):
+    rows = [
+        ("two", "output-kd", {"temperature": 1}),
+        ("one", "output-kd", {"temperature": 4, "scaleByTemperatureSquared": True}),
+        ("extreme", "output-kd", {"temperature": 1}),
+        ("two", "class-kd", {"temperature": 1}),
+        ("one", "class-kd", {"temperature": 0.5}),
+        ("one", "class-kd", {"temperature": 3, "scaleByTemperatureSquared": True}),
+        ("extreme", "class-kd", {"temperature": 1}),
+        ("two", "masked-class-kd", {"temperature": 1, "threshold": 0.05}),
+        ("two", "masked-class-kd", {"temperature": 2, "threshold": 0.3, "scaleByTemperatureSquared": True}),
+        ("one", "masked-class-kd", {"temperature": 1, "threshold": 0.05}),
+        ("one", "masked-class-kd", {"temperature": 1, "threshold": 0}),
+        ("one", "masked-class-kd", {"temperature": 1, "threshold": 0.9999}),
+        ("extreme", "masked-class-kd", {"temperature": 1, "threshold": 0.05}),
+        ("two", "objectness-mse", {"variant": "mse"}),
+        ("two", "objectness-mse", {"variant": "paper"}),
+        ("two", "objectness-mse", {"variant": "paddle"}),
+        ("extreme", "objectness-mse", {"variant": "mse"}),
+        ("extreme", "objectness-mse", {"variant": "paddle"}),
+    ]
+    cases = []
+    for source, method, options in rows:
+        students, teachers = data[source]
+        s = [torch.tensor(a, dtype=torch.float64, requires_grad=True) for a in students]
+        t = [torch.tensor(a, dtype=torch.float64) for a in teachers]
+        terms = METHODS[method](s, t, options)
+        if options.get("scaleByTemperatureSquared"):
+            terms = {name: value * options["temperature"] ** 2 for name, value in terms.items()}
+        sum(terms.values()).backward()
+        cases.append(
+            {
+                "data": source,
+                "method": method,
+                "options": options,
+                "terms": {name: value.item() for name, value in terms.items()},
+                "gradients": [pack(a.grad) for a in s],
+            }
+        )
+    return cases
+
+
+def feature_case():
+    """Widths 4, 2, 3 of the student, 4, 3, 3 of the teacher: the middle map goes through a 1x1 adapter."""
+    rng = np.random.default_rng(4)
+    widths, wanted = [4, 2, 3], [4, 3, 3]
+    s = [rng.normal(0, 1, (2, h, w, c)).astype(np.float32) for (h, w), c in zip(GRIDS, widths)]
+    t = [rng.normal(0, 1, (2, h, w, c)).astype(np.float32) for (h, w), c in zip(GRIDS, wanted)]
+    kernel = rng.normal(0, 1, (2, 3)).astype(np.float32)
+    students = [torch.tensor(a, dtype=torch.float64, requires_grad=True) for a in s]
+    adapter = torch.tensor(kernel, dtype=torch.float64, requires_grad=True)
+    terms = {}
+    for k, name in enumerate(NAMES):
+        values = []
+        for c in cells(students[k]):
+            v = students[k][c]
+            mapped = [sum(v[i] * adapter[i, o] for i in range(2)) for o in range(3)] if k == 1 else list(v)
+            values += [(mapped[o] - float(t[k][c][o])) ** 2 for o in range(wanted[k])]
+        terms[name] = sum(values) / len(values)
+    sum(terms.values()).backward()
+    return {
+        "student": packed(s),
+        "teacher": packed(t),
+        "adapter": pack(kernel),
+        "terms": {name: value.item() for name, value in terms.items()},
+        "gradients": [pack(a.grad) for a in students],
+        "adapterGradient": pack(adapter.grad),
+    }
+
+
+if __name__ == "__main__":
+    data = inputs()
+    result = {
+        "classes": CLASSES,
+        "data": {name: {"student": packed(s), "teacher": packed(t)} for name, (s, t) in data.items()},
+        "cases": head_cases(data),
+        "features": feature_case(),
+    }
+    (HERE / "distill.json").write_text(json.dumps(result, separators=(",", ":")) + "\n")
