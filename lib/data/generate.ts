@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
-import { join, resolve } from 'node:path'
+import { availableParallelism, hostname } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { z } from 'zod'
 import { type Annotation, formatAnnotations, parseAnnotations } from './annotations'
@@ -89,7 +89,8 @@ export async function generateScenes(
   if (finished !== undefined) return finished
   signal?.throwIfAborted()
 
-  const partial = `${folder}.${process.pid}-${randomUUID().slice(0, 8)}.partial`
+  await removeAbandoned(folder)
+  const partial = `${folder}.${hostname()}.${process.pid}.${randomUUID().slice(0, 8)}.partial`
   try {
     await renderAll(partial, resolved, workers, onProgress, signal)
     await publish(partial, folder)
@@ -99,6 +100,27 @@ export async function generateScenes(
   const dataset = await readFinished(folder)
   if (dataset === undefined) throw new Error(`${folder}: expected the rendered scenes, found nothing`)
   return dataset
+}
+
+/** Removes what processes of this machine that were killed have left of the same folder. */
+async function removeAbandoned(folder: string): Promise<void> {
+  const directory = dirname(folder)
+  const start = `${basename(folder)}.${hostname()}.`
+  const entries = await readdir(directory).catch(() => [])
+  for (const entry of entries) {
+    if (!entry.startsWith(start) || !entry.endsWith('.partial')) continue
+    const pid = Number.parseInt(entry.slice(start.length), 10)
+    if (!isRunning(pid)) await rm(join(directory, entry), { recursive: true, force: true })
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
+  }
 }
 
 /** Renames; another process that was faster has made the same files, so its folder is as good. */
