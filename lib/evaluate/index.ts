@@ -12,6 +12,7 @@ export {
 } from './coco'
 export type { AreaRange } from './coco-matching'
 export { detectionsOf, type ScoredBox, truthsOf } from './columns'
+export { type ConfusionMatrix, type ConfusionOptions, confusionMatrix } from './confusion'
 export { bestF1, type PrecisionRecallCurve, precisionEnvelope, precisionRecall } from './curves'
 export { coverage, iou } from './iou'
 export {
@@ -22,5 +23,16 @@ export {
   meanApFromTable,
   type TableApOptions,
 } from './match-table'
+export {
+  MISTAKE_KINDS,
+  type Mistake,
+  type MistakeKind,
+  type MistakesOptions,
+  type MistakesResult,
+  mistakes,
+  worstImages,
+} from './mistakes'
+export { bySize, type SizeOptions, type SizeResult } from './size'
+export { type ClassSummary, type EvaluationSummary, evaluateDetections } from './summary'
 export type { Detections, Truths } from './types'
 export { evaluateVoc, type VocClassResult, type VocOptions, type VocResult } from './voc'
