@@ -1,7 +1,10 @@
 'use strict'
 
 const { spawn } = require('node:child_process')
+const { constants } = require('node:os')
+const path = require('node:path')
 const { root, SetupError } = require('./project.cjs')
+const { copyWithoutGreeting } = require('./quiet.cjs')
 const { setUp } = require('./steps.cjs')
 
 /** Sets up what is missing, runs the command in its environment and ends with its exit code. */
@@ -27,17 +30,26 @@ async function main(args) {
 }
 
 /** Runs Node with the arguments, hands signals on, and answers with the exit code. */
-function run(args, environment) {
-  const child = spawn(process.execPath, args, { cwd: root, env: environment, stdio: 'inherit' })
+async function run(args, environment) {
+  const isTerminal = process.stderr.isTTY === true
+  const quiet = isTerminal ? ['--require', path.join(__dirname, 'quiet.cjs')] : []
+  const child = spawn(process.execPath, [...quiet, ...args], {
+    cwd: root,
+    env: isTerminal ? { ...environment, WORKBOOK_TERMINAL: String(process.pid) } : environment,
+    stdio: ['inherit', 'inherit', 'pipe', ...(isTerminal ? [process.stderr] : [])],
+  })
+  copyWithoutGreeting(child.stderr, process.stderr)
   // On a terminal Ctrl-C reaches the child anyway; twice would read as "stop at once".
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'))
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-  return new Promise((resolve, reject) => {
+  const drained = new Promise((resolve) => child.stderr.once('close', resolve))
+  const code = await new Promise((resolve, reject) => {
     child.once('error', reject)
-    child.once('exit', (code, signal) =>
-      resolve(code ?? 128 + (require('node:os').constants.signals[signal] ?? 0)),
-    )
+    child.once('exit', (status, signal) => resolve(status ?? 128 + (constants.signals[signal] ?? 0)))
   })
+  // A process that the command left behind may hold the pipe open.
+  await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, 500))])
+  return code
 }
 
 module.exports = { main }

@@ -88,7 +88,10 @@ function steps({ device, prefix, isConda }) {
         addon.linkTensorFlow(python.sitePackages(prefix))
         return addon.loads(environment())
       },
-      run: (onLine) => addon.build(environment(), onLine),
+      async run(onLine) {
+        addon.linkTensorFlow(python.sitePackages(prefix))
+        await addon.build(environment(), onLine)
+      },
     },
     {
       name: 'kernel',
@@ -185,11 +188,7 @@ async function perform(plan) {
     if (!(step.present() && step.accept())) {
       if (!told) process.stderr.write('Setting up (once; it goes on from here if it is interrupted)\n')
       told = true
-      await show(step.title, async (onLine) => {
-        // The addon's look also links TensorFlow, which its build needs.
-        if (step.name === 'addon' && step.accept()) return
-        await step.run(onLine)
-      })
+      await show(step.title, (onLine) => step.run(onLine))
     }
     writeWhole(stampFile(step.name), hash(step.inputs()))
   }

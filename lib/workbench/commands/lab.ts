@@ -1,0 +1,22 @@
+import { spawn } from 'node:child_process'
+import { Command } from 'commander'
+import { pythonProgram, root } from '../project'
+
+/** `lab`: starts JupyterLab on the project; further options are Jupyter's. */
+export function labCommand(): Command {
+  return new Command('lab')
+    .description('start JupyterLab on the project; further options are passed to it (e.g. --port=8890)')
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(async (_options: unknown, command: Command) => {
+      const asRoot = process.getuid?.() === 0 ? ['--allow-root'] : []
+      const args = ['lab', `--ServerApp.root_dir=${root}`, ...asRoot, ...command.args]
+      const lab = spawn(pythonProgram('jupyter'), args, { cwd: root, stdio: 'inherit' })
+      process.on('SIGINT', () => undefined) // JupyterLab asks whether it shall stop
+      process.on('SIGTERM', () => lab.kill('SIGTERM'))
+      process.exitCode = await new Promise<number>((resolve, reject) => {
+        lab.once('error', reject)
+        lab.once('exit', (code) => resolve(code ?? 1))
+      })
+    })
+}

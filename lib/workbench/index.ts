@@ -1,0 +1,16 @@
+export {
+  type Columns,
+  type Figure,
+  inNotebook,
+  type MimeBundle,
+  publish,
+  showHtml,
+  showImage,
+  showMarkdown,
+  showPlot,
+  showTable,
+  type TableOptions,
+  type TableSource,
+} from './display'
+export { InterruptedError, interrupted, interruptSignal, throwIfInterrupted } from './interrupt'
+export { type ProgressBar, showProgress } from './progress'

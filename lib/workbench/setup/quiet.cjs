@@ -1,0 +1,36 @@
+/**
+ * TensorFlow greets on the standard error of every process, in spite of its log level. Commands therefore run with a
+ * pipe as standard error, which is read here without the greeting; on a terminal their own messages go around it.
+ */
+'use strict'
+
+const tty = require('node:tty')
+
+const GREETING =
+  /^(WARNING: All log messages before absl::InitializeLog|I0000 .*(oneDNN custom operations|cpu_feature_guard)|To enable the following instructions)/
+
+/** Where a command finds the real terminal. */
+const TERMINAL = 3
+
+/** Copies all but the greeting, line by line. */
+function copyWithoutGreeting(from, to) {
+  let rest = ''
+  const copy = (text) => {
+    if (text && !GREETING.test(text)) to.write(text)
+  }
+  from.setEncoding('utf8').on('data', (text) => {
+    const lines = (rest + text).split(/(?<=\n)/)
+    rest = lines.at(-1).endsWith('\n') ? '' : lines.pop()
+    for (const line of lines) copy(line)
+  })
+  from.on('end', () => copy(rest))
+}
+
+/** In the command itself: gives process.stderr back the terminal, with its width and colours. */
+function takeTerminal() {
+  const terminal = new tty.WriteStream(TERMINAL)
+  Object.defineProperty(process, 'stderr', { value: terminal, configurable: true, enumerable: true })
+}
+
+module.exports = { copyWithoutGreeting }
+if (process.env.WORKBOOK_TERMINAL === String(process.ppid)) takeTerminal()
