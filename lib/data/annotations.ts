@@ -55,7 +55,8 @@ export async function readAnnotations(file: string, classes: number): Promise<An
   return parseAnnotations(await readFile(file, 'utf8'), file, classes)
 }
 
-function parseBox(field: string, place: string, classes: number): Box {
+/** One field of a line; `place` is file:line, for the error. */
+export function parseBox(field: string, place: string, classes: number): Box {
   const parts = field.split(',')
   const [x1, y1, x2, y2, label] = parts.map((part) => (part.trim() === '' ? Number.NaN : Number(part)))
   const numbers = [x1, y1, x2, y2, label]
@@ -76,7 +77,8 @@ function encodePath(path: string): string {
   return path.replace(/[\s#%]/g, (character) => encodeURIComponent(character))
 }
 
-function decodePath(name: string, place: string): string {
+/** The path that a line's first field stands for. */
+export function decodePath(name: string, place: string): string {
   try {
     return decodeURIComponent(name)
   } catch {

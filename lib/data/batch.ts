@@ -36,7 +36,7 @@ export interface BatchPlan {
 }
 
 /** Without augmentation every box stays of which the crop leaves enough, however small. */
-const UNCHANGED: KeepRule = { minKept: 0.3, minSide: 0 }
+export const UNCHANGED: KeepRule = { minKept: 0.3, minSide: 0 }
 
 /** Batches in one pass over `count` samples. */
 export function stepsPerEpoch(plan: BatchPlan, count: number): number {

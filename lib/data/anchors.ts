@@ -1,0 +1,127 @@
+import { fitRegion } from './augment'
+import { UNCHANGED } from './batch'
+import { type Crop, frameRegion } from './frames'
+import { Random } from './random'
+import { compose, placeBoxes } from './transform'
+import type { Sample } from './types'
+
+/** Rounds of Lloyd's algorithm at most; it stops when no box changes its anchor. */
+const MAX_ROUNDS = 300
+
+export interface AnchorOptions {
+  /** [height, width] of the network's input. */
+  readonly input: readonly [number, number]
+  readonly crop?: Crop
+  readonly fit?: 'stretch' | 'pad'
+  /** Number of scales (strides). Default 3. */
+  readonly scales?: number
+  /** Anchors on each scale. Default 3. */
+  readonly perScale?: number
+  readonly seed?: number
+  /** Starts from different seeds, of which the best is kept. Default 10. */
+  readonly restarts?: number
+}
+
+export interface Anchors {
+  /** [scale][anchor] = [width, height] in pixels of the input; stride 32 first, the largest first. */
+  readonly anchors: readonly (readonly (readonly [number, number])[])[]
+  /** Mean IoU of a box with its best anchor, both centred at the same place. */
+  readonly meanIou: number
+}
+
+/**
+ * Anchors as YOLOv2 and YOLOv3 choose them: k-means over box sizes at the network's input, with the distance
+ * 1 - IoU of centred boxes (Redmon & Farhadi, "YOLO9000", section 2), started by k-means++ and updated by the
+ * mean size of each cluster. Deterministic for one seed.
+ * @throws Error when there are fewer different sizes than anchors
+ */
+export function fitAnchors(samples: readonly Sample[], options: AnchorOptions): Anchors {
+  const { scales = 3, perScale = 3, seed = 0, restarts = 10 } = options
+  const sizes = boxSizes(samples, options)
+  const count = scales * perScale
+  const different = new Set(sizes.map(([w, h]) => `${w} ${h}`)).size
+  if (different < count)
+    throw new Error(`fitAnchors: expected boxes of at least ${count} different sizes, found ${different}`)
+  let best: { centres: Size[]; meanIou: number } | undefined
+  for (let start = 0; start < restarts; start++) {
+    const found = cluster(sizes, count, new Random(seed, 'anchors', start))
+    if (best === undefined || found.meanIou > best.meanIou) best = found
+  }
+  const { centres, meanIou } = best!
+  centres.sort((a, b) => b[0] * b[1] - a[0] * a[1])
+  const anchors = Array.from({ length: scales }, (_, scale) =>
+    centres.slice(scale * perScale, (scale + 1) * perScale),
+  )
+  return { anchors, meanIou }
+}
+
+type Size = readonly [number, number]
+
+/** Widths and heights of all boxes at the network's input. */
+function boxSizes(samples: readonly Sample[], { input, crop, fit = 'stretch' }: AnchorOptions): Size[] {
+  return samples.flatMap((sample) => {
+    const region = frameRegion(sample, crop)
+    const toFrame = { scaleX: 1, shiftX: -region.x1, scaleY: 1, shiftY: -region.y1 }
+    const whole = { x1: 0, y1: 0, x2: region.x2 - region.x1, y2: region.y2 - region.y1 }
+    const placement = compose(toFrame, fitRegion(whole, input, fit))
+    const bounds = { x1: 0, y1: 0, x2: whole.x2 * placement.scaleX, y2: whole.y2 * placement.scaleY }
+    const boxes = (sample.boxes ?? []).filter(({ difficult, crowd }) => !difficult && !crowd)
+    return placeBoxes(boxes, placement, bounds, UNCHANGED).map(
+      (box): Size => [box.x2 - box.x1, box.y2 - box.y1],
+    )
+  })
+}
+
+function cluster(
+  sizes: readonly Size[],
+  count: number,
+  random: Random,
+): { centres: Size[]; meanIou: number } {
+  const centres: Size[] = [random.pick(sizes)]
+  while (centres.length < count) {
+    // k-means++: the next centre is drawn with probability in proportion to the squared distance.
+    const squared = sizes.map((size) => (1 - nearest(size, centres).iou) ** 2)
+    let rest = random.next() * squared.reduce((sum, value) => sum + value, 0)
+    let chosen = squared.findIndex((value) => value > 0)
+    for (let i = 0; i < sizes.length; i++) {
+      if (squared[i]! <= 0) continue
+      chosen = i
+      rest -= squared[i]!
+      if (rest <= 0) break
+    }
+    centres.push(sizes[chosen]!)
+  }
+  const member = new Int32Array(sizes.length).fill(-1)
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    let moved = 0
+    sizes.forEach((size, i) => {
+      const { index } = nearest(size, centres)
+      if (member[i] !== index) moved++
+      member[i] = index
+    })
+    if (moved === 0) break
+    const sums = centres.map(() => [0, 0, 0] as [number, number, number])
+    sizes.forEach(([w, h], i) => {
+      const sum = sums[member[i]!]!
+      sum[0] += w
+      sum[1] += h
+      sum[2]++
+    })
+    // An empty cluster keeps its centre: it may fill again.
+    sums.forEach(([w, h, n], i) => {
+      if (n > 0) centres[i] = [w / n, h / n]
+    })
+  }
+  const meanIou = sizes.reduce((sum, size) => sum + nearest(size, centres).iou, 0) / sizes.length
+  return { centres, meanIou }
+}
+
+function nearest([w, h]: Size, centres: readonly Size[]): { index: number; iou: number } {
+  let [index, iou] = [0, -1]
+  centres.forEach(([cw, ch], i) => {
+    const shared = Math.min(w, cw) * Math.min(h, ch)
+    const value = shared / (w * h + cw * ch - shared)
+    if (value > iou) [index, iou] = [i, value]
+  })
+  return { index, iou }
+}

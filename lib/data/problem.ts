@@ -1,0 +1,47 @@
+/** What can be wrong with a data set. */
+export type ProblemKind =
+  | 'unreadable file'
+  | 'syntax'
+  | 'unknown class'
+  | 'missing image'
+  | 'corrupt image'
+  | 'wrong size'
+  | 'outside image'
+  | 'empty box'
+  | 'duplicate id'
+  | 'duplicate image'
+  | 'empty split'
+
+export interface Problem {
+  readonly kind: ProblemKind
+  readonly file: string
+  /** Line in the file, from 1. */
+  readonly line?: number
+  /** Where the line is not known: the key in the file, "annotations[3].bbox" say. */
+  readonly key?: string
+  /** What was expected and what was found. */
+  readonly message: string
+}
+
+/** Where readers send what they find: `throwProblem` stops at the first, a check collects them. */
+export type Report = (problem: Problem) => void
+
+export class DatasetError extends Error {
+  override readonly name = 'DatasetError'
+  constructor(
+    readonly problem: Problem,
+    advice = '',
+  ) {
+    super(describeProblem(problem) + advice)
+  }
+}
+
+export function throwProblem(problem: Problem): never {
+  throw new DatasetError(problem, '; `dataset check` lists every problem of the data set')
+}
+
+/** "labels/a.xml:12: empty box: expected ..., found ..." */
+export function describeProblem({ file, line, key, kind, message }: Problem): string {
+  const place = [file, line, key].filter((part) => part !== undefined && part !== '').join(':')
+  return `${place}: ${kind}: ${message}`
+}

@@ -1,0 +1,93 @@
+import type { z } from 'zod'
+import type { Report } from '../problem'
+
+/** A box as an annotation file gives it, with its place in that file. */
+export interface ParsedBox {
+  readonly x1: number
+  readonly y1: number
+  readonly x2: number
+  readonly y2: number
+  /** Name of the class. */
+  readonly name: string
+  readonly difficult?: boolean
+  readonly crowd?: boolean
+  readonly area?: number
+  readonly line?: number
+  readonly key?: string
+}
+
+/** An image as an annotation file describes it, before anybody has looked at its pixels. */
+export interface ParsedImage {
+  /** Path or name of the image as written; the annotation file's own name where it gives none. */
+  readonly image: string
+  /** Size as written. */
+  readonly width?: number
+  readonly height?: number
+  /** undefined: nobody has labelled the image. */
+  readonly boxes: readonly ParsedBox[] | undefined
+  /** Boxes are shares of the image's width and height, not pixels. */
+  readonly relative?: boolean
+  /** The annotation file, and the place in it. */
+  readonly source: string
+  readonly line?: number
+  readonly key?: string
+}
+
+/** JSON text, or undefined after a report that names the line. */
+export function parseJson(text: string, file: string, report: Report): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    const position = /position (\d+)/.exec(reason)?.[1]
+    const line = lineAt(text, position === undefined ? text.length : Number(position))
+    report({ kind: 'syntax', file, line, message: `expected JSON, found: ${reason}` })
+    return undefined
+  }
+}
+
+/** Outside data against a schema: the value, or undefined after a report of every mismatch by its key. */
+export function parseWith<T extends z.ZodTypeAny>(
+  schema: T,
+  value: unknown,
+  place: { file: string; key?: string; line?: number },
+  report: Report,
+): z.output<T> | undefined {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  for (const issue of result.error.issues) {
+    const path = issue.path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`)).join('')
+    const key = `${place.key ?? ''}${path}`.replace(/^\./, '')
+    report({ kind: 'syntax', file: place.file, line: place.line, key, message: issue.message })
+  }
+  return undefined
+}
+
+/** A finite number written out, or undefined after a report. */
+export function parseNumber(
+  text: string | undefined,
+  what: string,
+  place: { file: string; line?: number },
+  report: Report,
+): number | undefined {
+  const value = text === undefined || text.trim() === '' ? Number.NaN : Number(text)
+  if (Number.isFinite(value)) return value
+  const found = text === undefined ? 'nothing' : `"${text}"`
+  report({ kind: 'syntax', ...place, message: `${what}: expected a number, found ${found}` })
+  return undefined
+}
+
+/** Line number, from 1, of a place in a text. */
+export function lineAt(text: string, position: number): number {
+  let line = 1
+  for (let i = text.indexOf('\n'); i !== -1 && i < position; i = text.indexOf('\n', i + 1)) line++
+  return line
+}
+
+/** The lines of a text that hold something, with their numbers from 1. */
+export function filledLines(text: string): { text: string; line: number }[] {
+  return text
+    .split(/\r?\n/)
+    .map((line, i) => ({ text: line.trim(), line: i + 1 }))
+    .filter(({ text: content }) => content !== '')
+}

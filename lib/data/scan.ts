@@ -1,0 +1,85 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { readImageSize } from './images'
+
+/** What is known of an image file without decoding it. */
+export interface ImageFacts {
+  readonly width: number
+  readonly height: number
+  /** SHA-256 of the file's bytes. */
+  readonly digest: string
+}
+
+const factsSchema = z.object({ width: z.number(), height: z.number(), digest: z.string() })
+const cacheSchema = z.record(factsSchema.extend({ bytes: z.number(), changed: z.number() }))
+
+/**
+ * Sizes and digests of image files, from their headers and bytes. With a cache folder, files whose length and
+ * time of change are as before are not read again.
+ * @returns for each file its facts, or the error that reading it gave
+ */
+export async function scanImages(
+  files: readonly string[],
+  options: { cache?: string; key: string },
+): Promise<(ImageFacts | Error)[]> {
+  const path =
+    options.cache &&
+    join(options.cache, `scan-${createHash('sha256').update(options.key).digest('hex').slice(0, 16)}.json`)
+  const known = path ? await readCache(path) : {}
+  const fresh: z.infer<typeof cacheSchema> = {}
+  let changed = false
+  const results = await mapLimited(files, 8, async (file): Promise<ImageFacts | Error> => {
+    try {
+      const { size: bytes, mtimeMs } = await stat(file)
+      const old = known[file]
+      if (old && old.bytes === bytes && old.changed === mtimeMs) {
+        fresh[file] = old
+        return old
+      }
+      const facts = { ...(await readImageSize(file)), digest: sha256(await readFile(file)) }
+      fresh[file] = { ...facts, bytes, changed: mtimeMs }
+      changed = true
+      return facts
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error))
+    }
+  })
+  if (path && changed) {
+    await mkdir(options.cache!, { recursive: true })
+    const temporary = `${path}.${randomUUID()}`
+    await writeFile(temporary, JSON.stringify(fresh))
+    await rename(temporary, path)
+  }
+  return results
+}
+
+/** A cache that cannot be read is as good as none: everything in it can be found again. */
+async function readCache(path: string): Promise<z.infer<typeof cacheSchema>> {
+  try {
+    return cacheSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+  } catch {
+    return {}
+  }
+}
+
+/** `work` on every item, at most `limit` at once; results in the order of the items. */
+export async function mapLimited<T, R>(
+  items: readonly T[],
+  limit: number,
+  work: (item: T, index: number) => Promise<R>,
+): Promise<R[]> {
+  const results = new Array<R>(items.length)
+  let next = 0
+  const run = async () => {
+    while (next < items.length) {
+      const index = next++
+      results[index] = await work(items[index] as T, index)
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, run))
+  return results
+}
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
