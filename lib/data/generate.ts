@@ -160,7 +160,13 @@ async function renderAll(
   const answers = await renderTasks(tasks, workers, onProgress, signal)
 
   const hash = createHash('sha256').update(JSON.stringify(SCENE_CLASSES))
-  const manifest: Manifest = { version: SCENES_VERSION, config, classes: [...SCENE_CLASSES], hash: '', splits: {} } // biome-ignore format: a record
+  const manifest: Manifest = {
+    version: SCENES_VERSION,
+    config,
+    classes: [...SCENE_CLASSES],
+    hash: '',
+    splits: {},
+  }
   for (const { name, images } of splits) {
     const rendered = tasks.flatMap((task, i) => (task.split === name ? answers[i]! : []))
     const annotations = rendered.map(({ boxes }, index): Annotation => {

@@ -52,7 +52,6 @@ test('one and two threads write the same data set, and its files are the scenes'
     ['train', 17, 'default'],
     ['shifted', 2, 'shifted'],
   ] as const) {
-    // biome-ignore format: a list
     const scene = renderScene({ seed: 5, index, stream: split, style, width: 128 })
     const sample = first.splits[split]![index]!
     assert.deepEqual(sample.boxes, scene.boxes)
@@ -62,7 +61,11 @@ test('one and two threads write the same data set, and its files are the scenes'
 
   const images = new Set<string>()
   for (const { file } of Object.values(first.splits).flat()) {
-    images.add(createHash('sha256').update(await readFile(file)).digest('hex')) // biome-ignore format: a chain
+    images.add(
+      createHash('sha256')
+        .update(await readFile(file))
+        .digest('hex'),
+    )
   }
   assert.equal(images.size, 31, 'no image is in two splits')
 })
@@ -75,7 +78,11 @@ test('a finished folder is used again, and another config has its own', async ()
   const again = await generateScenes(directory, small, { onProgress: (done) => progress.push(done) })
   assert.deepEqual(again, made)
   assert.equal(progress.length, 0)
-  const other = await generateScenes(directory, { ...small, seed: 6 }, { onProgress: (done) => progress.push(done) }) // biome-ignore format: a call
+  const other = await generateScenes(
+    directory,
+    { ...small, seed: 6 },
+    { onProgress: (done) => progress.push(done) },
+  )
   assert.notEqual(other.hash, made.hash)
   assert.deepEqual(progress, [2])
   assert.equal((await readdir(directory)).length, 2)

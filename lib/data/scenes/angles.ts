@@ -15,11 +15,3 @@ function sine(turns: number): number {
   const s = x * x
   return x * (1 + s * (-1 / 6 + s * (1 / 120 + s * (-1 / 5040 + s * (1 / 362880)))))
 }
-
-/** The corners of a regular polygon on the unit circle, the first one at the top, as x, y pairs. */
-export function regularPolygon(corners: number, phase = 0): readonly (readonly [number, number])[] {
-  return Array.from({ length: corners }, (_, i) => {
-    const { sin, cos } = sinCos(i / corners + phase)
-    return [sin, cos] as const
-  })
-}

@@ -38,7 +38,16 @@ export function paintRain(painter: Painter, random: Random): void {
     const y = random.uniform(0, 1080)
     const length = random.uniform(25, 95)
     const w = random.uniform(1.6, 4)
-    painter.overlay([[x, y], [x + w, y], [x + w + slant * length, y + length], [x + slant * length, y + length]], colour, 60 + random.integer(50)) // biome-ignore format: a streak
+    painter.overlay(
+      [
+        [x, y],
+        [x + w, y],
+        [x + w + slant * length, y + length],
+        [x + slant * length, y + length],
+      ],
+      colour,
+      60 + random.integer(50),
+    )
   }
 }
 
@@ -71,8 +80,12 @@ export function develop(raster: Raster, exposure: Exposure, scale: number, first
       pixels[p] = clamp(
         (grey + (r - grey) * saturation) * slope + offset + grain + ((more & 255) - 127.5) * tint,
       )
-      pixels[p + 1] = clamp((grey + (g - grey) * saturation) * slope + offset + grain + (((more >>> 8) & 255) - 127.5) * tint) // biome-ignore format: a channel
-      pixels[p + 2] = clamp((grey + (b - grey) * saturation) * slope + offset + grain + (((more >>> 16) & 255) - 127.5) * tint) // biome-ignore format: a channel
+      pixels[p + 1] = clamp(
+        (grey + (g - grey) * saturation) * slope + offset + grain + (((more >>> 8) & 255) - 127.5) * tint,
+      )
+      pixels[p + 2] = clamp(
+        (grey + (b - grey) * saturation) * slope + offset + grain + (((more >>> 16) & 255) - 127.5) * tint,
+      )
     }
   }
   return { width, height, pixels }

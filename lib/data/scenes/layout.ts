@@ -1,21 +1,18 @@
 import type { Random } from '../random'
 import { sinCos } from './angles'
-import {
-  billboard,
-  distractor,
-  LIGHT_STATES,
-  type LightState,
-  lampPost,
-  trafficLight,
-  trafficSign,
-  tree,
-} from './furniture'
+import { bus } from './bus'
+import { car } from './car'
+import { billboard, distractor, lampPost, tree } from './furniture'
 import type { Light } from './light'
-import type { Camera } from './painter'
-import { cyclist, motorbike, parkedBicycle, pedestrian } from './people'
+import type { Model } from './model'
+import { pedestrian } from './pedestrian'
+import { LIGHT_STATES, type LightState, trafficLight, trafficSign } from './signals'
+import type { Camera } from './solid'
 import type { Street } from './street'
 import { SCENE_CLASSES, type SceneClass, type Town } from './style'
-import { bus, car, type Model, truck } from './vehicles'
+import { truck } from './truck'
+import { cyclist, motorbike, parkedBicycle } from './two-wheelers'
+import { weighted } from './weighted'
 
 /** A model at its place. `label` is -1 for the things that nobody labels. */
 export interface Item {
@@ -68,6 +65,7 @@ export function sampleLayout(
   const items: Item[] = []
   const areas: Area[] = []
   const objects = Math.round(random.uniform(3.6, 9.8) + (difficulty - 0.25) * 5.5)
+  const weights = SCENE_CLASSES.map((name) => WEIGHTS[name])
   const phase = random.pick(LIGHT_STATES)
   const shrink = 1.08 - 0.32 * difficulty
 
@@ -86,7 +84,7 @@ export function sampleLayout(
   }
 
   for (let n = 0; n < objects; n++) {
-    const kind = sampleClass(random)
+    const kind = SCENE_CLASSES[weighted(random, weights)]!
     for (let attempt = 0; attempt < 14; attempt++) {
       const size = sampleSize(random) * shrink * 7.5
       if (put(sampleObject(random, kind, size, town, street, camera, light, phase))) break
@@ -99,15 +97,6 @@ export function sampleLayout(
     }
   }
   return paintingOrder(items)
-}
-
-function sampleClass(random: Random): SceneClass {
-  let u = random.next()
-  for (const name of SCENE_CLASSES) {
-    u -= WEIGHTS[name]
-    if (u < 0) return name
-  }
-  return 'car'
 }
 
 function sampleSize(random: Random): number {
@@ -148,7 +137,9 @@ function sampleObject(
       return at(model, label, x, z, (random.chance(0.5) ? 0.25 : 0.75) + random.uniform(-0.06, 0.06))
     }
     const onLeft = random.chance(0.5)
-    const x = onLeft ? random.uniform(leftFront + 0.3, left - 0.2) : random.uniform(right + 0.2, rightFront - 0.3) // biome-ignore format: a choice
+    const x = onLeft
+      ? random.uniform(leftFront + 0.3, left - 0.2)
+      : random.uniform(right + 0.2, rightFront - 0.3)
     return at(model, label, x, z, random.chance(0.6) ? (random.chance(0.5) ? 0 : 0.5) : random.next())
   }
   const model = MODELS[kind](random, town)
@@ -157,7 +148,13 @@ function sampleObject(
   if (way < (small ? 0.42 : 0.26)) {
     const heading = (random.chance(0.5) ? 0.25 : 0.75) + random.uniform(-0.07, 0.07)
     const z = distance(camera, size, apparent(model, heading), model.height, 5, 90)
-    return at(model, label, within(random, camera, z, leftFront + model.length / 2, rightFront - model.length / 2), z, heading) // biome-ignore format: a call
+    return at(
+      model,
+      label,
+      within(random, camera, z, leftFront + model.length / 2, rightFront - model.length / 2),
+      z,
+      heading,
+    )
   }
   if (!small && way < 0.5 && street.parking.length > 0 && (kind === 'car' || random.chance(0.25))) {
     const place = random.pick(street.parking)
@@ -178,13 +175,21 @@ function sampleDistractor(random: Random, town: Town, street: Street, camera: Ca
   const { left, right, leftFront, rightFront } = street
   const side = onLeft ? -1 : 1
   const kerb = onLeft ? left - 0.5 : right + 0.5
-  const pavement = onLeft ? random.uniform(leftFront + 0.4, left - 0.4) : random.uniform(right + 0.4, rightFront - 0.4) // biome-ignore format: a choice
+  const pavement = onLeft
+    ? random.uniform(leftFront + 0.4, left - 0.4)
+    : random.uniform(right + 0.4, rightFront - 0.4)
   const z = random.uniform(6, 38)
   const kind = random.next()
   if (kind < 0.16) return at(tree(random, town), -1, kerb + side * 0.4, z, 0)
   if (kind < 0.3) return at(lampPost(random, side), -1, kerb, z, 0)
   if (kind < 0.45) {
-    return at(parkedBicycle(random, town), -1, pavement, z, random.chance(0.6) ? random.uniform(0.2, 0.3) : random.next()) // biome-ignore format: a call
+    return at(
+      parkedBicycle(random, town),
+      -1,
+      pavement,
+      z,
+      random.chance(0.6) ? random.uniform(0.2, 0.3) : random.next(),
+    )
   }
   if (kind < 0.57) return at(billboard(random, town), -1, pavement, z, random.uniform(-0.06, 0.06))
   const onRoad = random.chance(0.2)

@@ -1,5 +1,5 @@
 import type { Random } from '../random'
-import type { Rgb } from './raster'
+import { pack, type Rgb } from './raster'
 import type { Town, Weather } from './style'
 
 export type Hour = 'day' | 'dusk' | 'night'
@@ -119,4 +119,26 @@ const SKIES: Readonly<Record<Hour, Readonly<Record<'clear' | 'grey', Sky>>>> = {
 /** a with the share t of b. */
 export function mix(a: Rgb, b: Rgb, t: number): Rgb {
   return [a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t, a[2] + (b[2] - a[2]) * t]
+}
+
+/** The colour of a surface under the scene's light, seen through the air of `distance` metres. */
+export function shade(
+  light: Light,
+  colour: Rgb,
+  ambient: number,
+  sun: number,
+  glow: number,
+  distance: number,
+): number {
+  const near = distance / light.headlightReach
+  const head = light.headlight / (1 + near * near)
+  const haze = distance / (distance + light.fogDistance)
+  const fog = glow > 0 ? haze * (1 - 0.6 * glow) : haze
+  const keep = 1 - fog
+  const [r, g, b] = colour
+  const kr = (1 - glow) * (light.ambient[0] * ambient + light.sun[0] * sun + head) + glow
+  const kg = (1 - glow) * (light.ambient[1] * ambient + light.sun[1] * sun + head) + glow
+  const kb = (1 - glow) * (light.ambient[2] * ambient + light.sun[2] * sun + head * 0.85) + glow
+  const air = light.fogColour
+  return pack(r * kr * keep + air[0] * fog, g * kg * keep + air[1] * fog, b * kb * keep + air[2] * fog)
 }

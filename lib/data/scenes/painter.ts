@@ -1,42 +1,9 @@
 import { sinCos } from './angles'
-import type { Light } from './light'
+import { type Light, shade } from './light'
 import { fillPolygon, IDS, KEEP, pack, type Raster, type Rgb } from './raster'
+import type { Camera, Extent, Limb, Point } from './solid'
 
-/** Metres: x to the right, y up from the ground, z forward, in an object's own frame. */
-export type Point = readonly [number, number, number]
-
-/**
- * A pinhole camera above the origin that looks along z. `focal`, `centreX` and `horizon` are in pixels of the
- * 1920x1080 frame; `scale` and `rowOffset` take those to pixels of the raster: (v - rowOffset) * scale.
- */
-export interface Camera {
-  readonly focal: number
-  readonly centreX: number
-  readonly horizon: number
-  readonly height: number
-  readonly scale: number
-  readonly rowOffset: number
-}
-
-/** A straight limb with round ends; its radius runs from `ra` at `a` to `rb` at `b`. A ball has a = b. */
-export interface Limb {
-  readonly a: Point
-  readonly b: Point
-  readonly ra: number
-  readonly rb: number
-  readonly colour: Rgb
-  /** 0 takes the light of the scene, 1 shines by itself. */
-  readonly glow?: number
-}
-
-/** What an id would cover if nothing hid it and the frame had no border, in raster pixels. */
-export interface Extent {
-  x1: number
-  y1: number
-  x2: number
-  y2: number
-}
-
+/** Metres; what is nearer to the camera is cut off. */
 const NEAR = 0.7
 const CIRCLE = Array.from({ length: 16 }, (_, i) => sinCos(i / 16))
 
@@ -90,8 +57,8 @@ export class Painter {
     if (corners < 3) return
     const light = this.light
     const lit = nx * light.sunX + normal[1] * light.sunY + nz * light.sunZ
-    // Faces that look up or towards the camera's headlights get a little more of the ambient light.
-    const packed = this.shade(colour, 0.86 + 0.14 * normal[1], lit > 0 ? lit : 0, glow, this.z)
+    // A face that looks up gets more of the sky's light than one that looks down.
+    const packed = shade(light, colour, 0.86 + 0.14 * normal[1], lit > 0 ? lit : 0, glow, this.z)
     this.paint(corners, packed, alpha)
   }
 
@@ -99,11 +66,61 @@ export class Painter {
   box(low: Point, high: Point, colour: Rgb, glow = 0): void {
     const [x0, y0, z0] = low
     const [x1, y1, z1] = high
-    this.face([[x0, y0, z1], [x0, y1, z1], [x1, y1, z1], [x1, y0, z1]], [0, 0, 1], colour, glow) // biome-ignore format: a face a line
-    this.face([[x0, y0, z0], [x0, y1, z0], [x1, y1, z0], [x1, y0, z0]], [0, 0, -1], colour, glow) // biome-ignore format: a face a line
-    this.face([[x0, y0, z0], [x0, y1, z0], [x0, y1, z1], [x0, y0, z1]], [-1, 0, 0], colour, glow) // biome-ignore format: a face a line
-    this.face([[x1, y0, z0], [x1, y1, z0], [x1, y1, z1], [x1, y0, z1]], [1, 0, 0], colour, glow) // biome-ignore format: a face a line
-    this.face([[x0, y1, z0], [x0, y1, z1], [x1, y1, z1], [x1, y1, z0]], [0, 1, 0], colour, glow) // biome-ignore format: a face a line
+    this.face(
+      [
+        [x0, y0, z1],
+        [x0, y1, z1],
+        [x1, y1, z1],
+        [x1, y0, z1],
+      ],
+      [0, 0, 1],
+      colour,
+      glow,
+    )
+    this.face(
+      [
+        [x0, y0, z0],
+        [x0, y1, z0],
+        [x1, y1, z0],
+        [x1, y0, z0],
+      ],
+      [0, 0, -1],
+      colour,
+      glow,
+    )
+    this.face(
+      [
+        [x0, y0, z0],
+        [x0, y1, z0],
+        [x0, y1, z1],
+        [x0, y0, z1],
+      ],
+      [-1, 0, 0],
+      colour,
+      glow,
+    )
+    this.face(
+      [
+        [x1, y0, z0],
+        [x1, y1, z0],
+        [x1, y1, z1],
+        [x1, y0, z1],
+      ],
+      [1, 0, 0],
+      colour,
+      glow,
+    )
+    this.face(
+      [
+        [x0, y1, z0],
+        [x0, y1, z1],
+        [x1, y1, z1],
+        [x1, y1, z0],
+      ],
+      [0, 1, 0],
+      colour,
+      glow,
+    )
   }
 
   /** A side view, given as (z, y) corners clockwise seen from the right, extruded from -halfWidth to halfWidth. */
@@ -185,7 +202,7 @@ export class Painter {
     const dx = bx - ax
     const dy = by - ay
     const length = Math.sqrt(dx * dx + dy * dy)
-    const packed = this.shade(colour, 0.9, 0.45, glow, this.z)
+    const packed = shade(this.light, colour, 0.9, 0.45, glow, this.z)
     if (length > 0.01) {
       const ux = -dy / length
       const uy = dx / length
@@ -235,25 +252,24 @@ export class Painter {
     for (const grow of [1.08, 0.9]) {
       const w = (width * grow) / 2
       const l = (length * grow) / 2
-      this.face([[-w, 0, -l * 0.8], [-w * 0.8, 0, -l], [w * 0.8, 0, -l], [w, 0, -l * 0.8], [w, 0, l * 0.8], [w * 0.8, 0, l], [-w * 0.8, 0, l], [-w, 0, l * 0.8]], [0, 1, 0], [0, 0, 0], 1, Math.floor(256 * strength)) // biome-ignore format: an octagon
+      this.face(
+        [
+          [-w, 0, -l * 0.8],
+          [-w * 0.8, 0, -l],
+          [w * 0.8, 0, -l],
+          [w, 0, -l * 0.8],
+          [w, 0, l * 0.8],
+          [w * 0.8, 0, l],
+          [-w * 0.8, 0, l],
+          [-w, 0, l * 0.8],
+        ],
+        [0, 1, 0],
+        [0, 0, 0],
+        1,
+        Math.floor(256 * strength),
+      )
     }
     this.id = id
-  }
-
-  /** The colour of a surface under the scene's light, seen through the air of `distance` metres. */
-  shade(colour: Rgb, ambient: number, sun: number, glow: number, distance: number): number {
-    const light = this.light
-    const near = distance / light.headlightReach
-    const head = light.headlight / (1 + near * near)
-    const haze = distance / (distance + light.fogDistance)
-    const fog = glow > 0 ? haze * (1 - 0.6 * glow) : haze
-    const keep = 1 - fog
-    const [r, g, b] = colour
-    const kr = (1 - glow) * (light.ambient[0] * ambient + light.sun[0] * sun + head) + glow
-    const kg = (1 - glow) * (light.ambient[1] * ambient + light.sun[1] * sun + head) + glow
-    const kb = (1 - glow) * (light.ambient[2] * ambient + light.sun[2] * sun + head * 0.85) + glow
-    const air = light.fogColour
-    return pack(r * kr * keep + air[0] * fog, g * kg * keep + air[1] * fog, b * kb * keep + air[2] * fog)
   }
 
   private column(point: Point, z: number): number {

@@ -4,8 +4,9 @@ import { paintBackdrop } from './backdrop'
 import { develop, paintRain, sampleExposure } from './develop'
 import { CROP_BOTTOM, CROP_TOP, sampleLayout } from './layout'
 import { sampleLight } from './light'
-import { type Camera, Painter } from './painter'
+import { Painter } from './painter'
 import { createRaster, IDS, type Raster } from './raster'
+import type { Camera } from './solid'
 import { sampleStreet } from './street'
 import { type SceneStyle, townOf } from './style'
 
@@ -73,7 +74,11 @@ export function renderScene(options: SceneOptions): Scene {
   if (light.weather === 'rain') paintRain(painter, random)
 
   const image = develop(raster, exposure, scale, Math.round(rowOffset * scale))
-  const boxes = visibleBoxes(raster, painter, items.map((item) => item.label)) // biome-ignore format: a call
+  const boxes = visibleBoxes(
+    raster,
+    painter,
+    items.map((item) => item.label),
+  )
   return { image, boxes }
 }
 

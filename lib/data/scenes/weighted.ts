@@ -1,0 +1,11 @@
+import type { Random } from '../random'
+
+/** An index with a probability in proportion to its weight. */
+export function weighted(random: Random, weights: readonly number[]): number {
+  let u = random.next() * weights.reduce((sum, weight) => sum + weight, 0)
+  for (let i = 0; i < weights.length; i++) {
+    u -= weights[i]!
+    if (u < 0) return i
+  }
+  return weights.length - 1
+}
