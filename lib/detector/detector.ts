@@ -8,7 +8,8 @@ import type { DetectorConfig, DetectorOutput } from './types'
 const EPSILON = 1e-5
 /** Share of the running statistics that stays at every step. */
 const MOMENTUM = 0.9
-const SLOPE = 0.1
+/** LeakyReLU: x above 0, SLOPE * x below. */
+export const SLOPE = 0.1
 /** Objectness starts at sigmoid(-4.6) = 1 %, about the share of positives (Lin et al. 2017, section 3.3). */
 const OBJECTNESS_BIAS = -4.6
 
@@ -21,6 +22,8 @@ export type Weights = ReadonlyMap<
 export interface ForwardOptions {
   /** Batch statistics (and an update of the running ones), or the running statistics folded into the kernels. */
   readonly training: boolean
+  /** Whether training updates the running statistics; default true. */
+  readonly updateStatistics?: boolean
 }
 
 /** Shapes of a layer's weights by the last part of their names. */
@@ -137,8 +140,9 @@ export class Detector {
    *
    * @param images [n, h, w, 3] in 0..1; h and w multiples of 32, not necessarily those of the config
    */
-  forward(images: tf.Tensor4D, { training }: ForwardOptions): DetectorOutput {
-    return network(training ? this.trainingOperations() : this.inferenceOperations(), images, this.config)
+  forward(images: tf.Tensor4D, { training, updateStatistics = true }: ForwardOptions): DetectorOutput {
+    const operations = training ? this.trainingOperations(updateStatistics) : this.inferenceOperations()
+    return network(operations, images, this.config)
   }
 
   dispose(): void {
@@ -167,7 +171,7 @@ export class Detector {
     maxPool: (x, size) => tf.maxPool(x, size, 1, 'same'),
   }
 
-  private trainingOperations(): Operations<tf.Tensor4D> {
+  private trainingOperations(updateStatistics: boolean): Operations<tf.Tensor4D> {
     const normalise = (x: tf.Tensor4D, layer: string) => {
       const update = (name: string, value: tf.Tensor1D) => {
         const running = this.variable(`${layer}/${name}`)
@@ -176,6 +180,7 @@ export class Detector {
       const y = batchNormTraining(x, this.vector(`${layer}/gamma`), this.vector(`${layer}/beta`), {
         epsilon: EPSILON,
         onStatistics: (mean, variance) => {
+          if (!updateStatistics) return
           update('mean', mean)
           update('variance', variance)
         },

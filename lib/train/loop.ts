@@ -60,16 +60,11 @@ export interface TrainSummary {
   readonly last: Measurements
 }
 
-/** Raised when training stops early because it was asked to; the checkpoint is written before. */
-export class Interrupted extends Error {
-  override name = 'Interrupted'
-}
-
 /**
  * Trains a detector in place. Batches, augmentation and rates are functions of (seed, step) alone, so that a run
  * that was interrupted continues from its checkpoint to the same weights, bit for bit.
  *
- * @throws Interrupted when `signal` aborts, after writing a checkpoint
+ * @throws the signal's reason when it aborts, after writing a checkpoint
  * @throws Error when a loss is not finite, naming the step
  */
 export async function train(
@@ -122,7 +117,7 @@ export async function train(
     for await (const labelled of loader.batches(done, steps)) {
       if (signal?.aborted) {
         save(done, seconds)
-        throw new Interrupted(`training was interrupted after step ${done} of ${steps}`)
+        signal.throwIfAborted()
       }
       const more = (await otherBatches?.next())?.value
       const start = performance.now()

@@ -1,0 +1,155 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { augmentSchema, scenesSchema } from '../data'
+import { PUBLISHED, type MethodName } from '../losses'
+import { scheduleSchema, sgdSchema, warmUpSchema } from '../train'
+
+const steps = z.number().int().positive()
+const METHOD_NAMES = Object.keys(PUBLISHED) as [MethodName, ...MethodName[]]
+
+/** lambda as a number, or found at the start so that distillation's gradient is `ratio` times the ground truth's. */
+const weightSchema = z.union([z.number().min(0), z.object({ ratio: z.number().positive() }).strict()])
+
+/** One method of a distillation loss with its options; what is left out takes the published value. */
+export const termSchema = z
+  .object({
+    method: z.enum(METHOD_NAMES),
+    weight: weightSchema,
+    temperature: z.number().positive().optional(),
+    scaleByTemperatureSquared: z.boolean().optional(),
+    threshold: z.number().min(0).max(1).optional(),
+    variant: z.enum(['mse', 'paper', 'paddle']).optional(),
+    schedule: z
+      .object({ start: z.number().int().min(0).optional(), stop: steps.optional(), ramp: z.number().int().min(0).optional() })
+      .strict()
+      .optional(),
+  })
+  .strict()
+
+/** Steps and peak learning rate of a stage. */
+const stageSchema = z.object({ steps, rate: z.number().positive() }).strict()
+
+export const pruneSchema = z
+  .object({
+    /** Share of the teacher's MACs that stays. */
+    macs: z.number().positive().max(1),
+    /** Bounds of the share of channels that a layer keeps. */
+    floor: z.number().min(0).max(1).default(0.05),
+    cap: z.number().positive().max(1).default(0.8),
+    /** Widths are rounded up to multiples of this. */
+    multiple: z.number().int().positive().default(2),
+    /** How layers joined by an addition agree on their channels. */
+    shared: z.enum(['union', 'mean']).default('union'),
+  })
+  .strict()
+
+/** What all trainings of a profile have in common. */
+export const recipeSchema = z
+  .object({
+    batch: z.number().int().positive(),
+    augment: augmentSchema,
+    assign: z
+      .object({
+        ignoreThreshold: z.number().min(0).max(1).default(0.7),
+        multiAnchor: z.boolean().default(false),
+        multiAnchorThreshold: z.number().min(0).max(1).default(0.5),
+        crossGrid: z.boolean().default(false),
+      })
+      .strict(),
+    loss: z
+      .object({
+        box: z.enum(['giou', 'iou', 'xywh']).default('giou'),
+        normalise: z.enum(['sum', 'image', 'positive']).default('positive'),
+        smoothing: z.number().min(0).max(1).default(0.01),
+        boxWeight: z.number().min(0).default(1),
+        objectnessWeight: z.number().min(0).default(1),
+        classWeight: z.number().min(0).default(1),
+      })
+      .strict(),
+    sgd: sgdSchema,
+    schedule: z.enum(['cosine', 'poly']),
+    warmUp: warmUpSchema,
+    /** 'auto' is bfloat16 where the hardware computes it, else float32. */
+    precision: z.enum(['auto', 'float32', 'bfloat16', 'float16']),
+  })
+  .strict()
+
+/** A profile: data, network, recipe, stages, and which trials the study has. */
+export const profileSchema = z
+  .object({
+    name: z.string(),
+    data: scenesSchema,
+    /** Part of a frame that is used, as fractions [x1, y1, x2, y2]; only for data sets given by the user. */
+    crop: z.tuple([z.number(), z.number(), z.number(), z.number()]).optional(),
+    detector: z
+      .object({
+        input: z.tuple([steps, steps]),
+        /** Multiplies the published teacher's widths. */
+        width: z.number().positive().max(1),
+        upsample: z.enum(['deconv', 'nearest']).default('deconv'),
+        spp: z.boolean().default(true),
+        /** [scale][anchor] = [width, height]; 'k-means' computes them from the training boxes. */
+        anchors: z.union([z.literal('k-means'), z.array(z.array(z.tuple([z.number(), z.number()])))]),
+      })
+      .strict(),
+    recipe: recipeSchema,
+    stages: z
+      .object({
+        teacher: stageSchema,
+        sparse: stageSchema.extend({ strength: z.number().positive() }),
+        prune: pruneSchema,
+        finetune: stageSchema,
+        distill: stageSchema,
+      })
+      .strict(),
+    /** The same stages for a data set given by the user, where nothing is shipped. */
+    ownDataSteps: z.object({ teacher: steps, sparse: steps, finetune: steps, distill: steps }).strict(),
+    methods: z.array(termSchema).min(1),
+    ablations: z
+      .object({
+        /** lambda as multiples of the method's own. */
+        lambda: z.object({ methods: z.array(z.enum(METHOD_NAMES)), factors: z.array(z.number().positive()) }).strict(),
+        /** Objectness thresholds of masked-class-kd. */
+        threshold: z.array(z.number().min(0).max(1)),
+      })
+      .strict(),
+    /** The first seed runs everything; further ones the control and the five methods. */
+    seeds: z.array(z.number().int()).min(1),
+    /** Trials that run side by side, one thread each; 1 uses every thread. */
+    workers: z.number().int().positive(),
+    checkpointEvery: steps,
+    logEvery: steps,
+    bootstrap: z.object({ resamples: steps, confidence: z.number().gt(0).lt(1) }).strict(),
+  })
+  .strict()
+
+export type Profile = z.infer<typeof profileSchema>
+export type Recipe = z.infer<typeof recipeSchema>
+export type Term = z.infer<typeof termSchema>
+export { scheduleSchema }
+
+const FOLDER = join(__dirname, 'profiles')
+
+/** Names of the profiles that come with the workbook. */
+export function profileNames(): string[] {
+  return readdirSync(FOLDER)
+    .filter((file) => file.endsWith('.yaml'))
+    .map((file) => basename(file, '.yaml'))
+}
+
+/**
+ * Reads a profile by name, or a YAML file of the user's own.
+ * @throws Error naming the file and the key, with what was expected there
+ */
+export function loadProfile(nameOrFile: string): Profile {
+  const file = nameOrFile.endsWith('.yaml') ? nameOrFile : join(FOLDER, `${nameOrFile}.yaml`)
+  if (!existsSync(file)) {
+    throw new Error(`profile ${nameOrFile}: expected one of ${profileNames().join(', ')} or a .yaml file, found neither`)
+  }
+  const result = profileSchema.safeParse(parse(readFileSync(file, 'utf8')))
+  if (result.success) return result.data
+  const problems = result.error.issues.map((issue) => `  ${issue.path.join('.') || '(top level)'}: ${issue.message}`)
+  throw new Error(`${file}: not a valid profile:\n${problems.join('\n')}`)
+}
