@@ -1,0 +1,254 @@
+import { basename, dirname, join, parse, sep } from 'node:path'
+import { z } from 'zod'
+import { filesBelow, firstExisting, readText } from '../data/files'
+import { readImageSize } from '../data/images'
+import { throwProblem } from '../data/problem'
+import { type ParsedImage, parseJson, parseWith } from '../data/readers/parsed'
+import { parseVoc, type VocPixels } from '../data/readers/voc'
+import { parseYolo, parseYoloYaml } from '../data/readers/yolo'
+import type { Truths } from './types'
+
+export type TruthFormat = 'coco' | 'voc' | 'yolo'
+
+export interface TruthImage {
+  /** Name of the image or label file without folder and extension. */
+  readonly stem: string
+  /** COCO's image id. */
+  readonly id?: number | string
+  readonly width?: number
+  readonly height?: number
+}
+
+/** Truths with what detections need in order to refer to them. */
+export interface TruthSet {
+  readonly truths: Truths
+  readonly images: readonly TruthImage[]
+  readonly classes: readonly string[]
+  /** Whether the classes were listed, or only gathered from the boxes. */
+  readonly listed: boolean
+  /** COCO's category ids. */
+  readonly categories?: ReadonlyMap<number | string, number>
+}
+
+export interface TruthFileOptions {
+  readonly format: TruthFormat
+  /** Names in the order of their labels. */
+  readonly classes?: readonly string[]
+  /** Folder of the images: YOLO's boxes are shares of their sizes. */
+  readonly images?: string
+  readonly pixels: VocPixels
+}
+
+/**
+ * Reads a COCO file, a folder of VOC's XML or a folder of YOLO's text. Images come in the order of their
+ * ids (COCO: pycocotools ranks by it) or names. Throws with file and line of the first problem.
+ */
+export async function readTruths(path: string, options: TruthFileOptions): Promise<TruthSet> {
+  if (options.format === 'coco') return readCocoTruths(path)
+  const parsed =
+    options.format === 'voc' ? await readVocFolder(path, options) : await readYoloFolder(path, options)
+  const images = await Promise.all(parsed.images.map((image) => measured(image, path, options.images)))
+  return fromParsed(images, parsed.classes)
+}
+
+const identifier = z.number().or(z.string())
+export const cocoImageSchema = z.object({
+  id: identifier,
+  file_name: z.string().min(1).optional(),
+  width: z.number().positive().optional(),
+  height: z.number().positive().optional(),
+})
+export const cocoCategorySchema = z.object({ id: identifier, name: z.string().min(1) })
+export const cocoBoxSchema = z.tuple([z.number(), z.number(), z.number().min(0), z.number().min(0)])
+const cocoTruthSchema = z.object({
+  images: z.array(cocoImageSchema),
+  categories: z.array(cocoCategorySchema).min(1),
+  annotations: z.array(
+    z.object({
+      image_id: identifier,
+      category_id: identifier,
+      bbox: cocoBoxSchema,
+      area: z.number().optional(),
+      iscrowd: z.union([z.literal(0), z.literal(1), z.boolean()]).optional(),
+    }),
+  ),
+})
+
+/** Widths and heights are kept as written: x + width - x is not always width. */
+async function readCocoTruths(file: string): Promise<TruthSet> {
+  const json = parseJson(await readText(file), file, throwProblem)
+  const document = parseWith(cocoTruthSchema, json, { file }, throwProblem)!
+  const images = [...document.images].sort(byId)
+  const categories = [...document.categories].sort(byId)
+  const imageOf = new Map(images.map(({ id }, i) => [id, i]))
+  const labelOf = new Map(categories.map(({ id }, i) => [id, i]))
+  const { annotations } = document
+  const find = <T>(map: ReadonlyMap<T, number>, id: T, i: number, key: 'image_id' | 'category_id') => {
+    const found = map.get(id)
+    if (found !== undefined) return found
+    const [kind, list] =
+      key === 'image_id' ? (['missing image', 'images'] as const) : (['unknown class', 'categories'] as const)
+    return throwProblem({
+      kind,
+      file,
+      key: `annotations[${i}].${key}`,
+      message: `expected an id of "${list}", found ${id}`,
+    })
+  }
+  return {
+    images: images.map(({ id, file_name, width, height }) => ({
+      stem: parse(file_name ?? `${id}`).name,
+      id,
+      width,
+      height,
+    })),
+    classes: categories.map(({ name }) => name),
+    listed: true,
+    categories: labelOf,
+    truths: {
+      images: images.length,
+      classes: categories.length,
+      image: Int32Array.from(annotations, ({ image_id }, i) => find(imageOf, image_id, i, 'image_id')),
+      label: Int32Array.from(annotations, ({ category_id }, i) =>
+        find(labelOf, category_id, i, 'category_id'),
+      ),
+      box: Float64Array.from(annotations.flatMap(({ bbox: [x, y, w, h] }) => [x, y, x + w, y + h])),
+      size: Float64Array.from(annotations.flatMap(({ bbox: [, , w, h] }) => [w, h])),
+      area: Float64Array.from(annotations, ({ area, bbox }) => area ?? bbox[2] * bbox[3]),
+      crowd: Uint8Array.from(annotations, ({ iscrowd }) => (iscrowd ? 1 : 0)),
+    },
+  }
+}
+
+function byId(a: { id: number | string }, b: { id: number | string }): number {
+  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0
+}
+
+interface ParsedFolder {
+  readonly images: readonly ParsedImage[]
+  readonly classes: readonly string[] | undefined
+}
+
+async function readVocFolder(folder: string, { classes, pixels }: TruthFileOptions): Promise<ParsedFolder> {
+  const files = await expectFiles(folder, /\.xml$/i, "VOC's .xml files")
+  const images = files.map(async (file) => parseVoc(await readText(file), file, { pixels }, throwProblem)!)
+  return { images: await Promise.all(images), classes }
+}
+
+async function readYoloFolder(folder: string, options: TruthFileOptions): Promise<ParsedFolder> {
+  const classes = options.classes ?? (await namesBeside(folder))
+  const files = await expectFiles(folder, /^(?!classes\.txt$).*\.txt$/i, "YOLO's .txt files")
+  const images = files.map(async (file) => parseYolo(await readText(file), file, classes, throwProblem))
+  return { images: await Promise.all(images), classes }
+}
+
+async function expectFiles(folder: string, name: RegExp, what: string): Promise<string[]> {
+  const files = await filesBelow(folder, name)
+  if (files.length === 0) throw new Error(`${folder}: expected a folder of ${what}, found none`)
+  const seen = new Map<string, string>()
+  for (const file of files) {
+    const { name: stem } = parse(file)
+    const earlier = seen.get(stem)
+    if (earlier !== undefined) {
+      throw new Error(`${file}: expected every name once, since detections refer to it, found ${earlier} too`)
+    }
+    seen.set(stem, file)
+  }
+  return files
+}
+
+/** The class names that lie in a YOLO folder or above it. */
+async function namesBeside(folder: string): Promise<readonly string[]> {
+  const places = [folder, dirname(folder), dirname(dirname(folder))]
+  const list = await firstExisting(
+    places.flatMap((place) => ['classes.txt', 'obj.names', 'data.yaml'].map((name) => join(place, name))),
+  )
+  if (list !== undefined) {
+    const text = await readText(list)
+    const names =
+      basename(list) === 'data.yaml' ? parseYoloYaml(text, list, throwProblem)?.names : splitNames(text)
+    if (Array.isArray(names)) return names
+  }
+  throw new Error(
+    `${folder}: expected class names in classes.txt, obj.names or data.yaml, here or above; name a file of them, one a line (--classes)`,
+  )
+}
+
+/** Names, one a line. */
+export function splitNames(text: string): string[] {
+  return text
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+}
+
+/** The image with its size, which is looked up where boxes are shares of it. */
+async function measured(
+  image: ParsedImage,
+  folder: string,
+  images: string | undefined,
+): Promise<ParsedImage & { stem: string }> {
+  const stem = parse(image.source).name
+  if (!image.relative) return { ...image, stem }
+  const beside = [folder, join(dirname(folder), 'images'), swapLabels(folder)]
+  const candidates = (images === undefined ? beside : [images]).flatMap((place) =>
+    ['.jpg', '.jpeg', '.png', '.webp', '.bmp'].map((extension) => join(place, stem + extension)),
+  )
+  const file = await firstExisting(candidates)
+  if (file !== undefined) return { ...image, stem, ...(await readImageSize(file)) }
+  throw new Error(
+    `${image.source}: expected the image ${stem} (its size turns shares into pixels), found none in ${images ?? beside.join(', ')}; name their folder (--images)`,
+  )
+}
+
+/** Ultralytics' layout: labels/train beside images/train. */
+function swapLabels(folder: string): string {
+  const parts = folder.split(sep)
+  const last = parts.lastIndexOf('labels')
+  return last < 0 ? folder : [...parts.slice(0, last), 'images', ...parts.slice(last + 1)].join(sep)
+}
+
+/**
+ * A share of a side in pixels. Shares are written with six decimals as a rule; a corner that lies within that
+ * rounding of a whole pixel is that pixel, so that boxes on whole pixels are the same in every notation.
+ */
+export function pixelsOf(share: number, side: number): number {
+  const pixels = share * side
+  const whole = Math.round(pixels)
+  return Math.abs(pixels - whole) <= 1e-6 * side ? whole : pixels
+}
+
+function fromParsed(
+  images: readonly (ParsedImage & { stem: string })[],
+  listed: readonly string[] | undefined,
+): TruthSet {
+  const rows = images.flatMap(({ boxes, relative, width, height }, image) => {
+    const scale = (value: number, side: number | undefined) => (relative ? pixelsOf(value, side!) : value)
+    return (boxes ?? []).map((box) => ({
+      ...box,
+      corners: [scale(box.x1, width), scale(box.y1, height), scale(box.x2, width), scale(box.y2, height)],
+      image,
+      source: images[image]!.source,
+    }))
+  })
+  const classes = listed ?? [...new Set(rows.map(({ name }) => name))].sort()
+  const labelOf = new Map(classes.map((name, label) => [name, label]))
+  return {
+    images: images.map(({ stem, width, height }) => ({ stem, width, height })),
+    classes,
+    listed: listed !== undefined,
+    truths: {
+      images: images.length,
+      classes: classes.length,
+      image: Int32Array.from(rows, ({ image }) => image),
+      label: Int32Array.from(rows, ({ name, source, line }) => {
+        const label = labelOf.get(name)
+        if (label !== undefined) return label
+        const message = `expected one of ${classes.join(', ')}, found ${name}`
+        return throwProblem({ kind: 'unknown class', file: source, line, message })
+      }),
+      box: Float64Array.from(rows.flatMap(({ corners }) => corners)),
+      difficult: Uint8Array.from(rows, ({ difficult }) => (difficult ? 1 : 0)),
+    },
+  }
+}
