@@ -36,8 +36,12 @@ export interface CocoClassMatches {
  * their overlap is divided by the detection's area. What matches a truth that does not count, or matches
  * nothing and lies outside the area range, is ignored.
  *
- * It runs in float64 on typed arrays, because tensors are float32: see `evaluateCoco`. Memory is linear
- * in detections and truths; only the IoUs of one image and class exist at a time.
+ * It runs in float64 on typed arrays. Tensors are float32: an IoU rounded to 24 bits can fall on the other side
+ * of a threshold or tie with another, and as a filter before the exact arithmetic they do not pay. On COCO val's
+ * size (test/bench/evaluator.ts, two CPU cores) the IoUs alone, batched over padded images and read back, took
+ * 0.2 s as tensors, the whole of `evaluateVoc` 0.14 s and the whole of `evaluateCoco` 0.6 s (pycocotools 50 s),
+ * since only pairs of one image and class are measured here. Memory is linear in detections and truths; only
+ * the IoUs of one image and class exist at a time.
  *
  * The arrays given to `visit` are valid during the call; a label without detections is visited too.
  */

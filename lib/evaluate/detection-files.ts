@@ -1,7 +1,7 @@
 import { parse } from 'node:path'
 import { z } from 'zod'
 import { filesBelow, kindOf, readText } from '../data/files'
-import { throwProblem } from '../data/problem'
+import { DatasetError, type Problem } from '../data/problem'
 import { filledLines, parseJson, parseNumber, parseWith } from '../data/readers/parsed'
 import type { VocPixels } from '../data/readers/voc'
 import { cocoBoxSchema, cocoCategorySchema, cocoImageSchema, pixelsOf, type TruthSet } from './truth-files'
@@ -57,7 +57,7 @@ export async function readDetections(
     if (named !== undefined) return readVocResults(text, file, named, imageOf, options.pixels)
     const image = imageOf.get(stem)
     if (image === undefined) {
-      return throwProblem({
+      return stop({
         kind: 'missing image',
         file,
         message: `expected the name of an image with truths, found ${stem}`,
@@ -82,7 +82,7 @@ function readVocResults(
     const image = imageOf.get(fields[0]!)
     if (image === undefined) {
       const message = `expected the name of an image with truths, found ${fields[0]}`
-      return throwProblem({ kind: 'missing image', file, line, message })
+      return stop({ kind: 'missing image', file, line, message })
     }
     const [score, x1, y1, x2, y2] = numbers(fields.slice(1), ['score', 'x1', 'y1', 'x2', 'y2'], file, line)
     return { image, name, score: score!, box: [x1! - first, y1! - first, x2!, y2!] }
@@ -119,7 +119,7 @@ function readLines(
     const { width, height, stem } = set.images[image]!
     if (width === undefined || height === undefined) {
       const message = `expected the size of ${stem}, since its boxes are shares of it, found none with the truths`
-      return throwProblem({ kind: 'wrong size', file, message })
+      return stop({ kind: 'wrong size', file, message })
     }
     const box = [
       pixelsOf(a - c / 2, width),
@@ -144,7 +144,7 @@ function className(
   const message = classes
     ? `expected a class of 0 .. ${classes.length - 1}, found ${field}`
     : `found the class number ${field} and no list of names; name a file of them, one a line (--detection-classes)`
-  return throwProblem({ kind: 'unknown class', file, line, message })
+  return stop({ kind: 'unknown class', file, line, message })
 }
 
 function expectFields(
@@ -155,11 +155,11 @@ function expectFields(
 ): void {
   if (fields.length === columns.length) return
   const message = `expected ${columns.length} fields (${columns.join(' ')}), found ${fields.length}: "${fields.join(' ')}"`
-  throwProblem({ kind: 'syntax', file, line, message })
+  stop({ kind: 'syntax', file, line, message })
 }
 
 function numbers(fields: readonly string[], names: readonly string[], file: string, line: number): number[] {
-  return fields.map((field, i) => parseNumber(field, names[i]!, { file, line }, throwProblem)!)
+  return fields.map((field, i) => parseNumber(field, names[i]!, { file, line }, stop)!)
 }
 
 const resultSchema = z.object({
@@ -175,9 +175,9 @@ const documentSchema = z.object({
 })
 
 async function readCoco(file: string, set: TruthSet): Promise<FileDetection[]> {
-  const json = parseJson(await readText(file), file, throwProblem)
+  const json = parseJson(await readText(file), file, stop)
   if (Array.isArray(json)) {
-    const results = parseWith(z.array(resultSchema), json, { file }, throwProblem)!
+    const results = parseWith(z.array(resultSchema), json, { file }, stop)!
     const imageOf = new Map(set.images.map(({ id }, i) => [id, i]))
     const { categories, classes } = set
     if (categories === undefined) {
@@ -191,7 +191,7 @@ async function readCoco(file: string, set: TruthSet): Promise<FileDetection[]> {
       return detection(result, known(imageOf, result.image_id, 'image_id', place), classes[label]!)
     })
   }
-  const document = parseWith(documentSchema, json, { file }, throwProblem)!
+  const document = parseWith(documentSchema, json, { file }, stop)!
   const imageOf = new Map(set.images.map(({ stem }, i) => [stem, i]))
   const stemOf = new Map(document.images.map(({ id, file_name }) => [id, parse(file_name).name]))
   const nameOf = new Map(document.categories.map(({ id, name }) => [id, name]))
@@ -221,10 +221,14 @@ function known<K, V>(
   if (value !== undefined) return value
   const [kind, what] =
     column === 'image_id' ? (['missing image', 'an image'] as const) : (['unknown class', 'a class'] as const)
-  return throwProblem({
+  return stop({
     kind,
     file: place.file,
     key: `${place.key}.${column}`,
     message: `expected ${what} of the truths, found ${key}`,
   })
+}
+
+function stop(problem: Problem): never {
+  throw new DatasetError(problem)
 }

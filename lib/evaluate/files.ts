@@ -24,7 +24,7 @@ export interface EvaluationFiles {
    */
   readonly columns?: string
   /** VOC: corners as they stand, or the devkit's first and last pixel counted from 1. */
-  readonly pixels?: VocPixels
+  readonly vocPixels?: VocPixels
 }
 
 export interface EvaluationData {
@@ -37,7 +37,7 @@ export interface EvaluationData {
 
 /** Reads truths and detections in any of the notations; throws with file and line of the first problem. */
 export async function readEvaluation(files: EvaluationFiles): Promise<EvaluationData> {
-  const { format = await formatOf(files.truth), pixels = 'corners' } = files
+  const { format = await formatOf(files.truth), vocPixels: pixels = 'corners' } = files
   const listed = files.classes === undefined ? undefined : splitNames(await readText(files.classes))
   const set = await readTruths(files.truth, { format, classes: listed, images: files.images, pixels })
   const rows = await readDetections(files.detections, set, {

@@ -14,6 +14,7 @@ export type { AreaRange } from './coco-matching'
 export { detectionsOf, type ScoredBox, truthsOf } from './columns'
 export { type ConfusionMatrix, type ConfusionOptions, confusionMatrix } from './confusion'
 export { bestF1, type PrecisionRecallCurve, precisionEnvelope, precisionRecall } from './curves'
+export { boxesOfImage, type DrawnBox, type DrawOptions, drawDetections } from './draw'
 export { type EvaluationData, type EvaluationFiles, readEvaluation } from './files'
 export { coverage, iou } from './iou'
 export {

@@ -30,8 +30,8 @@ export interface EvaluationSummary {
   readonly images: number
   readonly truths: number
   readonly detections: number
-  /** VOC's mAP at IoU 0.5 without + 1; null where no class has truths. */
-  readonly voc: { readonly mAP: number | null; readonly mAP11: number | null }
+  /** VOC's mAP at IoU 0.5, all-point and 11-point; null where no class has truths. */
+  readonly voc: { readonly mAP: number | null; readonly mAP11: number | null; readonly plusOne: boolean }
   readonly coco: CocoNumbers
   readonly perClass: readonly ClassSummary[]
 }
@@ -43,15 +43,15 @@ export interface EvaluationSummary {
 export function evaluateDetections(
   truths: Truths,
   detections: Detections,
-  options: { readonly classes: readonly string[] },
+  options: { readonly classes: readonly string[]; readonly plusOne?: boolean },
 ): EvaluationSummary {
-  const { classes } = options
+  const { classes, plusOne = false } = options
   if (classes.length !== truths.classes) {
     throw new RangeError(
       `evaluateDetections: expected names of ${truths.classes} classes, found ${classes.length}: ${classes.join(', ')}`,
     )
   }
-  const table = matchTable(truths, detections)
+  const table = matchTable(truths, detections, { plusOne })
   const ap = classApFromTable(table)
   const ap11 = classApFromTable(table, undefined, { interpolation: '11' })
   const coco = evaluateCoco(truths, detections)
@@ -62,6 +62,7 @@ export function evaluateDetections(
     voc: {
       mAP: orNull(meanApFromTable(table)),
       mAP11: orNull(meanApFromTable(table, undefined, { interpolation: '11' })),
+      plusOne,
     },
     coco: Object.fromEntries(COCO_NAMES.map((name) => [name, coco[name]])) as CocoNumbers,
     perClass: classes.map((name, label) => {

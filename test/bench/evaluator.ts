@@ -86,7 +86,7 @@ function generate(): { truths: Truths; detections: Detections } {
             const truth = random.pick(rows)
             detections.label[i] = random.chance(0.85) ? truths.label[truth]! : random.integer(CLASSES)
             detections.score[i] = Math.round(1000 * random.next() ** 0.7) / 1000
-            const [a, b, c, d] = truths.box.subarray(4 * truth, 4 * truth + 4) as unknown as number[]
+            const [a, b, c, d] = Array.from(truths.box.subarray(4 * truth, 4 * truth + 4))
             const shift = 0.15 * (c! - a!)
             const moved = (v: number) => Math.round(100 * (v + random.uniform(-shift, shift))) / 100
             return [moved(a!), moved(b!), moved(c!), moved(d!)] as const

@@ -1,0 +1,123 @@
+import { encodePng } from '../data/images'
+import type { Box, RgbImage } from '../data/types'
+import type { Mistake, MistakeKind, MistakesResult } from './mistakes'
+import type { Detections, Truths } from './types'
+
+export interface DrawnBox {
+  readonly box: Pick<Box, 'x1' | 'y1' | 'x2' | 'y2'>
+  readonly label: number
+  /** Absent for truths. */
+  readonly score?: number
+  /** Any SVG colour; by label where absent. */
+  readonly colour?: string
+  readonly dashed?: boolean
+  /** Said after class and score. */
+  readonly note?: string
+}
+
+export interface DrawOptions {
+  /** Width of the drawing in pixels; the image's own where absent. */
+  readonly width?: number
+}
+
+/** Colours that stay apart on photographs; the labels take turns. */
+const PALETTE = ['#ffd92f', '#4cc9f0', '#f72585', '#80ed99', '#ff9f1c', '#b388ff', '#f8f9fa', '#ff5964']
+
+/** Right, wrong by kind, and missed. */
+const HIT_COLOUR = '#80ed99'
+const MISTAKE_COLOURS: { readonly [kind in MistakeKind]: string } = {
+  class: '#b388ff',
+  localisation: '#ff9f1c',
+  both: '#f72585',
+  duplicate: '#4cc9f0',
+  background: '#ff5964',
+  missed: '#ffd92f',
+}
+
+/** The image as an SVG picture with its boxes, class names and scores drawn over it. */
+export async function drawDetections(
+  image: RgbImage,
+  boxes: readonly DrawnBox[],
+  classes: readonly string[],
+  options: DrawOptions = {},
+): Promise<string> {
+  const { width = image.width } = options
+  const scale = width / image.width
+  const height = Math.round(image.height * scale)
+  const png = (await encodePng(image)).toString('base64')
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">`,
+    `<image width="${width}" height="${height}" preserveAspectRatio="none" href="data:image/png;base64,${png}"/>`,
+    ...boxes.map((drawn) => drawBox(drawn, classes, scale)),
+    '</svg>',
+  ].join('\n')
+}
+
+function drawBox(drawn: DrawnBox, classes: readonly string[], scale: number): string {
+  const { box, label, score, colour = PALETTE[label % PALETTE.length]!, dashed, note } = drawn
+  const [x, y, right, bottom] = [box.x1, box.y1, box.x2, box.y2].map((v) => round(v * scale)) as [
+    number,
+    number,
+    number,
+    number,
+  ]
+  const words = [classes[label] ?? `class ${label}`, score?.toFixed(2), note].filter(Boolean).join(' ')
+  const top = Math.max(11, y - 2) // a label above the image's edge would be cut off
+  return (
+    `<rect x="${x}" y="${y}" width="${round(right - x)}" height="${round(bottom - y)}" fill="none" ` +
+    `stroke="${colour}" stroke-width="2"${dashed ? ' stroke-dasharray="4 3"' : ''}/>` +
+    `<text x="${x}" y="${top}" font-family="sans-serif" font-size="10" fill="${colour}" ` +
+    `stroke="#000" stroke-width="2.5" paint-order="stroke">${escapeXml(words)}</text>`
+  )
+}
+
+function round(value: number): number {
+  return Math.round(value * 10) / 10
+}
+
+function escapeXml(text: string): string {
+  return text.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]!)
+}
+
+/**
+ * What happened in one image, ready to be drawn: hits green, mistakes in the colour and with the name of
+ * their kind, missed truths dashed. Detections scored below `minScore` are left out.
+ */
+export function boxesOfImage(
+  truths: Truths,
+  detections: Detections,
+  result: MistakesResult,
+  image: number,
+  options: { readonly minScore?: number } = {},
+): DrawnBox[] {
+  const { minScore = 0.3 } = options
+  const mistakeOf = new Map<number, Mistake>()
+  const drawn: DrawnBox[] = []
+  for (const mistake of result.list) {
+    if (mistake.image !== image) continue
+    if (mistake.detection !== undefined) mistakeOf.set(mistake.detection, mistake)
+    else {
+      const box = boxOf(truths.box, mistake.truth!)
+      const label = truths.label[mistake.truth!]!
+      drawn.push({ box, label, colour: MISTAKE_COLOURS.missed, dashed: true, note: 'missed' })
+    }
+  }
+  detections.image.forEach((of, row) => {
+    const score = detections.score[row]!
+    if (of !== image || score < minScore) return
+    const kind = mistakeOf.get(row)?.kind
+    drawn.push({
+      box: boxOf(detections.box, row),
+      label: detections.label[row]!,
+      score,
+      colour: kind === undefined ? HIT_COLOUR : MISTAKE_COLOURS[kind],
+      ...(kind !== undefined && { note: kind }),
+    })
+  })
+  return drawn
+}
+
+function boxOf(box: Float64Array, row: number): DrawnBox['box'] {
+  const [x1, y1, x2, y2] = box.subarray(4 * row, 4 * row + 4)
+  return { x1: x1!, y1: y1!, x2: x2!, y2: y2! }
+}
