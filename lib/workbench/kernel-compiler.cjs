@@ -128,21 +128,25 @@ function createConverters() {
 }
 
 const loadedAt = new Map()
-const libModules = () =>
+/** The loaded TypeScript modules of the project; packages do not change under a running kernel. */
+const projectModules = () =>
   Object.values(require.cache).filter(
-    (entry) => entry?.filename.startsWith(lib) && entry.filename.endsWith('.ts'),
+    (entry) =>
+      entry?.filename.startsWith(root + path.sep) &&
+      entry.filename.endsWith('.ts') &&
+      !isPackage(entry.filename),
   )
 
-/** Remembers how old the files of lib/ are that a cell has loaded. */
+/** Remembers how old the modules are that a cell has loaded. */
 function noteLoaded() {
-  for (const { filename } of libModules()) {
+  for (const { filename } of projectModules()) {
     if (!loadedAt.has(filename)) loadedAt.set(filename, modified(filename))
   }
 }
 
-/** Forgets edited modules of lib/ and all that import them, so that the next import loads them anew. */
+/** Forgets edited modules and all that import them, so that the next import loads them anew. */
 function reloadEdited() {
-  const modules = libModules()
+  const modules = projectModules()
   const stale = new Set()
   for (const { filename } of modules) {
     if (loadedAt.has(filename) && loadedAt.get(filename) !== modified(filename)) stale.add(filename)

@@ -287,7 +287,7 @@ process.on('SIGINT', () => {
   else setTimeout(giveUp, INTERRUPT_GRACE_MS)
 })
 // Jupyter that was killed cannot say so: a kernel without its parent ends by itself.
-const parent = process.ppid
+const parent = Number(process.env.JPY_PARENT_PID ?? process.ppid)
 setInterval(() => {
   if (process.ppid !== parent) process.exit(1)
 }, 1000).unref()

@@ -81,7 +81,7 @@ export async function executeNotebooks(options: ExecuteOptions): Promise<Execute
       source: '',
       bar: '',
     }
-    options.onProgress?.(progress)
+    options.onProgress?.({ ...progress })
     const executed = await executeOne(notebook, options, progress)
     options.onProgress?.({ ...progress, stage: 'export' })
     const html = await exportPage(executed, { outDir, signal: options.signal })

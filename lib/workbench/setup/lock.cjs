@@ -4,7 +4,6 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { cache, read } = require('./project.cjs')
 
-const file = path.join(cache, 'lock')
 const POLL_MS = 200
 
 /** A process is named by its id and its start time, since ids are used again. */
@@ -19,8 +18,8 @@ function isAlive(owner) {
 }
 
 /** Waits until no other setup runs in this folder, runs the work, and lets the next one in. */
-async function withLock(work, { onWait }) {
-  fs.mkdirSync(cache, { recursive: true })
+async function withLock(work, { onWait, file = path.join(cache, 'lock') }) {
+  fs.mkdirSync(path.dirname(file), { recursive: true })
   const mine = `${process.pid} ${startTime(process.pid)}`
   const draft = `${file}.${process.pid}`
   fs.writeFileSync(draft, mine)
@@ -40,7 +39,7 @@ async function withLock(work, { onWait }) {
         told = true
         await new Promise((resolve) => setTimeout(resolve, POLL_MS))
       } else {
-        takeAway(owner)
+        takeAway(file, owner)
       }
     }
     try {
@@ -54,7 +53,7 @@ async function withLock(work, { onWait }) {
 }
 
 /** Removes the lock of a process that has died, unless another process was quicker and holds it by now. */
-function takeAway(owner) {
+function takeAway(file, owner) {
   const aside = `${file}.stale.${process.pid}`
   try {
     fs.renameSync(file, aside)

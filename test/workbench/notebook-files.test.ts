@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { it } from 'node:test'
+import { checkForm, checkTypes } from '../../lib/workbench/notebook-check'
+import { root } from '../../lib/workbench/project'
+
+const listed = (folder: string): string[] =>
+  readdirSync(path.join(root, folder))
+    .filter((name) => name.endsWith('.ipynb'))
+    .map((name) => path.join(root, folder, name))
+
+const notebooks = listed('notebooks')
+
+it('notebooks are stored without outputs, for the tslab kernel', () => {
+  assert.deepEqual(notebooks.flatMap(checkForm), [])
+})
+
+it('the cells of the notebooks type-check', () => {
+  assert.deepEqual(checkTypes([path.join(root, 'test/workbench/fixtures/small.ipynb'), ...notebooks]), [])
+})
+
+it('the checks see outputs, counts, a wrong kernel and type errors', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'notebook-check-'))
+  const file = path.join(folder, 'bad.ipynb')
+  const code = (source: string): object => ({ cell_type: 'code', source, outputs: [], execution_count: null })
+  const cells = [
+    code('const a = 1'),
+    code('const b: string = a'),
+    { ...code('a'), outputs: [{ output_type: 'stream' }] },
+  ]
+  writeFileSync(file, JSON.stringify({ nbformat: 4, metadata: { kernelspec: { name: 'python3' } }, cells }))
+  const reasons = checkForm(file).map((problem) => problem.split(': ')[1])
+  assert.deepEqual(reasons, ['kernel python3, expected tslab', 'cell 3 has stored outputs'])
+  assert.match(
+    checkTypes([file]).join('\n'),
+    /^\S*bad\.ipynb cell 2 1:7 - Type 'number' is not assignable to type 'string'\.$/,
+  )
+  rmSync(folder, { recursive: true })
+})

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { after, describe, it } from 'node:test'
+import {
+  executeNotebooks,
+  NotebookError,
+  type NotebookProgress,
+  progressLine,
+  readNotebook,
+} from '../../lib/workbench/notebooks'
+import { root } from '../../lib/workbench/project'
+
+const outDir = mkdtempSync(path.join(tmpdir(), 'notebooks-test-'))
+const fixture = (name: string): string => path.join(root, `test/workbench/fixtures/${name}.ipynb`)
+
+async function failure(name: string, signal = new AbortController().signal): Promise<NotebookError> {
+  try {
+    await executeNotebooks({ notebooks: [fixture(name)], outDir, signal })
+  } catch (error) {
+    assert.ok(error instanceof NotebookError, String(error))
+    return error
+  }
+  throw new Error(`${name} was expected to fail`)
+}
+
+describe('executing notebooks', () => {
+  after(() => rmSync(outDir, { recursive: true, force: true }))
+
+  it('runs every cell, tells how far it is and makes a page that needs no network', async () => {
+    const seen: NotebookProgress[] = []
+    const [result] = await executeNotebooks({
+      notebooks: [fixture('small')],
+      outDir,
+      env: { WORKBOOK_TEST: 'given' },
+      onProgress: (progress) => seen.push(progress),
+    })
+    assert.ok(result)
+    const code = readNotebook(result.executed).cells.filter((cell) => cell.cell_type === 'code')
+    assert.deepEqual(
+      code.map((cell) => cell.execution_count),
+      [1, 2, 3],
+    )
+    assert.deepEqual(
+      code[1]?.outputs?.map((output) => Object.keys(output.data ?? {})[0]),
+      ['application/vnd.plotly.v1+json', 'text/html', 'text/markdown'],
+    )
+    const [bar, value] = code[2]?.outputs ?? []
+    assert.match(String(bar?.data?.['text/plain']), /^steps 100 % \(5\/5\)/)
+    assert.match(String(value?.data?.['text/plain']), /dir: 'given'/)
+
+    assert.deepEqual(
+      [...new Set(seen.map(({ cell, cells }) => `${cell}/${cells}`))],
+      ['0/0', '1/3', '2/3', '3/3'],
+    )
+    assert.ok(
+      seen.some((progress) => /^\[1\/1\] small\.ipynb: cell 3\/3 steps \d+ %/.test(progressLine(progress))),
+    )
+    assert.equal(seen.at(-1)?.stage, 'export')
+
+    const page = readFileSync(result.html, 'utf8')
+    assert.doesNotMatch(page, /<(?:script|link|img|iframe)[^>]+(?:src|href)="(?!data:)[^"#]/)
+    assert.doesNotMatch(page, /import\(|require\.js|MathJax\.Hub/)
+    assert.equal(page.match(/plotly\.js v\d/g)?.length, 1)
+    assert.equal(page.match(/<math /g)?.length, 4)
+    assert.match(page, /<code>\$5<\/code>/)
+    assert.match(page, /class="workbook-figure-data">\{"data": \[\{"type": "scatter"/)
+  })
+
+  it('names the cell that failed and keeps what ran', async () => {
+    const error = await failure('failing')
+    assert.equal(error.cell, 2)
+    assert.match(error.message, /failing\.ipynb, code cell 2 failed:[\s\S]*RangeError: no such layer/)
+    assert.ok(error.partial)
+    const cells = readNotebook(error.partial).cells
+    assert.deepEqual(
+      cells[1]?.outputs?.map((output) => output.output_type),
+      ['stream', 'error'],
+    )
+    assert.equal(existsSync(path.join(outDir, 'failing.ipynb')), false)
+  })
+
+  it('fails on an error that surfaces after the last cell', async () => {
+    assert.match((await failure('late')).message, /too late/)
+  })
+
+  it('ends the kernel when it is aborted', async () => {
+    const controller = new AbortController()
+    const notebooks = [fixture('endless')]
+    const onProgress = ({ cell }: NotebookProgress): void => {
+      if (cell === 2) controller.abort()
+    }
+    const { signal } = controller
+    await assert.rejects(
+      executeNotebooks({ notebooks, outDir, onProgress, signal }),
+      /code cell 2 failed:\nIt was interrupted/,
+    )
+  })
+
+  it('can be aborted while the kernel starts', async () => {
+    const controller = new AbortController()
+    const failed = failure('endless', controller.signal)
+    setTimeout(() => controller.abort(), 1500)
+    assert.match((await failed).message, /It was interrupted/)
+  })
+})

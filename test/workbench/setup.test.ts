@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { PassThrough } from 'node:stream'
+import { after, describe, it } from 'node:test'
+import { root } from '../../lib/workbench/project'
+
+interface Lock {
+  withLock<T>(work: () => Promise<T>, options: { onWait: (pid: string) => void; file: string }): Promise<T>
+}
+const { withLock } = require('../../lib/workbench/setup/lock.cjs') as Lock
+const { copyWithoutGreeting } = require('../../lib/workbench/setup/quiet.cjs') as {
+  copyWithoutGreeting(from: PassThrough, to: { write(text: string): void }): void
+}
+const { requirements } = require('../../lib/workbench/setup/python.cjs') as {
+  requirements(device: 'cpu' | 'cuda'): string[]
+}
+const sleep = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds))
+
+describe('setup', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'setup-test-'))
+  after(() => rmSync(folder, { recursive: true }))
+
+  it('gives the lock back, also when the work fails', async () => {
+    const file = path.join(folder, 'lock')
+    const failing = withLock(() => Promise.reject(new Error('no space')), { file, onWait: () => undefined })
+    await assert.rejects(failing, /no space/)
+    assert.equal(existsSync(file), false)
+  })
+
+  it('waits for a living owner and takes over from a dead one', async () => {
+    const file = path.join(folder, 'held')
+    const started = (readFileSync(`/proc/${process.ppid}/stat`, 'utf8').split(') ')[1] ?? '').split(' ')[19]
+    writeFileSync(file, `${process.ppid} ${started}`)
+    const waited: string[] = []
+    const entered = withLock(async () => 'in', { file, onWait: (pid) => waited.push(pid) })
+    await sleep(300)
+    assert.deepEqual(waited, [String(process.ppid)])
+    writeFileSync(file, `${process.ppid} 1`) // the same number, but another process
+    assert.equal(await entered, 'in')
+    assert.equal(existsSync(file), false)
+  })
+
+  it('takes the Python packages from environment.yml, with the TensorFlow of the device', () => {
+    const cpu = requirements('cpu')
+    assert.ok(cpu.length >= 5 && cpu.every((item) => /^[\w[\]-]+==[\d.]+$/.test(item)), cpu.join(' '))
+    assert.equal(cpu.filter((item) => item.startsWith('tensorflow-cpu==')).length, 1)
+    const swapped = cpu.map((item) => item.replace('tensorflow-cpu', 'tensorflow[and-cuda]'))
+    assert.deepEqual(requirements('cuda'), swapped)
+  })
+
+  it("drops TensorFlow's greeting and nothing else", async () => {
+    const from = new PassThrough()
+    const parts: string[] = []
+    copyWithoutGreeting(from, { write: (part) => void parts.push(part) })
+    from.write('one\nWARNING: All log messages before absl::Initia')
+    from.write(
+      'lizeLog() is called are written to STDERR\nI0000 00:00:17 7767 port.cc:153] oneDNN custom operations are on.',
+    )
+    from.end(' More.\nE0000 00:00:17 7767 cuda.cc:1] a real error\nlast')
+    await sleep(20)
+    assert.equal(parts.join(''), 'one\nE0000 00:00:17 7767 cuda.cc:1] a real error\nlast')
+  })
+
+  it('is done quickly and silently when nothing is missing, and passes exit codes on', () => {
+    const bootstrap = path.join(root, 'lib/workbench/bootstrap.cjs')
+    const run = (...args: string[]) => spawnSync(process.execPath, [bootstrap, ...args], { encoding: 'utf8' })
+    const { status, stdout, stderr } = run('setup')
+    assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: '', stderr: '' })
+    const unknown = run('doctor', '--unknown')
+    assert.equal(unknown.status, 1)
+    assert.match(unknown.stderr, /^error: unknown option '--unknown'/)
+  })
+})
