@@ -111,7 +111,7 @@ export class ImageIndex {
   /** The image with a written path or name, from `base` or from the root of the images. */
   async named(name: string, base: string, split?: SplitName): Promise<string | undefined> {
     const exact = await firstExisting([resolve(this.root, name), resolve(base, name)])
-    if (exact !== undefined) return exact
+    if (exact !== undefined && IMAGE_NAME.test(exact)) return exact
     return this.only(this.byStem.get(stem(name)), split)
   }
 

@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { describeProblem, type Problem } from '../../lib/data/problem'
+import { parseCoco } from '../../lib/data/readers/coco'
+import { parseKitti } from '../../lib/data/readers/kitti'
+import { parseList } from '../../lib/data/readers/list'
+import { parseOpenImages } from '../../lib/data/readers/openimages'
+import { parseScalabel } from '../../lib/data/readers/scalabel'
+import { parseVoc } from '../../lib/data/readers/voc'
+import { parseYolo, parseYoloData, parseYoloYaml } from '../../lib/data/readers/yolo'
+
+/** Runs a reader and gives its result with the problems that it reported. */
+function collect<T>(read: (report: (problem: Problem) => void) => T): { result: T; problems: string[] } {
+  const problems: Problem[] = []
+  const result = read((problem) => problems.push(problem))
+  return { result, problems: problems.map(describeProblem) }
+}
+
+const voc = (objects: string) => `<annotation>
+  <filename>a.jpg</filename>
+  <size><width>60</width><height>40</height></size>
+${objects}
+</annotation>`
+const object = (xmin: string) => `  <object>
+    <name>car</name>
+    <bndbox>
+      <xmin>${xmin}</xmin><ymin>2</ymin>
+      <xmax>30</xmax><ymax>40</ymax>
+    </bndbox>
+  </object>`
+
+test('VOC: corners as written, or the first and last pixel counted from 1', () => {
+  const read = (pixels: 'corners' | 'inclusive') =>
+    collect((report) => parseVoc(voc(object('1')), 'a.xml', { pixels }, report))
+  const corners = read('corners')
+  assert.deepEqual(corners.problems, [])
+  assert.deepEqual(corners.result, {
+    image: 'a.jpg',
+    width: 60,
+    height: 40,
+    boxes: [{ x1: 1, y1: 2, x2: 30, y2: 40, name: 'car', line: 4 }],
+    source: 'a.xml',
+  })
+  const box = read('inclusive').result?.boxes?.[0]
+  assert.deepEqual([box?.x1, box?.y1, box?.x2, box?.y2], [0, 1, 30, 40])
+})
+
+test('VOC: errors name the line of the object or the number', () => {
+  const commented = '  <!-- <object> was here -->\n'
+  const { result, problems } = collect((report) =>
+    parseVoc(
+      voc(`${commented}${object('5')}\n${object('five')}\n  <object><name>car</name></object>`),
+      'a.xml',
+      {},
+      report,
+    ),
+  )
+  assert.equal(result?.boxes?.length, 1)
+  assert.deepEqual(problems, [
+    'a.xml:15: syntax: xmin: expected a number, found "five"',
+    'a.xml:19: syntax: expected one <bndbox> in <object>, found none',
+  ])
+})
+
+test('VOC: text that is no annotation', () => {
+  const cut = collect((report) => parseVoc('<annotation>\n<object>\n', 'a.xml', {}, report))
+  assert.equal(cut.result, undefined)
+  assert.match(cut.problems[0] ?? '', /^a\.xml:\d+: syntax: expected well-formed XML, found: /)
+  const other = collect((report) => parseVoc('<html><body/></html>', 'a.xml', {}, report))
+  assert.deepEqual(other.problems, ['a.xml:1: syntax: expected an <annotation> element, found <html>'])
+})
+
+const coco = (annotation: object) =>
+  JSON.stringify({
+    images: [{ id: 5, file_name: 'a.jpg', width: 60, height: 40 }],
+    annotations: [{ id: 1, image_id: 5, category_id: 9, bbox: [10, 20, 5, 6] }, annotation],
+    categories: [
+      { id: 9, name: 'light' },
+      { id: 2, name: 'car' },
+    ],
+  })
+
+test('COCO: classes by id; crowd, ignore and a segmentation area are kept', () => {
+  const { result, problems } = collect((report) =>
+    parseCoco(
+      coco({ image_id: 5, category_id: 2, bbox: [0, 0, 10, 10], area: 60, iscrowd: 1, ignore: 1 }),
+      'c.json',
+      report,
+    ),
+  )
+  assert.deepEqual(problems, [])
+  assert.deepEqual(result?.classes, ['car', 'light'])
+  assert.deepEqual(result?.images[0]?.boxes, [
+    { x1: 10, y1: 20, x2: 15, y2: 26, name: 'light', key: 'annotations[0].bbox' },
+    {
+      x1: 0,
+      y1: 0,
+      x2: 10,
+      y2: 10,
+      name: 'car',
+      key: 'annotations[1].bbox',
+      crowd: true,
+      difficult: true,
+      area: 60,
+    },
+  ])
+})
+
+test('COCO: errors name the key', () => {
+  const problems = (annotation: object) =>
+    collect((report) => parseCoco(coco(annotation), 'c.json', report)).problems
+  assert.deepEqual(problems({ image_id: 6, category_id: 2, bbox: [0, 0, 1, 1] }), [
+    'c.json:annotations[1].image_id: missing image: expected the id of an image in "images", found 6',
+  ])
+  assert.deepEqual(problems({ image_id: 5, category_id: 3, bbox: [0, 0, 1, 1] }), [
+    'c.json:annotations[1].category_id: unknown class: expected the id of a category (2, 9), found 3',
+  ])
+  assert.deepEqual(problems({ image_id: 5, category_id: 2, bbox: [0, 'x', 1, 1] }), [
+    'c.json:annotations[1].bbox[1]: syntax: Expected number, received string',
+  ])
+})
+
+test('JSON that is cut off is reported with its line', () => {
+  const { result, problems } = collect((report) => parseCoco('{\n "images": [],\n "anno', 'c.json', report))
+  assert.equal(result, undefined)
+  assert.match(problems[0] ?? '', /^c\.json:3: syntax: expected JSON, found: /)
+})
+
+test('YOLO: shares of the image; an empty file has no objects', () => {
+  const read = (text: string) => collect((report) => parseYolo(text, 'a.txt', ['car', 'light'], report))
+  assert.deepEqual(read('\n1 0.5 0.25 0.5 0.5\n').result.boxes, [
+    { x1: 0.25, y1: 0, x2: 0.75, y2: 0.5, name: 'light', line: 2 },
+  ])
+  assert.deepEqual(read('').result.boxes, [])
+  assert.deepEqual(read('0 0.5 0.5 0.1\n2 0.5 0.5 0.1 0.1\n0 0.5 0,5 0.1 0.1').problems, [
+    'a.txt:1: syntax: expected 5 fields (class cx cy width height), found 4: "0 0.5 0.5 0.1"',
+    'a.txt:2: unknown class: expected a class of 0 .. 1, found 2',
+    'a.txt:3: syntax: cy: expected a number, found "0,5"',
+  ])
+})
+
+test('YOLO: data.yaml and obj.data', () => {
+  const read = (text: string) => collect((report) => parseYoloYaml(text, 'data.yaml', report))
+  assert.deepEqual(read('train: images/train\nval: [a, b]\nnames:\n  1: light\n  0: car\n').result, {
+    names: ['car', 'light'],
+    path: undefined,
+    train: ['images/train'],
+    validation: ['a', 'b'],
+    test: undefined,
+  })
+  assert.match(read('names: [car\ntrain: x\n').problems[0] ?? '', /^data\.yaml:\d: syntax: expected YAML/)
+  assert.match(
+    read('names:\n  0: car\n  2: light\n').problems[0] ?? '',
+    /expected the keys 0 \.\. 1, found no 1/,
+  )
+  const data = collect((report) =>
+    parseYoloData('names = obj.names\nvalid = v.txt\nnonsense', 'obj.data', report),
+  )
+  assert.equal(data.result.names, 'obj.names')
+  assert.deepEqual(data.result.validation, ['v.txt'])
+  assert.deepEqual(data.problems, ['obj.data:3: syntax: expected "key = value", found "nonsense"'])
+})
+
+test('KITTI: fields 5 to 8; DontCare is left out', () => {
+  const { result, problems } = collect((report) =>
+    parseKitti(
+      'Car 0.0 0 1.5 10.5 20 30 40 1 1 1 1 1 1 0\nDontCare -1 -1 -10 0 0 9 9 -1 -1 -1 -1 -1 -1 -1\nCar 1 2\n',
+      'k.txt',
+      report,
+    ),
+  )
+  assert.deepEqual(result.boxes, [{ x1: 10.5, y1: 20, x2: 30, y2: 40, name: 'Car', line: 1 }])
+  assert.deepEqual(problems, [
+    'k.txt:3: syntax: expected 15 fields (type truncated occluded alpha x1 y1 x2 y2 ...), found 3',
+  ])
+})
+
+test('Scalabel: box2d only, crowd, unlabelled frames, addresses as names', () => {
+  const box2d = { x1: 1, y1: 2, x2: 3, y2: 4 }
+  const frames = [
+    {
+      name: 'https://host/val/a.jpg',
+      size: { width: 60, height: 40 },
+      labels: [{ category: 'car', box2d, attributes: { crowd: true } }, { category: 'lane' }],
+    },
+    { name: 'b.jpg', labels: null },
+    { name: 'c.jpg', labels: [{ category: 'car', box2d: { ...box2d, x2: 'wide' } }] },
+  ]
+  for (const document of [frames, { frames }]) {
+    const { result, problems } = collect((report) =>
+      parseScalabel(JSON.stringify(document), 's.json', report),
+    )
+    const [a, b, c] = result ?? []
+    assert.deepEqual([a?.image, a?.width, a?.height], ['a.jpg', 60, 40])
+    assert.deepEqual(a?.boxes, [{ ...box2d, name: 'car', key: '[0].labels[0].box2d', crowd: true }])
+    assert.equal(b?.boxes, undefined)
+    assert.deepEqual(c?.boxes, [])
+    assert.deepEqual(problems, ['s.json:[2].labels[0].box2d.x2: syntax: Expected number, received string'])
+  }
+})
+
+test('OpenImages: quoted cells and decimal commas; group boxes are crowds', () => {
+  const header = 'ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsGroupOf'
+  const read = (rows: string) => collect((report) => parseOpenImages(`${header}\n${rows}`, 'o.csv', report))
+  const { result } = read('a.jpg,,car,,"0,5",1,0.25,"0,75",1\nb.jpg,,"a ""big"", car",,0,1,0,1,0')
+  assert.deepEqual(result?.[0]?.boxes, [
+    { x1: 0.5, y1: 0.25, x2: 1, y2: 0.75, name: 'car', line: 2, crowd: true },
+  ])
+  assert.equal(result?.[1]?.boxes?.[0]?.name, 'a "big", car')
+  assert.deepEqual(read('a.jpg,,car,,left,1,0,1,0').problems, [
+    'o.csv:2: syntax: XMin: expected a number, found "left"',
+  ])
+  const other = collect((report) => parseOpenImages('ImageID,XMin\n', 'o.csv', report))
+  assert.match(
+    other.problems[0] ?? '',
+    /^o\.csv:1: syntax: expected the columns .*, found no LabelName, XMax/,
+  )
+})
+
+test('annotation list: every wrong line is reported and the rest is read', () => {
+  const { result, problems } = collect((report) =>
+    parseList(
+      '# comment\na.jpg 0,0,10,10,0 5,5,1,9,0\nb%20c.jpg\na.jpg\nd.jpg 0,0,1,1,7',
+      'l.txt',
+      ['car'],
+      report,
+    ),
+  )
+  assert.deepEqual(
+    result.map(({ image, boxes }) => [image, boxes?.length]),
+    [
+      ['a.jpg', 1],
+      ['b c.jpg', 0],
+      ['d.jpg', 0],
+    ],
+  )
+  assert.deepEqual(problems, [
+    "l.txt:2: syntax: expected a box with x1 < x2 and y1 < y2, found '5,5,1,9,0'",
+    'l.txt:4: duplicate id: expected every image once, found a.jpg again (first in line 2)',
+    "l.txt:5: syntax: expected a class from 0 to 0, found 7 in '0,0,1,1,7'",
+  ])
+})
