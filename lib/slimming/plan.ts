@@ -1,0 +1,177 @@
+import { z } from 'zod'
+import { type BackboneWidths, complexity, type DetectorConfig } from '../detector'
+import { gammaOf, type MaskGroup, maskGroups, widthsOf } from './groups'
+
+const share = z.number().min(0).max(1)
+const countSchema = z.enum(['macs', 'parameters'])
+
+/** How far to prune: exactly one of a threshold on |gamma|, a ratio of channels, or a budget. */
+export const pruningTargetSchema = z.union([
+  /** Channels with |gamma| below it go. */
+  z
+    .object({ threshold: z.number().min(0) })
+    .strict(),
+  /** Share of the prunable channels that the threshold takes; a shared channel counts once. */
+  z
+    .object({ ratio: share })
+    .strict(),
+  z.object({ budget: z.object({ of: countSchema, atMost: z.number().positive() }).strict() }).strict(),
+  /** Percent of the given network's count. */
+  z
+    .object({ budget: z.object({ of: countSchema, percent: z.number().positive().max(100) }).strict() })
+    .strict(),
+])
+
+export type PruningTarget = z.infer<typeof pruningTargetSchema>
+
+/** What bounds the threshold's choice in every group, with the defaults that give the published widths' pattern. */
+export const pruningRulesSchema = z
+  .object({
+    /** Least and largest share of a group's channels that stay. */
+    floor: share.default(0.05),
+    cap: share.default(0.8),
+    /** Numbers of channels are rounded up to multiples of it. */
+    multiple: z.number().int().positive().default(2),
+    /**
+     * The importance of a channel that several layers share: the largest of their |gamma| (`union`: it stays when any
+     * of the layers would keep it) or their mean.
+     */
+    shared: z.enum(['union', 'mean']).default('union'),
+  })
+  .strict()
+  .refine(({ floor, cap }) => floor <= cap, 'expected floor <= cap')
+
+export type PruningRules = z.infer<typeof pruningRulesSchema>
+export type PruningOptions = PruningTarget & Partial<PruningRules>
+
+/** Scales by weight name; `Weights` is such a map. */
+export type Gammas = ReadonlyMap<string, { readonly values: ArrayLike<number> }>
+
+/** Which channels stay. */
+export interface PruningPlan {
+  /** Indices in the unpruned network, ascending, by mask group. */
+  readonly kept: { readonly [group: string]: readonly number[] }
+  /** The threshold on |gamma| that was used. */
+  readonly threshold: number
+  readonly widths: BackboneWidths
+  /** The pruned architecture. */
+  readonly config: DetectorConfig
+}
+
+/** A group's channels with their importance. */
+export interface ScoredGroup extends MaskGroup {
+  readonly scores: Float64Array
+}
+
+/** Importance of every prunable channel: |gamma|, joined over the layers that share it. */
+export function scoreGroups(
+  config: DetectorConfig,
+  gammas: Gammas,
+  shared: PruningRules['shared'],
+): readonly ScoredGroup[] {
+  return maskGroups(config).map((group) => {
+    const scores = new Float64Array(group.channels)
+    for (const layer of group.layers) {
+      const values = gammas.get(gammaOf(layer))?.values
+      if (values?.length !== group.channels) {
+        throw new Error(
+          `${gammaOf(layer)}: expected ${group.channels} values as in the given config, found ` +
+            `${values ? values.length : 'none'}; pass the weights of that very network`,
+        )
+      }
+      for (let c = 0; c < group.channels; c++) {
+        const size = Math.abs(values[c]!)
+        if (!Number.isFinite(size)) {
+          throw new Error(`${gammaOf(layer)}[${c}]: expected a finite number, found ${values[c]}`)
+        }
+        scores[c] = shared === 'union' ? Math.max(scores[c]!, size) : scores[c]! + size / group.layers.length
+      }
+    }
+    return { ...group, scores }
+  })
+}
+
+/** Number of channels that stay: `wanted`, within the bounds, rounded up. */
+function boundedCount(wanted: number, channels: number, { floor, cap, multiple }: PruningRules): number {
+  const bounded = Math.min(Math.max(wanted, floor * channels, 1), Math.max(cap * channels, 1))
+  // 0.1 * 30 is a little above 3 in binary; it must not be rounded up to 4.
+  return Math.min(channels, Math.ceil(bounded / multiple - 1e-9) * multiple)
+}
+
+/** Keeps the given number of channels of every group: the most important ones, of equal ones the first. */
+export function planOfCounts(
+  config: DetectorConfig,
+  groups: readonly ScoredGroup[],
+  counts: ReadonlyMap<string, number>,
+  threshold: number,
+): PruningPlan {
+  const kept = groups.map(({ name, channels, scores }): [string, number[]] => {
+    const order = Array.from({ length: channels }, (_, c) => c).sort(
+      (a, b) => scores[b]! - scores[a]! || a - b,
+    )
+    return [name, order.slice(0, counts.get(name) ?? channels).sort((a, b) => a - b)]
+  })
+  const widths = widthsOf(new Map(kept.map(([name, channels]) => [name, channels.length])))
+  return { kept: Object.fromEntries(kept), threshold, widths, config: { ...config, backbone: widths } }
+}
+
+/**
+ * Chooses the channels that stay by one threshold over the whole backbone (Liu et al. 2017, "Learning Efficient
+ * Convolutional Networks through Network Slimming", section 3.4): a channel stays when its |gamma| is at least the
+ * threshold; the number of a group's channels is then brought between floor and cap and rounded up, and the group
+ * keeps that many, the largest |gamma| first.
+ *
+ * A budget is met by bisection over the thresholds that can make a difference (the values of |gamma|); the result is
+ * the largest network on this path whose count is at most the budget.
+ *
+ * @param gammas the weights of the network that `config` describes, or its batch-norm scales alone
+ * @throws Error when a scale is missing or not finite, options are malformed, or even the smallest network that the
+ * bounds allow is above the budget
+ */
+export function planPruning(config: DetectorConfig, gammas: Gammas, options: PruningOptions): PruningPlan {
+  const { threshold, ratio, budget, ...rest }: Partial<Record<'threshold' | 'ratio' | 'budget', unknown>> =
+    options
+  const rules = pruningRulesSchema.parse(rest)
+  const target = pruningTargetSchema.parse(
+    Object.fromEntries(
+      Object.entries({ threshold, ratio, budget }).filter(([, value]) => value !== undefined),
+    ),
+  )
+  const groups = scoreGroups(config, gammas, rules.shared)
+  const scores = groups.flatMap((group) => [...group.scores]).sort((a, b) => a - b)
+  const above = 2 * (scores.at(-1) || 1)
+
+  const countsAt = (limit: number) =>
+    new Map(
+      groups.map((group) => {
+        const wanted = group.scores.reduce((count, score) => count + (score >= limit ? 1 : 0), 0)
+        return [group.name, boundedCount(wanted, group.channels, rules)]
+      }),
+    )
+  const planAt = (limit: number) => planOfCounts(config, groups, countsAt(limit), limit)
+  if ('threshold' in target) return planAt(target.threshold)
+  if ('ratio' in target) return planAt(scores[Math.floor(target.ratio * scores.length)] ?? above)
+
+  const count = target.budget.of
+  const atMost =
+    'atMost' in target.budget
+      ? target.budget.atMost
+      : (complexity(config)[count] * target.budget.percent) / 100
+  const costAt = (limit: number) => complexity({ ...config, backbone: widthsOf(countsAt(limit)) })[count]
+  // Widths never grow with the threshold, so the first threshold within the budget gives the largest network.
+  const limits = [...new Set(scores), above]
+  const smallest = costAt(above)
+  if (smallest > atMost) {
+    throw new Error(
+      `budget of ${Math.floor(atMost)} ${count}: the smallest network that floor = ${rules.floor} and neck ` +
+        `[${config.neck}] allow has ${smallest}; raise the budget or lower the floor`,
+    )
+  }
+  let [low, high] = [0, limits.length - 1]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (costAt(limits[middle]!) <= atMost) high = middle
+    else low = middle + 1
+  }
+  return planAt(limits[low]!)
+}
