@@ -76,7 +76,11 @@ export interface DetectionTensors {
   readonly counts: tf.Tensor1D
 }
 
-/** Logits of all scales as the final detections of a batch, on the device. */
+/**
+ * Logits of all scales as the final detections of a batch, on the device: `decodeScale`, the thresholds and limits of
+ * `DecodeOptions`, then class-wise NMS. Equal scores keep the order of the slots: by scale, then row, column, anchor (on
+ * a scale with more than `perScale` slots by objectness first).
+ */
 export function detect(
   outputs: readonly tf.Tensor4D[],
   config: DetectorConfig,

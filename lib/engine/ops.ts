@@ -252,10 +252,16 @@ export interface NonMaxSuppressionResult {
   readonly counts: tf.Tensor1D
 }
 
+/** Past this, float32 has no number of its own for every rank. */
+const LARGEST_RANK = 2 ** 24
+
 /**
- * Class-wise greedy NMS over a batch on the device (TensorFlow's CombinedNonMaxSuppression): in every image and class
- * boxes are kept by descending score, dropping those whose IoU with a kept one is strictly above `iouThreshold`; equal
- * scores keep the lower index. Of all classes together the best `limit` remain. Scores <= 0 never count.
+ * Class-wise greedy NMS over a batch on the device: in every image and class boxes are kept by descending score, dropping
+ * those whose IoU with a kept one is strictly above `iouThreshold`. Of all classes together the best `limit` remain.
+ * Equal scores are taken by ascending slot, then by ascending class. Scores <= 0 never count.
+ *
+ * TensorFlow's CombinedNonMaxSuppression takes equal scores in any order. So it is given ranks: the scores are sorted
+ * (stably), numbered from the last, and looked up again by what it returns.
  *
  * @param boxes [n, slots, 4] two corners; scores [n, slots, classes]
  */
@@ -265,19 +271,35 @@ export function nonMaxSuppression(
   limit: number,
   iouThreshold: number,
 ): NonMaxSuppressionResult {
+  const [n, slots, classes] = scores.shape
+  const total = slots * classes
+  if (total > LARGEST_RANK) {
+    throw new Error(`nonMaxSuppression: expected at most ${LARGEST_RANK} scores an image, found ${total}`)
+  }
+  const flat = tf.reshape(scores, [n, total]) as tf.Tensor2D
+  const { values: sorted, indices: order } = topK(flat, total)
+  const firstOfImage = tf.range(0, n * total, total, 'int32')
+  const places = tf.reshape(tf.add(order, tf.reshape(firstOfImage, [n, 1])), [n * total, 1])
+  const ranks = tf.tile(tf.range(total, 0, -1, 'float32'), [n])
+  const numbered = tf.reshape(tf.scatterND(places, ranks, [n * total]), [n, slots, classes])
+  const counting = tf.cast(tf.greater(scores, 0), 'float32')
+
   const attributes = [attribute.bool('pad_per_class', false), attribute.bool('clip_boxes', false)]
   const inputs = [
     tf.expandDims(boxes, 2),
-    scores,
+    tf.mul(numbered, counting),
     tf.scalar(limit, 'int32'),
     tf.scalar(limit, 'int32'),
     tf.scalar(iouThreshold),
     tf.scalar(0),
   ]
-  const [kept, keptScores, labels, counts] = execute('CombinedNonMaxSuppression', attributes, inputs, 4)
+  const [kept, keptRanks, labels, counts] = execute('CombinedNonMaxSuppression', attributes, inputs, 4)
+  const present = tf.cast(tf.greater(keptRanks!, 0), 'float32')
+  const from = tf.cast(tf.minimum(tf.sub(total, keptRanks!), total - 1), 'int32') as tf.Tensor2D
+  const keptScores = tf.squeeze(gatherRows(tf.expandDims(sorted, 2) as tf.Tensor3D, from), [2])
   return {
     boxes: kept as tf.Tensor3D,
-    scores: keptScores as tf.Tensor2D,
+    scores: tf.mul(keptScores, present) as tf.Tensor2D,
     labels: labels as tf.Tensor2D,
     counts: counts as tf.Tensor1D,
   }
