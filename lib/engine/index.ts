@@ -1,5 +1,5 @@
 export { type Compiled, type CompileOptions, compile, type Outputs } from './compile'
-export { scoped, type Tensor, tf } from './native'
+export { nativeBackend, scoped, type Tensor, tf } from './native'
 export * from './ops'
 export type { Precision } from './precision'
 export { logSoftmax } from './softmax'

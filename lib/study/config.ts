@@ -24,13 +24,23 @@ const training = z
 
 /** What every trial has: the data that it sees, by content. */
 const common = {
-  data: z.object({ hash: z.string(), crop: z.tuple([z.number(), z.number(), z.number(), z.number()]).optional() }).strict(),
+  data: z
+    .object({ hash: z.string(), crop: z.tuple([z.number(), z.number(), z.number(), z.number()]).optional() })
+    .strict(),
 }
 
 /** A trial: everything that its result depends on, and nothing else. Its hash names its folder. */
 export const trialSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('teacher'), ...common, detector: detectorSchema, training }).strict(),
-  z.object({ kind: z.literal('sparse'), ...common, start: modelRefSchema, training, strength: z.number().positive() }).strict(),
+  z
+    .object({
+      kind: z.literal('sparse'),
+      ...common,
+      start: modelRefSchema,
+      training,
+      strength: z.number().positive(),
+    })
+    .strict(),
   z.object({ kind: z.literal('prune'), ...common, start: modelRefSchema, prune: pruneSchema }).strict(),
   z.object({ kind: z.literal('finetune'), ...common, start: modelRefSchema, training }).strict(),
   z.object({ kind: z.literal('control'), ...common, start: modelRefSchema, training }).strict(),
@@ -44,8 +54,17 @@ export const trialSchema = z.discriminatedUnion('kind', [
       terms: z.array(termSchema).min(1),
     })
     .strict(),
-  /** A model's numbers on the test split; everything else is measured on validation. */
-  z.object({ kind: z.literal('test'), ...common, start: modelRefSchema, batch: z.number().int().positive() }).strict(),
+  /** A model's numbers on a split: of shipped models on validation, and of the final ones on test, once. */
+  z
+    .object({
+      kind: z.literal('evaluate'),
+      ...common,
+      start: modelRefSchema,
+      split: z.enum(['validation', 'test']),
+      batch: z.number().int().positive(),
+      precision: z.enum(['float32', 'bfloat16', 'float16']),
+    })
+    .strict(),
 ])
 export type TrialConfig = z.infer<typeof trialSchema>
 export type TrialKind = TrialConfig['kind']
@@ -56,7 +75,8 @@ export type TrialKind = TrialConfig['kind']
  */
 export function trialHash(config: TrialConfig): string {
   const version = 1
-  return createHash('sha256').update(stringify({ version, config: trialSchema.parse(config) })).digest('hex')
+  const text: string = stringify({ version, config: trialSchema.parse(config) }) ?? ''
+  return createHash('sha256').update(text).digest('hex')
 }
 
 /** Name of a trial's folder: what it is, for people, and its hash. */

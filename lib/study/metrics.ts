@@ -2,7 +2,14 @@ import { z } from 'zod'
 
 const number = z.number()
 const classSummary = z
-  .object({ name: z.string(), truths: number, detections: number, ap: number.nullable(), AP: number, AP50: number })
+  .object({
+    name: z.string(),
+    truths: number,
+    detections: number,
+    ap: number.nullable(),
+    AP: number,
+    AP50: number,
+  })
   .passthrough()
 
 /** What an evaluation stores; see `evaluateDetections`. */
@@ -12,7 +19,7 @@ const evaluationSchema = z
     images: number,
     truths: number,
     detections: number,
-    voc: z.object({ mAP: number.nullable(), mAP11: number.nullable() }).strict(),
+    voc: z.object({ mAP: number.nullable(), mAP11: number.nullable() }).passthrough(),
     coco: z.record(number),
     perClass: z.array(classSummary),
     /** Network, decoding and NMS; one thread where trials run side by side. */
@@ -63,7 +70,10 @@ export const metricsSchema = z
     /** Only for distillation: how its gradient compares with the ground truth's. */
     gradients: z.array(gradientSchema).optional(),
     /** Only for pruning: validation mAP@0.5 before and right after, and the gammas' quantiles. */
-    pruning: z.object({ threshold: number, keptMacs: number, gammaQuantiles: z.array(number) }).strict().optional(),
+    pruning: z
+      .object({ threshold: number, keptMacs: number, gammaQuantiles: z.array(number) })
+      .strict()
+      .optional(),
     /** SHA-256 of the model's weights. */
     weights: z.string(),
     provenance: z.record(z.unknown()),

@@ -3,8 +3,8 @@ import { basename, join } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { augmentSchema, scenesSchema } from '../data'
-import { PUBLISHED, type MethodName } from '../losses'
-import { scheduleSchema, sgdSchema, warmUpSchema } from '../train'
+import { type MethodName, PUBLISHED } from '../losses'
+import { sgdSchema, warmUpSchema } from '../train'
 
 const steps = z.number().int().positive()
 const METHOD_NAMES = Object.keys(PUBLISHED) as [MethodName, ...MethodName[]]
@@ -22,7 +22,11 @@ export const termSchema = z
     threshold: z.number().min(0).max(1).optional(),
     variant: z.enum(['mse', 'paper', 'paddle']).optional(),
     schedule: z
-      .object({ start: z.number().int().min(0).optional(), stop: steps.optional(), ramp: z.number().int().min(0).optional() })
+      .object({
+        start: z.number().int().min(0).optional(),
+        stop: steps.optional(),
+        ramp: z.number().int().min(0).optional(),
+      })
       .strict()
       .optional(),
   })
@@ -76,6 +80,19 @@ export const recipeSchema = z
   })
   .strict()
 
+const ablationsSchema = z
+  .object({
+    /** lambda as multiples of the method's own. */
+    lambda: z
+      .object({ methods: z.array(z.enum(METHOD_NAMES)), factors: z.array(z.number().positive()) })
+      .strict(),
+    /** Objectness thresholds of masked-class-kd. */
+    threshold: z.array(z.number().min(0).max(1)),
+  })
+  .strict()
+
+const seedsSchema = z.array(z.number().int()).min(1)
+
 /** A profile: data, network, recipe, stages, and which trials the study has. */
 export const profileSchema = z
   .object({
@@ -104,19 +121,16 @@ export const profileSchema = z
         distill: stageSchema,
       })
       .strict(),
+    /** Checkpoints under data/checkpoints that stand for the teacher's and the student's training. */
+    checkpoints: z.object({ teacher: z.string(), student: z.string() }).strict().optional(),
     /** The same stages for a data set given by the user, where nothing is shipped. */
     ownDataSteps: z.object({ teacher: steps, sparse: steps, finetune: steps, distill: steps }).strict(),
     methods: z.array(termSchema).min(1),
-    ablations: z
-      .object({
-        /** lambda as multiples of the method's own. */
-        lambda: z.object({ methods: z.array(z.enum(METHOD_NAMES)), factors: z.array(z.number().positive()) }).strict(),
-        /** Objectness thresholds of masked-class-kd. */
-        threshold: z.array(z.number().min(0).max(1)),
-      })
-      .strict(),
-    /** The first seed runs everything; further ones the control and the five methods. */
-    seeds: z.array(z.number().int()).min(1),
+    ablations: ablationsSchema,
+    /** The first seed runs everything; further ones the control and the methods. */
+    seeds: seedsSchema,
+    /** What --full runs instead. */
+    full: z.object({ seeds: seedsSchema, ablations: ablationsSchema }).strict().optional(),
     /** Trials that run side by side, one thread each; 1 uses every thread. */
     workers: z.number().int().positive(),
     checkpointEvery: steps,
@@ -128,7 +142,6 @@ export const profileSchema = z
 export type Profile = z.infer<typeof profileSchema>
 export type Recipe = z.infer<typeof recipeSchema>
 export type Term = z.infer<typeof termSchema>
-export { scheduleSchema }
 
 const FOLDER = join(__dirname, 'profiles')
 
@@ -146,10 +159,14 @@ export function profileNames(): string[] {
 export function loadProfile(nameOrFile: string): Profile {
   const file = nameOrFile.endsWith('.yaml') ? nameOrFile : join(FOLDER, `${nameOrFile}.yaml`)
   if (!existsSync(file)) {
-    throw new Error(`profile ${nameOrFile}: expected one of ${profileNames().join(', ')} or a .yaml file, found neither`)
+    throw new Error(
+      `profile ${nameOrFile}: expected one of ${profileNames().join(', ')} or a .yaml file, found neither`,
+    )
   }
   const result = profileSchema.safeParse(parse(readFileSync(file, 'utf8')))
   if (result.success) return result.data
-  const problems = result.error.issues.map((issue) => `  ${issue.path.join('.') || '(top level)'}: ${issue.message}`)
+  const problems = result.error.issues.map(
+    (issue) => `  ${issue.path.join('.') || '(top level)'}: ${issue.message}`,
+  )
   throw new Error(`${file}: not a valid profile:\n${problems.join('\n')}`)
 }

@@ -1,0 +1,46 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Checkpoint, loadCheckpoint } from '../train'
+import type { ModelRef } from './config'
+import { FILES } from './results'
+
+/** Checkpoints that come with the workbook. */
+export const SHIPPED = join(__dirname, '../../data/checkpoints')
+
+/** A short name of a model, for people. */
+export function describeRef(ref: ModelRef): string {
+  return 'shipped' in ref ? `the shipped ${ref.shipped}` : `trial ${ref.trial.slice(0, 12)}`
+}
+
+/**
+ * Loads the model that a reference means.
+ * @param runs folder of the trials
+ * @throws Error when it is not there or is another one than the reference says
+ */
+export function loadModel(ref: ModelRef, runs: string): Checkpoint & { readonly sha256: string } {
+  if ('shipped' in ref) {
+    const model = loadCheckpoint(join(SHIPPED, `${ref.shipped}.json`))
+    if (model.sha256 !== ref.sha256) {
+      throw new Error(`the shipped ${ref.shipped}: expected SHA-256 ${ref.sha256}, found ${model.sha256}`)
+    }
+    return model
+  }
+  const folder = readdirSync(runs).find((name) => name.endsWith(`-${ref.trial.slice(0, 12)}`))
+  const file = folder && join(runs, folder, FILES.model)
+  if (!file || !existsSync(file)) {
+    throw new Error(`${runs}: expected a finished trial ${ref.trial.slice(0, 12)}, found none; run it first`)
+  }
+  return loadCheckpoint(file)
+}
+
+/** Reference to a checkpoint that is shipped under a name. */
+export function shippedRef(name: string): ModelRef {
+  const file = join(SHIPPED, `${name}.json`)
+  if (!existsSync(file)) {
+    const found = existsSync(SHIPPED) ? readdirSync(SHIPPED).filter((other) => other.endsWith('.json')) : []
+    throw new Error(
+      `${file}: expected a shipped checkpoint, found ${found.join(', ') || 'none'}; --from-scratch trains it`,
+    )
+  }
+  return { shipped: name, sha256: loadCheckpoint(file).sha256 }
+}

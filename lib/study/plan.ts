@@ -1,0 +1,173 @@
+/** From a profile to its trials: pure functions, so that what will run can be listed and hashed before anything runs. */
+import { type Dataset, fitAnchors } from '../data'
+import { type DetectorConfig, scaledDetector } from '../detector'
+import { type ModelRef, type TrialConfig, trialHash } from './config'
+import { shippedRef } from './models'
+import type { Profile, Term } from './profile'
+
+type ResolvedPrecision = 'float32' | 'bfloat16' | 'float16'
+
+export interface PlanOptions {
+  readonly profile: Profile
+  readonly dataset: Dataset
+  /** What 'auto' became on this machine. */
+  readonly precision: ResolvedPrecision
+  /** The data is not the profile's own scenes. */
+  readonly ownData: boolean
+  /** Train teacher and student again although checkpoints of them are shipped. */
+  readonly fromScratch: boolean
+  readonly seeds: readonly number[]
+}
+
+/** A method's trial by what was varied. */
+export interface AblationPoint {
+  readonly method: string
+  /** lambda as a multiple of the method's own, or the threshold. */
+  readonly value: number
+  readonly trial: TrialConfig
+}
+
+/** Every trial of a study, in the order in which they depend on each other. */
+export interface Plan {
+  /** Trials that make the teacher and the student; empty where they are shipped. */
+  readonly preparation: readonly TrialConfig[]
+  readonly teacher: ModelRef
+  readonly student: ModelRef
+  /** The sparse network and the one right after pruning, for the slimming notebook; undefined where shipped. */
+  readonly slimming: { readonly sparse: TrialConfig; readonly pruned: TrialConfig } | undefined
+  /** Validation of the teacher and of the student. */
+  readonly baselines: { readonly teacher: TrialConfig; readonly student: TrialConfig }
+  /** [seed] */
+  readonly control: readonly TrialConfig[]
+  /** The five methods, each [seed]. */
+  readonly methods: readonly { readonly term: Term; readonly trials: readonly TrialConfig[] }[]
+  readonly lambdaAblation: readonly AblationPoint[]
+  readonly thresholdAblation: readonly AblationPoint[]
+}
+
+export const refTo = (trial: TrialConfig): ModelRef => ({ trial: trialHash(trial) })
+
+/** The trials of a profile on a data set. */
+export function planStudy(options: PlanOptions): Plan {
+  const { profile, dataset, precision, ownData, fromScratch, seeds } = options
+  const { stages, recipe } = profile
+  const crop = ownData ? profile.crop : undefined
+  const data = { hash: dataset.hash, ...(crop && { crop }) }
+  const steps = ownData
+    ? profile.ownDataSteps
+    : {
+        teacher: stages.teacher.steps,
+        sparse: stages.sparse.steps,
+        finetune: stages.finetune.steps,
+        distill: stages.distill.steps,
+      }
+  const training = (stage: keyof typeof steps, seed: number) => ({
+    steps: steps[stage],
+    rate: stages[stage].rate,
+    seed,
+    recipe: { ...recipe, precision },
+  })
+  const [first] = seeds
+  if (first === undefined) throw new Error('the study: expected at least one seed, found none')
+
+  const names = ownData || fromScratch ? undefined : profile.checkpoints
+  const teacherTrial: TrialConfig = {
+    kind: 'teacher',
+    data,
+    detector: resolveDetector(profile, dataset, ownData),
+    training: training('teacher', first),
+  }
+  const teacher = names ? shippedRef(names.teacher) : refTo(teacherTrial)
+  const sparse: TrialConfig = {
+    kind: 'sparse',
+    data,
+    start: teacher,
+    training: training('sparse', first),
+    strength: stages.sparse.strength,
+  }
+  const pruned: TrialConfig = { kind: 'prune', data, start: refTo(sparse), prune: stages.prune }
+  const finetune: TrialConfig = {
+    kind: 'finetune',
+    data,
+    start: refTo(pruned),
+    training: training('finetune', first),
+  }
+  const student = names ? shippedRef(names.student) : refTo(finetune)
+  const preparation = names ? [] : [teacherTrial, sparse, pruned, finetune]
+
+  const evaluate = (start: ModelRef, split: 'validation' | 'test'): TrialConfig => ({
+    kind: 'evaluate',
+    data,
+    start,
+    split,
+    batch: 8,
+    precision,
+  })
+  const distill = (term: Term, seed: number): TrialConfig => ({
+    kind: 'distill',
+    data,
+    start: student,
+    teacher,
+    training: training('distill', seed),
+    terms: [term],
+  })
+  const { lambda, threshold } = profile.ablations
+  const termOf = (method: string): Term => {
+    const term = profile.methods.find((candidate) => candidate.method === method)
+    if (!term)
+      throw new Error(
+        `profile ${profile.name}: ablations need method "${method}" among its methods, found none`,
+      )
+    return term
+  }
+  return {
+    preparation,
+    teacher,
+    student,
+    slimming: names ? undefined : { sparse, pruned },
+    baselines: { teacher: evaluate(teacher, 'validation'), student: evaluate(student, 'validation') },
+    control: seeds.map((seed) => ({
+      kind: 'control',
+      data,
+      start: student,
+      training: training('distill', seed),
+    })),
+    methods: profile.methods.map((term) => ({ term, trials: seeds.map((seed) => distill(term, seed)) })),
+    lambdaAblation: lambda.methods.flatMap((method) =>
+      lambda.factors.map((value) => ({
+        method,
+        value,
+        trial: distill(scaleWeight(termOf(method), value), first),
+      })),
+    ),
+    thresholdAblation:
+      threshold.length === 0
+        ? []
+        : threshold.map((value) => ({
+            method: 'masked-class-kd',
+            value,
+            trial: distill({ ...termOf('masked-class-kd'), threshold: value }, first),
+          })),
+  }
+}
+
+/** The trial that measures a model on the test split. */
+export function testTrial(model: ModelRef, like: TrialConfig, precision: ResolvedPrecision): TrialConfig {
+  return { kind: 'evaluate', data: like.data, start: model, split: 'test', batch: 8, precision }
+}
+
+function scaleWeight(term: Term, factor: number): Term {
+  const { weight } = term
+  return { ...term, weight: typeof weight === 'number' ? weight * factor : { ratio: weight.ratio * factor } }
+}
+
+function resolveDetector({ detector }: Profile, dataset: Dataset, ownData: boolean): DetectorConfig {
+  const { input, width, upsample, spp, anchors } = detector
+  // Anchors that were found on the profile's own scenes say nothing about other data.
+  const train = dataset.splits.train ?? []
+  const fitted = anchors === 'k-means' || ownData ? fitAnchors(train, { input }).anchors : anchors
+  const rounded = fitted.map((scale) =>
+    scale.map(([w, h]): [number, number] => [Math.round(w), Math.round(h)]),
+  )
+  return scaledDetector(width, { input, upsample, spp, anchors: rounded, classes: dataset.classes.length })
+}

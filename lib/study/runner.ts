@@ -1,0 +1,176 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { writeAtomically } from '../train'
+import { type TrialConfig, trialFolder, trialSchema } from './config'
+import { findTrial, readTrial, type TrialResult } from './results'
+import { type DataSource, sourceSchema } from './source'
+import type { TrialProgress } from './trial'
+
+/** What a trial's process is told: its config, and what does not change its result. */
+export const taskSchema = z
+  .object({
+    trial: trialSchema,
+    source: sourceSchema,
+    /** Folder for rendered scenes. */
+    cache: z.string(),
+    checkpointEvery: z.number().int().positive(),
+    logEvery: z.number().int().positive(),
+  })
+  .strict()
+export type TrialTask = z.infer<typeof taskSchema>
+
+export interface RunOptions {
+  /** Folder of all trials. */
+  readonly runs: string
+  readonly cache: string
+  readonly source: DataSource
+  /** Processes side by side; with more than one, each computes with one thread. */
+  readonly workers: number
+  readonly checkpointEvery: number
+  readonly logEvery: number
+  readonly signal?: AbortSignal
+  /** Called for every trial at its start (progress undefined), while it runs, and at its end. */
+  readonly onProgress?: (trial: TrialConfig, state: TrialState) => void
+}
+
+export type TrialState =
+  | { readonly state: 'found' | 'started' | 'finished' }
+  | { readonly state: 'running'; readonly progress: TrialProgress }
+
+const COMMAND_LINE = join(__dirname, '../workbench/cli.ts')
+
+/**
+ * Runs trials in processes of their own, some side by side, in the given order; finished ones are found and read, unfinished
+ * ones go on from their last checkpoint.
+ *
+ * @returns results in the order of `trials`
+ * @throws Error with the end of the trial's own error output when one fails; the others are stopped
+ * @throws the signal's reason when it aborts, after the running trials have written their checkpoints
+ */
+export async function runTrials(trials: readonly TrialConfig[], options: RunOptions): Promise<TrialResult[]> {
+  const { runs, workers, signal, onProgress } = options
+  mkdirSync(runs, { recursive: true })
+  const results = new Map<string, TrialResult>()
+  const queue: TrialConfig[] = []
+  for (const trial of trials) {
+    const folder = trialFolder(trial)
+    if (results.has(folder) || queue.some((other) => trialFolder(other) === folder)) continue
+    const found = findTrial(runs, trial)
+    if (found) {
+      results.set(folder, found)
+      onProgress?.(trial, { state: 'found' })
+    } else queue.push(trial)
+  }
+  const abort = new AbortController()
+  const stop = () => abort.abort(signal?.reason)
+  signal?.addEventListener('abort', stop, { once: true })
+  if (signal?.aborted) stop()
+  const work = async (): Promise<void> => {
+    for (let trial = queue.shift(); trial; trial = queue.shift()) {
+      abort.signal.throwIfAborted()
+      try {
+        results.set(trialFolder(trial), await runInProcess(trial, options, abort.signal))
+      } catch (error) {
+        abort.abort(error)
+        throw error
+      }
+    }
+  }
+  try {
+    const settled = await Promise.allSettled(Array.from({ length: Math.min(workers, queue.length) }, work))
+    const failed = settled.find((outcome) => outcome.status === 'rejected')
+    if (failed?.status === 'rejected') throw abort.signal.reason ?? failed.reason
+  } finally {
+    signal?.removeEventListener('abort', stop)
+  }
+  return trials.map((trial) => results.get(trialFolder(trial))!)
+}
+
+async function runInProcess(
+  trial: TrialConfig,
+  options: RunOptions,
+  signal: AbortSignal,
+): Promise<TrialResult> {
+  const { runs, cache, source, workers, checkpointEvery, logEvery, onProgress } = options
+  const folder = join(runs, trialFolder(trial))
+  const task: TrialTask = { trial, source, cache, checkpointEvery, logEvery }
+  const file = join(folder, 'task.json')
+  mkdirSync(folder, { recursive: true })
+  writeAtomically(file, `${JSON.stringify(task, null, 2)}\n`)
+  onProgress?.(trial, { state: 'started' })
+  // Two single-thread trials side by side are faster than one after the other with two threads.
+  const threads =
+    workers > 1 ? { OMP_NUM_THREADS: '1', TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1' } : {}
+  const child = fork(COMMAND_LINE, ['trial', '--config', file, '--out', folder], {
+    execArgv: ['--require', 'tsx/cjs'],
+    env: { TF_CPP_MIN_LOG_LEVEL: '2', ...process.env, ...threads },
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  })
+  const kill = () => child.kill('SIGTERM')
+  signal.addEventListener('abort', kill, { once: true })
+  if (signal.aborted) kill()
+  try {
+    const errors = await outcome(child, (progress) => onProgress?.(trial, { state: 'running', progress }))
+    const result = readTrial(folder)
+    if (!result) {
+      signal.throwIfAborted()
+      throw new Error(`trial ${trialFolder(trial)} failed:\n${errors}`)
+    }
+    onProgress?.(trial, { state: 'finished' })
+    return result
+  } finally {
+    signal.removeEventListener('abort', kill)
+  }
+}
+
+/** Waits for the process; the end of its error output. */
+function outcome(child: ChildProcess, onProgress: (progress: TrialProgress) => void): Promise<string> {
+  let errors = ''
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    errors = (errors + text).slice(-4000)
+  })
+  child.on('message', (message) => onProgress(message as TrialProgress))
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', () => resolve(errors))
+  })
+}
+
+/**
+ * Takes a trial's folder for this process, so that two runs never share one.
+ * @returns a function that gives it back
+ * @throws Error when a living process has it
+ */
+export function lockFolder(folder: string): () => void {
+  mkdirSync(folder, { recursive: true })
+  const file = join(folder, 'lock')
+  for (let attempt = 0; ; attempt++) {
+    try {
+      const handle = openSync(file, 'wx')
+      writeSync(handle, String(process.pid))
+      closeSync(handle)
+      return () => rmSync(file, { force: true })
+    } catch (error) {
+      if (!existsSync(file) && attempt < 3) continue
+      const owner = Number(readFileSync(file, 'utf8'))
+      if (attempt >= 3 || isAlive(owner)) {
+        throw new Error(`${folder}: expected a folder of its own, found process ${owner} at work in it`, {
+          cause: error,
+        })
+      }
+      // Its process was killed; what it left is continued.
+      rmSync(file, { force: true })
+    }
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}

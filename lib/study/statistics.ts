@@ -1,0 +1,291 @@
+/** What can be said of a difference in mAP: paired bootstrap over images and training seeds. */
+import { probit, sampleStandardDeviation, sampleVariance } from 'simple-statistics'
+import { Random } from '../data'
+import {
+  COCO_IOU_THRESHOLDS,
+  type Detections,
+  type MatchTable,
+  matchTable,
+  meanApFromTable,
+} from '../evaluate'
+
+export interface BootstrapOptions {
+  /** Number of resamples. */
+  readonly resamples?: number
+  /** Share of the resamples that the interval holds. */
+  readonly confidence?: number
+  /** Names the stream of random numbers; the same seed gives every model the same resamples. */
+  readonly seed?: number
+}
+
+const DEFAULTS = { resamples: 1000, confidence: 0.95, seed: 0 } as const
+
+/** `mAP50`: VOC's all-point mAP at IoU 0.5. `AP`: COCO's, the mean over IoU 0.5, 0.55 .. 0.95. */
+export type Metric = 'mAP50' | 'AP'
+
+/** The match table whose value (see `tableValue`) is the metric. */
+export function metricTable(
+  { truths, detections }: { readonly truths: Truths; readonly detections: Detections },
+  metric: Metric = 'mAP50',
+): MatchTable {
+  return metric === 'mAP50'
+    ? matchTable(truths, detections, { rule: 'voc', iouThresholds: [0.5] })
+    : matchTable(truths, detections, { rule: 'coco', iouThresholds: COCO_IOU_THRESHOLDS })
+}
+
+/**
+ * Mean over the table's IoU thresholds and its classes of average precision, every image counted weights[image] times.
+ * NaN without truths.
+ */
+export function tableValue(table: MatchTable, imageWeights?: Int32Array): number {
+  const values = table.iouThresholds.map((_, iouThresholdIndex) =>
+    meanApFromTable(table, imageWeights, { iouThresholdIndex }),
+  )
+  return mean(values)
+}
+
+/** [resamples][images] how often each image is drawn: `images` draws with replacement. */
+export function imageResamples(images: number, options: BootstrapOptions = {}): Int32Array[] {
+  const { resamples, seed } = { ...DEFAULTS, ...options }
+  const random = new Random('bootstrap images', seed, images)
+  return Array.from({ length: resamples }, () => {
+    const weights = new Int32Array(images)
+    for (let i = 0; i < images; i++) weights[random.integer(images)]!++
+    return weights
+  })
+}
+
+/** [resamples][seeds] indices of training seeds: `seeds` draws with replacement; of one seed always itself. */
+export function seedResamples(seeds: number, options: BootstrapOptions = {}): Int32Array[] {
+  const { resamples, seed } = { ...DEFAULTS, ...options }
+  const random = new Random('bootstrap seeds', seed, seeds)
+  return Array.from({ length: resamples }, () =>
+    Int32Array.from({ length: seeds }, () => (seeds === 1 ? 0 : random.integer(seeds))),
+  )
+}
+
+export interface Interval {
+  /** On the images themselves, mean over seeds. */
+  readonly value: number
+  readonly lower: number
+  readonly upper: number
+}
+
+/**
+ * Percentile interval of one model's mAP, mean over its training seeds.
+ * @param tables match tables of the same images, one a seed
+ */
+export function interval(tables: readonly MatchTable[], options: BootstrapOptions = {}): Interval {
+  checkTables(tables)
+  return {
+    value: mean(tables.map((table) => tableValue(table))),
+    ...bounds(resampledMeans(tables, options), options),
+  }
+}
+
+export type Verdict = 'better' | 'worse' | 'no difference shown'
+
+export interface PairedDifference {
+  /** mAP(a) - mAP(b), mean over seeds; 0.01 is one point. */
+  readonly difference: number
+  readonly lower: number
+  readonly upper: number
+  /** `better`: the interval lies above 0; `worse`: below. */
+  readonly verdict: Verdict
+  /** Two-sided: 2 * min(share of resamples <= 0, share >= 0), each share (count + 1) / (resamples + 1), at most 1. */
+  readonly pValue: number
+  readonly resamples: number
+  readonly confidence: number
+  readonly images: number
+  readonly seeds: number
+}
+
+/**
+ * Paired bootstrap of mAP(a) - mAP(b) (Efron & Tibshirani 1993, chapter 13: percentile interval).
+ *
+ * Each resample draws images with replacement, the same for both models, and training seeds with replacement, the same
+ * for both: what an image or a seed does to both models cancels. mAP is computed anew on each resample, since it is no
+ * mean over images. Few seeds understate their variance: with n of them by the factor (n - 1) / n.
+ *
+ * @param a match tables of the same images, one a seed
+ * @param b the other model's, in the same order of seeds; a single table stands for a model that has no seeds
+ * @throws RangeError when the tables have other images or truths, or the numbers of seeds do not fit
+ */
+export function pairedDifference(
+  a: readonly MatchTable[],
+  b: readonly MatchTable[],
+  options: BootstrapOptions = {},
+): PairedDifference {
+  const { resamples, confidence } = { ...DEFAULTS, ...options }
+  const [first, second] = paired(a, b)
+  const [drawsA, drawsB] = [resampledMeans(first, options), resampledMeans(second, options)]
+  const draws = drawsA.map((value, r) => value - drawsB[r]!)
+  const { lower, upper } = bounds(draws, options)
+  const defined = draws.filter((draw) => !Number.isNaN(draw))
+  const share = (holds: (draw: number) => boolean) =>
+    (defined.filter(holds).length + 1) / (defined.length + 1)
+  return {
+    difference: mean(seedDifferences(first, second)),
+    lower,
+    upper,
+    verdict: lower > 0 ? 'better' : upper < 0 ? 'worse' : 'no difference shown',
+    pValue: Math.min(
+      1,
+      2 *
+        Math.min(
+          share((draw) => draw <= 0),
+          share((draw) => draw >= 0),
+        ),
+    ),
+    resamples,
+    confidence,
+    images: first[0]!.images,
+    seeds: first.length,
+  }
+}
+
+export interface Resolution {
+  /** Standard deviation of the paired difference over samples of as many images. */
+  readonly imageDeviation: number
+  /** Standard deviation of the paired difference from seed to seed; undefined with one seed. */
+  readonly seedDeviation: number | undefined
+  /** The smallest difference that the images and seeds at hand would show with probability `power`. */
+  readonly smallest: number
+  /** Images needed with so many seeds; undefined where the seeds' variance alone is too large. */
+  readonly needed: readonly { readonly seeds: number; readonly images: number | undefined }[]
+}
+
+/**
+ * Number of images and seeds at which a true difference would be shown with probability `power`: the least n with
+ *
+ *     (z_{(1 + confidence) / 2} + z_power) * sqrt(vi * N / n + vs / seeds) <= difference
+ *
+ * where vi is the bootstrap's variance over the N images at hand and vs the variance from seed to seed.
+ *
+ * @param a as in `pairedDifference`
+ * @param b as in `pairedDifference`
+ */
+export function imagesNeeded(
+  a: readonly MatchTable[],
+  b: readonly MatchTable[],
+  options: BootstrapOptions & {
+    /** In mAP; 0.01 is one point. */
+    readonly difference?: number
+    readonly power?: number
+    /** Numbers of seeds to plan for; only 1 where the variance over seeds is not known. */
+    readonly seeds?: readonly number[]
+  } = {},
+): Resolution {
+  const { difference = 0.01, power = 0.8, seeds = [1, 2, 3, 5, 10] } = options
+  const { confidence } = { ...DEFAULTS, ...options }
+  const [first, second] = paired(a, b)
+  const images = first[0]!.images
+  const [drawsA, drawsB] = [drawsOf(first, options), drawsOf(second, options)]
+  const overImages = drawsA[0]!.map((_, r) => mean(first.map((__, s) => drawsA[s]![r]! - drawsB[s]![r]!)))
+  const imageVariance = sampleVariance(overImages.filter((draw) => !Number.isNaN(draw)))
+  const perSeed = seedDifferences(first, second)
+  const seedDeviation = perSeed.length > 1 ? sampleStandardDeviation(perSeed) : undefined
+  const seedVariance = (seedDeviation ?? 0) ** 2
+  const z = probit((1 + confidence) / 2) + probit(power)
+  const allowed = (difference / z) ** 2
+  return {
+    imageDeviation: Math.sqrt(imageVariance),
+    seedDeviation,
+    smallest: z * Math.sqrt(imageVariance + seedVariance / perSeed.length),
+    needed: (seedDeviation === undefined ? [1] : seeds).map((count) => {
+      const left = allowed - seedVariance / count
+      return { seeds: count, images: left > 0 ? Math.ceil((imageVariance * images) / left) : undefined }
+    }),
+  }
+}
+
+/** Both models with one table a seed; a model of one table is repeated. */
+function paired(
+  a: readonly MatchTable[],
+  b: readonly MatchTable[],
+): readonly [readonly MatchTable[], readonly MatchTable[]] {
+  checkTables([...a, ...b])
+  const seeds = Math.max(a.length, b.length)
+  if ([a, b].some(({ length }) => length !== seeds && length !== 1)) {
+    throw new RangeError(
+      `paired bootstrap: expected one table a seed for both models, found ${a.length} and ${b.length}`,
+    )
+  }
+  const repeated = (tables: readonly MatchTable[]) =>
+    tables.length === seeds ? tables : Array.from({ length: seeds }, () => tables[0]!)
+  return [repeated(a), repeated(b)]
+}
+
+function checkTables(tables: readonly MatchTable[]): void {
+  const [first] = tables
+  if (!first) throw new RangeError('bootstrap: expected at least one match table, found none')
+  if (first.truthImage.length === 0) throw new RangeError('bootstrap: expected truths that count, found none')
+  for (const table of tables) {
+    const same =
+      table.images === first.images &&
+      String(table.iouThresholds) === String(first.iouThresholds) &&
+      sameValues(table.truthStart, first.truthStart) &&
+      sameValues(table.truthImage, first.truthImage)
+    if (!same) {
+      throw new RangeError(
+        `bootstrap: expected match tables of the same images and truths, found ${first.images} images with ` +
+          `${first.truthImage.length} truths and ${table.images} with ${table.truthImage.length}`,
+      )
+    }
+  }
+}
+
+function sameValues(a: Int32Array, b: Int32Array): boolean {
+  return a.length === b.length && a.every((value, i) => value === b[i])
+}
+
+function seedDifferences(a: readonly MatchTable[], b: readonly MatchTable[]): number[] {
+  return a.map((table, s) => tableValue(table) - tableValue(b[s]!))
+}
+
+/** Mean over the resampled seeds of the value on the resampled images. */
+function resampledMeans(tables: readonly MatchTable[], options: BootstrapOptions): number[] {
+  const draws = drawsOf(tables, options)
+  return seedResamples(tables.length, options).map((seeds, r) =>
+    mean(Array.from(seeds, (s) => draws[s]![r]!)),
+  )
+}
+
+/** Values on the resamples by table. Every comparison of a model uses the same ones, so they are computed once. */
+const known = new WeakMap<MatchTable, Map<string, readonly number[]>>()
+
+/** [tables][resamples] value on the resampled images. */
+function drawsOf(tables: readonly MatchTable[], options: BootstrapOptions): (readonly number[])[] {
+  const { resamples, seed } = { ...DEFAULTS, ...options }
+  const key = `${resamples}/${seed}`
+  let weights: Int32Array[] | undefined
+  return tables.map((table) => {
+    const kept = known.get(table) ?? new Map<string, readonly number[]>()
+    known.set(table, kept)
+    const found = kept.get(key)
+    if (found) return found
+    weights ??= imageResamples(table.images, options)
+    const values = weights.map((drawn) => tableValue(table, drawn))
+    kept.set(key, values)
+    return values
+  })
+}
+
+/** Quantiles (1 - confidence) / 2 and (1 + confidence) / 2; resamples without a single truth do not count. */
+function bounds(draws: readonly number[], options: BootstrapOptions): { lower: number; upper: number } {
+  const { confidence } = { ...DEFAULTS, ...options }
+  const sorted = Float64Array.from(draws.filter((draw) => !Number.isNaN(draw))).sort()
+  return { lower: quantile(sorted, (1 - confidence) / 2), upper: quantile(sorted, (1 + confidence) / 2) }
+}
+
+/** Linear between the order statistics, as numpy's default. */
+function quantile(sorted: Float64Array, share: number): number {
+  const at = share * (sorted.length - 1)
+  const below = Math.floor(at)
+  const low = sorted[below] ?? Number.NaN
+  return low + (at - below) * ((sorted[below + 1] ?? low) - low)
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}

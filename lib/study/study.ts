@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { Dataset } from '../data'
+import type { TrialConfig } from './config'
+import { type Plan, planStudy } from './plan'
+import { loadProfile, type Profile } from './profile'
+import type { TrialResult } from './results'
+import { type RunOptions, runTrials } from './runner'
+import { type DataSource, openSource } from './source'
+
+/** What the user asks for; the rest stands in the profile. */
+export interface StudySettings {
+  /** A profile's name or a YAML file. */
+  readonly profile: string
+  /** A folder with the user's own data set, instead of the profile's scenes. */
+  readonly data?: string
+  /** Folder of everything that the study writes. */
+  readonly out: string
+  readonly cache: string
+  readonly seeds?: readonly number[]
+  /** Train the teacher and the student again instead of taking the shipped checkpoints. */
+  readonly fromScratch?: boolean
+  /** The profile's long version. */
+  readonly full?: boolean
+  readonly signal?: AbortSignal
+  /** Rendering of the scenes. */
+  readonly onData?: (done: number, total: number) => void
+}
+
+/** A profile on a data set, with its plan and its folder. */
+export interface Study {
+  readonly settings: StudySettings
+  readonly profile: Profile
+  readonly dataset: Dataset
+  readonly plan: Plan
+  readonly precision: 'float32' | 'bfloat16' | 'float16'
+  /** Folder of the trials. */
+  readonly runs: string
+  /** Runs trials, or finds them; results in their order. */
+  run(
+    trials: readonly TrialConfig[],
+    options?: Pick<RunOptions, 'signal' | 'onProgress'>,
+  ): Promise<TrialResult[]>
+}
+
+/** Opens (and the first time renders) the data, resolves the profile and plans the trials. */
+export async function createStudy(settings: StudySettings): Promise<Study> {
+  const loaded = loadProfile(settings.profile)
+  const profile = settings.full && loaded.full ? { ...loaded, ...loaded.full } : loaded
+  const ownData = settings.data !== undefined
+  const source: DataSource =
+    settings.data === undefined ? { scenes: profile.data } : { directory: resolve(settings.data) }
+  const { cache, signal, onData: onProgress } = settings
+  const dataset = await openSource(source, cache, { onProgress, signal })
+  const precision = profile.recipe.precision === 'auto' ? automaticPrecision() : profile.recipe.precision
+  const plan = planStudy({
+    profile,
+    dataset,
+    precision,
+    ownData,
+    fromScratch: settings.fromScratch ?? false,
+    seeds: settings.seeds ?? profile.seeds,
+  })
+  const runs = join(settings.out, 'trials')
+  const { workers, checkpointEvery, logEvery } = profile
+  return {
+    settings,
+    profile,
+    dataset,
+    plan,
+    precision,
+    runs,
+    run: (trials, options = {}) =>
+      runTrials(trials, { runs, cache, source, workers, checkpointEvery, logEvery, signal, ...options }),
+  }
+}
+
+/** bfloat16 where the processor computes with it, else float32. */
+function automaticPrecision(): 'float32' | 'bfloat16' {
+  try {
+    return /\b(amx_bf16|avx512_bf16)\b/.test(readFileSync('/proc/cpuinfo', 'utf8')) ? 'bfloat16' : 'float32'
+  } catch {
+    return 'float32'
+  }
+}

@@ -1,0 +1,345 @@
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { createLoader, type Dataset, Random, type Sample } from '../data'
+import { complexity, Detector, type DetectorConfig, type Weights } from '../detector'
+import { type Precision, scoped, tf } from '../engine'
+import { evaluateDetections } from '../evaluate'
+import {
+  assignTargets,
+  createAdapters,
+  distillationLoss,
+  type GradientNorms,
+  gradientNorms,
+  lambdaForRatio,
+  methodWeights,
+  targetTensors,
+  yoloLoss,
+} from '../losses'
+import { planPruning, prunableGammas, prune } from '../slimming'
+import {
+  type ExtraLoss,
+  predict,
+  saveCheckpoint,
+  type TrainOptions,
+  type TrainProgress,
+  type TrainSummary,
+  train,
+  writeAtomically,
+} from '../train'
+import { type TrialConfig, trialHash } from './config'
+import { type Metrics, metricsSchema } from './metrics'
+import { loadModel } from './models'
+import type { Recipe, Term } from './profile'
+import { provenance } from './provenance'
+import { FILES, readTrial, type TrialResult, writeDetections } from './results'
+
+export type TrialProgress =
+  | { readonly phase: 'training'; readonly progress: TrainProgress }
+  | {
+      readonly phase: 'evaluating'
+      readonly done: number
+      readonly total: number
+    }
+
+export interface TrialContext {
+  /** The trial's own folder; its parent holds the trials that this one starts from. */
+  readonly folder: string
+  readonly runs: string
+  readonly dataset: Dataset
+  readonly checkpointEvery: number
+  readonly logEvery: number
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: TrialProgress) => void
+}
+
+/** Batches over which the gradients of ground truth and distillation are compared before a run. */
+const RATIO_BATCHES = 4
+
+type Trained = {
+  readonly detector: Detector
+  readonly training?: Metrics['training']
+  readonly gradients?: Metrics['gradients']
+  readonly pruning?: Metrics['pruning']
+}
+
+/**
+ * Runs a trial to its end, or goes on with it, and writes its folder: config, log, checkpoint, model, detections and, last,
+ * metrics. A finished one is read.
+ */
+export async function runTrial(config: TrialConfig, context: TrialContext): Promise<TrialResult> {
+  const { folder, dataset, signal, onProgress } = context
+  const finished = readTrial(folder)
+  if (finished) return finished
+  if (dataset.hash !== config.data.hash) {
+    throw new Error(`${folder}: expected data with hash ${config.data.hash}, found ${dataset.hash}`)
+  }
+  mkdirSync(folder, { recursive: true })
+  writeAtomically(join(folder, FILES.config), `${JSON.stringify(config, null, 2)}\n`)
+
+  const { detector, ...extra } = await produce(config, context)
+  const split = config.kind === 'evaluate' ? config.split : 'validation'
+  const samples = splitOf(dataset, split)
+  const precision =
+    config.kind === 'evaluate'
+      ? config.precision
+      : 'training' in config
+        ? config.training.recipe.precision
+        : 'float32'
+  const { truths, detections, secondsPerImage } = await predict(detector, samples, {
+    crop: config.data.crop,
+    precision,
+    signal,
+    onProgress: (done, total) => onProgress?.({ phase: 'evaluating', done, total }),
+  })
+  writeDetections(folder, { truths, detections, ids: samples.map((sample) => sample.id) })
+  const hash = trialHash(config)
+  const weights = saveCheckpoint(join(folder, FILES.model), {
+    detector: detector.config,
+    classes: dataset.classes,
+    step: extra.training?.steps ?? 0,
+    weights: detector.weights(),
+    optimizer: new Map(),
+    provenance: { trial: hash, config, data: dataset.hash },
+  })
+  const metrics = metricsSchema.parse({
+    format: 'trial-metrics/1',
+    hash,
+    kind: config.kind,
+    evaluation: {
+      split,
+      ...evaluateDetections(truths, detections, { classes: dataset.classes }),
+      secondsPerImage,
+    },
+    complexity: complexity(detector.config),
+    ...extra,
+    weights: weights.sha256,
+    provenance: { ...provenance(), data: dataset.hash },
+  })
+  detector.dispose()
+  writeAtomically(join(folder, FILES.metrics), `${JSON.stringify(metrics, null, 2)}\n`)
+  // The training checkpoint has served; the model stays.
+  for (const name of readdirSync(folder)) if (name.startsWith('checkpoint.')) rmSync(join(folder, name))
+  const result = readTrial(folder)
+  if (!result) throw new Error(`${folder}: the trial wrote no metrics`)
+  return result
+}
+
+function splitOf(dataset: Dataset, name: 'train' | 'validation' | 'test'): readonly Sample[] {
+  const samples = dataset.splits[name]
+  if (!samples?.length)
+    throw new Error(`data set ${dataset.name}: expected images in split "${name}", found none`)
+  return samples
+}
+
+async function produce(config: TrialConfig, context: TrialContext): Promise<Trained> {
+  if (config.kind === 'teacher') {
+    const detector = Detector.create(config.detector, config.training.seed)
+    const summary = await train(
+      detector,
+      splitOf(context.dataset, 'train'),
+      trainOptions(config.training, context, config),
+      trainContext(context),
+    )
+    return { detector, training: summarise(summary, detector.config) }
+  }
+  const start = loadModel(config.start, context.runs)
+  if (config.kind === 'prune') return pruneModel(start.detector, start.weights, config.prune)
+  const detector = new Detector(start.detector, start.weights)
+  if (config.kind === 'evaluate') return { detector }
+  const samples = splitOf(context.dataset, 'train')
+  const options = trainOptions(config.training, context, config)
+  if (config.kind === 'sparse') {
+    const sparsity = { strength: config.strength, gammas: prunableGammas(start.detector) }
+    const summary = await train(detector, samples, { ...options, sparsity }, trainContext(context))
+    return { detector, training: summarise(summary, detector.config) }
+  }
+  if (config.kind !== 'distill') {
+    const summary = await train(detector, samples, options, trainContext(context))
+    return { detector, training: summarise(summary, detector.config) }
+  }
+  const model = loadModel(config.teacher, context.runs)
+  const teacher = new Detector(model.detector, model.weights)
+  try {
+    const distillation = createDistillation(detector, teacher, config.terms, config.training.seed)
+    const gradients = await compareGradients(detector, distillation, samples, options, config.terms)
+    const terms = config.terms.map((term, i) => ({ ...term, weight: gradients[i]!.lambda }))
+    const weightsAt = (step: number) => methodWeights(terms, step)
+    const summary = await train(
+      detector,
+      samples,
+      { ...options, extra: { ...distillation, weightsAt } },
+      trainContext(context),
+    )
+    for (const variable of distillation.variables.values()) variable.dispose()
+    return { detector, gradients, training: summarise(summary, detector.config, teacher.config) }
+  } finally {
+    teacher.dispose()
+  }
+}
+
+function trainContext({ folder, dataset, signal, onProgress }: TrialContext) {
+  return {
+    directory: folder,
+    classes: dataset.classes,
+    signal,
+    onProgress: (progress: TrainProgress) => onProgress?.({ phase: 'training', progress }),
+  }
+}
+
+function trainOptions(
+  {
+    steps,
+    rate,
+    seed,
+    recipe,
+  }: { steps: number; rate: number; seed: number; recipe: Recipe & { precision: Precision } },
+  { checkpointEvery, logEvery, dataset }: TrialContext,
+  { data }: TrialConfig,
+): TrainOptions {
+  const { batch, augment, assign, loss, sgd, schedule, warmUp, precision } = recipe
+  const epochs = Math.max(1, Math.ceil(steps / Math.floor(splitOf(dataset, 'train').length / batch)))
+  return {
+    steps,
+    batch,
+    seed,
+    augment,
+    crop: data.crop,
+    assign,
+    loss,
+    sgd,
+    schedule:
+      schedule === 'cosine'
+        ? { kind: 'cosine', rate, final: 0.01 }
+        : { kind: 'poly', rate, floor: 1e-6, power: 0.9, epochs },
+    warmUp,
+    precision,
+    eager: false,
+    workers: 1,
+    checkpointEvery,
+    logEvery,
+  }
+}
+
+/** A training's cost: a backward pass counts as two forward passes, a teacher's forward pass as one. */
+function summarise(
+  { steps, images, seconds, waitedShare, last }: TrainSummary,
+  student: DetectorConfig,
+  teacher?: DetectorConfig,
+): Metrics['training'] {
+  const perImage = 3 * complexity(student).macs + (teacher ? complexity(teacher).macs : 0)
+  return { steps, images, seconds, waitedShare, last: { ...last }, macs: images * perImage }
+}
+
+function pruneModel(
+  config: DetectorConfig,
+  weights: Weights,
+  { macs, ...rules }: Extract<TrialConfig, { kind: 'prune' }>['prune'],
+): Trained {
+  const plan = planPruning(config, weights, { budget: { of: 'macs', percent: 100 * macs }, ...rules })
+  const pruned = prune(config, weights, plan)
+  const gammas = [...prunableGammas(config)]
+    .flatMap((name) => Array.from(weights.get(name)!.values, Math.abs))
+    .sort((a, b) => a - b)
+  const quantile = (share: number) => gammas[Math.min(gammas.length - 1, Math.floor(share * gammas.length))]!
+  return {
+    detector: new Detector(pruned.config, pruned.weights),
+    pruning: {
+      threshold: plan.threshold,
+      keptMacs: complexity(pruned.config).macs / complexity(config).macs,
+      gammaQuantiles: [0.05, 0.25, 0.5, 0.75, 0.95].map(quantile),
+    },
+  }
+}
+
+/** The distillation loss as the training step takes it: teacher frozen, in inference mode, adapters where widths differ. */
+function createDistillation(
+  student: Detector,
+  teacher: Detector,
+  terms: readonly Term[],
+  seed: number,
+): ExtraLoss {
+  const variables = new Map<string, tf.Variable>()
+  let adapters: (tf.Variable | undefined)[] = []
+  if (terms.some((term) => term.method === 'feature-mse')) {
+    const initial = createAdapters(student.config.neck, teacher.config.neck, new Random('adapters', seed))
+    adapters = initial.map((kernel, i) => {
+      if (!kernel) return undefined
+      const variable = tf.variable(kernel)
+      kernel.dispose()
+      variables.set(`adapter${i + 1}/kernel`, variable)
+      return variable
+    })
+  }
+  return {
+    weights: terms.length,
+    variables,
+    loss: (output, images, weights) => {
+      const target = teacher.forward(images, { training: false })
+      const methods = terms.map(({ weight: _, ...term }) => ({
+        ...term,
+        adapters: adapters as (tf.Tensor4D | undefined)[],
+      }))
+      const scalars = terms.map((_, i) => tf.slice(weights, i, 1).asScalar())
+      return distillationLoss(output, target, student.config, { methods, weights: scalars })
+    },
+  }
+}
+
+/** Every term's gradient against the ground truth's, averaged over a few batches, and the lambda that follows. */
+async function compareGradients(
+  student: Detector,
+  distillation: ExtraLoss,
+  samples: readonly Sample[],
+  options: TrainOptions,
+  terms: readonly Term[],
+): Promise<NonNullable<Metrics['gradients']>> {
+  const { batch, seed, augment, crop, assign, loss } = options
+  const input = [...student.config.input] as [number, number]
+  const loader = createLoader(samples, {
+    input,
+    batch,
+    seed,
+    augment,
+    crop: crop && ([...crop] as [number, number, number, number]),
+    shuffle: true,
+  })
+  const sums = terms.map(() => ({ groundTruth: 0, distillation: 0, cosine: 0 }))
+  try {
+    for (let step = 0; step < RATIO_BATCHES; step++) {
+      const { images, shape, truths } = await loader.batchAt(step % loader.stepsPerEpoch)
+      const targets = assignTargets(truths, student.config, assign)
+      terms.forEach((_, i) => {
+        const norms: GradientNorms = scoped(() => {
+          const pixels = tf.tensor4d(images, [...shape])
+          const truth = targetTensors(targets)
+          const weights = tf.tensor1d(terms.map((_, j) => (i === j ? 1 : 0)))
+          return gradientNorms(() => {
+            const output = student.forward(pixels, { training: true, updateStatistics: false })
+            return {
+              groundTruth: yoloLoss(output.outputs, truth, student.config, loss).total,
+              distillation: distillation.loss(output, pixels, weights).total,
+            }
+          }, [...student.trained.values()])
+        })
+        sums[i]!.groundTruth += norms.groundTruth / RATIO_BATCHES
+        sums[i]!.distillation += norms.distillation / RATIO_BATCHES
+        sums[i]!.cosine += norms.cosine / RATIO_BATCHES
+      })
+    }
+  } finally {
+    await loader.close()
+  }
+  return terms.map(({ method, weight }, i) => {
+    const { groundTruth, distillation: unit, cosine } = sums[i]!
+    const lambda =
+      typeof weight === 'number' ? weight : lambdaForRatio(weight.ratio, { groundTruth, distillation: unit })
+    const unitRatio = unit / groundTruth
+    return {
+      method,
+      unitRatio,
+      ratio: lambda * unitRatio,
+      lambda,
+      cosine: Number.isNaN(cosine) ? null : cosine,
+    }
+  })
+}

@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { Command } from 'commander'
+import { lockFolder, openSource, runTrial, type TrialProgress, taskSchema } from '../../study'
+import { interruptSignal } from '../interrupt'
+import { showProgress } from '../progress'
+
+/** Messages to the process that asked for the trial are thinned out to this. */
+const REPORT_MS = 200
+
+/** `trial`: one trial in this process; what a study starts side by side, and a cluster's job. */
+export function trialCommand(): Command {
+  return new Command('trial')
+    .description('run one trial of a study, or go on with it')
+    .requiredOption(
+      '--config <file>',
+      'the trial as JSON: { trial, source, cache, checkpointEvery, logEvery }',
+    )
+    .requiredOption(
+      '--out <folder>',
+      "the trial's own folder; its parent holds the trials that it starts from",
+    )
+    .action(async ({ config, out }: { config: string; out: string }) => {
+      const parsed = taskSchema.safeParse(JSON.parse(readFileSync(config, 'utf8')))
+      if (!parsed.success) {
+        const problems = parsed.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`)
+        throw new Error(`${config}: not a trial:\n${problems.join('\n')}`)
+      }
+      const { trial, source, cache, checkpointEvery, logEvery } = parsed.data
+      const folder = path.resolve(out)
+      const release = lockFolder(folder)
+      try {
+        const signal = interruptSignal()
+        const dataset = await openSource(source, cache, { signal })
+        const onProgress = process.send ? reportToParent() : showOnTerminal()
+        const runs = path.dirname(folder)
+        const { metrics } = await runTrial(trial, {
+          folder,
+          runs,
+          dataset,
+          checkpointEvery,
+          logEvery,
+          signal,
+          onProgress,
+        })
+        const { voc, coco, split } = metrics.evaluation
+        console.log(`${split} mAP@0.5 ${voc.mAP?.toFixed(4)}, AP@[.5:.95] ${coco.AP?.toFixed(4)}; ${folder}`)
+      } finally {
+        release()
+        process.disconnect?.()
+      }
+    })
+}
+
+function reportToParent(): (progress: TrialProgress) => void {
+  let last = 0
+  return (progress) => {
+    if (performance.now() - last < REPORT_MS) return
+    last = performance.now()
+    process.send?.(progress)
+  }
+}
+
+function showOnTerminal(): (progress: TrialProgress) => void {
+  const bars = new Map<string, ReturnType<typeof showProgress>>()
+  return (event) => {
+    const [value, total] =
+      event.phase === 'training' ? [event.progress.step, event.progress.steps] : [event.done, event.total]
+    const bar = bars.get(event.phase) ?? showProgress(event.phase, total)
+    bars.set(event.phase, bar)
+    void bar.update(value)
+    if (value === total) bar.done()
+  }
+}
