@@ -5,12 +5,12 @@ import { pythonProgram, root } from '../project'
 /** `lab`: starts JupyterLab on the project; further options are Jupyter's. */
 export function labCommand(): Command {
   return new Command('lab')
-    .description('start JupyterLab on the project; further options are passed to it (e.g. --port=8890)')
+    .description('start JupyterLab on the project')
+    .argument('[options...]', "JupyterLab's own, e.g. --port=8890")
     .allowUnknownOption()
-    .allowExcessArguments()
-    .action(async (_options: unknown, command: Command) => {
+    .action(async (options: string[]) => {
       const asRoot = process.getuid?.() === 0 ? ['--allow-root'] : []
-      const args = ['lab', `--ServerApp.root_dir=${root}`, ...asRoot, ...command.args]
+      const args = ['lab', `--ServerApp.root_dir=${root}`, ...asRoot, ...options]
       const lab = spawn(pythonProgram('jupyter'), args, { cwd: root, stdio: 'inherit' })
       process.on('SIGINT', () => undefined) // JupyterLab asks whether it shall stop
       process.on('SIGTERM', () => lab.kill('SIGTERM'))

@@ -1,0 +1,111 @@
+import { join, resolve } from 'node:path'
+import {
+  createStudy,
+  type Study,
+  type StudySettings,
+  type TrialConfig,
+  type TrialProgress,
+  type TrialResult,
+} from '../study'
+import { interruptSignal } from './interrupt'
+import { type ProgressBar, showProgress } from './progress'
+import { root } from './project'
+
+/** How the command line tells the notebooks which study to run; every one is optional. */
+export const ENVIRONMENT = {
+  profile: 'WORKBOOK_PROFILE',
+  data: 'WORKBOOK_DATA',
+  out: 'WORKBOOK_OUT',
+  seeds: 'WORKBOOK_SEEDS',
+  fromScratch: 'WORKBOOK_FROM_SCRATCH',
+  full: 'WORKBOOK_FULL',
+} as const
+
+/** Where a study writes when nothing is said: runs/<profile>, or runs/<profile>-<name of the data folder>. */
+export function defaultOut(profile: string, data?: string): string {
+  const name = profile.replace(/^.*\/|\.yaml$/g, '')
+  return join(root, 'runs', data ? `${name}-${resolve(data).split('/').pop()}` : name)
+}
+
+/** Comma-separated whole numbers. */
+export function parseSeeds(text: string): number[] {
+  const seeds = text.split(',').map(Number)
+  if (!seeds.every(Number.isInteger))
+    throw new Error(`seeds: expected whole numbers with commas between, found "${text}"`)
+  return seeds
+}
+
+/**
+ * Opens the study that the notebooks share: the one that `npm run workbook` asked for, the default profile in a notebook
+ * that was opened by hand. Settings given here win.
+ */
+export async function openStudy(settings: Partial<StudySettings> = {}): Promise<Study> {
+  const read = (name: keyof typeof ENVIRONMENT) => process.env[ENVIRONMENT[name]] || undefined
+  const profile = settings.profile ?? read('profile') ?? 'default'
+  const data = settings.data ?? read('data')
+  const seeds = read('seeds')
+  let bar: ProgressBar | undefined
+  const study = await createStudy({
+    profile,
+    data,
+    out: resolve(read('out') ?? defaultOut(profile, data)),
+    cache: join(root, '.cache'),
+    seeds: seeds === undefined ? undefined : parseSeeds(seeds),
+    fromScratch: read('fromScratch') === '1',
+    full: read('full') === '1',
+    signal: interruptSignal(),
+    onData: (done, total) => {
+      bar ??= showProgress('rendering the scenes', total)
+      void bar.update(done)
+    },
+    ...settings,
+  })
+  bar?.done()
+  return study
+}
+
+/**
+ * Runs trials (or finds them) with a live bar for each that runs: time left, loss terms, images a second. An interrupt
+ * of the cell stops their processes, which write a checkpoint first; run the cell again to go on.
+ */
+export async function runTrials(study: Study, trials: readonly TrialConfig[]): Promise<TrialResult[]> {
+  const bars = new Map<TrialConfig, { bar: ProgressBar; phase: TrialProgress['phase'] }>()
+  const barOf = (trial: TrialConfig, phase: TrialProgress['phase'], total: number): ProgressBar => {
+    const known = bars.get(trial)
+    if (known?.phase === phase) return known.bar
+    known?.bar.done()
+    const bar = showProgress(`${describeTrial(trial)}: ${phase}`, total)
+    bars.set(trial, { bar, phase })
+    return bar
+  }
+  return study.run(trials, {
+    signal: interruptSignal(),
+    onProgress: (trial, event) => {
+      if (event.state === 'finished') bars.get(trial)?.bar.done()
+      if (event.state !== 'running') return
+      const { progress } = event
+      if (progress.phase === 'evaluating') {
+        void barOf(trial, progress.phase, progress.total).update(progress.done)
+        return
+      }
+      const { step, steps, measurements, imagesPerSecond } = progress.progress
+      const losses = Object.entries(measurements)
+        .filter(([name]) => name !== 'gradientNorm')
+        .map(([name, value]) => `${name} ${value.toPrecision(3)}`)
+      const note = `${imagesPerSecond.toFixed(0)} images/s, ${losses.join(', ')}`
+      void barOf(trial, progress.phase, steps).update(step, note)
+    },
+  })
+}
+
+/** What a trial is, in a few words. */
+export function describeTrial(trial: TrialConfig): string {
+  const seed = 'training' in trial ? `, seed ${trial.training.seed}` : ''
+  if (trial.kind === 'evaluate') return `evaluation on ${trial.split}`
+  if (trial.kind !== 'distill') return `${trial.kind}${seed}`
+  const terms = trial.terms.map(({ method, weight, threshold }) => {
+    const lambda = typeof weight === 'number' ? `lambda ${weight}` : `ratio ${weight.ratio.toPrecision(2)}`
+    return `${method} (${lambda}${threshold === undefined ? '' : `, threshold ${threshold}`})`
+  })
+  return `${terms.join(' + ')}${seed}`
+}

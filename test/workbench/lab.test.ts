@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { root } from '../../lib/workbench/project'
+
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
+  existsSync,
+)
+const skip = executablePath ? false : 'no Chromium (sudo apt-get install -y chromium)'
+
+const folder = path.join(root, `runs/lab-test-${process.pid}`) // JupyterLab shows no hidden folders
+const profile = mkdtempSync(path.join(tmpdir(), 'lab-test-'))
+const flags = '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking'
+const moreFlags = '--disable-component-update --disable-sync'
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+async function startLab(port: number): Promise<ChildProcess> {
+  const bootstrap = path.join(root, 'lib/workbench/bootstrap.cjs')
+  const options = [`--port=${port}`, '--no-browser', '--IdentityProvider.token=', '--ServerApp.password=']
+  const env = { ...process.env, JUPYTERLAB_SETTINGS_DIR: profile, JUPYTERLAB_WORKSPACES_DIR: profile }
+  const lab = spawn(process.execPath, [bootstrap, 'lab', ...options], { env, stdio: 'ignore' })
+  for (let i = 0; i < 240; i++) {
+    const answer = await fetch(`http://127.0.0.1:${port}/api/status`).catch(() => null)
+    if (answer?.ok) return lab
+    assert.equal(lab.exitCode, null, 'JupyterLab ended before it answered')
+    await new Promise((resolve) => setTimeout(resolve, 250))
+  }
+  lab.kill('SIGTERM')
+  throw new Error('JupyterLab did not answer within a minute')
+}
+
+describe('JupyterLab in a browser', { skip }, () => {
+  let lab: ChildProcess
+  let browser: Browser
+  let page: Page
+
+  const open = async (name: string): Promise<void> => {
+    await page.goto(`${new URL(page.url()).origin}/lab/tree/runs/${path.basename(folder)}/${name}?reset`)
+    await page.locator('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook.jp-mod-commandMode').waitFor()
+    await page.getByText('TypeScript | Idle').waitFor()
+  }
+  const run = async (command: string): Promise<void> => {
+    await page
+      .getByRole('menuitem', { name: command.split('>')[0] ?? '', exact: true })
+      .first()
+      .click()
+    await page
+      .getByRole('menuitem', { name: command.split('>')[1] ?? '' })
+      .first()
+      .click()
+  }
+
+  before(async () => {
+    mkdirSync(folder, { recursive: true })
+    for (const name of ['small.ipynb', 'endless.ipynb']) {
+      copyFileSync(path.join(root, 'test/workbench/fixtures', name), path.join(folder, name))
+    }
+    const port = await freePort()
+    lab = await startLab(port)
+    browser = await chromium.launch({
+      ...(executablePath ? { executablePath } : {}),
+      args: [...flags.split(' '), ...moreFlags.split(' ')],
+    })
+    page = await browser.newPage()
+    page.setDefaultTimeout(60_000)
+    await page.goto(`http://127.0.0.1:${port}/lab?reset`)
+  })
+  after(async () => {
+    await browser?.close()
+    if (lab) {
+      lab.kill('SIGTERM')
+      await once(lab, 'exit')
+    }
+    rmSync(folder, { recursive: true, force: true })
+    rmSync(profile, { recursive: true, force: true })
+  })
+
+  it('runs a notebook and shows its figure, table and bar', async () => {
+    await open('small.ipynb')
+    await run('Run>Run All Cells')
+    const bar = page.locator('.workbook-bar')
+    await bar.waitFor()
+    await page.getByText('steps 100 % (5/5)').waitFor()
+    assert.equal(
+      await bar.evaluate((element) => (element as unknown as { style: { width: string } }).style.width),
+      '100%',
+    )
+    await page.locator('.js-plotly-plot .trace').first().waitFor()
+    assert.match(await page.locator('.js-plotly-plot .gtitle').first().innerHTML(), /Squares/)
+    assert.equal(await page.locator('.jp-RenderedHTML table tbody tr').count(), 2)
+  })
+
+  it('interrupts a cell', async () => {
+    await open('endless.ipynb')
+    await run('Run>Run All Cells')
+    await page.locator('.jp-InputPrompt', { hasText: '[*]' }).last().waitFor()
+    await page.waitForTimeout(500)
+    await run('Kernel>Interrupt Kernel')
+    await page
+      .locator('[data-mime-type="application/vnd.jupyter.stderr"]', { hasText: 'Interrupted' })
+      .waitFor()
+    await page.getByText('TypeScript | Idle').waitFor()
+  })
+})
