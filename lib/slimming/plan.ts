@@ -94,7 +94,7 @@ export function scoreGroups(
 /** Number of channels that stay: `wanted`, within the bounds, rounded up. */
 function boundedCount(wanted: number, channels: number, { floor, cap, multiple }: PruningRules): number {
   const bounded = Math.min(Math.max(wanted, floor * channels, 1), Math.max(cap * channels, 1))
-  // 0.1 * 30 is a little above 3 in binary; it must not be rounded up to 4.
+  // 0.07 * 100 is a little above 7 in binary; it must not be rounded up to 8.
   return Math.min(channels, Math.ceil(bounded / multiple - 1e-9) * multiple)
 }
 
