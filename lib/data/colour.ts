@@ -76,18 +76,15 @@ function applyLinear(values: Float32Array, from: number, to: number, map: Float6
   const [rr, rg, rb, r0] = [map[0]!, map[1]!, map[2]!, map[3]!]
   const [gr, gg, gb, g0] = [map[4]!, map[5]!, map[6]!, map[7]!]
   const [br, bg, bb, b0] = [map[8]!, map[9]!, map[10]!, map[11]!]
-  const [low, high] = clamp ? [0, 1] : [-Infinity, Infinity]
   for (let i = from; i < to; i += 3) {
     const r = values[i]!
     const g = values[i + 1]!
     const b = values[i + 2]!
-    const r1 = rr * r + rg * g + rb * b + r0
-    const g1 = gr * r + gg * g + gb * b + g0
-    const b1 = br * r + bg * g + bb * b + b0
-    values[i] = r1 < low ? low : r1 > high ? high : r1
-    values[i + 1] = g1 < low ? low : g1 > high ? high : g1
-    values[i + 2] = b1 < low ? low : b1 > high ? high : b1
+    values[i] = rr * r + rg * g + rb * b + r0
+    values[i + 1] = gr * r + gg * g + gb * b + g0
+    values[i + 2] = br * r + bg * g + bb * b + b0
   }
+  if (clamp) for (let i = from; i < to; i++) values[i] = Math.min(1, Math.max(0, values[i]!))
 }
 
 /**

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { makeBatch } from './batch'
-import type { WorkerAnswer, WorkerSetup } from './loader'
+import type { WorkerAnswer, WorkerRequest, WorkerSetup } from './loader'
 
 // The body of a data worker: a step comes in, its batch goes out, one after the other.
 const port = parentPort
@@ -8,14 +8,14 @@ if (port === null) throw new Error('loader-worker.ts: expected to run as a worke
 const { plan, frames } = workerData as WorkerSetup
 let last: Promise<void> = Promise.resolve()
 
-port.on('message', (step: number) => {
+port.on('message', ({ request, step }: WorkerRequest) => {
   last = last.then(async () => {
     try {
       const batch = await makeBatch(plan, frames, step)
-      const answer: WorkerAnswer = { step, batch }
+      const answer: WorkerAnswer = { request, batch }
       port.postMessage(answer, [batch.images.buffer as ArrayBuffer])
     } catch (error) {
-      const answer: WorkerAnswer = { step, error }
+      const answer: WorkerAnswer = { request, error }
       port.postMessage(answer)
     }
   })

@@ -74,10 +74,16 @@ export interface WorkerSetup {
   readonly frames: SharedFrames
 }
 
+/** What a worker is asked for; requests are numbered, since two callers may want the same step. */
+export interface WorkerRequest {
+  readonly request: number
+  readonly step: number
+}
+
 /** A worker's answer: the batch of a step, or why there is none. */
 export type WorkerAnswer =
-  | { readonly step: number; readonly batch: Batch }
-  | { readonly step: number; readonly error: unknown }
+  | { readonly request: number; readonly batch: Batch }
+  | { readonly request: number; readonly error: unknown }
 
 /**
  * Batches for training and evaluation: decode, crop, augment, resample, scale to 0 .. 1.
@@ -97,7 +103,8 @@ export function createLoader(samples: readonly LoadableSample[], options: Loader
   const source =
     settings.workers === 0 ? inThisThread(settings, frames) : inWorkers(settings, frames, settings)
   const asked = new Map<number, Promise<Batch>>()
-  let [batches, waited, began] = [0, 0, 0]
+  let [batches, waited] = [0, 0]
+  let began: number | undefined
   let stopped: Error | undefined
 
   const prepare = (step: number): Promise<Batch> => {
@@ -116,7 +123,7 @@ export function createLoader(samples: readonly LoadableSample[], options: Loader
     if (!Number.isInteger(step) || step < 0)
       throw new RangeError(`batchAt: expected a step of 0, 1, ..., found ${step}`)
     const start = performance.now()
-    if (batches === 0) began = start
+    began ??= start
     const pending = prepare(step)
     asked.delete(step)
     const batch = await pending
@@ -137,12 +144,16 @@ export function createLoader(samples: readonly LoadableSample[], options: Loader
   else signal?.addEventListener('abort', onAbort, { once: true })
 
   async function* iterate(from = 0, to = Number.POSITIVE_INFINITY) {
-    for (let step = from; step < to; step++) {
-      if (settings.workers > 0) {
-        for (let next = step; next <= Math.min(step + settings.prefetch, to - 1); next++)
-          if (!stopped) prepare(next)
+    const ahead = settings.workers > 0 ? settings.prefetch : 0
+    let step = from
+    try {
+      for (; step < to; step++) {
+        for (let next = step; next <= Math.min(step + ahead, to - 1) && !stopped; next++) prepare(next)
+        yield await take(step)
       }
-      yield await take(step)
+    } finally {
+      // Who stops early will not come back for what was prepared ahead.
+      for (let next = step; next <= step + ahead; next++) asked.delete(next)
     }
   }
 
@@ -154,7 +165,7 @@ export function createLoader(samples: readonly LoadableSample[], options: Loader
     statistics: () => ({
       batches,
       waited: waited / 1000,
-      waitedShare: batches === 0 ? 0 : waited / (performance.now() - began),
+      waitedShare: began === undefined ? 0 : Math.min(1, waited / (performance.now() - began)),
       ahead: asked.size,
       cached: cachedBytes(frames),
     }),
@@ -182,6 +193,7 @@ function inThisThread(plan: BatchPlan, frames: SharedFrames): BatchSource {
 }
 
 interface Waiting {
+  readonly step: number
   readonly resolve: (batch: Batch) => void
   readonly reject: (reason: unknown) => void
 }
@@ -192,6 +204,7 @@ function inWorkers(
   { workers, workerHeap }: { workers: number; workerHeap?: number },
 ): BatchSource {
   let failure: Error | undefined
+  let requests = 0
   const team = Array.from({ length: workers }, (_, number) => {
     const waiting = new Map<number, Waiting>()
     const setup: WorkerSetup = { plan, frames }
@@ -203,15 +216,17 @@ function inWorkers(
     // An idle worker must not keep the process alive when nobody closed the loader.
     worker.unref()
     worker.on('message', (answer: WorkerAnswer) => {
-      const { resolve, reject } = waiting.get(answer.step)!
-      waiting.delete(answer.step)
+      const asker = waiting.get(answer.request)
+      // An answer may still arrive after close() has rejected its asker.
+      if (asker === undefined) return
+      waiting.delete(answer.request)
       if (waiting.size === 0) worker.unref()
-      if ('batch' in answer) resolve(answer.batch)
-      else reject(answer.error)
+      if ('batch' in answer) asker.resolve(answer.batch)
+      else asker.reject(answer.error)
     })
     const fail = (reason: string, cause?: unknown) => {
       if (failure === undefined) {
-        const files = [...waiting.keys()].map((step) => {
+        const files = [...waiting.values()].map(({ step }) => {
           const { indices } = batchIndices(plan, frames.samples.length, step)
           return `step ${step} (${indices.map((index) => frames.samples[index]!.file).join(', ')})`
         })
@@ -233,9 +248,10 @@ function inWorkers(
       if (failure) return Promise.reject(failure)
       const chosen = team.reduce((best, next) => (next.waiting.size < best.waiting.size ? next : best))
       return new Promise((resolve, reject) => {
-        chosen.waiting.set(step, { resolve, reject })
+        const message: WorkerRequest = { request: requests++, step }
+        chosen.waiting.set(message.request, { step, resolve, reject })
         chosen.worker.ref()
-        chosen.worker.postMessage(step)
+        chosen.worker.postMessage(message)
       })
     },
     async close(reason) {

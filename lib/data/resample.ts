@@ -65,11 +65,22 @@ export function resample(
 
   for (let y = down.first; y < down.last; y++) {
     const out = offset + y * width * 3
-    for (let tap = 0; tap < down.count[y]!; tap++) {
-      const weight = down.weight[y * down.width + tap]! / 255
-      const line = filtered(down.start[y]! + tap)
-      if (tap === 0) for (let i = from; i < to; i++) target[out + i] = weight * line[i]!
-      else if (weight !== 0) for (let i = from; i < to; i++) target[out + i]! += weight * line[i]!
+    const tap = y * down.width
+    const row = down.start[y]!
+    const count = down.count[y]!
+    const w0 = down.weight[tap]! / 255
+    const line0 = filtered(row)
+    if (count === 1) {
+      for (let i = from; i < to; i++) target[out + i] = w0 * line0[i]!
+    } else {
+      const w1 = down.weight[tap + 1]! / 255
+      const line1 = filtered(row + 1)
+      for (let i = from; i < to; i++) target[out + i] = w0 * line0[i]! + w1 * line1[i]!
+    }
+    for (let more = 2; more < count; more++) {
+      const weight = down.weight[tap + more]! / 255
+      const line = filtered(row + more)
+      for (let i = from; i < to; i++) target[out + i]! += weight * line[i]!
     }
     if (colour !== undefined) applyColour(target, out + from, out + to, colour)
   }
@@ -113,9 +124,10 @@ function axisTaps(scale: number, shift: number, low: number, high: number, size:
 function filterRow(pixels: Uint8Array, row: number, taps: Taps, line: Float32Array): void {
   const { first, last, start, count, weight, width } = taps
   for (let x = first; x < last; x++) {
-    let at = row + start[x]! * 3
     const taken = count[x]!
     const w = x * width
+    const to = x * 3
+    let at = row + start[x]! * 3
     const w0 = weight[w]!
     let r = w0 * pixels[at]!
     let g = w0 * pixels[at + 1]!
@@ -127,8 +139,8 @@ function filterRow(pixels: Uint8Array, row: number, taps: Taps, line: Float32Arr
       g += next * pixels[at + 1]!
       b += next * pixels[at + 2]!
     }
-    line[x * 3] = r
-    line[x * 3 + 1] = g
-    line[x * 3 + 2] = b
+    line[to] = r
+    line[to + 1] = g
+    line[to + 2] = b
   }
 }
