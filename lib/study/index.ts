@@ -1,4 +1,14 @@
 export {
+  type Arm,
+  type ArmRun,
+  armDifference,
+  measured,
+  readTables,
+  type SeedTable,
+  type Split,
+  selectStudent,
+} from './arms'
+export {
   type ModelRef,
   type TrialConfig,
   type TrialKind,
@@ -8,11 +18,21 @@ export {
 } from './config'
 export { type EvaluationMetrics, type Metrics, metricsSchema } from './metrics'
 export { describeRef, loadModel, shippedRef } from './models'
-export { type AblationPoint, type Plan, planStudy, refTo, testTrial } from './plan'
+export { type AblationPoint, namedTrials, type Plan, planStudy, refTo, testTrial } from './plan'
 export { loadProfile, type Profile, profileNames, type Term } from './profile'
 export { provenance } from './provenance'
+export { compareWithReference, type Deviation, type Reference, readReference, referenceOf } from './reference'
 export * from './results'
-export { lockFolder, type RunOptions, runTrials, type TrialState, taskSchema } from './runner'
+export { lockFolder, type RunOptions, type TrialState, taskSchema } from './runner'
+export {
+  type Candidate,
+  MACS_SHARE,
+  SELECTION_RULE,
+  type Selection,
+  type SelectionRow,
+  select,
+} from './selection'
 export { openSource } from './source'
+export * from './statistics'
 export { createStudy, type Study, type StudySettings } from './study'
 export { runTrial, type TrialProgress } from './trial'

@@ -7,6 +7,7 @@ import {
   type MatchTable,
   matchTable,
   meanApFromTable,
+  type Truths,
 } from '../evaluate'
 
 export interface BootstrapOptions {
