@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { it } from 'node:test'
 import { checkForm, checkTypes } from '../../lib/workbench/notebook-check'
 import { root } from '../../lib/workbench/project'
 
-const listed = (folder: string): string[] =>
-  readdirSync(path.join(root, folder))
-    .filter((name) => name.endsWith('.ipynb'))
-    .map((name) => path.join(root, folder, name))
-
-const notebooks = listed('notebooks')
+const folder = path.join(root, 'notebooks')
+const notebooks = (existsSync(folder) ? readdirSync(folder) : [])
+  .filter((name) => name.endsWith('.ipynb'))
+  .map((name) => path.join(folder, name))
 
 it('notebooks are stored without outputs, for the tslab kernel', () => {
   assert.deepEqual(notebooks.flatMap(checkForm), [])
