@@ -12,8 +12,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { barrier, placeholder, savedModel, variableNodes } from './graphdef'
-import { adopt, DTYPE, nativeBackend, nativeIds, scoped, type Tensor, tf } from './native'
+import { supportsPrecision } from './device'
+import { barrier, identity, placeholder, savedModel, variableNodes } from './graphdef'
+import { adopt, DTYPE, execute, nativeBackend, nativeIds, scoped, type Tensor, tf } from './native'
 import { lowerPrecision, type Precision } from './precision'
 import { type GraphNode, type NodeOutput, record, type ValueType } from './recorder'
 
@@ -64,11 +65,28 @@ export function compile<A extends readonly Tensor[], R extends Outputs>(
     if (precision !== 'float32') {
       throw new Error(`compile(${name}): eager execution is float32 only, found precision "${precision}"`)
     }
-    return Object.assign((...inputs: A) => tf.tidy(() => fn(...inputs)), {
+    // As in a graph, what is returned belongs to the caller, so inputs and variables are returned as copies.
+    const run = (...inputs: A): R =>
+      tf.tidy(() => {
+        const newest = newestTensorId()
+        const outputs = namedOutputs(fn(...inputs))
+        const own = outputs.map(([, tensor]) => (tensor.id > newest ? tensor : tensor.clone()))
+        return pack<R>(
+          own,
+          outputs.map(([key]) => key),
+        )
+      })
+    return Object.assign(run, {
       sync: () => {},
       dispose: () => {},
       graphs: 0,
     })
+  }
+  const supported = supportsPrecision(precision)
+  if (supported !== true) {
+    throw new Error(
+      `compile(${name}): precision "${precision}" cannot be had here: ${supported}; choose "float32"`,
+    )
   }
   const graphs = new Map<string, Graph>()
   // The session that holds the newest state, and the variables' data when it was last in line with them.
@@ -141,6 +159,10 @@ export function compile<A extends readonly Tensor[], R extends Outputs>(
   )
 }
 
+function namedOutputs(value: Outputs): readonly (readonly [string | undefined, Tensor])[] {
+  return value instanceof tf.Tensor ? [[undefined, value]] : Object.entries(value)
+}
+
 function pack<R extends Outputs>(tensors: Tensor[], names: readonly (string | undefined)[]): R {
   const outputs: Outputs =
     names[0] === undefined ? tensors[0]! : Object.fromEntries(names.map((name, i) => [name, tensors[i]!]))
@@ -154,7 +176,8 @@ function build<A extends readonly Tensor[], R extends Outputs>(
   precision: Precision,
   name: string,
 ): Graph {
-  const inputIds = nativeIds([...inputs])
+  const { arguments: own, copies } = distinct(inputs, state)
+  const inputIds = nativeIds([...own])
   const stateIds = nativeIds([...state])
   const known = new Map<number, NodeOutput>()
   stateIds.forEach((id, i) => {
@@ -172,24 +195,31 @@ function build<A extends readonly Tensor[], R extends Outputs>(
 
   // The recording run changes the state; the graph starts again from here.
   const before = state.map((variable) => tf.keep(variable.clone()))
-  const recording = scoped(() => {
-    const { value, nodes, outputOf } = record(known, types, () => fn(...inputs))
-    const named: readonly [string | undefined, Tensor][] =
-      value instanceof tf.Tensor ? [[undefined, value]] : Object.entries(value)
+  const newest = newestTensorId()
+  const run = () => {
+    const { value, nodes, outputOf } = record(known, types, () => fn(...own))
+    const named = namedOutputs(value)
     const outputs = nativeIds(named.map(([, tensor]) => tensor)).map(outputOf)
-    // Outputs may have been kept past the scope (terms of a loss, from inside a gradient function).
-    for (const [, tensor] of named) if (!(tensor instanceof tf.Variable)) tensor.dispose()
+    // Outputs may have been kept past the scope (terms of a loss, from inside a gradient function); inputs and captured
+    // tensors may be outputs too, and stay.
+    for (const [, tensor] of named) if (tensor.id > newest) tensor.dispose()
     return {
       nodes,
       names: named.map(([key]) => key),
       outputs,
       assigned: nativeIds([...state]).map((id, i) => (id === stateIds[i] ? undefined : outputOf(id))),
     }
-  })
-  state.forEach((variable, i) => {
-    variable.assign(before[i]!)
-    before[i]!.dispose()
-  })
+  }
+  let recording: ReturnType<typeof run>
+  try {
+    recording = scoped(run)
+  } finally {
+    state.forEach((variable, i) => {
+      variable.assign(before[i]!)
+      before[i]!.dispose()
+    })
+    tf.dispose(copies)
+  }
 
   const targets = [
     ...recording.outputs,
@@ -198,7 +228,15 @@ function build<A extends readonly Tensor[], R extends Outputs>(
   const needed = reachable(recording.nodes, targets)
   const lowered =
     precision === 'float32' ? { nodes: needed, outputs: targets } : lowerPrecision(needed, targets, precision)
-  const fetched = lowered.outputs.slice(0, recording.outputs.length)
+  // TensorFlow refuses to return what it is fed, so an input that is returned goes through a node of its own.
+  const passed: GraphNode[] = []
+  const fetched = lowered.outputs.slice(0, recording.outputs.length).map((output) => {
+    const index = inputs.findIndex((_, i) => output.node === `input/${i}`)
+    if (index < 0) return output
+    const node = identity(`output/${passed.length}`, output, dtypeNumber(inputs[index]!))
+    passed.push(node)
+    return { node: node.name, index: 0 }
+  })
   const values = lowered.outputs.slice(recording.outputs.length)
 
   const variables = state.map((variable, i) => variableNodes(`state/${i}`, variable.shape))
@@ -217,6 +255,7 @@ function build<A extends readonly Tensor[], R extends Outputs>(
     ...initials,
     ...variables.flatMap((variable) => [variable.handle, variable.read('value'), variable.read('final')]),
     ...lowered.nodes,
+    ...passed,
     ...assigns,
     ...initialise,
     barrier(
@@ -237,6 +276,43 @@ function build<A extends readonly Tensor[], R extends Outputs>(
     outputNames: [...fetched.map(({ node, index }) => `${node}:${index}`), 'state/assigned:0'].join(','),
     outputs: recording.names,
   }
+}
+
+/**
+ * The recorder tells inputs and variables apart by their native tensors, which clones and variables assigned from one
+ * tensor share. Gives every one its own; `copies` are to be disposed of.
+ */
+function distinct<A extends readonly Tensor[]>(inputs: A, state: readonly tf.Variable[]) {
+  const taken = new Set<number>()
+  const isTaken = (tensor: Tensor) => {
+    const [id] = nativeIds([tensor]) as [number]
+    const found = taken.has(id)
+    taken.add(id)
+    return found
+  }
+  const copy = (tensor: Tensor) => execute('Identity', [], [tensor])[0]!
+  for (const variable of state) {
+    if (!isTaken(variable)) continue
+    const own = copy(variable)
+    variable.assign(own)
+    own.dispose()
+    isTaken(variable)
+  }
+  const copies: Tensor[] = []
+  const separate = inputs.map((input) => {
+    if (!isTaken(input)) return input
+    const own = copy(input)
+    copies.push(own)
+    return own
+  })
+  return { arguments: separate as readonly Tensor[] as A, copies }
+}
+
+/** tfjs numbers its tensors in the order in which they are made. */
+function newestTensorId(): number {
+  const probe = tf.scalar(0)
+  probe.dispose()
+  return probe.id
 }
 
 function dtypeNumber(tensor: Tensor): number {

@@ -2,7 +2,7 @@
 /** Graph nodes as a TensorFlow SavedModel (GraphDef in protocol buffers, schema version 1). */
 import * as proto from '@tensorflow/tfjs-node-gpu/dist/proto/api_pb'
 import { ATTR, type Attribute, DTYPE } from './native'
-import type { Constant, GraphNode } from './recorder'
+import type { Constant, GraphNode, NodeOutput } from './recorder'
 
 /** GraphDef producer version: past 27 the importer validates shapes and types as current TensorFlow does. */
 const PRODUCER = 1882
@@ -130,6 +130,11 @@ export function placeholder(name: string, dtype: number, shape: readonly number[
   return { name, operation: 'Placeholder', inputs: [], attributes }
 }
 
+/** A node that hands its input on. */
+export function identity(name: string, input: NodeOutput, dtype: number): GraphNode {
+  return { name, operation: 'Identity', inputs: [input], attributes: [typed('T', dtype)] }
+}
+
 /** Nodes of a float32 variable called `name`: its handle, its value before the run, and its initialisation. */
 export function variableNodes(name: string, shape: readonly number[]) {
   const from = (node: string) => ({ node, index: 0 })
@@ -150,11 +155,7 @@ export function variableNodes(name: string, shape: readonly number[]) {
     attributes: [typed('dtype', float32)],
     after,
   })
-  const assign = (
-    suffix: string,
-    value: { node: string; index: number },
-    after: readonly string[],
-  ): GraphNode => ({
+  const assign = (suffix: string, value: NodeOutput, after: readonly string[]): GraphNode => ({
     name: `${name}/${suffix}`,
     operation: 'AssignVariableOp',
     inputs: [from(handle.name), value],

@@ -1,4 +1,5 @@
 export { type Compiled, type CompileOptions, compile, type Outputs } from './compile'
+export { type DeviceInfo, deviceInfo, supportsPrecision } from './device'
 export { nativeBackend, scoped, type Tensor, tf } from './native'
 export * from './ops'
 export type { Precision } from './precision'

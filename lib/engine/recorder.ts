@@ -64,10 +64,19 @@ function bytesPerElement(values: ArrayBufferView): number {
   return 'BYTES_PER_ELEMENT' in values ? Number(values.BYTES_PER_ELEMENT) : 1
 }
 
-/** The first line of the caller's own code on the stack: not this library's engine, not a package. */
+/** Frames of this library's engine, of packages (tfjs's are source-mapped to its own folders) and of Node itself. */
+const FOREIGN =
+  /node_modules|[\\/]lib[\\/]engine[\\/]|[\\/]tfjs[\w-]*[\\/](src|dist)[\\/]|node:|<anonymous>\)$/
+/** V8 keeps 10 frames, which tfjs alone can fill. */
+const FRAMES = 40
+
+/** The first line of the caller's own code on the stack. */
 function callSite(): string {
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = FRAMES
   const lines = (new Error().stack ?? '').split('\n').slice(1)
-  const own = lines.find((line) => !/node_modules|[\\/]lib[\\/]engine[\\/]|node:internal/.test(line))
+  Error.stackTraceLimit = limit
+  const own = lines.find((line) => !FOREIGN.test(line))
   return (own ?? 'unknown place').trim().replace(/^at /, '')
 }
 

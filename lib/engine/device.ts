@@ -1,0 +1,91 @@
+/** What the process computes on, and which precisions that hardware has. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { availableParallelism, cpus } from 'node:os'
+import { nativeBackend, tf } from './native'
+import type { Precision } from './precision'
+
+export interface DeviceInfo {
+  readonly device: 'CPU' | 'GPU'
+  /** The processor's or the graphics card's name. */
+  readonly name: string
+  /** The CPU's vector and matrix extensions, by Linux's names; empty where the system does not tell them. */
+  readonly instructionSets: readonly string[]
+  /** CUDA compute capability, such as 8.6; undefined on a CPU. */
+  readonly computeCapability: number | undefined
+  /** Threads within one operation, on the CPU. */
+  readonly threads: number
+  readonly cores: number
+  /** Versions of TensorFlow's native library and of tfjs. */
+  readonly tensorflow: string
+  readonly tfjs: string
+}
+
+const CPU_FLAGS = '/proc/cpuinfo'
+const VECTOR_EXTENSION = /^(avx|amx|fma|sse4|asimd|sve|sme|i8mm|bf16|fphp)/
+
+let known: DeviceInfo | undefined
+
+/** Describes the device; asks the system once. */
+export function deviceInfo(): DeviceInfo {
+  if (known) return known
+  const { binding } = nativeBackend()
+  const card = binding.isUsingGpuDevice() ? graphicsCard() : undefined
+  const cores = availableParallelism()
+  known = {
+    device: card ? 'GPU' : 'CPU',
+    name: card?.name ?? cpus()[0]?.model.trim() ?? 'unknown',
+    instructionSets: instructionSets(),
+    computeCapability: card?.computeCapability,
+    threads: Number(process.env.TF_NUM_INTRAOP_THREADS) || cores,
+    cores,
+    tensorflow: binding.TF_Version,
+    tfjs: tf.version['tfjs-core'],
+  }
+  return known
+}
+
+function instructionSets(): string[] {
+  if (!existsSync(CPU_FLAGS)) return []
+  const flags = /^(?:flags|Features)\s*:(.*)$/m.exec(readFileSync(CPU_FLAGS, 'utf8'))?.[1] ?? ''
+  return flags.split(/\s+/).filter((flag) => VECTOR_EXTENSION.test(flag))
+}
+
+/** TensorFlow's C API does not tell a card's capability; NVIDIA's own tool, which comes with the driver, does. */
+function graphicsCard(): { name: string; computeCapability: number | undefined } {
+  try {
+    const query = ['--query-gpu=name,compute_cap', '--format=csv,noheader']
+    const [first = ''] = execFileSync('nvidia-smi', query, { encoding: 'utf8', timeout: 10_000 }).split('\n')
+    const [name = 'unknown', capability] = first.split(',').map((part) => part.trim())
+    return { name, computeCapability: Number(capability) || undefined }
+  } catch {
+    return { name: 'unknown (nvidia-smi did not answer)', computeCapability: undefined }
+  }
+}
+
+/** Any one of these makes a CPU compute in the precision instead of imitating it, which is slower than float32. */
+const CPU_EXTENSIONS = {
+  bfloat16: ['avx512_bf16', 'amx_bf16', 'avx_ne_convert'],
+  float16: ['avx512_fp16'],
+} as const
+
+/** Tensor cores for the type: float16 from Volta on, bfloat16 from Ampere on. */
+const COMPUTE_CAPABILITY = { bfloat16: 8, float16: 7 } as const
+
+/** True, or the reason why the device does not compute in that precision. */
+export function supportsPrecision(
+  precision: Precision,
+  device: Pick<DeviceInfo, 'device' | 'name' | 'instructionSets' | 'computeCapability'> = deviceInfo(),
+): true | string {
+  if (precision === 'float32') return true
+  if (device.device === 'GPU') {
+    const needed = COMPUTE_CAPABILITY[precision]
+    const found = device.computeCapability
+    if (found !== undefined && found >= needed) return true
+    return `${precision} needs CUDA compute capability ${needed}.0 or more, found ${found?.toFixed(1) ?? 'unknown'} (${device.name})`
+  }
+  const extensions = CPU_EXTENSIONS[precision]
+  if (extensions.some((extension) => device.instructionSets.includes(extension))) return true
+  const found = device.instructionSets.join(' ') || `none that this system tells`
+  return `${precision} needs one of ${extensions.join(', ')} on a CPU, found ${found} (${device.name})`
+}

@@ -1,0 +1,300 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  batchNormTraining,
+  compile,
+  conv2d,
+  leakyRelu,
+  nativeBackend,
+  supportsPrecision,
+  tf,
+} from '../../lib/engine'
+import { Lcg } from '../detector/lcg'
+
+/** A convolution with batch norm, its running mean, and SGD: state of every kind. */
+function smallNet() {
+  const random = new Lcg(7)
+  const variable = (shape: number[], low: number, high: number) => {
+    const size = shape.reduce((product, length) => product * length, 1)
+    return tf.tidy(() => tf.variable(tf.tensor(random.uniform(size, low, high), shape)))
+  }
+  const kernel = variable([3, 3, 3, 16], -0.3, 0.3)
+  const gamma = variable([16], 0.5, 1)
+  const beta = variable([16], -0.2, 0.2)
+  const running = tf.tidy(() => tf.variable(tf.zeros([16]), false))
+  const trained = [kernel, gamma, beta]
+  const step = (x: tf.Tensor4D, rate: tf.Scalar) => {
+    const { value, grads } = tf.variableGrads(() => {
+      const features = conv2d(x, kernel as tf.Tensor as tf.Tensor4D, { stride: 2, padding: 1 })
+      const normalised = batchNormTraining(
+        features,
+        gamma as tf.Tensor as tf.Tensor1D,
+        beta as tf.Tensor as tf.Tensor1D,
+        {
+          epsilon: 1e-5,
+          onStatistics: (mean) => running.assign(tf.add(tf.mul(running, 0.9), tf.mul(mean, 0.1))),
+        },
+      )
+      return tf.mean(tf.square(tf.sub(leakyRelu(normalised, 0.1), 1))) as tf.Scalar
+    }, trained)
+    for (const variable of trained) variable.assign(tf.sub(variable, tf.mul(rate, grads[variable.name]!)))
+    return { loss: value as tf.Tensor, running: running as tf.Tensor }
+  }
+  const state = [...trained, running]
+  return { step, state, dispose: () => tf.dispose(state) }
+}
+
+function batch(seed: number, n = 2, size = 8): tf.Tensor4D {
+  return tf.tensor4d(new Lcg(seed).uniform(n * size * size * 3, 0, 1), [n, size, size, 3])
+}
+
+const values = (tensors: readonly tf.Tensor[]) => tensors.map((tensor) => [...tensor.dataSync()])
+
+function train(
+  steps: readonly tf.Tensor4D[],
+  options: Omit<Parameters<typeof compile>[1], 'state'> & object,
+) {
+  const net = smallNet()
+  const compiled = compile(net.step, { ...options, state: net.state })
+  const rate = tf.scalar(0.5)
+  const losses = steps.map((x) => {
+    const { loss, running } = compiled(x, rate)
+    const value = [...loss!.dataSync(), ...running!.dataSync()]
+    tf.dispose([loss!, running!])
+    return value
+  })
+  compiled.sync()
+  const result = { losses, state: values(net.state), graphs: compiled.graphs }
+  compiled.dispose()
+  net.dispose()
+  rate.dispose()
+  return result
+}
+
+test('compiled steps are bit-equal to eager ones in float32, state included', () => {
+  const steps = [1, 2, 3, 4, 5].map((seed) => batch(seed))
+  const eager = train(steps, { eager: true })
+  const compiled = train(steps, {})
+  assert.deepEqual(compiled.losses, eager.losses)
+  assert.deepEqual(compiled.state, eager.state)
+  assert.equal(compiled.graphs, 1)
+  assert.ok(eager.losses[4]![0]! < eager.losses[0]![0]!, 'the loss falls')
+})
+
+test('every signature is recorded once, and the state goes with the call', () => {
+  const small = batch(1)
+  const large = batch(2, 1, 16)
+  const steps = [small, large, small, large, small]
+  const compiled = train(steps, {})
+  const eager = train(steps, { eager: true })
+  assert.equal(compiled.graphs, 2)
+  assert.deepEqual(compiled.losses, eager.losses)
+  assert.deepEqual(compiled.state, eager.state)
+})
+
+test('variables keep their values until sync, and an assignment from outside is taken over', () => {
+  const variable = tf.variable(tf.tensor1d([1]))
+  const other = tf.variable(tf.tensor1d([10]))
+  const add = compile(
+    (x: tf.Tensor1D) => {
+      variable.assign(tf.add(variable, x))
+      other.assign(tf.mul(other, 2))
+      return variable as tf.Tensor
+    },
+    { state: [variable, other] },
+  )
+  const x = tf.tensor1d([1])
+  assert.deepEqual(values([add(x), add(x)]), [[2], [3]])
+  assert.deepEqual(values([variable, other]), [[1], [10]])
+  add.sync()
+  assert.deepEqual(values([variable, other]), [[3], [40]])
+  add(x)
+  variable.assign(tf.tensor1d([100]))
+  assert.deepEqual(values([add(x)]), [[101]])
+  add.sync()
+  assert.deepEqual(values([variable, other]), [[101], [160]])
+  add.dispose()
+})
+
+test('captured tensors are constants, frozen at the first call', () => {
+  const captured = tf.variable(tf.tensor1d([2]))
+  const scale = compile((x: tf.Tensor1D) => tf.mul(x, captured))
+  const x = tf.tensor1d([3])
+  assert.deepEqual(values([scale(x)]), [[6]])
+  captured.assign(tf.tensor1d([5]))
+  assert.deepEqual(values([scale(x)]), [[6]])
+  // Another signature records anew.
+  assert.deepEqual(values([scale(tf.tensor1d([1, 1]))]), [[5, 5]])
+  scale.dispose()
+})
+
+test('inputs and captured tensors may be returned and stay alive', () => {
+  const captured = tf.tensor1d([7])
+  const both = compile((x: tf.Tensor1D) => ({ x: x as tf.Tensor, captured: captured as tf.Tensor }))
+  const x = tf.tensor1d([1, 2])
+  for (let call = 0; call < 2; call++) {
+    const result = both(x)
+    assert.deepEqual(values([result.x, result.captured, x, captured]), [[1, 2], [7], [1, 2], [7]])
+  }
+  both.dispose()
+})
+
+test('inputs that share their values at the first call are still two inputs', () => {
+  const minus = compile((a: tf.Tensor1D, b: tf.Tensor1D) => tf.sub(a, b))
+  const a = tf.tensor1d([5])
+  assert.deepEqual(values([minus(a, a), minus(a, tf.tensor1d([2])), minus(tf.tensor1d([1]), a)]), [
+    [0],
+    [3],
+    [-4],
+  ])
+  minus.dispose()
+})
+
+test('variables that share their values at the first call are still two variables', () => {
+  const [a, b] = [tf.variable(tf.zeros([1])), tf.variable(tf.zeros([1]))]
+  const zero = tf.zeros([1])
+  a.assign(zero)
+  b.assign(zero)
+  const step = compile(
+    (x: tf.Tensor1D) => {
+      a.assign(tf.add(a, x))
+      b.assign(tf.sub(b, x))
+      return tf.sub(a, b)
+    },
+    { state: [a, b] },
+  )
+  const x = tf.tensor1d([1])
+  assert.deepEqual(values([step(x), step(x)]), [[2], [4]])
+  step.sync()
+  assert.deepEqual(values([a, b]), [[2], [-2]])
+  step.dispose()
+})
+
+test('int32 and bool inputs, constants and outputs', () => {
+  const f = compile((i: tf.Tensor1D, mask: tf.Tensor1D) => ({
+    sum: tf.add(i, tf.tensor1d([1, 2, 3], 'int32')),
+    not: tf.logicalNot(mask) as tf.Tensor,
+    picked: tf.where(mask, i, tf.zerosLike(i)) as tf.Tensor,
+  }))
+  const i = tf.tensor1d([10, 20, 30], 'int32')
+  const mask = tf.tensor1d([true, false, true], 'bool')
+  const result = f(i, mask)
+  assert.equal(result.sum.dtype, 'int32')
+  assert.equal(result.not.dtype, 'bool')
+  assert.deepEqual(values([result.sum, result.not, result.picked]), [
+    [11, 22, 33],
+    [0, 1, 0],
+    [10, 0, 30],
+  ])
+  f.dispose()
+})
+
+test('reading a tensor back is refused, naming the line that does it', () => {
+  const line = Number(/:(\d+):\d+\)?$/.exec(new Error().stack!.split('\n')[1]!)?.[1])
+  const reading = compile((x: tf.Tensor1D) => {
+    const y = tf.relu(x)
+    y.dataSync() // 3 lines below
+    return y
+  })
+  const printing = compile((x: tf.Tensor1D) => {
+    tf.relu(x).print() // 7 lines below
+    return x as tf.Tensor
+  })
+  const x = tf.tensor1d([1])
+  assert.throws(() => reading(x), new RegExp(`must not read a tensor back.*compile\\.test\\.ts:${line + 3}:`))
+  assert.throws(
+    () => printing(x),
+    new RegExp(`must not read a tensor back.*compile\\.test\\.ts:${line + 7}:`),
+  )
+  // The engine is as before.
+  assert.deepEqual(values([tf.relu(x)]), [[1]])
+})
+
+test('a recorded function cannot call another compiled one', () => {
+  const inner = compile((x: tf.Tensor1D) => tf.relu(x))
+  const x = tf.tensor1d([1])
+  inner(x)
+  const outer = compile((y: tf.Tensor1D) => tf.neg(inner(y)))
+  assert.throws(() => outer(x), /must not call another compiled one.*compile\.test\.ts:\d+/)
+  inner.dispose()
+})
+
+test('an error inside the function passes through and leaves the state as it was', () => {
+  const variable = tf.variable(tf.tensor1d([1]))
+  const failing = compile(
+    (x: tf.Tensor1D) => {
+      variable.assign(tf.add(variable, x))
+      if (x.shape[0] === 1) throw new RangeError('of its own')
+      return x as tf.Tensor
+    },
+    { state: [variable] },
+  )
+  const x = tf.tensor1d([1])
+  const count = tf.memory().numTensors
+  assert.throws(() => failing(x), { name: 'RangeError', message: 'of its own' })
+  assert.deepEqual(values([variable]), [[1]])
+  assert.equal(tf.memory().numTensors, count)
+  failing.dispose()
+})
+
+test('eager execution is float32 only', () => {
+  assert.throws(
+    () => compile((x: tf.Tensor1D) => tf.relu(x), { eager: true, precision: 'bfloat16', name: 'relu' }),
+    /compile\(relu\): eager execution is float32 only, found precision "bfloat16"/,
+  )
+})
+
+test('dispose frees the sessions; tensors neither leak nor vanish', () => {
+  const { binding } = nativeBackend()
+  const sessions = binding.getNumOfSavedModels()
+  const before = tf.memory().numTensors
+  const net = smallNet()
+  const compiled = compile(net.step, { state: net.state })
+  const rate = tf.scalar(0.1)
+  const [x, y] = [batch(1), batch(2, 1)]
+  const call = (input: tf.Tensor4D) => tf.dispose(compiled(input, rate))
+  call(x)
+  call(y)
+  const [tensors, native] = [tf.memory().numTensors, binding.getNumOfTensors()]
+  assert.equal(tensors, before + net.state.length + 3)
+  for (let i = 0; i < 3; i++) for (const input of [x, y]) call(input)
+  compiled.sync()
+  assert.equal(tf.memory().numTensors, tensors)
+  assert.equal(binding.getNumOfTensors(), native)
+  assert.equal(binding.getNumOfSavedModels(), sessions + 2)
+  compiled.dispose()
+  assert.equal(binding.getNumOfSavedModels(), sessions)
+  assert.equal(compiled.graphs, 0)
+  net.dispose()
+  tf.dispose([rate, x, y])
+  assert.equal(tf.memory().numTensors, before)
+})
+
+for (const precision of ['bfloat16', 'float16'] as const) {
+  const supported = supportsPrecision(precision)
+  test(`${precision} trains close to float32`, { skip: supported === true ? false : supported }, () => {
+    const steps = [1, 2, 3].map((seed) => batch(seed))
+    const exact = train(steps, {})
+    const low = train(steps, { precision })
+    // bfloat16 has 8 bits of mantissa, float16 11: a unit roundoff of 2^-9 and 2^-12, and some tens of roundings a step.
+    const bound = precision === 'bfloat16' ? 0.02 : 0.005
+    low.losses.forEach(([loss], i) => {
+      const expected = exact.losses[i]![0]!
+      assert.ok(Math.abs(loss! - expected) < bound * expected, `loss ${loss}, in float32 ${expected}`)
+    })
+    assert.notDeepEqual(low.losses, exact.losses)
+  })
+}
+
+test('a precision that the hardware lacks is refused with the reason', () => {
+  const lacking = (['bfloat16', 'float16'] as const).filter(
+    (precision) => supportsPrecision(precision) !== true,
+  )
+  for (const precision of lacking) {
+    assert.throws(
+      () => compile((x: tf.Tensor1D) => tf.relu(x), { precision }),
+      new RegExp(`precision "${precision}"`),
+    )
+  }
+  assert.equal(supportsPrecision('float32'), true)
+})
