@@ -171,3 +171,32 @@ function resolveDetector({ detector }: Profile, dataset: Dataset, ownData: boole
   )
   return scaledDetector(width, { input, upsample, spp, anchors: rounded, classes: dataset.classes.length })
 }
+
+/** Every trial of a plan with a name that stays the same over machines, tests on the test split last. */
+export function namedTrials(plan: Plan, precision: ResolvedPrecision): ReadonlyMap<string, TrialConfig> {
+  const named = new Map<string, TrialConfig>()
+  for (const trial of plan.preparation) named.set(trial.kind, trial)
+  named.set('teacher on validation', plan.baselines.teacher)
+  named.set('student on validation', plan.baselines.student)
+  const arms: [string, readonly TrialConfig[]][] = [
+    ['control', plan.control],
+    ...plan.methods.map(({ term, trials }): [string, readonly TrialConfig[]] => [term.method, trials]),
+  ]
+  for (const [name, trials] of arms) {
+    for (const trial of trials)
+      if ('training' in trial) named.set(`${name}, seed ${trial.training.seed}`, trial)
+  }
+  for (const { method, value, trial } of plan.lambdaAblation) named.set(`${method}, lambda x ${value}`, trial)
+  for (const { method, value, trial } of plan.thresholdAblation)
+    named.set(`${method}, threshold ${value}`, trial)
+  const like = plan.baselines.teacher
+  named.set('teacher on test', testTrial(plan.teacher, like, precision))
+  named.set('student on test', testTrial(plan.student, like, precision))
+  for (const [name, trials] of arms) {
+    for (const trial of trials) {
+      if ('training' in trial)
+        named.set(`${name}, seed ${trial.training.seed}, on test`, testTrial(refTo(trial), trial, precision))
+    }
+  }
+  return named
+}

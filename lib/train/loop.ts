@@ -8,7 +8,7 @@ import { type AssignOptions, assignTargets, type YoloLossOptions } from '../loss
 import { loadCheckpoint, saveCheckpoint } from './checkpoint'
 import { createSlots, type SgdOptions } from './optimizer'
 import type { NamedTensor } from './safetensors'
-import { learningRate, type Schedule, type WarmUp } from './schedule'
+import { learningRate, type RateSchedule, type WarmUp } from './schedule'
 import { createStep, type ExtraLoss, type Measurements } from './step'
 
 export interface TrainOptions {
@@ -20,7 +20,7 @@ export interface TrainOptions {
   readonly assign: AssignOptions
   readonly loss: YoloLossOptions
   readonly sgd: SgdOptions
-  readonly schedule: Schedule
+  readonly schedule: RateSchedule
   readonly warmUp: WarmUp
   readonly sparsity?: { readonly strength: number; readonly gammas: ReadonlySet<string> }
   /** A distillation loss with the weights of its methods as functions of the step. */

@@ -31,7 +31,7 @@ export const warmUpSchema = z
   })
   .strict()
 
-export type Schedule = z.infer<typeof scheduleSchema>
+export type RateSchedule = z.infer<typeof scheduleSchema>
 export type WarmUp = z.infer<typeof warmUpSchema>
 
 /**
@@ -42,7 +42,7 @@ export type WarmUp = z.infer<typeof warmUpSchema>
  * @param stepsPerEpoch of the loader, for schedules by epoch
  */
 export function learningRate(
-  schedule: Schedule,
+  schedule: RateSchedule,
   warmUp: WarmUp,
   { step, steps, stepsPerEpoch }: { step: number; steps: number; stepsPerEpoch: number },
 ): number {

@@ -14,3 +14,4 @@ export {
 } from './display'
 export { InterruptedError, interrupted, interruptSignal, throwIfInterrupted } from './interrupt'
 export { type ProgressBar, showProgress } from './progress'
+export { describeTrial, openStudy, runTrials } from './study'

@@ -1,0 +1,11 @@
+/** What the notebooks import: `import { ... } from './lib/index'`. */
+export * from './data'
+export * from './detector'
+export { compile, type Precision, scoped, type Tensor, tf } from './engine'
+export * from './evaluate'
+export * from './losses'
+export * from './report'
+export * from './slimming'
+export * from './study'
+export * from './train'
+export * from './workbench'

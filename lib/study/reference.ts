@@ -1,0 +1,97 @@
+/** Reference values of a study's metrics: what a rerun is compared with. */
+import { existsSync, readFileSync } from 'node:fs'
+import { z } from 'zod'
+import type { Metrics } from './metrics'
+import { namedTrials } from './plan'
+import { findTrial } from './results'
+import type { Study } from './study'
+
+const referenceSchema = z
+  .object({
+    profile: z.string(),
+    /** Where the values were made; there they must come out to the last bit. */
+    madeOn: z.object({ device: z.string(), tensorflow: z.string(), precision: z.string() }).strict(),
+    data: z.string(),
+    /** Elsewhere: largest absolute difference of counts' ratios, of mAP and AP, and relative difference of losses. */
+    tolerances: z.object({ mAP: z.number(), loss: z.number() }).strict(),
+    trials: z.record(z.record(z.number())),
+  })
+  .strict()
+export type Reference = z.infer<typeof referenceSchema>
+
+/** The numbers of a trial that a rerun must give again. */
+function numbersOf(metrics: Metrics): { [name: string]: number } {
+  const { evaluation, complexity, training, gradients } = metrics
+  const numbers: { [name: string]: number } = {
+    macs: complexity.macs,
+    parameters: complexity.parameters,
+    'mAP@0.5': evaluation.voc.mAP ?? -1,
+    'AP@[.5:.95]': evaluation.coco.AP ?? -1,
+  }
+  for (const [name, value] of Object.entries(training?.last ?? {})) numbers[`loss ${name}`] = value
+  for (const { method, unitRatio } of gradients ?? []) numbers[`gradient ratio ${method}`] = unitRatio
+  return numbers
+}
+
+/** The numbers of all finished trials of a study, as a reference. */
+export function referenceOf(study: Study, tolerances: Reference['tolerances']): Reference {
+  const trials: Reference['trials'] = {}
+  let madeOn = { device: '', tensorflow: '', precision: study.precision }
+  for (const [name, config] of namedTrials(study.plan, study.precision)) {
+    const result = findTrial(study.runs, config)
+    if (!result) throw new Error(`${study.runs}: expected the finished trial "${name}", found none`)
+    trials[name] = numbersOf(result.metrics)
+    const { device, tensorflow } = result.metrics.provenance
+    madeOn = { ...madeOn, device: String(device), tensorflow: String(tensorflow) }
+  }
+  return { profile: study.profile.name, madeOn, data: study.dataset.hash, tolerances, trials }
+}
+
+/** Reads a reference file. */
+export function readReference(file: string): Reference {
+  if (!existsSync(file))
+    throw new Error(`${file}: expected reference values, found none; "repro --update" writes them`)
+  const parsed = referenceSchema.safeParse(JSON.parse(readFileSync(file, 'utf8')))
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  throw new Error(`${file}: at "${issue?.path.join('.')}": ${issue?.message}`)
+}
+
+export interface Deviation {
+  readonly trial: string
+  readonly metric: string
+  readonly expected: number
+  readonly found: number | undefined
+  readonly allowed: number
+}
+
+/**
+ * What differs between a rerun and the reference. On the machine type, TensorFlow and precision that made the
+ * reference everything must be equal; elsewhere counts must be equal, mAP and AP within `tolerances.mAP` (absolute)
+ * and losses and gradient ratios within `tolerances.loss` (relative).
+ */
+export function compareWithReference(
+  expected: Reference,
+  found: Reference,
+): { exact: boolean; deviations: Deviation[] } {
+  const exact = JSON.stringify(expected.madeOn) === JSON.stringify(found.madeOn)
+  const deviations: Deviation[] = []
+  if (expected.data !== found.data) {
+    throw new Error(`expected data with hash ${expected.data} as in the reference, found ${found.data}`)
+  }
+  for (const [trial, numbers] of Object.entries(expected.trials)) {
+    for (const [metric, value] of Object.entries(numbers)) {
+      const other = found.trials[trial]?.[metric]
+      const allowed = exact ? 0 : allowance(metric, value, expected.tolerances)
+      if (other === undefined || !(Math.abs(other - value) <= allowed)) {
+        deviations.push({ trial, metric, expected: value, found: other, allowed })
+      }
+    }
+  }
+  return { exact, deviations }
+}
+
+function allowance(metric: string, value: number, { mAP, loss }: Reference['tolerances']): number {
+  if (metric === 'macs' || metric === 'parameters') return 0
+  return metric.includes('AP') ? mAP : Math.abs(value) * loss
+}

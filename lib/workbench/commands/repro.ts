@@ -1,0 +1,63 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import Table from 'cli-table3'
+import { Command } from 'commander'
+import { compareWithReference, createStudy, readReference, referenceOf } from '../../study'
+import { writeAtomically } from '../../train'
+import { interruptSignal } from '../interrupt'
+import { root } from '../project'
+import { runWorkbook } from '../workbook'
+
+/** Differences that another instruction set's rounding may grow to in a profile's short trainings; see the README. */
+const TOLERANCES = { mAP: 0.05, loss: 0.05 }
+
+/** `repro`: the notebooks in a clean folder, and every metric against the committed reference. */
+export function reproCommand(): Command {
+  return new Command('repro')
+    .description(
+      'execute the notebooks in a clean folder and compare their metrics with the committed reference',
+    )
+    .option('--profile <name>', 'the profile to rerun', 'smoke')
+    .option('--out <folder>', 'keep the run here instead of in a temporary folder; must not exist')
+    .option('--update', 'write the reference from this run instead of comparing')
+    .action(async ({ profile, out, update }: { profile: string; out?: string; update?: boolean }) => {
+      const folder = out === undefined ? mkdtempSync(path.join(tmpdir(), 'repro-')) : path.resolve(out)
+      const file = path.join(root, 'test', 'reference', `${profile}.json`)
+      const reference = update ? undefined : readReference(file)
+      try {
+        const signal = interruptSignal()
+        await runWorkbook({ profile, out: folder }, signal)
+        const study = await createStudy({ profile, out: folder, cache: path.join(root, '.cache'), signal })
+        const found = referenceOf(study, reference?.tolerances ?? TOLERANCES)
+        if (!reference) {
+          writeAtomically(file, `${JSON.stringify(found, null, 2)}\n`)
+          console.log(`Wrote ${file}.`)
+          return
+        }
+        const { exact, deviations } = compareWithReference(reference, found)
+        const { device, tensorflow, precision } = reference.madeOn
+        const how = exact
+          ? 'to the last bit: this is the kind of machine that made them'
+          : `within tolerances: they were made on ${device}, TensorFlow ${tensorflow}, ${precision}`
+        const count = Object.values(reference.trials).reduce(
+          (sum, numbers) => sum + Object.keys(numbers).length,
+          0,
+        )
+        console.log(`Compared ${count} numbers of ${Object.keys(reference.trials).length} trials ${how}.`)
+        if (deviations.length === 0) {
+          console.log('Everything came out again.')
+          return
+        }
+        const table = new Table({ head: ['trial', 'metric', 'expected', 'found', 'difference', 'allowed'] })
+        for (const { trial, metric, expected, found: value, allowed } of deviations) {
+          const difference = value === undefined ? 'missing' : (value - expected).toExponential(2)
+          table.push([trial, metric, expected, value ?? 'none', difference, allowed.toExponential(2)])
+        }
+        console.log(table.toString())
+        throw new Error(`${deviations.length} of ${count} numbers did not come out again`)
+      } finally {
+        if (out === undefined) rmSync(folder, { recursive: true, force: true })
+      }
+    })
+}

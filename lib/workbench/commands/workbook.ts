@@ -1,0 +1,38 @@
+import { existsSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { Command } from 'commander'
+import { loadProfile } from '../../study'
+import { interruptSignal } from '../interrupt'
+import { formatSeconds } from '../progress'
+import { defaultOut, parseSeeds } from '../study'
+import { runWorkbook, type WorkbookOptions } from '../workbook'
+
+/** `workbook`: the whole study as notebooks, up to the report. */
+export function workbookCommand(): Command {
+  return new Command('workbook')
+    .description('run the whole study in its notebooks and write the report')
+    .option('--profile <name>', 'smoke, default, paper, or a .yaml file', 'default')
+    .option('--data <folder>', 'your own data set (Pascal VOC, COCO or YOLO) instead of the rendered scenes')
+    .option('--out <folder>', 'where everything goes; what is finished there is not done again')
+    .option('--seeds <list>', 'random seeds, e.g. 1,2,3')
+    .option(
+      '--from-scratch',
+      'train the teacher and the student again instead of taking the shipped checkpoints',
+    )
+    .option('--full', 'the long version of the profile: more seeds, finer ablations')
+    .action(async (options: Omit<WorkbookOptions, 'out'> & { out?: string }) => {
+      const started = performance.now()
+      // What can be wrong is found before anything runs.
+      loadProfile(options.profile)
+      if (options.seeds !== undefined) parseSeeds(options.seeds)
+      if (options.data !== undefined && !existsSync(options.data)) {
+        throw new Error(`--data ${options.data}: expected a folder with a data set, found nothing`)
+      }
+      const out = path.resolve(options.out ?? defaultOut(options.profile, options.data))
+      await runWorkbook({ ...options, out }, interruptSignal())
+      console.log(readFileSync(path.join(out, 'report', 'summary.txt'), 'utf8'))
+      console.log(`Notebooks: ${path.join(out, 'notebooks')}`)
+      console.log(`Report:    ${path.join(out, 'report', 'index.html')}`)
+      console.log(`Finished in ${formatSeconds((performance.now() - started) / 1000)}.`)
+    })
+}

@@ -1,0 +1,45 @@
+import { readdirSync } from 'node:fs'
+import path from 'node:path'
+import { executeNotebooks } from './notebooks'
+import { root } from './project'
+import { ENVIRONMENT } from './study'
+import { notebookReporter } from './terminal'
+
+/** Options of the commands that run the notebooks, as the command line gives them. */
+export interface WorkbookOptions {
+  readonly profile: string
+  readonly data?: string
+  readonly out: string
+  readonly seeds?: string
+  readonly fromScratch?: boolean
+  readonly full?: boolean
+}
+
+/** All notebooks in the order in which they build on each other. */
+export function allNotebooks(): string[] {
+  const folder = path.join(root, 'notebooks')
+  return readdirSync(folder)
+    .filter((file) => file.endsWith('.ipynb'))
+    .sort()
+    .map((file) => path.join(folder, file))
+}
+
+/** Executes all notebooks on one study; executed notebooks and their pages go to <out>/notebooks. */
+export async function runWorkbook(options: WorkbookOptions, signal: AbortSignal): Promise<void> {
+  const { profile, data, out, seeds, fromScratch, full } = options
+  const env: Record<string, string> = {
+    [ENVIRONMENT.profile]: profile.endsWith('.yaml') ? path.resolve(profile) : profile,
+    [ENVIRONMENT.out]: path.resolve(out),
+    [ENVIRONMENT.data]: data === undefined ? '' : path.resolve(data),
+    [ENVIRONMENT.seeds]: seeds ?? '',
+    [ENVIRONMENT.fromScratch]: fromScratch ? '1' : '',
+    [ENVIRONMENT.full]: full ? '1' : '',
+  }
+  const { report, end } = notebookReporter()
+  try {
+    const outDir = path.join(path.resolve(out), 'notebooks')
+    await executeNotebooks({ notebooks: allNotebooks(), outDir, env, onProgress: report, signal })
+  } finally {
+    end()
+  }
+}
