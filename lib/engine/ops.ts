@@ -213,7 +213,7 @@ export function leakyRelu(x: tf.Tensor4D, alpha: number): tf.Tensor4D {
 }
 
 /**
- * The k largest of every row, in descending order, equal values by ascending index.
+ * The k largest of every row, in descending order, equal values by ascending index. No gradient goes through it.
  *
  * @param values [n, slots]
  * @returns values [n, k] and indices int32 [n, k]
@@ -226,7 +226,7 @@ export function topK(values: tf.Tensor2D, k: number): { values: tf.Tensor2D; ind
 
 /**
  * Picks rows within every image: y[i, j, :] = x[i, indices[i, j], :]. tfjs's own gather checks the indices in
- * JavaScript, which reads them back; this one stays on the device.
+ * JavaScript, which reads them back; this one stays on the device. No gradient goes through it.
  *
  * @param x [n, slots, c]; indices int32 [n, k]
  * @returns [n, k, c]
