@@ -17,6 +17,7 @@ export {
   trialSchema,
 } from './config'
 export { type EvaluationMetrics, type Metrics, metricsSchema } from './metrics'
+export { methodOf, withTerms } from './method'
 export { describeRef, loadModel, shippedRef } from './models'
 export { type AblationPoint, namedTrials, type Plan, planStudy, refTo, testTrial } from './plan'
 export { loadProfile, type Profile, profileNames, type Term } from './profile'

@@ -161,11 +161,16 @@ function scaleWeight(term: Term, factor: number): Term {
   return { ...term, weight: typeof weight === 'number' ? weight * factor : { ratio: weight.ratio * factor } }
 }
 
-function resolveDetector({ detector }: Profile, dataset: Dataset, ownData: boolean): DetectorConfig {
+function resolveDetector(
+  { detector, crop: published }: Profile,
+  dataset: Dataset,
+  ownData: boolean,
+): DetectorConfig {
   const { input, width, upsample, spp, anchors } = detector
+  const crop = ownData ? published : undefined
   // Anchors that were found on the profile's own scenes say nothing about other data.
   const train = dataset.splits.train ?? []
-  const fitted = anchors === 'k-means' || ownData ? fitAnchors(train, { input }).anchors : anchors
+  const fitted = anchors === 'k-means' || ownData ? fitAnchors(train, { input, crop }).anchors : anchors
   const rounded = fitted.map((scale) =>
     scale.map(([w, h]): [number, number] => [Math.round(w), Math.round(h)]),
   )

@@ -16,5 +16,5 @@ export async function openSource(
   options: { onProgress?: (done: number, total: number) => void; signal?: AbortSignal } = {},
 ): Promise<Dataset> {
   if ('scenes' in source) return generateScenes(join(cache, 'data'), source.scenes, options)
-  return openDataset(source.directory, { format: source.format })
+  return openDataset(source.directory, { format: source.format, cache: join(cache, 'scans') })
 }

@@ -22,6 +22,8 @@ export interface StudySettings {
   readonly fromScratch?: boolean
   /** The profile's long version. */
   readonly full?: boolean
+  /** Fewer steps, images a step and images, to see whether a profile runs; the numbers mean nothing then. */
+  readonly reduce?: { readonly steps: number; readonly batch: number; readonly images: number }
   readonly signal?: AbortSignal
   /** Rendering of the scenes. */
   readonly onData?: (done: number, total: number) => void
@@ -46,7 +48,8 @@ export interface Study {
 /** Opens (and the first time renders) the data, resolves the profile and plans the trials. */
 export async function createStudy(settings: StudySettings): Promise<Study> {
   const loaded = loadProfile(settings.profile)
-  const profile = settings.full && loaded.full ? { ...loaded, ...loaded.full } : loaded
+  const long = settings.full && loaded.full ? { ...loaded, ...loaded.full } : loaded
+  const profile = settings.reduce ? reduced(long, settings.reduce) : long
   const ownData = settings.data !== undefined
   const source: DataSource =
     settings.data === undefined ? { scenes: profile.data } : { directory: resolve(settings.data) }
@@ -81,5 +84,21 @@ function automaticPrecision(): 'float32' | 'bfloat16' {
     return /\b(amx_bf16|avx512_bf16)\b/.test(readFileSync('/proc/cpuinfo', 'utf8')) ? 'bfloat16' : 'float32'
   } catch {
     return 'float32'
+  }
+}
+
+function reduced(profile: Profile, { steps, batch, images }: NonNullable<StudySettings['reduce']>): Profile {
+  const { stages } = profile
+  return {
+    ...profile,
+    data: { ...profile.data, splits: { train: Math.max(images, batch), validation: images, test: images } },
+    recipe: { ...profile.recipe, batch },
+    stages: {
+      ...stages,
+      teacher: { ...stages.teacher, steps },
+      sparse: { ...stages.sparse, steps },
+      finetune: { ...stages.finetune, steps },
+      distill: { ...stages.distill, steps },
+    },
   }
 }

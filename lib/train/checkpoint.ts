@@ -1,9 +1,12 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'
+import { writeAtomically } from '../data/atomic'
 import { type DetectorConfig, detectorSchema, type Weights } from '../detector'
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from './safetensors'
+
+export { writeAtomically }
 
 /** What the JSON file of a checkpoint says; the safetensors file beside it holds the numbers. */
 const documentSchema = z
@@ -36,14 +39,6 @@ const OPTIMIZER = 'optimizer/'
 
 export function sha256(bytes: Buffer | string): string {
   return createHash('sha256').update(bytes).digest('hex')
-}
-
-/** Writes a file under a temporary name and renames it, so that nobody ever reads a half-written one. */
-export function writeAtomically(file: string, content: Buffer | string): void {
-  mkdirSync(dirname(file), { recursive: true })
-  const temporary = `${file}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`
-  writeFileSync(temporary, content)
-  renameSync(temporary, file)
 }
 
 /**

@@ -1,0 +1,62 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { Command, InvalidArgumentError } from 'commander'
+import { createStudy } from '../../study'
+import { interruptSignal } from '../interrupt'
+import { root } from '../project'
+import { runTrials } from '../study'
+
+function positive(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1)
+    throw new InvalidArgumentError(`expected a whole number above 0, found ${text}`)
+  return value
+}
+
+/** `check`: a few steps of a profile's teacher and an evaluation, to see that the profile runs on this machine. */
+export function checkCommand(): Command {
+  return new Command('check')
+    .description("take a few steps with a profile's teacher and evaluate it, to see that it runs here")
+    .option('--profile <name>', 'the profile', 'paper')
+    .option('--steps <n>', 'training steps', positive, 10)
+    .option('--batch <n>', 'images a step', positive, 4)
+    .option('--images <n>', 'images to train on and to evaluate on', positive, 16)
+    .action(
+      async ({
+        profile,
+        steps,
+        batch,
+        images,
+      }: {
+        profile: string
+        steps: number
+        batch: number
+        images: number
+      }) => {
+        const folder = mkdtempSync(path.join(tmpdir(), 'check-'))
+        try {
+          const study = await createStudy({
+            profile,
+            out: folder,
+            cache: path.join(root, '.cache'),
+            fromScratch: true,
+            signal: interruptSignal(),
+            reduce: { steps, batch, images },
+          })
+          const [teacher] = study.plan.preparation
+          const [result] = await runTrials(study, teacher ? [teacher] : [])
+          if (!result) throw new Error(`profile ${profile}: expected a teacher among its trials, found none`)
+          const { training, evaluation, complexity } = result.metrics
+          const [height, width] = study.profile.detector.input
+          console.log(
+            `${profile}: ${steps} steps of ${batch} images at ${width}x${height} (${(complexity.macs / 1e9).toFixed(2)} GMAC an image) in ` +
+              `${training?.seconds.toFixed(1)} s, loss ${training?.last.total?.toPrecision(4)}; ${evaluation.images} images evaluated, ` +
+              `${evaluation.detections} detections, ${(1000 * evaluation.secondsPerImage).toFixed(0)} ms an image.`,
+          )
+        } finally {
+          rmSync(folder, { recursive: true, force: true })
+        }
+      },
+    )
+}
