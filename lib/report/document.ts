@@ -1,0 +1,42 @@
+/** A report as data: what it says once, for every form in which it is written. */
+import type { Figure } from './figures'
+
+/** Columns are the keys of the rows, in the order in which they first occur. */
+export type TableRow = { readonly [column: string]: string | number }
+
+export type Block =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'list'; readonly items: readonly string[] }
+  | { readonly kind: 'table'; readonly caption: string; readonly rows: readonly TableRow[] }
+  | { readonly kind: 'figure'; readonly caption: string; readonly figure: Figure }
+  /** Left out of sight until it is opened, where the form can do that. */
+  | { readonly kind: 'details'; readonly summary: string; readonly blocks: readonly Block[] }
+
+export interface Section {
+  /** Anchor within the page. */
+  readonly id: string
+  readonly title: string
+  readonly blocks: readonly Block[]
+}
+
+export const text = (content: string): Block => ({ kind: 'text', text: content })
+export const list = (items: readonly string[]): Block => ({ kind: 'list', items })
+export const table = (caption: string, rows: readonly TableRow[]): Block => ({ kind: 'table', caption, rows })
+export const figure = (caption: string, drawn: Figure): Block => ({ kind: 'figure', caption, figure: drawn })
+export const details = (summary: string, blocks: readonly Block[]): Block => ({
+  kind: 'details',
+  summary,
+  blocks,
+})
+
+export function columnsOf(rows: readonly TableRow[]): string[] {
+  return [...new Set(rows.flatMap((row) => Object.keys(row)))]
+}
+
+/** Whether a column holds numbers, which stand at the right. */
+export function isNumeric(rows: readonly TableRow[], column: string): boolean {
+  return rows.every((row) => {
+    const value = row[column]
+    return typeof value !== 'string' || /^([-+−]?[\d.]|–$|$)/.test(value)
+  })
+}

@@ -1,0 +1,188 @@
+/** Figures of the arms: accuracy, differences, cost, classes. */
+import type { Split } from '../../study'
+import { pointsInterval } from '../format'
+import type { ArmSummary, SplitSummary } from '../summary'
+import { ACCENT, axis, errorBars, type Figure, layout, NEUTRAL, styleOf, translucent } from './style'
+
+interface Options {
+  readonly split?: Split
+}
+
+type Measured = ArmSummary & { readonly numbers: SplitSummary }
+
+function measuredOn(arms: readonly ArmSummary[], split: Split): Measured[] {
+  return arms.flatMap((arm) => {
+    const numbers = arm[split]
+    return numbers ? [{ ...arm, numbers }] : []
+  })
+}
+
+/** mAP@0.5 of every arm with its interval, and the control's as a band. */
+export function methodsFigure(arms: readonly ArmSummary[], { split = 'validation' }: Options = {}): Figure {
+  const shown = measuredOn(arms, split)
+  const control = shown.find(({ role }) => role === 'control')?.numbers.mAP50
+  const traces = shown.map((arm) => {
+    const { colour, symbol } = styleOf(arm)
+    const { mAP50, seeds } = arm.numbers
+    return {
+      type: 'scatter',
+      mode: 'markers',
+      name: arm.name,
+      showlegend: false,
+      x: [mAP50.value],
+      y: [arm.name],
+      error_x: { ...errorBars([mAP50]), color: colour },
+      marker: { color: colour, symbol, size: 11 },
+      hovertemplate: `%{y}: %{x:.4f} [${mAP50.lower.toFixed(4)}, ${mAP50.upper.toFixed(4)}], seeds ${seeds.join(', ')}<extra></extra>`,
+    }
+  })
+  const shapes = control && [
+    {
+      type: 'rect',
+      yref: 'paper',
+      y0: 0,
+      y1: 1,
+      x0: control.lower,
+      x1: control.upper,
+      fillcolor: translucent(ACCENT, 0.08),
+      line: { width: 0 },
+      layer: 'below',
+    },
+    verticalLine(control.value, ACCENT),
+  ]
+  return {
+    data: traces,
+    layout: layout(`mAP@0.5 on ${split}${control ? '; band: the control’s interval' : ''}`, {
+      height: 130 + 38 * shown.length,
+      xaxis: axis('mAP@0.5 (VOC, all-point)'),
+      yaxis: namesAxis(shown),
+      ...(shapes && { shapes }),
+    }),
+  }
+}
+
+/** Paired differences to the control, or to the teacher, with their intervals. */
+export function differencesFigure(
+  arms: readonly ArmSummary[],
+  {
+    split = 'validation',
+    reference = 'control',
+  }: Options & { readonly reference?: 'control' | 'teacher' } = {},
+): Figure {
+  const rows = measuredOn(arms, split).flatMap((arm) => {
+    const difference = reference === 'control' ? arm.numbers.toControl : arm.numbers.toTeacher
+    return difference ? [{ ...arm, difference }] : []
+  })
+  return {
+    data: rows.map((arm) => {
+      const { colour, symbol } = styleOf(arm)
+      const { difference, lower, upper, verdict } = arm.difference
+      const shown = { value: 100 * difference, lower: 100 * lower, upper: 100 * upper }
+      return {
+        type: 'scatter',
+        mode: 'markers',
+        name: arm.name,
+        showlegend: false,
+        x: [shown.value],
+        y: [arm.name],
+        error_x: { ...errorBars([shown]), color: colour },
+        marker: {
+          color: verdict === 'no difference shown' ? '#ffffff' : colour,
+          line: { color: colour, width: 2 },
+          symbol,
+          size: 11,
+        },
+        hovertemplate: `%{y}: ${pointsInterval(arm.difference)} points: ${verdict}<extra></extra>`,
+      }
+    }),
+    layout: layout(`Difference to the ${reference} on ${split}; filled: shown`, {
+      height: 130 + 38 * rows.length,
+      xaxis: axis(`mAP@0.5 minus the ${reference}’s, points`),
+      yaxis: namesAxis(rows),
+      shapes: [verticalLine(0, NEUTRAL)],
+    }),
+  }
+}
+
+/** Accuracy against cost: mAP@0.5 with its interval over MACs. */
+export function paretoFigure(arms: readonly ArmSummary[], { split = 'validation' }: Options = {}): Figure {
+  const shown = measuredOn(arms, split)
+  const teacher = shown.find(({ role }) => role === 'teacher')
+  // Students have the same MACs: they are drawn side by side, a little apart, and named in the legend.
+  const widest = Math.max(...shown.map(({ complexity }) => complexity.macs))
+  const crowd = (arm: Measured) => shown.filter(({ complexity }) => complexity.macs === arm.complexity.macs)
+  return {
+    data: shown.map((arm) => {
+      const { colour, symbol } = styleOf(arm)
+      const beside = crowd(arm)
+      const shift = (beside.indexOf(arm) - (beside.length - 1) / 2) * 0.018 * widest
+      return {
+        type: 'scatter',
+        mode: 'markers',
+        name: arm.name,
+        x: [(arm.complexity.macs + shift) / 1e6],
+        y: [arm.numbers.mAP50.value],
+        error_y: { ...errorBars([arm.numbers.mAP50]), color: colour },
+        marker: { color: colour, symbol, size: 11 },
+        hovertemplate: `${arm.name}: ${(arm.complexity.macs / 1e6).toFixed(1)} M MACs, mAP@0.5 %{y:.4f}<extra></extra>`,
+      }
+    }),
+    layout: layout(`Accuracy against cost on ${split}`, {
+      xaxis: axis('MACs an image, millions (equal ones drawn side by side)', { rangemode: 'tozero' }),
+      yaxis: axis('mAP@0.5 (VOC, all-point)'),
+      legend: { orientation: 'v', x: 1.02, y: 1 },
+      ...(teacher && {
+        shapes: [verticalLine(teacher.complexity.macs / 2e6, NEUTRAL)],
+        annotations: [
+          {
+            x: teacher.complexity.macs / 2e6,
+            y: 1,
+            yref: 'paper',
+            yanchor: 'bottom',
+            text: '50 % of the teacher',
+            showarrow: false,
+            font: { size: 11, color: NEUTRAL },
+          },
+        ],
+      }),
+    }),
+  }
+}
+
+/** AP at IoU 0.5 of every class and arm. */
+export function perClassFigure(arms: readonly ArmSummary[], { split = 'validation' }: Options = {}): Figure {
+  const shown = measuredOn(arms, split)
+  return {
+    data: shown.map((arm) => {
+      const { colour, symbol } = styleOf(arm)
+      return {
+        type: 'scatter',
+        mode: 'markers',
+        name: arm.name,
+        x: arm.numbers.perClass.map(({ name, truths }) => `${name}<br>(${truths})`),
+        y: arm.numbers.perClass.map(({ ap }) => ap),
+        marker: { color: colour, symbol, size: 9, line: { color: '#ffffff', width: 1 } },
+        hovertemplate: `${arm.name}, %{x}: %{y:.3f}<extra></extra>`,
+      }
+    }),
+    layout: layout(`AP by class on ${split}`, {
+      xaxis: axis('class (objects)'),
+      yaxis: axis('AP at IoU 0.5', { rangemode: 'tozero' }),
+      legend: { orientation: 'v', x: 1.02, y: 1 },
+    }),
+  }
+}
+
+/** Names from top to bottom. */
+function namesAxis(rows: readonly { readonly name: string }[]): Record<string, unknown> {
+  return axis('', {
+    type: 'category',
+    categoryorder: 'array',
+    categoryarray: rows.map(({ name }) => name).reverse(),
+    range: [-0.6, rows.length - 0.4],
+  })
+}
+
+function verticalLine(x: number, color: string): Record<string, unknown> {
+  return { type: 'line', yref: 'paper', y0: 0, y1: 1, x0: x, x1: x, line: { color, width: 1.5, dash: 'dot' } }
+}

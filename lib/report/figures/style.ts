@@ -1,0 +1,100 @@
+/** What all figures share: the form in which Plotly takes them, colours, fonts. */
+import type { Arm } from '../../study'
+
+/** A Plotly figure as data; `showPlot` draws it in a notebook. */
+export interface Figure {
+  data: readonly Readonly<Record<string, unknown>>[]
+  layout: Readonly<Record<string, unknown>>
+}
+
+/** Okabe & Ito's colours, which people with any form of colour blindness tell apart. */
+const COLOURS = {
+  black: '#1b1f24',
+  grey: '#8a929c',
+  blue: '#0072B2',
+  orange: '#E69F00',
+  green: '#009E73',
+  purple: '#CC79A7',
+  sky: '#56B4E9',
+  vermilion: '#D55E00',
+} as const
+
+export const NEUTRAL = COLOURS.grey
+export const ACCENT = COLOURS.blue
+
+const METHOD_COLOURS: { readonly [name: string]: string } = {
+  'output-kd': COLOURS.orange,
+  'class-kd': COLOURS.sky,
+  'masked-class-kd': COLOURS.green,
+  'objectness-mse': COLOURS.vermilion,
+  'feature-mse': COLOURS.purple,
+}
+
+const ROLE_STYLES = {
+  teacher: { colour: COLOURS.black, symbol: 'diamond' },
+  student: { colour: COLOURS.grey, symbol: 'square' },
+  control: { colour: COLOURS.blue, symbol: 'square' },
+  method: { colour: COLOURS.green, symbol: 'circle' },
+} as const
+
+/** An arm's colour and marker, the same in every figure. */
+export function styleOf(arm: { readonly role: Arm['role']; readonly name: string }): {
+  colour: string
+  symbol: string
+} {
+  const { colour, symbol } = ROLE_STYLES[arm.role]
+  return { colour: METHOD_COLOURS[arm.name] ?? colour, symbol }
+}
+
+/** The colour of a method, or of the n-th of some other series. */
+export function colourOf(name: string, index = 0): string {
+  const series = [COLOURS.blue, COLOURS.vermilion, COLOURS.green, COLOURS.purple, COLOURS.orange, COLOURS.sky]
+  return METHOD_COLOURS[name] ?? series[index % series.length]!
+}
+
+/** A colour of six hexadecimal digits, made transparent. */
+export function translucent(colour: string, opacity: number): string {
+  const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16))
+  return `rgba(${red}, ${green}, ${blue}, ${opacity})`
+}
+
+export function axis(title: string, more: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+  return {
+    title: { text: title, standoff: 12 },
+    gridcolor: '#e6e9ed',
+    linecolor: '#b6bec8',
+    zerolinecolor: '#b6bec8',
+    ticks: 'outside',
+    tickcolor: '#b6bec8',
+    automargin: true,
+    ...more,
+  }
+}
+
+export function layout(title: string, more: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+  return {
+    title: { text: title, x: 0, xref: 'paper', xanchor: 'left', font: { size: 15 } },
+    font: { family: 'system-ui, "Segoe UI", Helvetica, Arial, sans-serif', size: 13, color: COLOURS.black },
+    paper_bgcolor: '#ffffff',
+    plot_bgcolor: '#ffffff',
+    height: 400,
+    margin: { l: 60, r: 20, t: 56, b: 56 },
+    hovermode: 'closest',
+    legend: { orientation: 'h', yanchor: 'bottom', y: 1, xanchor: 'right', x: 1 },
+    ...more,
+  }
+}
+
+/** Plotly's error bars of intervals, whose arms differ in length. */
+export function errorBars(
+  intervals: readonly { readonly value: number; readonly lower: number; readonly upper: number }[],
+): Record<string, unknown> {
+  return {
+    type: 'data',
+    symmetric: false,
+    array: intervals.map(({ value, upper }) => upper - value),
+    arrayminus: intervals.map(({ value, lower }) => value - lower),
+    thickness: 1.5,
+    width: 4,
+  }
+}

@@ -1,0 +1,125 @@
+/** Figures of trainings and of weights: losses over steps, gammas. */
+import type { LogRow } from '../log'
+import { axis, colourOf, type Figure, layout, NEUTRAL } from './style'
+
+export interface LoggedRun {
+  readonly name: string
+  readonly rows: readonly LogRow[]
+}
+
+/** Names in a log that are no terms of the loss. */
+const NOT_TERMS = new Set(['step', 'rate', 'imagesPerSecond', 'total', 'gradientNorm'])
+
+/** Terms of the loss over steps: weighted, distillation's with a dash. The first word of a name gives the colour. */
+export function lossFigure({ name, rows }: LoggedRun): Figure {
+  const terms = Object.keys(rows[0] ?? {}).filter((key) => !NOT_TERMS.has(key))
+  const truth = terms.filter((term) => !term.includes('/'))
+  return {
+    data: ['total', ...terms].map((term) => ({
+      type: 'scatter',
+      mode: 'lines',
+      name: term,
+      x: rows.map(({ step }) => step),
+      y: rows.map((row) => row[term]),
+      line: {
+        color:
+          term === 'total'
+            ? NEUTRAL
+            : colourOf('', truth.includes(term) ? truth.indexOf(term) : terms.indexOf(term)),
+        width: term === 'total' ? 2.5 : 1.5,
+        dash: term.includes('/') ? 'dash' : 'solid',
+      },
+    })),
+    layout: layout(`Loss terms of ${name}`, {
+      xaxis: axis('step'),
+      yaxis: axis('loss, weighted', { type: 'log', dtick: 'D2' }),
+      legend: { orientation: 'v', x: 1.02, y: 1 },
+    }),
+  }
+}
+
+/** Ground truth's and distillation's part of the loss over steps, one colour a run. */
+export function lossComparisonFigure(runs: readonly LoggedRun[]): Figure {
+  const part = (row: LogRow, distillation: boolean) =>
+    Object.entries(row).reduce(
+      (sum, [key, value]) => (!NOT_TERMS.has(key) && key.includes('/') === distillation ? sum + value : sum),
+      0,
+    )
+  const traces = runs.flatMap(({ name, rows }, index) =>
+    [false, true].flatMap((distillation) => {
+      const y = rows.map((row) => part(row, distillation))
+      if (!y.some((value) => value > 0)) return []
+      return [
+        {
+          type: 'scatter',
+          mode: 'lines',
+          name,
+          legendgroup: name,
+          showlegend: !distillation,
+          x: rows.map(({ step }) => step),
+          y,
+          line: { color: colourOf(name, index), width: 1.5 },
+          hovertemplate: `${name}: step %{x}, %{y:.3g}<extra></extra>`,
+          ...(distillation && { xaxis: 'x2', yaxis: 'y2' }),
+        },
+      ]
+    }),
+  )
+  return {
+    data: traces,
+    layout: layout('Training loss: ground truth (left), distillation weighted with λ (right)', {
+      grid: { rows: 1, columns: 2, pattern: 'independent', xgap: 0.14 },
+      xaxis: axis('step'),
+      yaxis: axis('ground-truth loss'),
+      xaxis2: axis('step'),
+      yaxis2: axis('distillation loss, weighted', { type: 'log', dtick: 'D2' }),
+      legend: { orientation: 'v', x: 1.02, y: 1 },
+    }),
+  }
+}
+
+/** How large the batch-norm scales are, for Network Slimming: one histogram a model. */
+export function gammaHistogramFigure(
+  models: readonly { readonly name: string; readonly values: ArrayLike<number> }[],
+  { threshold }: { readonly threshold?: number } = {},
+): Figure {
+  return {
+    data: models.map(({ name, values }, index) => ({
+      type: 'histogram',
+      name,
+      x: Array.from(values, Math.abs),
+      nbinsx: 80,
+      opacity: 0.65,
+      marker: { color: colourOf('', index) },
+    })),
+    layout: layout('Batch-norm scales of the prunable layers', {
+      barmode: 'overlay',
+      xaxis: axis('|γ|', { rangemode: 'tozero' }),
+      yaxis: axis('channels'),
+      ...(threshold !== undefined && {
+        shapes: [
+          {
+            type: 'line',
+            yref: 'paper',
+            y0: 0,
+            y1: 1,
+            x0: threshold,
+            x1: threshold,
+            line: { color: NEUTRAL, width: 1.5, dash: 'dot' },
+          },
+        ],
+        annotations: [
+          {
+            x: threshold,
+            y: 1,
+            yref: 'paper',
+            yanchor: 'bottom',
+            text: 'threshold',
+            showarrow: false,
+            font: { size: 11, color: NEUTRAL },
+          },
+        ],
+      }),
+    }),
+  }
+}

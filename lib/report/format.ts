@@ -1,0 +1,64 @@
+/** Numbers as the report writes them. */
+import type { Interval, PairedDifference } from '../study'
+
+const MINUS = '\u2212'
+
+/** An average precision: 0.731. */
+export function ap(value: number | null | undefined): string {
+  return value === undefined || value === null || !Number.isFinite(value) ? '–' : value.toFixed(3)
+}
+
+/** An average precision with its interval: 0.731 [0.720, 0.742]. */
+export function apInterval(value: Interval | undefined): string {
+  return value ? `${ap(value.value)} [${ap(value.lower)}, ${ap(value.upper)}]` : '–'
+}
+
+/** A difference in points (hundredths): +1.03. */
+export function points(difference: number): string {
+  const text = Math.abs(100 * difference).toFixed(2)
+  return text === '0.00' ? text : `${difference > 0 ? '+' : MINUS}${text}`
+}
+
+/** A difference with its interval, in points: +1.03 [−0.20, +2.21]. */
+export function pointsInterval(value: PairedDifference | undefined): string {
+  return value ? `${points(value.difference)} [${points(value.lower)}, ${points(value.upper)}]` : '–'
+}
+
+/** Three or four digits and a unit: 136.7 M, 8.453 G. */
+export function count(value: number): string {
+  for (const [unit, size] of [
+    ['T', 1e12],
+    ['G', 1e9],
+    ['M', 1e6],
+    ['k', 1e3],
+  ] as const) {
+    if (value >= size) return `${(value / size).toPrecision(4)} ${unit}`
+  }
+  return String(value)
+}
+
+export function percent(share: number | undefined): string {
+  return share === undefined ? '–' : `${(100 * share).toFixed(1)} %`
+}
+
+export function milliseconds(seconds: number | undefined): string {
+  return seconds === undefined ? '–' : (1000 * seconds).toPrecision(3)
+}
+
+/** 42 s, 3 min 5 s, 2 h 4 min. */
+export function duration(seconds: number): string {
+  const whole = Math.round(seconds)
+  if (whole < 60) return `${whole} s`
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`
+  return `${Math.floor(whole / 3600)} h ${Math.round((whole % 3600) / 60)} min`
+}
+
+/** Two or three significant digits, for weights and ratios. */
+export function significant(value: number): string {
+  return value === 0 ? '0' : Number(value.toPrecision(3)).toString().replace('-', MINUS)
+}
+
+/** First twelve letters of a hash: enough to find it. */
+export function short(hash: string): string {
+  return hash.slice(0, 12)
+}

@@ -1,0 +1,349 @@
+/** The study in numbers: everything that the report says follows from this, and this from the trials alone. */
+import {
+  type Arm,
+  type ArmRun,
+  armDifference,
+  type BootstrapOptions,
+  type Interval,
+  imagesNeeded,
+  interval,
+  type Metrics,
+  measured,
+  type PairedDifference,
+  type Profile,
+  type Resolution,
+  readTables,
+  SELECTION_RULE,
+  type SeedTable,
+  type SelectionRow,
+  type Split,
+  selectStudent,
+  type TrialResult,
+} from '../study'
+
+/** A trial in which something of a method was varied. */
+export interface Ablation {
+  readonly method: string
+  /** lambda as a multiple of the method's own, or the threshold. */
+  readonly value: number
+  readonly trial: TrialResult
+}
+
+export interface ReportInput {
+  readonly profile: Profile
+  readonly data: { readonly name: string; readonly hash: string; readonly ownData: boolean }
+  /** In the order in which tables list them. */
+  readonly arms: readonly Arm[]
+  readonly ablations?: { readonly lambda: readonly Ablation[]; readonly threshold: readonly Ablation[] }
+  /** Trials that made the teacher and the student; none where they are shipped. */
+  readonly preparation?: readonly TrialResult[]
+  /** Default: the profile's. */
+  readonly bootstrap?: BootstrapOptions
+}
+
+/** An arm on a split; means over its seeds. */
+export interface SplitSummary {
+  readonly images: number
+  readonly seeds: readonly number[]
+  readonly mAP50: Interval
+  /** COCO's AP@[.5:.95]. */
+  readonly AP: number
+  readonly perClass: readonly { readonly name: string; readonly truths: number; readonly ap: number | null }[]
+  readonly secondsPerImage: number
+  /** mAP@0.5 of this arm minus that of the control, and of the teacher. */
+  readonly toControl: PairedDifference | undefined
+  readonly toTeacher: PairedDifference | undefined
+}
+
+/** What a distillation trial was weighted with. */
+export interface TermSummary {
+  readonly method: string
+  readonly lambda: number
+  /** Norm of the weighted distillation gradient over that of the ground truth's, at the start. */
+  readonly ratio: number
+  readonly cosine: number | null
+  readonly threshold: number | undefined
+}
+
+export interface ArmSummary {
+  readonly role: Arm['role']
+  readonly name: string
+  readonly complexity: Metrics['complexity']
+  /** MACs over the teacher's. */
+  readonly macsShare: number | undefined
+  /** Of the first seed. */
+  readonly terms: readonly TermSummary[]
+  readonly validation: SplitSummary | undefined
+  readonly test: SplitSummary | undefined
+}
+
+/** One setting of an ablation, or the method's own. */
+export interface AblationSummary {
+  readonly method: string
+  readonly value: number
+  readonly own: boolean
+  readonly seed: number
+  readonly term: TermSummary
+  readonly mAP50: Interval
+  readonly AP: number
+  /** Against the control of the same seed. */
+  readonly toControl: PairedDifference | undefined
+}
+
+/** A trial with the interval of its own mAP@0.5 and the place it has in the study. */
+export interface TrialSummary {
+  readonly arm: string
+  readonly role: Arm['role'] | 'preparation' | 'ablation'
+  readonly seed: number | undefined
+  readonly mAP50: Interval | undefined
+  readonly trial: TrialResult
+}
+
+export interface SelectionSummary {
+  readonly rule: string
+  readonly reason: string
+  readonly table: readonly SelectionRow[]
+  readonly chosen: { readonly name: string; readonly seed: number; readonly weights: string } | undefined
+}
+
+export interface StudySummary {
+  readonly profile: Profile
+  readonly data: ReportInput['data']
+  readonly bootstrap: Required<BootstrapOptions>
+  readonly arms: readonly ArmSummary[]
+  readonly lambda: readonly AblationSummary[]
+  readonly threshold: readonly AblationSummary[]
+  readonly selection: SelectionSummary | undefined
+  /** Of method - control: which difference this study could show, and what one point would take. */
+  readonly resolution: (Resolution & { readonly method: string; readonly split: Split }) | undefined
+  readonly trials: readonly TrialSummary[]
+}
+
+/** Computes the study's numbers. Seconds: a bootstrap of about half a second a trial and split with 1500 images. */
+export function summariseStudy(input: ReportInput): StudySummary {
+  const { profile, data, arms, ablations, preparation = [] } = input
+  const bootstrap = { ...profile.bootstrap, seed: 0, ...input.bootstrap }
+  const varied = ablationArms(ablations, 'lambda').concat(ablationArms(ablations, 'threshold'))
+  const tables = {
+    validation: readTables([...arms, ...varied.map(({ arm }) => arm)], 'validation'),
+    test: readTables(arms, 'test'),
+  }
+  const teacher = arms.find(({ role }) => role === 'teacher')
+  const control = arms.find(({ role }) => role === 'control')
+  const compare = (arm: Arm, other: Arm | undefined, split: Split) => {
+    const [own, reference] = [tables[split].get(arm), other && tables[split].get(other)]
+    if (!own || !other || !reference || arm === other) return undefined
+    return armDifference([arm, own], [other, reference], bootstrap)
+  }
+  const splitSummary = (arm: Arm, split: Split): SplitSummary | undefined => {
+    const own = tables[split].get(arm)
+    if (!own) return undefined
+    const trials = arm.runs.flatMap((run) => measured(run, split) ?? [])
+    const evaluations = trials.map(({ metrics }) => metrics.evaluation)
+    return {
+      images: evaluations[0]!.images,
+      seeds: own.map(({ seed }) => seed),
+      mAP50: interval(
+        own.map(({ table }) => table),
+        bootstrap,
+      ),
+      AP: mean(evaluations.map(({ coco }) => coco.AP ?? Number.NaN)),
+      perClass: evaluations[0]!.perClass.map(({ name, truths }, label) => ({
+        name,
+        truths,
+        ap: meanOrNull(evaluations.map(({ perClass }) => perClass[label]?.ap ?? null)),
+      })),
+      secondsPerImage: mean(evaluations.map(({ secondsPerImage }) => secondsPerImage)),
+      toControl: arm.role === 'teacher' ? undefined : compare(arm, control, split),
+      toTeacher: compare(arm, teacher, split),
+    }
+  }
+  const teacherMacs = teacher && firstTrial(teacher).metrics.complexity.macs
+  const summaries = arms.map((arm): ArmSummary => {
+    const { metrics } = firstTrial(arm)
+    return {
+      role: arm.role,
+      name: arm.name,
+      complexity: metrics.complexity,
+      macsShare: teacherMacs && metrics.complexity.macs / teacherMacs,
+      terms: arm.runs[0]?.training ? termsOf(arm.runs[0].training) : [],
+      validation: splitSummary(arm, 'validation'),
+      test: splitSummary(arm, 'test'),
+    }
+  })
+  const ablationSummaries = (kind: 'lambda' | 'threshold') => {
+    const points = varied.filter((point) => point.kind === kind)
+    const own = [...new Set(points.map(({ method }) => method))].flatMap((method) =>
+      ownSettings(arms, method, points[0]!.run.seed, kind),
+    )
+    return [...own, ...points]
+      .map(({ arm, run, method, value, own }): AblationSummary => {
+        const trial = run.training!
+        // The arm of a method has further seeds; the ablation has one.
+        const single: Arm = own ? { ...arm, runs: [run] } : arm
+        const table = tables.validation.get(arm)!.filter(({ seed }) => seed === run.seed)
+        const reference = control && tables.validation.get(control)
+        return {
+          method,
+          value,
+          own,
+          seed: run.seed,
+          term: termsOf(trial).find((term) => term.method === method)!,
+          mAP50: interval(
+            table.map((entry) => entry.table),
+            bootstrap,
+          ),
+          AP: trial.metrics.evaluation.coco.AP ?? Number.NaN,
+          toControl: control && reference && armDifference([single, table], [control, reference], bootstrap),
+        }
+      })
+      .sort((a, b) => a.method.localeCompare(b.method) || a.value - b.value)
+  }
+  return {
+    profile,
+    data,
+    bootstrap,
+    arms: summaries,
+    lambda: ablationSummaries('lambda'),
+    threshold: ablationSummaries('threshold'),
+    selection: selection(arms, tables.validation, bootstrap),
+    resolution: resolution(arms, control, tables, bootstrap),
+    trials: [
+      ...preparation.map(
+        (trial): TrialSummary => ({
+          arm: trial.config.kind,
+          role: 'preparation',
+          seed: 'training' in trial.config ? trial.config.training.seed : undefined,
+          mAP50: undefined,
+          trial,
+        }),
+      ),
+      ...arms.flatMap((arm) => trialSummaries(arm, arm.role, tables, bootstrap)),
+      ...varied.flatMap(({ arm }) => trialSummaries(arm, 'ablation', tables, bootstrap)),
+    ],
+  }
+}
+
+interface VariedArm {
+  readonly kind: 'lambda' | 'threshold'
+  readonly method: string
+  readonly value: number
+  readonly own: boolean
+  readonly arm: Arm
+  readonly run: ArmRun
+}
+
+function ablationArms(ablations: ReportInput['ablations'], kind: 'lambda' | 'threshold'): VariedArm[] {
+  return (ablations?.[kind] ?? []).map(({ method, value, trial }) => {
+    if (!('training' in trial.config)) {
+      throw new Error(
+        `${trial.folder}: expected a distillation trial in an ablation, found ${trial.config.kind}`,
+      )
+    }
+    const name = kind === 'lambda' ? `${method}, lambda × ${value}` : `${method}, threshold ${value}`
+    const run: ArmRun = { seed: trial.config.training.seed, training: trial }
+    return { kind, method, value, own: false, run, arm: { role: 'method', name, runs: [run] } }
+  })
+}
+
+/** The method's own setting as a point of its ablation, by the same seed. */
+function ownSettings(
+  arms: readonly Arm[],
+  method: string,
+  seed: number,
+  kind: 'lambda' | 'threshold',
+): VariedArm[] {
+  return arms.flatMap((arm): VariedArm[] => {
+    const run = arm.runs.find((candidate) => candidate.seed === seed)
+    const config = run?.training?.config
+    if (!run || config?.kind !== 'distill' || config.terms.length !== 1 || config.terms[0]!.method !== method)
+      return []
+    const value = kind === 'lambda' ? 1 : config.terms[0]!.threshold
+    return value === undefined ? [] : [{ kind, method, value, own: true, arm, run }]
+  })
+}
+
+/** Weights of a distillation trial's terms; none of other trials. */
+export function termsOf({ config, metrics }: TrialResult): TermSummary[] {
+  if (config.kind !== 'distill') return []
+  return (metrics.gradients ?? []).map(({ method, lambda, ratio, cosine }) => {
+    const threshold = config.terms.find((term) => term.method === method)?.threshold
+    return { method, lambda, ratio, cosine, threshold }
+  })
+}
+
+type Tables = { readonly [split in Split]: ReadonlyMap<Arm, readonly SeedTable[]> }
+
+function selection(
+  arms: readonly Arm[],
+  tables: Tables['validation'],
+  bootstrap: BootstrapOptions,
+): SelectionSummary | undefined {
+  const result = selectStudent(arms, tables, bootstrap)
+  if (!result) return undefined
+  const { chosen, reason, table } = result
+  const run = chosen?.candidate.arm.runs.find(({ seed }) => seed === chosen.seed)
+  const weights = run && measured(run, 'validation')?.metrics.weights
+  return {
+    rule: SELECTION_RULE,
+    reason,
+    table,
+    chosen: chosen && weights ? { name: chosen.candidate.name, seed: chosen.seed, weights } : undefined,
+  }
+}
+
+/** From the first method and the control, on the split whose numbers lead the report. */
+function resolution(
+  arms: readonly Arm[],
+  control: Arm | undefined,
+  tables: Tables,
+  bootstrap: BootstrapOptions,
+): StudySummary['resolution'] {
+  const method = arms.find(({ role }) => role === 'method')
+  if (!method || !control) return undefined
+  const split: Split = tables.test.has(method) && tables.test.has(control) ? 'test' : 'validation'
+  const [own, reference] = [tables[split].get(method), tables[split].get(control)]
+  const pairs = own?.flatMap(({ seed, table }) => {
+    const other = reference?.find((candidate) => candidate.seed === seed)
+    return other ? [{ table, other: other.table }] : []
+  })
+  if (!pairs?.length) return undefined
+  const needed = imagesNeeded(
+    pairs.map(({ table }) => table),
+    pairs.map(({ other }) => other),
+    bootstrap,
+  )
+  return { ...needed, method: method.name, split }
+}
+
+function trialSummaries(
+  arm: Arm,
+  role: TrialSummary['role'],
+  tables: Tables,
+  bootstrap: BootstrapOptions,
+): TrialSummary[] {
+  return arm.runs.flatMap((run) =>
+    (['validation', 'test'] as const).flatMap((split): TrialSummary[] => {
+      const trial = measured(run, split)
+      const table = tables[split].get(arm)?.find(({ seed }) => seed === run.seed)?.table
+      if (!trial || !table) return []
+      return [{ arm: arm.name, role, seed: run.seed, mAP50: interval([table], bootstrap), trial }]
+    }),
+  )
+}
+
+function firstTrial(arm: Arm): TrialResult {
+  const [run] = arm.runs
+  const trial = run?.training ?? run?.validation ?? run?.test
+  if (!trial) throw new Error(`arm ${arm.name}: expected at least one trial, found none`)
+  return trial
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}
+
+function meanOrNull(values: readonly (number | null)[]): number | null {
+  const defined = values.filter((value): value is number => value !== null)
+  return defined.length === 0 ? null : mean(defined)
+}
