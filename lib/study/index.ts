@@ -16,8 +16,8 @@ export {
   trialHash,
   trialSchema,
 } from './config'
-export { type EvaluationMetrics, type Metrics, metricsSchema } from './metrics'
 export { methodOf, withTerms } from './method'
+export { type EvaluationMetrics, type Metrics, metricsSchema } from './metrics'
 export { describeRef, loadModel, shippedRef } from './models'
 export { type AblationPoint, namedTrials, type Plan, planStudy, refTo, testTrial } from './plan'
 export { loadProfile, type Profile, profileNames, type Term } from './profile'

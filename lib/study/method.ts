@@ -16,6 +16,7 @@ export function methodOf(plan: Plan, name: MethodName): { term: Term; trials: re
 
 /** The same distillation trial with other terms: another lambda, a schedule, several methods at once. */
 export function withTerms(trial: TrialConfig, ...terms: Term[]): TrialConfig {
-  if (trial.kind !== 'distill') throw new Error(`withTerms: expected a distillation trial, found ${trial.kind}`)
+  if (trial.kind !== 'distill')
+    throw new Error(`withTerms: expected a distillation trial, found ${trial.kind}`)
   return { ...trial, terms }
 }

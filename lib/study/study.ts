@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Dataset } from '../data'
+import { deviceInfo, supportsPrecision } from '../engine'
 import type { TrialConfig } from './config'
 import { type Plan, planStudy } from './plan'
 import { loadProfile, type Profile } from './profile'
@@ -78,13 +78,9 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
   }
 }
 
-/** bfloat16 where the processor computes with it, else float32. */
+/** bfloat16 where a CPU computes with it; float32 on other CPUs, and on GPUs, which have TF32 for it. */
 function automaticPrecision(): 'float32' | 'bfloat16' {
-  try {
-    return /\b(amx_bf16|avx512_bf16)\b/.test(readFileSync('/proc/cpuinfo', 'utf8')) ? 'bfloat16' : 'float32'
-  } catch {
-    return 'float32'
-  }
+  return deviceInfo().device === 'CPU' && supportsPrecision('bfloat16') === true ? 'bfloat16' : 'float32'
 }
 
 function reduced(profile: Profile, { steps, batch, images }: NonNullable<StudySettings['reduce']>): Profile {

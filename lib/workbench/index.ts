@@ -14,4 +14,5 @@ export {
 } from './display'
 export { InterruptedError, interrupted, interruptSignal, throwIfInterrupted } from './interrupt'
 export { type ProgressBar, showProgress } from './progress'
-export { describeTrial, openStudy, runTrials } from './study'
+export { describeTrial, openStudy, prepareModels, runTrials } from './study'
+export { agree, verify } from './verify'

@@ -98,6 +98,17 @@ export async function runTrials(study: Study, trials: readonly TrialConfig[]): P
   })
 }
 
+/**
+ * The teacher and the student that everything starts from, measured on validation. Where they are not shipped, the trials
+ * that make them run first, each after the one that it starts from.
+ */
+export async function prepareModels(study: Study): Promise<{ teacher: TrialResult; student: TrialResult }> {
+  const { preparation, baselines } = study.plan
+  for (const trial of preparation) await runTrials(study, [trial])
+  const [teacher, student] = await runTrials(study, [baselines.teacher, baselines.student])
+  return { teacher: teacher!, student: student! }
+}
+
 /** What a trial is, in a few words. */
 export function describeTrial(trial: TrialConfig): string {
   const seed = 'training' in trial ? `, seed ${trial.training.seed}` : ''

@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
-import { checkConvolution, hardware } from '../hardware'
+import { deviceInfo } from '../../engine'
+import { checkConvolution } from '../convolution-check'
 import { packageVersion, pythonProgram, root } from '../project'
 
 const PACKAGES = [
@@ -14,7 +15,7 @@ const PACKAGES = [
   'typescript',
 ]
 /** float32 over a sum of 45 products; TensorFloat-32 on a GPU keeps 10 bits. */
-const TOLERANCE = { cpu: 1e-5, cuda: 2e-3 }
+const TOLERANCE = { CPU: 1e-5, GPU: 2e-3 }
 
 /** `doctor`: says what everything runs on and checks that it works. */
 export function doctorCommand(): Command {
@@ -33,10 +34,11 @@ function line(name: string, value: string): void {
 }
 
 function reportEngine(): string[] {
-  const { tensorflow, device, name, threads } = hardware()
+  const { tensorflow, device, name, instructionSets, threads } = deviceInfo()
   const { gflops, error } = checkConvolution()
   line('TensorFlow', tensorflow)
-  line('device', `${device}: ${name}`)
+  line('device', device === 'GPU' ? `CUDA: ${name}` : `CPU: ${name}`)
+  if (device === 'CPU') line('instruction sets', instructionSets.join(' '))
   line('threads', String(threads))
   line('3x3 convolution', `${gflops.toFixed(0)} GFLOP/s in float32`)
   line('against plain loops', `largest relative difference ${error.toExponential(1)}`)

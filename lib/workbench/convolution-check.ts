@@ -1,55 +1,5 @@
-import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import { cpus } from 'node:os'
+/** Whether convolutions are right on this device, and how fast they are. */
 import { tf } from '../engine'
-import { nativeBackend } from '../engine/native'
-
-export interface Hardware {
-  /** Version of the native library. */
-  tensorflow: string
-  device: 'cpu' | 'cuda'
-  /** Name of the GPU, or of the CPU with the instruction sets that oneDNN uses. */
-  name: string
-  threads: number
-}
-
-const INSTRUCTION_SETS = [
-  'avx2',
-  'avx512f',
-  'avx512_bf16',
-  'avx512_fp16',
-  'amx_bf16',
-  'amx_int8',
-  'asimd',
-  'sve',
-  'bf16',
-]
-
-/** What the tensors run on. */
-export function hardware(): Hardware {
-  const { binding } = nativeBackend()
-  const isCuda = binding.isUsingGpuDevice()
-  return {
-    tensorflow: binding.TF_Version,
-    device: isCuda ? 'cuda' : 'cpu',
-    name: isCuda ? gpuName() : cpuName(),
-    threads: cpus().length,
-  }
-}
-
-function gpuName(): string {
-  const { stdout } = spawnSync('nvidia-smi', ['--query-gpu=name', '--format=csv,noheader'], {
-    encoding: 'utf8',
-  })
-  return stdout?.trim().split('\n').join(', ') || 'NVIDIA GPU'
-}
-
-function cpuName(): string {
-  const info = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : ''
-  const flags = new Set(/^(?:flags|Features)\s*:(.*)$/m.exec(info)?.[1]?.trim().split(/\s+/))
-  const sets = INSTRUCTION_SETS.filter((name) => flags.has(name))
-  return `${cpus()[0]?.model ?? 'CPU'} (${sets.join(' ')})`
-}
 
 export interface ConvolutionCheck {
   gflops: number
