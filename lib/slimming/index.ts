@@ -10,3 +10,13 @@ export {
   pruningTargetSchema,
 } from './plan'
 export { prune } from './prune'
+export {
+  accuracyByRatio,
+  type Evaluate,
+  type LayerPoint,
+  type ScanOptions,
+  type ScanPoint,
+  sensitivityScan,
+} from './scan'
+export { type GammaHistogram, type GammaHistogramOptions, gammaHistogram, sparsityStrength } from './sparsity'
+export { type PrunedStructure, readStructure, writeStructure } from './structure'

@@ -1,0 +1,107 @@
+/** What pruning costs, measured: accuracy against the ratio of channels, and layer by layer. */
+import { complexity, type DetectorConfig, type Weights } from '../detector'
+import { type PruningPlan, type PruningRules, planOfCounts, planPruning, scoreGroups } from './plan'
+import { prune } from './prune'
+
+/** Measures a network, for example its mAP over validation images. */
+export type Evaluate = (config: DetectorConfig, weights: Weights) => Promise<number>
+
+export interface ScanOptions {
+  /** Shares of channels to take away. */
+  readonly ratios?: readonly number[]
+  readonly signal?: AbortSignal
+  readonly onProgress?: (done: number, total: number) => void
+}
+
+/** One pruned network without fine-tuning. */
+export interface ScanPoint {
+  readonly ratio: number
+  readonly macs: number
+  readonly parameters: number
+  /** What `evaluate` gave. */
+  readonly score: number
+}
+
+export interface LayerPoint extends ScanPoint {
+  readonly group: string
+  /** Channels that stay of those there were. */
+  readonly kept: number
+  readonly channels: number
+}
+
+const RATIOS = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+const LAYER_RATIOS = [0.25, 0.5, 0.75]
+
+/**
+ * Prunes the whole backbone by one threshold at every ratio and measures what is left, without fine-tuning.
+ *
+ * @param options the rules of `planPruning`; cap is 1 unless given, so that ratio 0 is the unpruned network
+ */
+export async function accuracyByRatio(
+  config: DetectorConfig,
+  weights: Weights,
+  evaluate: Evaluate,
+  options: ScanOptions & Partial<PruningRules> = {},
+): Promise<readonly ScanPoint[]> {
+  const { ratios = RATIOS, signal, onProgress, ...rules } = options
+  const plans = ratios.map((ratio) => ({
+    ratio,
+    plan: planPruning(config, weights, { cap: 1, ...rules, ratio }),
+  }))
+  return measure(config, weights, evaluate, plans, { signal, onProgress })
+}
+
+/**
+ * Prunes one mask group at a time, the least |gamma| first, and leaves all others whole. A group whose score falls
+ * early is one that a global threshold should be kept from emptying.
+ *
+ * @param options.groups names from `maskGroups`; all unless given
+ * @param options.shared importance of shared channels, as in `planPruning`
+ */
+export async function sensitivityScan(
+  config: DetectorConfig,
+  weights: Weights,
+  evaluate: Evaluate,
+  options: ScanOptions & { readonly groups?: readonly string[]; readonly shared?: 'union' | 'mean' } = {},
+): Promise<readonly LayerPoint[]> {
+  const { ratios = LAYER_RATIOS, groups: names, shared = 'union', signal, onProgress } = options
+  const groups = scoreGroups(config, weights, shared)
+  const unknown = names?.find((name) => !groups.some((group) => group.name === name))
+  if (unknown !== undefined) {
+    throw new Error(
+      `sensitivity scan: expected names among ${groups.map(({ name }) => name).join(', ')}, found "${unknown}"`,
+    )
+  }
+  const wrong = ratios.find((ratio) => !(ratio >= 0 && ratio < 1))
+  if (wrong !== undefined) throw new Error(`sensitivity scan: expected ratios in [0, 1), found ${wrong}`)
+  const plans = groups
+    .filter(({ name }) => names?.includes(name) ?? true)
+    .flatMap(({ name: group, channels, scores }) =>
+      ratios.map((ratio) => {
+        const kept = Math.max(1, channels - Math.floor(ratio * channels))
+        const threshold = [...scores].sort((a, b) => b - a)[kept - 1]!
+        const plan = planOfCounts(config, groups, new Map([[group, kept]]), threshold)
+        return { group, ratio, kept, channels, plan }
+      }),
+    )
+  return measure(config, weights, evaluate, plans, { signal, onProgress })
+}
+
+/** One after the other, since every evaluation wants the whole machine. */
+async function measure<P extends { readonly ratio: number; readonly plan: PruningPlan }>(
+  config: DetectorConfig,
+  weights: Weights,
+  evaluate: Evaluate,
+  plans: readonly P[],
+  { signal, onProgress }: Pick<ScanOptions, 'signal' | 'onProgress'>,
+): Promise<readonly (Omit<P, 'plan'> & ScanPoint)[]> {
+  const points: (Omit<P, 'plan'> & ScanPoint)[] = []
+  for (const { plan, ...point } of plans) {
+    signal?.throwIfAborted()
+    const pruned = prune(config, weights, plan)
+    const { macs, parameters } = complexity(pruned.config)
+    points.push({ ...point, macs, parameters, score: await evaluate(pruned.config, pruned.weights) })
+    onProgress?.(points.length, plans.length)
+  }
+  return points
+}

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { Detector } from '../../lib/detector'
+import { planPruning, prune, readStructure, writeStructure } from '../../lib/slimming'
+import { oracleCases } from './support'
+
+const folder = mkdtempSync(join(tmpdir(), 'structure-'))
+after(() => rmSync(folder, { recursive: true }))
+
+const { config, weights, options } = oracleCases()[0]!
+const plan = planPruning(config, weights, options)
+
+test('a pruned structure that was written and read prunes to the same network', () => {
+  const path = join(folder, 'student.json')
+  const provenance = { parent: 'sparse', note: 'a list [\n1,\n  2]' }
+  writeStructure(path, { detector: config, plan, provenance })
+  assert.deepEqual(readdirSync(folder), ['student.json'])
+  assert.match(readFileSync(path, 'utf8'), /^ {4}"stem": \[0, 1, 2, 3, 4, 5\],$/m)
+  const structure = readStructure(path)
+  assert.deepEqual(structure, { detector: config, plan, provenance })
+  const pruned = prune(structure.detector, weights, structure.plan)
+  assert.deepEqual(pruned, prune(config, weights, plan))
+  new Detector(pruned.config, pruned.weights).dispose()
+})
+
+test('a malformed structure is refused with file, key, what was expected and what was found', () => {
+  const path = join(folder, 'broken.json')
+  type Document = { [key: string]: unknown; kept: { [group: string]: number[] }; widths: { mid: number[] } }
+  const refused = (change: (document: Document) => void, expected: RegExp) => {
+    writeStructure(path, { detector: config, plan, provenance: {} })
+    const document: Document = JSON.parse(readFileSync(path, 'utf8'))
+    change(document)
+    writeFileSync(path, JSON.stringify(document))
+    assert.throws(() => readStructure(path), expected)
+  }
+  refused((d) => delete d.kept.stem, /broken\.json.*"kept\.stem": expected a list of channels, found none/)
+  refused((d) => d.kept['stage1/down']!.push(8), /"kept\.stage1\/down\.8": .* below 8, found 8/)
+  refused((d) => d.kept.stem!.reverse(), /"kept\.stem\.1": expected ascending .* found 4/)
+  refused((d) => d.kept.stem!.push(5), /"kept\.stem\.6": expected ascending .* found 5/)
+  refused((d) => d.kept.stem!.splice(0), /"kept\.stem": Array must contain at least 1/)
+  refused((d) => {
+    d.kept.other = [0]
+  }, /"kept\.other": the architecture has no such group/)
+  refused(
+    (d) => d.widths.mid.reverse(),
+    /"widths\.mid": expected \[2,4,4,6,4,2,6\], .* found \[6,2,4,6,4,4,2\]/,
+  )
+  refused((d) => {
+    d.format = 'structure/2'
+  }, /"format": .*pruned-structure\/1/)
+  refused((d) => {
+    d.more = 1
+  }, /Unrecognized key\(s\) in object: 'more'/)
+  writeFileSync(path, '{')
+  assert.throws(() => readStructure(path), /broken\.json: not a pruned structure: .* expected JSON/)
+})
