@@ -115,6 +115,15 @@ export function planOfCounts(
   return { kept: Object.fromEntries(kept), threshold, widths, config: { ...config, backbone: widths } }
 }
 
+function checked<T>(schema: z.ZodType<T, z.ZodTypeDef, unknown>, options: unknown): T {
+  const parsed = schema.safeParse(options)
+  if (parsed.success) return parsed.data
+  const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
+  throw new Error(
+    `pruning options: ${problems.join('; ').replace(/^: /, '')}; found ${JSON.stringify(options)}`,
+  )
+}
+
 /**
  * Chooses the channels that stay by one threshold over the whole backbone (Liu et al. 2017, "Learning Efficient
  * Convolutional Networks through Network Slimming", section 3.4): a channel stays when its |gamma| is at least the
@@ -131,12 +140,13 @@ export function planOfCounts(
 export function planPruning(config: DetectorConfig, gammas: Gammas, options: PruningOptions): PruningPlan {
   const { threshold, ratio, budget, ...rest }: Partial<Record<'threshold' | 'ratio' | 'budget', unknown>> =
     options
-  const rules = pruningRulesSchema.parse(rest)
-  const target = pruningTargetSchema.parse(
-    Object.fromEntries(
-      Object.entries({ threshold, ratio, budget }).filter(([, value]) => value !== undefined),
-    ),
-  )
+  const rules = checked(pruningRulesSchema, rest)
+  const given = Object.entries({ threshold, ratio, budget }).filter(([, value]) => value !== undefined)
+  if (given.length !== 1) {
+    const found = given.map(([key]) => key).join(' and ') || 'none'
+    throw new Error(`pruning options: expected one of threshold, ratio and budget, found ${found}`)
+  }
+  const target = checked(pruningTargetSchema, Object.fromEntries(given))
   const groups = scoreGroups(config, gammas, rules.shared)
   const scores = groups.flatMap((group) => [...group.scores]).sort((a, b) => a - b)
   const above = 2 * (scores.at(-1) || 1)
