@@ -23,6 +23,9 @@ export const DECODE_DEFAULTS: DecodeOptions = {
   limit: 100,
 }
 
+/** What decoding needs to know of a detector. */
+export type DecodeConfig = Pick<DetectorConfig, 'anchors' | 'classes' | 'scaleXY'>
+
 /** No box is larger than e^16 anchors, so that coordinates stay finite whatever the logits. */
 const LARGEST_LOG_SIZE = 16
 
@@ -41,7 +44,7 @@ export interface Decoded {
  *
  * @param logits [n, h, w, anchors * (5 + classes)]
  */
-export function decodeScale(logits: tf.Tensor4D, scale: number, config: DetectorConfig): Decoded {
+export function decodeScale(logits: tf.Tensor4D, scale: number, config: DecodeConfig): Decoded {
   const [n, h, w] = logits.shape
   const anchors = config.anchors[scale]!
   const stride = STRIDES[scale]!
@@ -83,7 +86,7 @@ export interface DetectionTensors {
  */
 export function detect(
   outputs: readonly tf.Tensor4D[],
-  config: DetectorConfig,
+  config: DecodeConfig,
   options: Partial<DecodeOptions> = {},
 ): DetectionTensors {
   const { objectness, perScale, classProbability, iou, limit } = { ...DECODE_DEFAULTS, ...options }

@@ -5,7 +5,8 @@ import { network } from './network'
 import type { Operations } from './operations'
 import type { DetectorConfig, DetectorOutput } from './types'
 
-const EPSILON = 1e-5
+/** Batch norm's epsilon. */
+export const BATCH_NORM_EPSILON = 1e-5
 /** Share of the running statistics that stays at every step. */
 const MOMENTUM = 0.9
 /** LeakyReLU: x above 0, SLOPE * x below. */
@@ -178,7 +179,7 @@ export class Detector {
         running.assign(tf.add(tf.mul(running, MOMENTUM), tf.mul(value, 1 - MOMENTUM)))
       }
       const y = batchNormTraining(x, this.vector(`${layer}/gamma`), this.vector(`${layer}/beta`), {
-        epsilon: EPSILON,
+        epsilon: BATCH_NORM_EPSILON,
         onStatistics: (mean, variance) => {
           if (!updateStatistics) return
           update('mean', mean)
@@ -198,7 +199,7 @@ export class Detector {
   /** Batch norm with fixed statistics is a scale and a shift: the scale goes into the kernel, the shift is a bias. */
   private inferenceOperations(): Operations<tf.Tensor4D> {
     const folded = (layer: string, kernelShape: readonly number[]) => {
-      const deviation = tf.sqrt(tf.add(this.vector(`${layer}/variance`), EPSILON))
+      const deviation = tf.sqrt(tf.add(this.vector(`${layer}/variance`), BATCH_NORM_EPSILON))
       const scale = tf.div(this.vector(`${layer}/gamma`), deviation)
       const shift = tf.sub(
         this.vector(`${layer}/beta`),

@@ -1,4 +1,5 @@
 export * from './complexity'
+export * from './darknet'
 export * from './decode'
 export * from './detector'
 export { type Layer, layersOf } from './layers'

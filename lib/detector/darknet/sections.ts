@@ -1,0 +1,47 @@
+/** The surface of Darknet's cfg format: sections of key=value lines. */
+
+export interface Entry {
+  readonly value: string
+  readonly line: number
+}
+
+/** `[type]` and the lines below it. */
+export interface Section {
+  readonly type: string
+  readonly line: number
+  readonly entries: ReadonlyMap<string, Entry>
+}
+
+/**
+ * Splits a cfg text into its sections. As in Darknet, white space does not count, and lines that start with # or ; are
+ * comments.
+ *
+ * @param file stands in error messages
+ * @throws Error naming the line that is neither a section, an entry nor a comment, or gives a key twice
+ */
+export function parseSections(text: string, file: string): Section[] {
+  const sections: { type: string; line: number; entries: Map<string, Entry> }[] = []
+  text.split('\n').forEach((raw, index) => {
+    const line = index + 1
+    const content = raw.replace(/\s/g, '')
+    if (content === '' || content.startsWith('#') || content.startsWith(';')) return
+    const header = /^\[(\w+)\]$/.exec(content)
+    if (header) {
+      sections.push({ type: header[1]!, line, entries: new Map() })
+      return
+    }
+    const [, key, value] = /^([^=]+)=(.*)$/.exec(content) ?? []
+    const section = sections.at(-1)
+    if (!key || value === undefined || !section) {
+      throw new Error(`${file}:${line}: expected [section], then key=value lines, found "${raw.trim()}"`)
+    }
+    const earlier = section.entries.get(key)
+    if (earlier) {
+      throw new Error(
+        `${file}:${line}: [${section.type}] gives ${key} twice (first in line ${earlier.line}); keep one`,
+      )
+    }
+    section.entries.set(key, { value, line })
+  })
+  return sections
+}

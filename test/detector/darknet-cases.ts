@@ -1,0 +1,65 @@
+/** The networks that oracle/darknet.py runs through OpenCV, narrowed or in full. */
+import {
+  type ConvolutionWeights,
+  convolutionsOf,
+  type DarknetWeights,
+  encodeWeights,
+  parseCfg,
+  publishedDetector,
+  toDarknet,
+  yolov3Cfg,
+  yolov3SppCfg,
+  yolov3TinyCfg,
+} from '../../lib/detector'
+import { Lcg } from './lcg'
+import { drawnWeights, narrowDetector } from './support'
+
+export const NAMES = ['yolov3', 'yolov3-spp', 'yolov3-tiny', 'darknet21'] as const
+export type Name = (typeof NAMES)[number]
+
+const SEEDS = { yolov3: 11, 'yolov3-spp': 12, 'yolov3-tiny': 13, darknet21: 14 } as const
+
+/** Weights drawn in the order of the file; shrunken residual branches keep 23 of them from adding up. */
+function drawn(cfg: ReturnType<typeof parseCfg>, random: Lcg): DarknetWeights {
+  const convolutions = convolutionsOf(cfg).map(({ layer }): ConvolutionWeights => {
+    const { filters, in: inputs, size } = layer
+    const biases = random.uniform(filters, -0.2, 0.2)
+    const bound = Math.sqrt(6 / (inputs * size ** 2))
+    const kernel = () => random.uniform(filters * inputs * size ** 2, -bound, bound)
+    if (!layer.batchNormalize) return { biases, kernel: kernel() }
+    const scales = random.uniform(filters, 0.4, 0.8)
+    const means = random.uniform(filters, -0.1, 0.1)
+    const variances = random.uniform(filters, 0.5, 1.5)
+    return { biases, norm: { scales, means, variances }, kernel: kernel() }
+  })
+  return { version: [0, 2, 0], seen: 32013312n, convolutions }
+}
+
+export interface Files {
+  readonly cfg: string
+  readonly weights: Uint8Array
+  /** [height, width] of the image, and its values [h, w, 3]. */
+  readonly size: readonly [number, number]
+  readonly image: Float32Array
+}
+
+/** A network's two files and an image to run through it. */
+export function darknetCase(name: Name, full = false): Files {
+  const random = new Lcg(SEEDS[name])
+  const options = full ? {} : { input: [96, 160] as const, classes: 2, multiplier: 1 / 16 }
+  const build = (): { cfg: string; weights: DarknetWeights } => {
+    if (name === 'darknet21') {
+      const config = full
+        ? publishedDetector(undefined, { upsample: 'nearest' })
+        : narrowDetector({ upsample: 'nearest', input: [96, 160], classes: 2 })
+      return toDarknet(config, drawnWeights(config, random), 1234)
+    }
+    const published = { yolov3: yolov3Cfg, 'yolov3-spp': yolov3SppCfg, 'yolov3-tiny': yolov3TinyCfg }
+    const cfg = published[name](options)
+    return { cfg, weights: drawn(parseCfg(cfg), random) }
+  }
+  const { cfg, weights } = build()
+  const { height, width } = parseCfg(cfg).input
+  const image = random.uniform(height * width * 3, 0, 1)
+  return { cfg, weights: encodeWeights(weights), size: [height, width], image }
+}

@@ -1,0 +1,30 @@
+/**
+ * Writes a network's files, an image and this library's outputs for it, for darknet.py:
+ *
+ *     node --require tsx/cjs test/detector/oracle/darknet-files.ts <name> <narrow|full> <folder>
+ */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DarknetNetwork, readDarknet } from '../../../lib/detector'
+import { tf } from '../../../lib/engine'
+import { darknetCase, NAMES } from '../darknet-cases'
+
+const [given, size, folder] = process.argv.slice(2)
+const name = NAMES.find((candidate) => candidate === given)
+if (!name || !folder || (size !== 'narrow' && size !== 'full')) {
+  throw new Error(
+    `expected <${NAMES.join('|')}> <narrow|full> <folder>, found "${process.argv.slice(2).join(' ')}"`,
+  )
+}
+const files = darknetCase(name, size === 'full')
+const path = (file: string) => join(folder, file)
+writeFileSync(path('net.cfg'), files.cfg)
+writeFileSync(path('net.weights'), files.weights)
+writeFileSync(path('image.f32'), Buffer.from(files.image.buffer))
+const { cfg, weights } = readDarknet(path('net.cfg'), path('net.weights'))
+const network = new DarknetNetwork(cfg, weights)
+const outputs = network.forward(tf.tensor4d(files.image, [1, ...files.size, 3]))
+const values = outputs.map((output) => Buffer.from(Float32Array.from(output.dataSync()).buffer))
+writeFileSync(path('outputs.f32'), Buffer.concat(values))
+const heads = cfg.layers.flatMap((layer, i) => (layer.type === 'yolo' ? [`conv_${i - 1}`] : []))
+writeFileSync(path('case.json'), JSON.stringify({ size: files.size, heads }))

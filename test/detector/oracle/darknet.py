@@ -1,0 +1,61 @@
+"""Darknet files through OpenCV's own reader: the oracle of darknet.test.ts.
+
+    python3 -m venv v && v/bin/pip install opencv-python-headless==4.12.0.88 numpy
+    v/bin/python test/detector/oracle/darknet.py          # narrowed networks: writes darknet.json beside it
+    v/bin/python test/detector/oracle/darknet.py --full   # the published sizes: prints the largest differences (GBs, minutes)
+
+Run it in the project's root. This library writes cfg and weights files (darknet-files.ts) and its own outputs; OpenCV
+reads the files and computes the logits in front of every [yolo] section. (OpenCV 5 has no Darknet reader any more.)
+"""
+
+import base64
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+HERE = Path(__file__).parent
+NAMES = ["yolov3", "yolov3-spp", "yolov3-tiny", "darknet21"]
+
+
+def run(name, size):
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        script = str(HERE / "darknet-files.ts")
+        subprocess.run(["node", "--require", "tsx/cjs", script, name, size, str(folder)], check=True)
+        case = json.loads((folder / "case.json").read_text())
+        height, width = case["size"]
+        image = np.fromfile(folder / "image.f32", np.float32).reshape(1, height, width, 3)
+        net = cv2.dnn.readNetFromDarknet(str(folder / "net.cfg"), str(folder / "net.weights"))
+        net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
+        net.enableWinograd(False)  # it rounds more
+        net.setInput(np.ascontiguousarray(image.transpose(0, 3, 1, 2)))
+        maps = [m.transpose(0, 2, 3, 1) for m in net.forward(case["heads"])]
+        own = np.fromfile(folder / "outputs.f32", np.float32)
+        digest = hashlib.sha256((folder / "net.cfg").read_bytes() + (folder / "net.weights").read_bytes()).hexdigest()
+    values = np.concatenate([m.ravel() for m in maps])
+    assert own.shape == values.shape, (own.shape, values.shape)
+    largest = np.abs(values).max()
+    print(f"{name} {size} {height}x{width}: {values.size} logits, largest {largest:.4g}, sd {values.std():.4g}, "
+          f"largest difference {np.abs(own - values).max():.3g} = {np.abs(own - values).max() / largest:.3g} of it, "
+          f"relative in the Euclidean norm {np.linalg.norm(own - values) / np.linalg.norm(values):.3g}")
+    return {
+        "name": name,
+        "sha256": digest,
+        "shapes": [list(m.shape) for m in maps],
+        "logits": base64.b64encode(np.float32(values).tobytes()).decode(),
+    }
+
+
+if __name__ == "__main__":
+    if "--full" in sys.argv:
+        for name in NAMES:
+            run(name, "full")
+    else:
+        result = [run(name, "narrow") for name in NAMES]
+        (HERE / "darknet.json").write_text(json.dumps(result, separators=(",", ":")) + "\n")
