@@ -18,7 +18,7 @@ export {
 } from './config'
 export { methodOf, withTerms } from './method'
 export { type EvaluationMetrics, type Metrics, metricsSchema } from './metrics'
-export { describeRef, loadModel, shippedRef } from './models'
+export { describeRef, loadModel, SHIPPED, shippedRef } from './models'
 export { type AblationPoint, namedTrials, type Plan, planStudy, refTo, testTrial } from './plan'
 export { loadProfile, type Profile, profileNames, type Term } from './profile'
 export { provenance } from './provenance'
