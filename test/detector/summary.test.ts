@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { XMLValidator } from 'fast-xml-parser'
+import sharp from 'sharp'
+import { drawNetwork, layersOf, publishedDetector, STUDENT_WIDTHS, summary } from '../../lib/detector'
+import { narrowDetector } from './support'
+
+const cells = (line: string) =>
+  line
+    .split('│')
+    .slice(1, -1)
+    .map((cell) => cell.trim())
+
+test('the table lists every layer, the totals by part and both counts by name', () => {
+  const config = publishedDetector()
+  const lines = summary(config).split('\n')
+  const rows = lines.filter((line) => line.startsWith('│')).map(cells)
+  const names = layersOf(config).layers.map((layer) => layer.name)
+  assert.deepEqual(
+    rows.map(([name]) => name).filter((name) => names.includes(name!)),
+    names,
+  )
+  assert.deepEqual(rows.find(([name]) => name === 'stage3/down')!, [
+    'stage3/down',
+    '3x3/2',
+    '48x128x128',
+    '24x64x256',
+    '452,984,832',
+    '295,424',
+  ])
+  const totals = rows.filter((row) => row.length === 3)
+  assert.deepEqual(totals, [
+    ['backbone (20 layers)', '5,873,074,176', '14,920,544'],
+    ['neck (20 layers)', '1,887,436,800', '9,202,944'],
+    ['head (6 layers)', '692,895,744', '3,133,429'],
+    ['total (46 layers)', '8,453,406,720', '27,256,917'],
+  ])
+  assert.match(lines.at(-3)!, /^MACs .*one MAC is two FLOPs.*8,453,406,720 = 8\.453 G$/)
+  assert.match(lines.at(-2)!, /^by mmdetection's rules .*= 8\.496 G$/)
+  assert.equal(lines.at(-1), 'parameters: 27,256,917')
+})
+
+test('the table has no colour codes, so that it can be written to a file', () => {
+  assert.ok(!summary(narrowDetector()).includes('\u001b'))
+})
+
+test('the drawing is well-formed, names the shapes and can be rendered', async () => {
+  const svg = drawNetwork(publishedDetector(STUDENT_WIDTHS))
+  assert.equal(XMLValidator.validate(svg), true)
+  for (const shape of ['24 × 64 × 80', '12 × 32 × 26', '6 × 16 × 52', '6 × 16 × 39', '24 × 64 × 39']) {
+    assert.ok(svg.includes(`>${shape}<`), shape)
+  }
+  assert.ok(svg.includes('SPP') && svg.includes('deconv') && svg.includes('3.940 G by mmdetection'))
+  const { width, height, channels } = await sharp(Buffer.from(svg)).metadata()
+  assert.deepEqual([width, height, channels], [1000, 776, 4])
+})
+
+test('the drawing follows the switches', () => {
+  const svg = drawNetwork(narrowDetector({ upsample: 'nearest', spp: false, classes: 1 }))
+  assert.equal(XMLValidator.validate(svg), true)
+  assert.ok(!svg.includes('SPP') && !svg.includes('deconv'))
+  assert.ok(svg.includes('nearest ×2') && svg.includes('1 class<'))
+})
