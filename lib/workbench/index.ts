@@ -12,6 +12,7 @@ export {
   type TableOptions,
   type TableSource,
 } from './display'
+export { type Picture, showGallery } from './gallery'
 export { InterruptedError, interrupted, interruptSignal, throwIfInterrupted } from './interrupt'
 export { type ProgressBar, showProgress } from './progress'
 export { describeTrial, openStudy, prepareModels, runTrials } from './study'

@@ -1,0 +1,61 @@
+import type { MethodName } from '../losses'
+import {
+  type Arm,
+  type ArmRun,
+  findTrial,
+  type ModelRef,
+  refTo,
+  type Study,
+  type TrialConfig,
+  type TrialResult,
+  testTrial,
+} from '../study'
+import type { Ablation, ReportInput } from './summary'
+
+export interface CollectOptions {
+  /** This method alone, beside teacher, student and control, on validation. */
+  readonly method?: MethodName
+}
+
+/** The study as far as it was run: every finished trial of its plan, in its place. Arms without one are left out. */
+export function collectStudy(study: Study, { method }: CollectOptions = {}): ReportInput {
+  const { plan, profile, dataset, precision, runs, settings } = study
+  const find = (trial: TrialConfig) => findTrial(runs, trial)
+  const onTest = (start: ModelRef, like: TrialConfig) =>
+    method ? undefined : find(testTrial(start, like, precision))
+  const fixed = (role: 'teacher' | 'student'): Arm => {
+    const validation = find(plan.baselines[role])
+    const test = onTest(plan[role], plan.baselines[role])
+    const runs = validation || test ? [{ seed: 0, validation, test }] : []
+    return { role, name: role, runs }
+  }
+  const trained = (role: 'control' | 'method', name: string, trials: readonly TrialConfig[]): Arm => {
+    const runs = trials.flatMap((trial): ArmRun[] => {
+      const training = find(trial)
+      if (!training || !('training' in trial)) return []
+      return [{ seed: trial.training.seed, training, test: onTest(refTo(trial), trial) }]
+    })
+    return { role, name, runs }
+  }
+  const methods = plan.methods.filter(({ term }) => method === undefined || term.method === method)
+  const arms = [
+    fixed('teacher'),
+    fixed('student'),
+    trained('control', 'control', plan.control),
+    ...methods.map(({ term, trials }) => trained('method', term.method, trials)),
+  ]
+  const ablation = (points: typeof plan.lambdaAblation): Ablation[] =>
+    points.flatMap((point) => {
+      const trial = find(point.trial)
+      return trial ? [{ ...point, trial }] : []
+    })
+  return {
+    profile,
+    data: { name: dataset.name, hash: dataset.hash, ownData: settings.data !== undefined },
+    arms: arms.filter(({ runs }) => runs.length > 0),
+    ...(method === undefined && {
+      ablations: { lambda: ablation(plan.lambdaAblation), threshold: ablation(plan.thresholdAblation) },
+    }),
+    preparation: plan.preparation.map(find).filter((trial): trial is TrialResult => trial !== undefined),
+  }
+}

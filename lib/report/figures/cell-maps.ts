@@ -1,0 +1,98 @@
+/** Maps of cells over the image that they belong to. */
+import type { CellMap } from '../probe'
+import { type Figure, layout } from './style'
+
+export interface CellMapRow {
+  readonly name: string
+  readonly maps: readonly CellMap[]
+  /** Value of the strongest colour; the largest of the row's values by default. */
+  readonly limit?: number
+}
+
+export interface CellMapOptions {
+  readonly title: string
+  /** What the colours mean. */
+  readonly unit: string
+  /** Width and height of the image in pixels. */
+  readonly size: { readonly width: number; readonly height: number }
+  /** URL of the image. */
+  readonly url: string
+  /** Outlined in white: where the objects are. */
+  readonly boxes?: readonly {
+    readonly x1: number
+    readonly y1: number
+    readonly x2: number
+    readonly y2: number
+  }[]
+}
+
+/** Pixels: width that a notebook gives a figure, and height of a row's label. */
+const WIDTH = 980
+const LABEL = 26
+
+/** From clear to strong, so that the image shows through where the value is small. */
+const COLOURS = [
+  [0, 'rgba(255, 235, 59, 0)'],
+  [0.25, 'rgba(255, 193, 7, 0.45)'],
+  [0.6, 'rgba(244, 81, 30, 0.7)'],
+  [1, 'rgba(173, 20, 87, 0.85)'],
+] as const
+
+/** A figure of maps drawn over an image: a row for each set of maps, a column for each stride. */
+export function cellMapsFigure(rows: readonly CellMapRow[], options: CellMapOptions): Figure {
+  const { title, unit, size, url, boxes = [] } = options
+  const columns = Math.max(...rows.map(({ maps }) => maps.length))
+  const rowHeight = LABEL + (WIDTH / columns) * (size.height / size.width)
+  const axes: { [name: string]: unknown } = {}
+  const data: { [key: string]: unknown }[] = []
+  const images: object[] = []
+  const shapes: object[] = []
+  const annotations: object[] = []
+  rows.forEach(({ name, maps, limit }, r) => {
+    const largest = limit ?? (Math.max(...maps.flatMap(({ values }) => values.flat())) || 1)
+    maps.forEach(({ stride, values }, c) => {
+      const axis = String(r * columns + c + 1)
+      const x = [c / columns + 0.005, (c + 1) / columns - 0.005]
+      const y = [1 - (r + 1) / rows.length, 1 - (r + LABEL / rowHeight) / rows.length]
+      const hidden = { visible: false, fixedrange: true }
+      axes[`xaxis${axis}`] = { domain: x, range: [0, size.width], anchor: `y${axis}`, ...hidden }
+      axes[`yaxis${axis}`] = { domain: y, range: [size.height, 0], anchor: `x${axis}`, ...hidden }
+      const place = { xref: `x${axis}`, yref: `y${axis}`, x: 0, y: 0, sizex: size.width, sizey: size.height }
+      images.push({ source: url, ...place, sizing: 'stretch', layer: 'below' })
+      for (const { x1, y1, x2, y2 } of boxes) {
+        const line = { color: 'rgba(255, 255, 255, 0.8)', width: 1 }
+        shapes.push({
+          type: 'rect',
+          xref: `x${axis}`,
+          yref: `y${axis}`,
+          x0: x1,
+          x1: x2,
+          y0: y1,
+          y1: y2,
+          line,
+        })
+      }
+      const paper = { xref: 'paper', yref: 'paper', xanchor: 'left', yanchor: 'bottom', showarrow: false }
+      annotations.push({ ...paper, x: x[0], y: y[1], text: `${name}, stride ${stride}` })
+      data.push({
+        type: 'heatmap',
+        z: values,
+        x0: stride / 2,
+        dx: stride,
+        y0: stride / 2,
+        dy: stride,
+        xaxis: `x${axis}`,
+        yaxis: `y${axis}`,
+        zmin: 0,
+        zmax: largest,
+        colorscale: COLOURS,
+        showscale: false,
+        name: `${name}, stride ${stride}`,
+        hovertemplate: `%{z:.3g} ${unit}<extra>stride ${stride}</extra>`,
+      })
+    })
+  })
+  const margin = { l: 4, r: 4, t: 36, b: 4 }
+  const height = margin.t + margin.b + rows.length * rowHeight
+  return { data, layout: layout(title, { height, margin, images, shapes, annotations, ...axes }) }
+}

@@ -1,0 +1,219 @@
+/** Teacher, student and one batch of images: what a distillation loss does, seen from close by. */
+import { type Batch, createLoader, encodePng, Random, type RgbImage } from '../data'
+import { Detector, type DetectorOutput } from '../detector'
+import { scoped, tf } from '../engine'
+import {
+  assignTargets,
+  checkDistillation,
+  createAdapters,
+  type DistillationCheck,
+  distillationLoss,
+  type LossPair,
+  targetTensors,
+  yoloLoss,
+} from '../losses'
+import { loadModel, type Study, type Term } from '../study'
+
+/** Owns its tensors; dispose it when done. */
+export interface Probe {
+  readonly teacher: Detector
+  readonly student: Detector
+  readonly batch: Batch
+  /** The batch's pixels [n, h, w, 3] in 0 .. 1. */
+  readonly images: tf.Tensor4D
+  /** The teacher's outputs for them, in inference mode. */
+  readonly t: DetectorOutput
+  /** The student's, in inference mode. */
+  readonly s: DetectorOutput
+  /** 1x1 kernels for feature-mse; undefined where the widths agree. */
+  readonly adapters: readonly (tf.Tensor4D | undefined)[]
+  /** The ground-truth loss of the study's recipe and a method's loss, lambda left out, as the training step sees them. */
+  lossOf(term: Term): LossPair
+  dispose(): void
+}
+
+export interface ProbeOptions {
+  /** Images in the batch. Default 8. */
+  readonly count?: number
+}
+
+/** Loads a study's teacher and student, and the first validation images without augmentation. */
+export async function openProbe(study: Study, options: ProbeOptions = {}): Promise<Probe> {
+  const { count = 8 } = options
+  const { plan, profile, dataset, runs } = study
+  const [teacher, student] = [plan.teacher, plan.student].map((ref) => {
+    const { detector, weights } = loadModel(ref, runs)
+    return new Detector(detector, weights)
+  }) as [Detector, Detector]
+  const { crop } = plan.baselines.teacher.data
+  const loader = createLoader((dataset.splits.validation ?? []).slice(0, count), {
+    input: [...student.config.input],
+    batch: count,
+    crop: crop && [...crop],
+  })
+  const batch = await loader.batchAt(0)
+  await loader.close()
+  const { assign, loss } = profile.recipe
+  const images = tf.tensor4d(batch.images, [...batch.shape])
+  const targets = targetTensors(assignTargets(batch.truths, student.config, assign))
+  const infer = (detector: Detector): DetectorOutput => {
+    const [outputs, features] = tf.tidy(() => {
+      const output = detector.forward(images, { training: false })
+      return [[...output.outputs], [...output.features]]
+    })
+    return { outputs: outputs!, features: features! }
+  }
+  const [t, s] = [infer(teacher), infer(student)]
+  const adapters = createAdapters(student.config.neck, teacher.config.neck, new Random('adapters', 1))
+  return {
+    teacher,
+    student,
+    batch,
+    images,
+    t,
+    s,
+    adapters,
+    lossOf({ weight: _, ...term }) {
+      const output = student.forward(images, { training: true, updateStatistics: false })
+      const target = teacher.forward(images, { training: false })
+      const methods = [{ ...term, weight: 1, adapters }]
+      const { total, terms } = distillationLoss(output, target, student.config, { methods })
+      const groundTruth = yoloLoss(output.outputs, targets, student.config, loss).total
+      return { groundTruth, distillation: total, terms }
+    },
+    dispose() {
+      teacher.dispose()
+      student.dispose()
+      const own = [...t.outputs, ...t.features, ...s.outputs, ...s.features, ...adapters]
+      tf.dispose([images, ...targets, ...own.filter((tensor) => tensor !== undefined)])
+    },
+  }
+}
+
+/** Sizes and gradients of a method's loss beside the ground truth's on the probe's batch; see `checkDistillation`. */
+export function checkMethod(probe: Probe, term: Term): DistillationCheck {
+  const { student, teacher, t } = probe
+  const check = checkDistillation({
+    lossOf: () => probe.lossOf(term),
+    variables: [...student.trained.values()],
+    teacherVariables: [...teacher.trained.values()],
+    teacher: t,
+    config: student.config,
+    threshold: term.threshold,
+  })
+  // tfjs numbers its variables; readers know weights by the names that the detectors give them.
+  const weightNames = ({ trained }: Detector, names: readonly string[]) =>
+    [...trained].filter(([, variable]) => names.includes(variable.name)).map(([name]) => name)
+  return {
+    ...check,
+    unreachedStudent: weightNames(student, check.unreachedStudent),
+    reachedTeacher: weightNames(teacher, check.reachedTeacher),
+  }
+}
+
+/** One number for every cell of an image, at one stride. */
+export interface CellMap {
+  readonly stride: number
+  /** [row][column] */
+  readonly values: readonly (readonly number[])[]
+}
+
+/**
+ * Where a method's loss acts on one image: for every cell, the Euclidean norm over its channels of the loss's gradient with
+ * regard to the student's outputs; with regard to its feature maps where the outputs get no gradient.
+ *
+ * @param image index in the probe's batch
+ */
+export function gradientMaps(probe: Probe, { weight: _, ...term }: Term, image: number): CellMap[] {
+  const { s, t, student, adapters } = probe
+  return scoped(() => {
+    const maps = [...s.outputs, ...s.features]
+    const scales = s.outputs.length
+    const loss = (...values: tf.Tensor[]) => {
+      const output = {
+        outputs: values.slice(0, scales) as tf.Tensor4D[],
+        features: values.slice(scales) as tf.Tensor4D[],
+      }
+      return distillationLoss(output, t, student.config, { methods: [{ ...term, weight: 1, adapters }] })
+        .total
+    }
+    const copies = maps.map((map) => map.clone())
+    const { grads } = tf.engine().gradients(() => loss(...copies), copies, undefined, true)
+    const reached = grads.slice(0, scales).some((gradient) => gradient !== undefined && gradient !== null)
+    return cellMaps(
+      grads.slice(reached ? 0 : scales, reached ? scales : undefined).map((gradient, i) => {
+        const zero = tf.zerosLike(copies[i]!)
+        return tf.sqrt(tf.sum(tf.square(gradient ?? zero), 3)) as tf.Tensor3D
+      }),
+      student.config.input,
+      image,
+    )
+  })
+}
+
+/** For every cell the largest objectness of its anchors, as a probability. */
+export function objectnessMaps(output: DetectorOutput, { config }: Detector, image: number): CellMap[] {
+  const channels = 5 + config.classes
+  return scoped(() =>
+    cellMaps(
+      output.outputs.map((logits) => {
+        const [n, h, w] = logits.shape
+        const slots = tf.reshape(logits, [n, h, w, -1, channels])
+        const objectness = tf.slice(slots, [0, 0, 0, 0, 4], [-1, -1, -1, -1, 1])
+        return tf.sigmoid(tf.max(objectness, [3, 4])) as tf.Tensor3D
+      }),
+      config.input,
+      image,
+    ),
+  )
+}
+
+/**
+ * How much of a map lies where another one is at least `threshold`: shares of the values' sum and of the cells, all strides
+ * together. A cell counts as much as it covers: one of stride 32 as 16 of stride 8.
+ */
+export function shareWhere(
+  map: readonly CellMap[],
+  mask: readonly CellMap[],
+  threshold: number,
+): { readonly inside: number; readonly cells: number } {
+  let [inside, total, covered, area] = [0, 0, 0, 0]
+  map.forEach(({ stride, values }, i) => {
+    values.forEach((row, y) => {
+      row.forEach((value, x) => {
+        const passes = mask[i]!.values[y]![x]! >= threshold
+        total += value
+        area += stride ** 2
+        if (!passes) return
+        inside += value
+        covered += stride ** 2
+      })
+    })
+  })
+  return { inside: total > 0 ? inside / total : 0, cells: covered / area }
+}
+
+/** Reads one image of maps [n, h, w] back. */
+function cellMaps(
+  maps: readonly tf.Tensor3D[],
+  [height]: readonly [number, number],
+  image: number,
+): CellMap[] {
+  return maps.map((map) => {
+    const values = (map.arraySync() as number[][][])[image]!
+    return { stride: height / values.length, values }
+  })
+}
+
+/** An image of a batch as the network sees it. */
+export function batchImage({ images, shape: [, height, width] }: Batch, index: number): RgbImage {
+  const size = height * width * 3
+  const part = images.subarray(index * size, (index + 1) * size)
+  const byte = (value: number) => Math.min(255, Math.max(0, Math.round(255 * value)))
+  return { width, height, pixels: Uint8Array.from(part, byte) }
+}
+
+/** An image as the text of a URL that holds it. */
+export async function imageUrl(image: RgbImage): Promise<string> {
+  return `data:image/png;base64,${(await encodePng(image)).toString('base64')}`
+}
