@@ -1,0 +1,29 @@
+/** HTML that is safe by default: a template in which every value is escaped unless it is HTML already. */
+
+export interface Html {
+  readonly html: string
+}
+
+type Value = Html | string | number | false | undefined | readonly Value[]
+
+/** html`<p>${text}</p>`: strings are escaped, `Html` is kept, lists are joined, false and undefined are nothing. */
+export function html(strings: TemplateStringsArray, ...values: readonly Value[]): Html {
+  return { html: strings.reduce((joined, part, i) => joined + inserted(values[i - 1]) + part) }
+}
+
+/** Text that is HTML already, such as a style sheet of this folder. */
+export const trusted = (text: string): Html => ({ html: text })
+
+const ENTITIES: { readonly [character: string]: string } = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+
+function inserted(value: Value): string {
+  if (value === false || value === undefined) return ''
+  if (typeof value === 'object') return 'html' in value ? value.html : value.map(inserted).join('')
+  return String(value).replace(/[&<>"']/g, (character) => ENTITIES[character]!)
+}

@@ -1,0 +1,39 @@
+import { type Block, columnsOf, isNumeric, type TableRow } from './document'
+import type { ReportModel } from './model'
+
+/** The report as Markdown: text and tables; of figures the captions. */
+export function renderMarkdown({ title, subtitle, findings, sections }: ReportModel): string {
+  const parts = [
+    `# ${literal(title)}`,
+    literal(subtitle),
+    `**${literal(findings.verdict)}**`,
+    ...findings.details.map(literal),
+    ...sections.flatMap((section) => [
+      `## ${literal(section.title)}`,
+      ...section.blocks.flatMap(renderBlock),
+    ]),
+  ]
+  return `${parts.join('\n\n')}\n`
+}
+
+function renderBlock(block: Block): string[] {
+  if (block.kind === 'text') return [literal(block.text)]
+  if (block.kind === 'list') return [block.items.map((item) => `- ${literal(item)}`).join('\n')]
+  if (block.kind === 'table') return [`**${literal(block.caption)}**`, renderTable(block.rows)]
+  if (block.kind === 'figure') return [`*Figure in index.html: ${literal(block.caption)}*`]
+  return [`### ${literal(block.summary)}`, ...block.blocks.flatMap(renderBlock)]
+}
+
+function renderTable(rows: readonly TableRow[]): string {
+  const columns = columnsOf(rows)
+  const line = (cells: readonly (string | number)[]) => `| ${cells.join(' | ')} |`
+  return [
+    line(columns.map(literal)),
+    line(columns.map((column) => (isNumeric(rows, column) ? '--:' : ':--'))),
+    ...rows.map((row) => line(columns.map((column) => literal(String(row[column] ?? ''))))),
+  ].join('\n')
+}
+
+function literal(text: string): string {
+  return text.replace(/[\\`*_<>|]/g, (character) => `\\${character}`)
+}

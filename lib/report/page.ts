@@ -1,0 +1,112 @@
+/** The report as one HTML file that needs nothing else: style, figures and Plotly are inside. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Block, columnsOf, isNumeric, type TableRow } from './document'
+import type { Figure } from './figures'
+import { type Html, html, trusted } from './html'
+import type { ReportModel } from './model'
+
+const VERDICTS: { readonly [verdict: string]: string } = {
+  better: 'better',
+  worse: 'worse',
+  'no difference shown': 'open',
+  chosen: 'better',
+}
+
+/** Figures are drawn when they come near the window, so that a long page opens at once. */
+const DRAW = `
+const settings = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ['select2d', 'lasso2d'] };
+const draw = (place) => {
+  const { data, layout } = JSON.parse(place.nextElementSibling.textContent);
+  place.style.minHeight = '';
+  Plotly.newPlot(place, data, layout, settings);
+};
+const watcher = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    if (isIntersecting) { watcher.unobserve(target); draw(target); }
+  }
+}, { rootMargin: '600px' });
+for (const place of document.querySelectorAll('.plot')) watcher.observe(place);
+addEventListener('beforeprint', () => {
+  for (const place of document.querySelectorAll('.plot:not(.js-plotly-plot)')) draw(place);
+});`
+
+/** The page; a string of about 5 MB, nearly all of it Plotly. */
+export function renderHtml(model: ReportModel): string {
+  const { title, subtitle, findings, sections } = model
+  const plotly = readFileSync(require.resolve('plotly.js-dist-min'), 'utf8')
+  const page = html`<!doctype html>
+<html lang="en-GB">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title}: ${subtitle}</title>
+<style>${trusted(readFileSync(join(__dirname, 'page.css'), 'utf8'))}</style>
+</head>
+<body>
+<header>
+<h1>${title}</h1>
+<p class="subtitle">${subtitle}</p>
+<div class="findings">
+<p class="verdict">${findings.verdict}</p>
+${findings.details.map((detail) => html`<p>${detail}</p>\n`)}</div>
+</header>
+<nav aria-label="Contents">${sections.map(({ id, title: name }) => html`<a href="#${id}">${name}</a>\n`)}</nav>
+<main>
+${sections.map(
+  ({ id, title: name, blocks }) => html`<section id="${id}">
+<h2>${name}</h2>
+${blocks.map(renderBlock)}</section>
+`,
+)}</main>
+<noscript><p>The figures need JavaScript; tables and text do not.</p></noscript>
+<script>${inScript(plotly)}</script>
+<script>${trusted(DRAW)}</script>
+</body>
+</html>
+`
+  return page.html
+}
+
+function renderBlock(block: Block): Html {
+  if (block.kind === 'text') return html`<p>${block.text}</p>\n`
+  if (block.kind === 'list') return html`<ul>${block.items.map((item) => html`<li>${item}</li>\n`)}</ul>\n`
+  if (block.kind === 'table') return renderTable(block.caption, block.rows)
+  if (block.kind === 'figure') return renderFigure(block.caption, block.figure)
+  return html`<details>
+<summary>${block.summary}</summary>
+${block.blocks.map(renderBlock)}</details>
+`
+}
+
+function renderTable(caption: string, rows: readonly TableRow[]): Html {
+  const columns = columnsOf(rows).map((name) => ({ name, side: isNumeric(rows, name) ? 'number' : 'text' }))
+  const cell = (row: TableRow, { name, side }: (typeof columns)[number], first: boolean): Html => {
+    const value = row[name] ?? ''
+    const verdict = VERDICTS[value]
+    const content = verdict ? html`<span class="chip ${verdict}">${value}</span>` : html`${value}`
+    return first ? html`<th scope="row">${content}</th>` : html`<td class="${side}">${content}</td>`
+  }
+  return html`<div class="table"><table>
+<caption>${caption}</caption>
+<thead><tr>${columns.map(({ name, side }) => html`<th scope="col" class="${side}">${name}</th>`)}</tr></thead>
+<tbody>
+${rows.map((row) => html`<tr>${columns.map((column, i) => cell(row, column, i === 0))}</tr>\n`)}</tbody>
+</table></div>
+`
+}
+
+function renderFigure(caption: string, { data, layout }: Figure): Html {
+  const height = typeof layout.height === 'number' ? layout.height : 400
+  return html`<figure>
+<div class="plot" style="min-height: ${height}px"></div>
+<script type="application/json">${trusted(JSON.stringify({ data, layout }).replaceAll('<', '\\u003c'))}</script>
+<figcaption>${caption}</figcaption>
+</figure>
+`
+}
+
+/** Inside a script element these two sequences mean something to HTML; in strings and patterns of JavaScript both spellings are equal. */
+function inScript(code: string): Html {
+  return trusted(code.replace(/<\/(script)/gi, '<\\/$1').replaceAll('<!--', '\\x3c!--'))
+}

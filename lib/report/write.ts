@@ -1,0 +1,57 @@
+import { join } from 'node:path'
+import { writeAtomically } from '../train'
+import { columnsOf, type TableRow } from './document'
+import { renderMarkdown } from './markdown'
+import type { ReportModel } from './model'
+import { renderHtml } from './page'
+import { trialTable } from './tables'
+
+/** Names of the report's files in its folder. */
+export const REPORT_FILES = {
+  page: 'index.html',
+  markdown: 'report.md',
+  metrics: 'metrics.json',
+  table: 'metrics.csv',
+} as const
+
+/** Writes the report in all its forms, the page last. */
+export function writeReport(directory: string, model: ReportModel): { readonly page: string } {
+  const page = join(directory, REPORT_FILES.page)
+  writeAtomically(join(directory, REPORT_FILES.table), renderCsv(trialTable(model.summary)))
+  writeAtomically(join(directory, REPORT_FILES.metrics), renderJson(model))
+  writeAtomically(join(directory, REPORT_FILES.markdown), renderMarkdown(model))
+  writeAtomically(page, renderHtml(model))
+  return { page }
+}
+
+/** Comma-separated values (RFC 4180): quoted where a value holds a comma, a quote or a line break. */
+export function renderCsv(rows: readonly TableRow[]): string {
+  const columns = columnsOf(rows)
+  const cell = (value: string | number) => {
+    const text = String(value)
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+  }
+  return [columns, ...rows.map((row) => columns.map((column) => row[column] ?? ''))]
+    .map((cells) => `${cells.map(cell).join(',')}\r\n`)
+    .join('')
+}
+
+/** The numbers of the report: arms, ablations, selection and one entry a trial. */
+export function renderJson({ findings, summary }: ReportModel): string {
+  const { profile, trials, ...numbers } = summary
+  const document = {
+    format: 'study-report/1',
+    profile: profile.name,
+    findings,
+    ...numbers,
+    trials: trials.map(({ arm, role, seed, mAP50, trial: { config, metrics } }) => ({
+      arm,
+      role,
+      seed,
+      mAP50,
+      config,
+      metrics,
+    })),
+  }
+  return `${JSON.stringify(document, null, 2)}\n`
+}
