@@ -13,20 +13,24 @@ import {
 import type { Ablation, ReportInput } from './summary'
 
 export interface CollectOptions {
-  /** This method alone, beside teacher, student and control, on validation. */
-  readonly method?: MethodName
+  /** These methods alone, beside teacher, student and control. Default: all. */
+  readonly methods?: readonly MethodName[]
+  /** Whether the test split is looked at. Default true. */
+  readonly test?: boolean
 }
 
 /** The study as far as it was run: every finished trial of its plan, in its place. Arms without one are left out. */
-export function collectStudy(study: Study, { method }: CollectOptions = {}): ReportInput {
+export function collectStudy(study: Study, options: CollectOptions = {}): ReportInput {
+  const { methods, test = true } = options
   const { plan, profile, dataset, precision, runs, settings } = study
   const find = (trial: TrialConfig) => findTrial(runs, trial)
   const onTest = (start: ModelRef, like: TrialConfig) =>
-    method ? undefined : find(testTrial(start, like, precision))
+    test ? find(testTrial(start, like, precision)) : undefined
   const fixed = (role: 'teacher' | 'student'): Arm => {
     const validation = find(plan.baselines[role])
     const test = onTest(plan[role], plan.baselines[role])
-    const runs = validation || test ? [{ seed: 0, validation, test }] : []
+    // Both are made with the first seed, also where they are shipped.
+    const runs = validation || test ? [{ seed: profile.seeds[0]!, validation, test }] : []
     return { role, name: role, runs }
   }
   const trained = (role: 'control' | 'method', name: string, trials: readonly TrialConfig[]): Arm => {
@@ -37,15 +41,18 @@ export function collectStudy(study: Study, { method }: CollectOptions = {}): Rep
     })
     return { role, name, runs }
   }
-  const methods = plan.methods.filter(({ term }) => method === undefined || term.method === method)
+  const wanted = ({ method }: { readonly method: string }) =>
+    methods === undefined || methods.some((name) => name === method)
   const arms = [
     fixed('teacher'),
     fixed('student'),
     trained('control', 'control', plan.control),
-    ...methods.map(({ term, trials }) => trained('method', term.method, trials)),
+    ...plan.methods
+      .filter(({ term }) => wanted(term))
+      .map(({ term, trials }) => trained('method', term.method, trials)),
   ]
   const ablation = (points: typeof plan.lambdaAblation): Ablation[] =>
-    points.flatMap((point) => {
+    points.filter(wanted).flatMap((point) => {
       const trial = find(point.trial)
       return trial ? [{ ...point, trial }] : []
     })
@@ -53,9 +60,7 @@ export function collectStudy(study: Study, { method }: CollectOptions = {}): Rep
     profile,
     data: { name: dataset.name, hash: dataset.hash, ownData: settings.data !== undefined },
     arms: arms.filter(({ runs }) => runs.length > 0),
-    ...(method === undefined && {
-      ablations: { lambda: ablation(plan.lambdaAblation), threshold: ablation(plan.thresholdAblation) },
-    }),
+    ablations: { lambda: ablation(plan.lambdaAblation), threshold: ablation(plan.thresholdAblation) },
     preparation: plan.preparation.map(find).filter((trial): trial is TrialResult => trial !== undefined),
   }
 }

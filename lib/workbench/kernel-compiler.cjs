@@ -1,5 +1,5 @@
 /**
- * tslab's compiler, repaired: the options of tsconfig.json, { x } for a variable of an earlier cell,
+ * tslab's compiler, repaired: the options of tsconfig.json, { x } and const { x: y } of earlier cells' variables,
  * `await (expression)`, and files of lib/ checked by tslab but loaded by Node.
  */
 'use strict'
@@ -70,7 +70,7 @@ ts.createWatchCompilerHost = (files, options, ...rest) =>
 
 /**
  * The cell's text with what tslab's compiler trips over written out, and where text was inserted:
- * { x } becomes { x: x }, and a cell whose only `await` stands before a parenthesis gets one that is recognised.
+ * { x } becomes { x: x }, const { x: y } becomes const { 'x': y }, and a cell whose only `await` stands before a parenthesis gets one that is recognised.
  */
 function writeOut(source) {
   const file = ts.createSourceFile('cell.ts', source, ts.ScriptTarget.Latest, true)
@@ -79,6 +79,11 @@ function writeOut(source) {
   const visit = (node) => {
     if (ts.isShorthandPropertyAssignment(node)) {
       insertions.push({ at: node.name.end, text: `: ${node.name.text}` })
+    } else if (ts.isBindingElement(node) && node.propertyName && ts.isIdentifier(node.propertyName)) {
+      insertions.push(
+        { at: node.propertyName.getStart(file), text: "'" },
+        { at: node.propertyName.end, text: "'" },
+      )
     } else if (
       ts.isCallExpression(node) &&
       ts.isIdentifier(node.expression) &&

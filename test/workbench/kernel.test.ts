@@ -84,6 +84,11 @@ describe('notebook kernel', () => {
     assert.equal(await value(';({ other } = { other: 7 }); other'), '7')
   })
 
+  it('takes renamed properties of an earlier cell’s variable', async () => {
+    await kernel.execute('const pair = { left: 1, right: { deep: 2 } }')
+    assert.equal(await value('const { left: l, right: { deep: r } } = pair; l + 10 * r'), '21')
+  })
+
   it('takes await before a parenthesis', async () => {
     assert.equal(await value('const w = await (Promise.resolve(4)); w'), '4')
   })

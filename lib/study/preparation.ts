@@ -1,0 +1,50 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Metrics, metricsSchema } from './metrics'
+import { SHIPPED } from './models'
+import { FILES, findTrial } from './results'
+import type { Study } from './study'
+
+const STAGES = ['teacher', 'sparse', 'prune', 'finetune'] as const
+
+/** A step on the way from nothing to the student, as it was measured on validation when it was done. */
+export interface Stage {
+  readonly kind: (typeof STAGES)[number]
+  readonly metrics: Metrics
+  /** Its training's log; undefined where nothing was trained. */
+  readonly log: string | undefined
+}
+
+/**
+ * The stages that made teacher and student, whether this study ran them or their checkpoints are shipped; those that were
+ * not run yet are left out.
+ */
+export function readPreparation({ plan, profile, runs }: Study): Stage[] {
+  const logOf = (file: string) => (existsSync(file) ? file : undefined)
+  if (plan.preparation.length > 0) {
+    return plan.preparation.flatMap((trial): Stage[] => {
+      const found = findTrial(runs, trial)
+      const kind = STAGES.find((stage) => stage === trial.kind)
+      if (!found || !kind) return []
+      return [{ kind, metrics: found.metrics, log: logOf(join(found.folder, FILES.log)) }]
+    })
+  }
+  const names = {
+    teacher: profile.checkpoints?.teacher,
+    sparse: `${profile.name}-sparse`,
+    prune: `${profile.name}-prune`,
+    finetune: profile.checkpoints?.student,
+  }
+  return STAGES.flatMap((kind): Stage[] => {
+    const file = join(SHIPPED, `${names[kind]}.metrics.json`)
+    if (!existsSync(file)) return []
+    const parsed = metricsSchema.safeParse(JSON.parse(readFileSync(file, 'utf8')))
+    if (!parsed.success) {
+      const issue = parsed.error.issues[0]
+      throw new Error(
+        `${file}: at "${issue?.path.join('.')}": ${issue?.message}; restore it from the repository`,
+      )
+    }
+    return [{ kind, metrics: parsed.data, log: logOf(join(SHIPPED, `${names[kind]}.log.jsonl`)) }]
+  })
+}
