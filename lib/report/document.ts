@@ -37,6 +37,6 @@ export function columnsOf(rows: readonly TableRow[]): string[] {
 export function isNumeric(rows: readonly TableRow[], column: string): boolean {
   return rows.every((row) => {
     const value = row[column]
-    return typeof value !== 'string' || /^([-+−]?[\d.]|–$|$)/.test(value)
+    return typeof value !== 'string' || /^([-+−]?\d[\d.]*(,? |$)|–$|$)/.test(value)
   })
 }

@@ -38,7 +38,7 @@ export function count(value: number): string {
 }
 
 export function percent(share: number | undefined): string {
-  return share === undefined ? '–' : `${(100 * share).toFixed(1)} %`
+  return share === undefined ? '–' : `${(100 * share).toFixed(1).replace(/\.0$/, '')} %`
 }
 
 export function milliseconds(seconds: number | undefined): string {

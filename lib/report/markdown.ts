@@ -21,7 +21,8 @@ function renderBlock(block: Block): string[] {
   if (block.kind === 'list') return [block.items.map((item) => `- ${literal(item)}`).join('\n')]
   if (block.kind === 'table') return [`**${literal(block.caption)}**`, renderTable(block.rows)]
   if (block.kind === 'figure') return [`*Figure in index.html: ${literal(block.caption)}*`]
-  return [`### ${literal(block.summary)}`, ...block.blocks.flatMap(renderBlock)]
+  const shown = block.blocks.filter(({ kind }) => kind !== 'figure')
+  return shown.length > 0 ? [`### ${literal(block.summary)}`, ...shown.flatMap(renderBlock)] : []
 }
 
 function renderTable(rows: readonly TableRow[]): string {

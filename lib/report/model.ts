@@ -169,7 +169,7 @@ function selection(summary: StudySummary): Section {
   if (!made) return section('selection', 'Selection', [])
   return section('selection', 'Selection', [
     text(made.rule),
-    text(`Chosen: ${made.reason}`),
+    text(made.reason),
     table('Candidates', selectionTable(summary)),
   ])
 }
@@ -222,7 +222,7 @@ function modelCard(input: ReportInput, summary: StudySummary): Section {
   return section('model-card', 'Model card of the chosen student', [
     table(
       'The chosen student',
-      entries.map(([what, is]) => ({ '': what, ' ': is })),
+      entries.map(([what, is]) => ({ what, value: is })),
     ),
   ])
 }
@@ -250,7 +250,10 @@ function cost(summary: StudySummary): Section {
   const rows = [...new Map(costTable(summary).map((row) => [`${row.trial} ${row.seed}`, row])).values()]
   return section('cost', 'Cost', [
     text(
-      `${duration(seconds)} of training in all, counted trial by trial; trials that ran side by side took less time together. MACs count a backward pass as two forward passes and take in the teacher’s forward passes.`,
+      `${duration(seconds)} of training in all, counted trial by trial; trials that ran side by side took less time together. MACs count a backward pass as two forward passes and take in the teacher’s forward passes.` +
+        (summary.trials.some(({ role }) => role === 'preparation')
+          ? ''
+          : ' Teacher and student come with the workbook; what their training cost is not part of this run.'),
     ),
     table('Trainings', rows),
   ])
@@ -263,8 +266,21 @@ function published(summary: StudySummary): Section {
   ])
 }
 
-function settings({ profile }: StudySummary): Section {
-  const { recipe, stages, seeds, detector } = profile
+function settings({ profile, data, arms }: StudySummary): Section {
+  const { recipe, stages, detector } = profile
+  const seeds = new Set(
+    arms.flatMap(({ role, validation }) =>
+      role === 'control' || role === 'method' ? (validation?.seeds ?? []) : [],
+    ),
+  )
+  const { teacher, sparse, finetune, distill } = data.ownData
+    ? profile.ownDataSteps
+    : {
+        teacher: stages.teacher.steps,
+        sparse: stages.sparse.steps,
+        finetune: stages.finetune.steps,
+        distill: stages.distill.steps,
+      }
   const entries: [string, string][] = [
     [
       'input',
@@ -283,15 +299,12 @@ function settings({ profile }: StudySummary): Section {
         .map(([name, value]) => `${name} ${value}`)
         .join(', ')}; ${recipe.schedule}`,
     ],
-    [
-      'steps of teacher, sparse, fine-tuned, distilled',
-      [stages.teacher, stages.sparse, stages.finetune, stages.distill].map(({ steps }) => steps).join(', '),
-    ],
+    ['steps of teacher, sparse, fine-tuned, distilled', [teacher, sparse, finetune, distill].join(', ')],
     [
       'pruning',
       `to ${percent(stages.prune.macs)} of the MACs; floor ${stages.prune.floor}, cap ${stages.prune.cap}, multiples of ${stages.prune.multiple}, shared masks by ${stages.prune.shared}`,
     ],
-    ['seeds', seeds.join(', ')],
+    ['seeds', [...seeds].join(', ') || 'none'],
   ]
   return section('settings', 'Settings', [
     table(

@@ -35,7 +35,7 @@ export function mainTable({ arms }: StudySummary): TableRow[] {
       'mmdet count': count(arm.complexity.mmdet),
       parameters: count(arm.complexity.parameters),
       'ms an image': milliseconds(numbers?.secondsPerImage),
-      seeds: (arm.test ?? arm.validation)?.seeds.join(', ') ?? '–',
+      seeds: arm.role === 'teacher' || arm.role === 'student' ? '–' : (numbers?.seeds.join(', ') ?? '–'),
     }
   })
 }
@@ -144,7 +144,9 @@ export function provenanceTable({ trials }: StudySummary): TableRow[] {
     'data hash': short(config.data.hash),
     'weights hash': short(metrics.weights),
     'wall time': metrics.training ? duration(metrics.training.seconds) : '–',
-    finished: String(metrics.provenance.finished ?? '–'),
+    finished: String(metrics.provenance.finished ?? '–')
+      .slice(0, 16)
+      .replace('T', ' '),
   }))
 }
 

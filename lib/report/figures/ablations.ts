@@ -1,16 +1,13 @@
 /** Figures of what was varied: the weight lambda and the objectness threshold; and of the gradients behind lambda. */
 import { significant } from '../format'
 import type { AblationSummary, ArmSummary } from '../summary'
-import { axis, colourOf, errorBars, type Figure, layout, NEUTRAL, translucent } from './style'
+import { axis, colourOf, errorBars, type Figure, layout, logAxis, NEUTRAL, translucent } from './style'
 
 /** Difference to the control over the ratio of gradient norms that lambda made, one curve a method. */
 export function lambdaFigure(points: readonly AblationSummary[]): Figure {
   return curves(points, {
     title: 'Weight of distillation (validation; filled: the method’s own)',
-    axis: axis('gradient norm of distillation over that of the ground truth, at the start', {
-      type: 'log',
-      dtick: 'D2',
-    }),
+    axis: logAxis('gradient norm of distillation over that of the ground truth, at the start'),
     x: ({ term }) => term.ratio,
     text: ({ term }) => `λ ${significant(term.lambda)}`,
   })
@@ -108,12 +105,12 @@ export function gradientsFigure(arms: readonly ArmSummary[]): Figure {
       bars('ratio of norms', (index) => terms[index]!.term.ratio, {}),
       bars('cosine', (index) => terms[index]!.term.cosine, { xaxis: 'x2', yaxis: 'y2' }),
     ],
-    layout: layout('Distillation’s gradient against the ground truth’s, before the first step', {
-      grid: { rows: 1, columns: 2, pattern: 'independent', xgap: 0.14 },
+    layout: layout('Distillation’s gradient, weighted with λ, against the ground truth’s', {
+      grid: { rows: 1, columns: 2, pattern: 'independent', xgap: 0.2 },
       xaxis: axis(''),
-      yaxis: axis('ratio of norms, weighted with λ', { rangemode: 'tozero' }),
+      yaxis: axis('ratio of norms', { rangemode: 'tozero' }),
       xaxis2: axis(''),
-      yaxis2: axis('cosine of the angle between them'),
+      yaxis2: axis('cosine'),
     }),
   }
 }

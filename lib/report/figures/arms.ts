@@ -115,7 +115,8 @@ export function paretoFigure(arms: readonly ArmSummary[], { split = 'validation'
     data: shown.map((arm) => {
       const { colour, symbol } = styleOf(arm)
       const beside = crowd(arm)
-      const shift = (beside.indexOf(arm) - (beside.length - 1) / 2) * 0.018 * widest
+      const shift =
+        (beside.indexOf(arm) - (beside.length - 1) / 2) * Math.min(0.006, 0.04 / beside.length) * widest
       return {
         type: 'scatter',
         mode: 'markers',
@@ -166,8 +167,11 @@ export function perClassFigure(arms: readonly ArmSummary[], { split = 'validatio
       }
     }),
     layout: layout(`AP by class on ${split}`, {
-      xaxis: axis('class (objects)'),
-      yaxis: axis('AP at IoU 0.5', { rangemode: 'tozero' }),
+      // Markers of a class stand side by side.
+      scattermode: 'group',
+      scattergap: 0.35,
+      xaxis: axis('class (objects)', { type: 'category' }),
+      yaxis: axis('AP at IoU 0.5'),
       legend: { orientation: 'v', x: 1.02, y: 1 },
     }),
   }

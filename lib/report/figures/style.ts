@@ -60,7 +60,7 @@ export function translucent(colour: string, opacity: number): string {
 
 export function axis(title: string, more: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
   return {
-    title: { text: title, standoff: 12 },
+    title: { text: title, standoff: 12, font: { size: 13 } },
     gridcolor: '#e6e9ed',
     linecolor: '#b6bec8',
     zerolinecolor: '#b6bec8',
@@ -69,6 +69,13 @@ export function axis(title: string, more: Readonly<Record<string, unknown>> = {}
     automargin: true,
     ...more,
   }
+}
+
+/** A logarithmic axis with every label written out. */
+export function logAxis(title: string): Record<string, unknown> {
+  const decades = Array.from({ length: 13 }, (_, i) => 10 ** (i - 6))
+  const ticks = decades.flatMap((decade) => [1, 2, 5].map((digit) => Number((digit * decade).toPrecision(1))))
+  return axis(title, { type: 'log', tickvals: ticks, ticktext: ticks.map(String) })
 }
 
 export function layout(title: string, more: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {

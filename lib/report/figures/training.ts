@@ -1,6 +1,6 @@
 /** Figures of trainings and of weights: losses over steps, gammas. */
 import type { LogRow } from '../log'
-import { axis, colourOf, type Figure, layout, NEUTRAL } from './style'
+import { axis, colourOf, type Figure, layout, logAxis, NEUTRAL } from './style'
 
 export interface LoggedRun {
   readonly name: string
@@ -32,7 +32,7 @@ export function lossFigure({ name, rows }: LoggedRun): Figure {
     })),
     layout: layout(`Loss terms of ${name}`, {
       xaxis: axis('step'),
-      yaxis: axis('loss, weighted', { type: 'log', dtick: 'D2' }),
+      yaxis: logAxis('loss, weighted'),
       legend: { orientation: 'v', x: 1.02, y: 1 },
     }),
   }
@@ -68,11 +68,11 @@ export function lossComparisonFigure(runs: readonly LoggedRun[]): Figure {
   return {
     data: traces,
     layout: layout('Training loss: ground truth (left), distillation weighted with λ (right)', {
-      grid: { rows: 1, columns: 2, pattern: 'independent', xgap: 0.14 },
+      grid: { rows: 1, columns: 2, pattern: 'independent', xgap: 0.2 },
       xaxis: axis('step'),
       yaxis: axis('ground-truth loss'),
       xaxis2: axis('step'),
-      yaxis2: axis('distillation loss, weighted', { type: 'log', dtick: 'D2' }),
+      yaxis2: logAxis('distillation loss'),
       legend: { orientation: 'v', x: 1.02, y: 1 },
     }),
   }
