@@ -153,6 +153,7 @@ export function paretoFigure(arms: readonly ArmSummary[], { split = 'validation'
 /** AP at IoU 0.5 of every class and arm. */
 export function perClassFigure(arms: readonly ArmSummary[], { split = 'validation' }: Options = {}): Figure {
   const shown = measuredOn(arms, split)
+  const values = shown.flatMap(({ numbers }) => numbers.perClass.flatMap(({ ap }) => ap ?? []))
   return {
     data: shown.map((arm) => {
       const { colour, symbol } = styleOf(arm)
@@ -171,7 +172,10 @@ export function perClassFigure(arms: readonly ArmSummary[], { split = 'validatio
       scattermode: 'group',
       scattergap: 0.35,
       xaxis: axis('class (objects)', { type: 'category' }),
-      yaxis: axis('AP at IoU 0.5'),
+      // Plotly would begin at 0 here.
+      yaxis: axis('AP at IoU 0.5', {
+        range: [Math.max(0, Math.min(...values) - 0.04), Math.max(...values) + 0.04],
+      }),
       legend: { orientation: 'v', x: 1.02, y: 1 },
     }),
   }

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import {
+  buildReport,
+  leadingSplit,
+  REPORT_FILES,
+  renderHtml,
+  renderMarkdown,
+  writeReport,
+} from '../../lib/report'
+import { measured, readDetections } from '../../lib/study'
+import { metricTable, tableValue } from '../../lib/study/statistics'
+import { syntheticStudy } from './synthetic'
+
+const folder = mkdtempSync(join(tmpdir(), 'report-'))
+after(() => rmSync(folder, { recursive: true }))
+
+const bootstrap = { resamples: 200 }
+const input = { ...syntheticStudy(join(folder, 'trials'), { images: 60 }), bootstrap }
+const model = buildReport(input)
+const { summary } = model
+
+const sectionIds = ({ sections }: typeof model) => sections.map(({ id }) => id)
+
+/** What a reader sees: no scripts, no style. */
+const visible = (page: string) => page.replace(/<(script|style)[\s\S]*?<\/\1>/g, '')
+
+test('numbers come from the trials', () => {
+  const control = input.arms.find(({ name }) => name === 'control')!
+  const values = control.runs.map((run) => {
+    const trial = measured(run, 'test')!
+    const value = tableValue(metricTable(readDetections(trial.folder)))
+    // Detections are stored in float32, as these were made.
+    assert.ok(Math.abs(value - trial.metrics.evaluation.voc.mAP!) < 1e-12)
+    return value
+  })
+  const arm = summary.arms.find(({ name }) => name === 'control')!
+  assert.ok(Math.abs(arm.test!.mAP50.value - (values[0]! + values[1]!) / 2) < 1e-12)
+  assert.deepEqual(arm.test!.seeds, [1, 2])
+  assert.equal(arm.test!.toControl, undefined)
+  assert.equal(arm.macsShare, 63_400_000 / 136_700_000)
+
+  const best = summary.arms.find(({ name }) => name === 'objectness-mse')!
+  const difference = best.test!.mAP50.value - arm.test!.mAP50.value
+  assert.ok(Math.abs(best.test!.toControl!.difference - difference) < 1e-12)
+  assert.equal(best.test!.toControl!.seeds, 2)
+  assert.equal(best.terms[0]?.ratio, 0.3)
+})
+
+test('the verdict leads with the test split and names the best method', () => {
+  assert.equal(leadingSplit(summary), 'test')
+  assert.match(
+    model.findings.verdict,
+    /beat training on without a teacher .* the best, objectness-mse, differs by \+/,
+  )
+  assert.ok(model.findings.details.some((detail) => /Worse than the control: feature-mse/.test(detail)))
+  const { chosen } = summary.selection!
+  assert.equal(chosen?.name, 'objectness-mse')
+  const run = input.arms
+    .find(({ name }) => name === 'objectness-mse')!
+    .runs.find(({ seed }) => seed === chosen?.seed)!
+  assert.equal(chosen?.weights, run.training!.metrics.weights)
+})
+
+test('methods that differ from the control by nothing are not called better', () => {
+  const runs = join(folder, 'equal')
+  const study = syntheticStudy(runs, { images: 60, seeds: [1], test: false, control: 0.75, best: 0.75 })
+  const report = buildReport({ ...study, bootstrap })
+  assert.equal(leadingSplit(report.summary), 'validation')
+  assert.match(report.findings.verdict, /None of 5 distillation methods was shown to beat/)
+  const limits = JSON.stringify(report.sections.find(({ id }) => id === 'limits'))
+  assert.match(limits, /One training seed/)
+  assert.match(limits, /flatter whatever was chosen/)
+})
+
+test('an ablation compares one seed, with the method’s own setting among its points', () => {
+  assert.deepEqual(
+    summary.lambda.map(({ method, value, own }) => [method, value, own]),
+    [
+      ['class-kd', 0.33, false],
+      ['class-kd', 1, true],
+      ['class-kd', 3, false],
+      ['objectness-mse', 0.33, false],
+      ['objectness-mse', 1, true],
+      ['objectness-mse', 3, false],
+    ],
+  )
+  assert.deepEqual(
+    summary.threshold.map(({ value, own }) => [value, own]),
+    [
+      [0.01, false],
+      [0.05, true],
+      [0.3, false],
+    ],
+  )
+  for (const point of [...summary.lambda, ...summary.threshold]) assert.equal(point.toControl?.seeds, 1)
+})
+
+test('all sections are there, and what a run lacks is left out', () => {
+  assert.deepEqual(sectionIds(model), [
+    'results',
+    'classes',
+    'methods',
+    'ablations',
+    'selection',
+    'model-card',
+    'cost',
+    'published',
+    'limits',
+    'settings',
+    'provenance',
+  ])
+  const arms = input.arms.filter(({ role }) => role === 'teacher' || role === 'student')
+  const partial = buildReport({ ...input, arms, ablations: undefined })
+  assert.deepEqual(sectionIds(partial), [
+    'results',
+    'classes',
+    'selection',
+    'model-card',
+    'published',
+    'limits',
+    'settings',
+    'provenance',
+  ])
+  assert.match(partial.findings.verdict, /says nothing about distillation/)
+  assert.doesNotMatch(renderMarkdown(partial), /NaN|undefined|null/)
+})
+
+test('a rerun gives the same report', () => {
+  assert.equal(renderMarkdown(buildReport(input)), renderMarkdown(model))
+})
+
+test('the page is one file, escapes what it is given, and holds its figures as JSON', () => {
+  const name = '<img src=x onerror=alert(1)> & "quotes"'
+  const page = renderHtml(buildReport({ ...input, data: { ...input.data, name } }))
+  const text = visible(page)
+  assert.ok(!text.includes('<img'))
+  assert.ok(text.includes('&lt;img src=x onerror=alert(1)&gt; &amp; &quot;quotes&quot;'))
+  assert.doesNotMatch(text, /(src|href)="(?!#)|<link/)
+  assert.doesNotMatch(text, /NaN|undefined|\[object/)
+  const figures = [...page.matchAll(/<script type="application\/json">(.*?)<\/script>/g)].map(
+    ([, json]) => json!,
+  )
+  assert.ok(figures.length >= 20)
+  for (const json of figures) {
+    const { data, layout } = JSON.parse(json)
+    assert.ok(data.length > 0 && layout.title.text.length > 0)
+    assert.ok(!json.includes('<'))
+  }
+  // Plotly, the drawing code and the figures: no script ends before its end.
+  assert.equal([...page.matchAll(/<script/g)].length >= figures.length + 2, true)
+  assert.equal([...page.matchAll(/<\/script>/g)].length, figures.length + 2)
+})
+
+test('the files agree with each other', () => {
+  const out = join(folder, 'report')
+  const { page } = writeReport(out, model)
+  assert.equal(page, join(out, 'index.html'))
+  const read = (file: string) => readFileSync(join(out, file), 'utf8')
+  const json = JSON.parse(read(REPORT_FILES.metrics))
+  const lines = read(REPORT_FILES.table).trimEnd().split('\r\n')
+  assert.equal(lines.length - 1, json.trials.length)
+  // 2 fixed models and 6 trained ones with 2 seeds on 2 splits, and 6 ablations.
+  assert.equal(json.trials.length, 2 * 2 + 6 * 2 * 2 + 6)
+  const columns = lines[0]!.split(',')
+  const row = lines.find((line) => line.startsWith('objectness-mse,method,distill'))!.split(',')
+  const cell = (column: string) => row[columns.indexOf(column)]!
+  const trial = json.trials.find((one: { metrics: { hash: string } }) => one.metrics.hash === cell('hash'))
+  assert.equal(Number(cell('mAP50')), trial.metrics.evaluation.voc.mAP)
+  assert.equal(Number(cell('lower')), trial.mAP50.lower)
+  assert.equal(Number(cell('COCO AP')), trial.metrics.evaluation.coco.AP)
+  assert.equal(Number(cell('macs')), 63_400_000)
+  assert.equal(cell('methods'), 'objectness-mse')
+  const markdown = read(REPORT_FILES.markdown)
+  assert.match(markdown, /\| teacher \| 0\.\d{3} \[0\.\d{3}, 0\.\d{3}\] \|/)
+  assert.doesNotMatch(markdown, /NaN|undefined|\[object/)
+})
+
+test('models that were measured on other images are refused', () => {
+  const other = syntheticStudy(join(folder, 'other'), { images: 59, test: false })
+  const arms = [input.arms[0]!, other.arms[2]!]
+  assert.throws(
+    () => buildReport({ ...input, arms }),
+    /expected detections on the images of .*, found other images/,
+  )
+})
