@@ -13,23 +13,18 @@ const VERDICTS: { readonly [verdict: string]: string } = {
   chosen: 'better',
 }
 
-/** Figures are drawn when they come near the window, so that a long page opens at once. */
+/** Figures out of sight are drawn when they are opened, since nothing is known of their width before. */
 const DRAW = `
 const settings = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ['select2d', 'lasso2d'] };
 const draw = (place) => {
+  if (place.classList.contains('js-plotly-plot')) return;
   const { data, layout } = JSON.parse(place.nextElementSibling.textContent);
-  place.style.minHeight = '';
   Plotly.newPlot(place, data, layout, settings);
 };
-const watcher = new IntersectionObserver((entries) => {
-  for (const { isIntersecting, target } of entries) {
-    if (isIntersecting) { watcher.unobserve(target); draw(target); }
-  }
-}, { rootMargin: '600px' });
-for (const place of document.querySelectorAll('.plot')) watcher.observe(place);
-addEventListener('beforeprint', () => {
-  for (const place of document.querySelectorAll('.plot:not(.js-plotly-plot)')) draw(place);
-});`
+for (const place of document.querySelectorAll('.plot')) if (!place.closest('details:not([open])')) draw(place);
+for (const part of document.querySelectorAll('details')) {
+  part.addEventListener('toggle', () => part.open && part.querySelectorAll('.plot').forEach(draw));
+}`
 
 /** The page; a string of about 5 MB, nearly all of it Plotly. */
 export function renderHtml(model: ReportModel): string {
