@@ -22,7 +22,10 @@ const COLOURS = {
 export const NEUTRAL = COLOURS.grey
 export const ACCENT = COLOURS.blue
 
-const METHOD_COLOURS: { readonly [name: string]: string } = {
+const NAMED_COLOURS: { readonly [name: string]: string } = {
+  teacher: COLOURS.black,
+  student: COLOURS.grey,
+  control: COLOURS.blue,
   'output-kd': COLOURS.orange,
   'class-kd': COLOURS.sky,
   'masked-class-kd': COLOURS.green,
@@ -43,13 +46,13 @@ export function styleOf(arm: { readonly role: Arm['role']; readonly name: string
   symbol: string
 } {
   const { colour, symbol } = ROLE_STYLES[arm.role]
-  return { colour: METHOD_COLOURS[arm.name] ?? colour, symbol }
+  return { colour: NAMED_COLOURS[arm.name] ?? colour, symbol }
 }
 
-/** The colour of a method, or of the n-th of some other series. */
+/** The colour of a model by its name, or of the n-th of some other series. */
 export function colourOf(name: string, index = 0): string {
   const series = [COLOURS.blue, COLOURS.vermilion, COLOURS.green, COLOURS.purple, COLOURS.orange, COLOURS.sky]
-  return METHOD_COLOURS[name] ?? series[index % series.length]!
+  return NAMED_COLOURS[name] ?? series[index % series.length]!
 }
 
 /** A colour of six hexadecimal digits, made transparent. */
