@@ -1,4 +1,5 @@
 export { type CollectOptions, collectStudy } from './collect'
+export type { Block, Section, TableRow } from './document'
 export {
   differencesFigure,
   gammaHistogramFigure,
@@ -14,9 +15,13 @@ export {
   thresholdFigure,
 } from './figures'
 export { type CellMapOptions, type CellMapRow, cellMapsFigure } from './figures/cell-maps'
+export { type Findings, findings, leadingSplit, limits, PUBLISHED_CASE, publishedRows } from './findings'
 export * as format from './format'
-export { type LogRow, readLog } from './log'
+export { type LogRow, readLog, readLogFile } from './log'
+export { renderMarkdown } from './markdown'
+export { buildReport, type ReportModel } from './model'
 export { drawOutcome, imageScores, mostChanged, type OutcomeOptions } from './outcome'
+export { renderHtml } from './page'
 export {
   batchImage,
   type CellMap,
@@ -31,3 +36,4 @@ export {
 } from './probe'
 export * from './summary'
 export * from './tables'
+export { REPORT_FILES, renderCsv, renderJson, writeReport } from './write'

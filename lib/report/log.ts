@@ -14,7 +14,11 @@ export type LogRow = z.infer<typeof rowSchema>
  * @throws Error naming file and line where one is no row
  */
 export function readLog(folder: string): LogRow[] {
-  const file = join(folder, FILES.log)
+  return readLogFile(join(folder, FILES.log))
+}
+
+/** The same of a log file. */
+export function readLogFile(file: string): LogRow[] {
   if (!existsSync(file)) return []
   const rows = new Map<number, LogRow>()
   for (const [i, line] of readFileSync(file, 'utf8').split('\n').entries()) {
