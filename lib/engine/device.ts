@@ -22,7 +22,7 @@ export interface DeviceInfo {
 }
 
 const CPU_FLAGS = '/proc/cpuinfo'
-const VECTOR_EXTENSION = /^(avx|amx|fma|sse4|asimd|sve|sme|i8mm|bf16|fphp)/
+const VECTOR_EXTENSION = /^(avx|amx|fma|sse4|asimd|sve|sme$|sme2|i8mm|bf16|fphp)/
 
 let known: DeviceInfo | undefined
 

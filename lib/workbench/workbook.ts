@@ -1,8 +1,11 @@
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
+import Table from 'cli-table3'
+import { collectStudy, mainTable, summariseStudy } from '../report'
+import { createStudy } from '../study'
 import { executeNotebooks } from './notebooks'
 import { root } from './project'
-import { ENVIRONMENT } from './study'
+import { ENVIRONMENT, parseSeeds } from './study'
 import { notebookReporter } from './terminal'
 
 /** Options of the commands that run the notebooks, as the command line gives them. */
@@ -42,4 +45,24 @@ export async function runWorkbook(options: WorkbookOptions, signal: AbortSignal)
   } finally {
     end()
   }
+}
+
+/** The report's main table for a terminal: every model's accuracy and cost. */
+export async function resultTable({ seeds, ...options }: WorkbookOptions): Promise<string> {
+  const cache = path.join(root, '.cache')
+  const study = await createStudy({
+    ...options,
+    cache,
+    seeds: seeds === undefined ? undefined : parseSeeds(seeds),
+  })
+  const rows = mainTable(summariseStudy(collectStudy(study)))
+  const columns = Object.keys(rows[0] ?? {}).filter((column) => column !== 'mmdet count')
+  const table = new Table({
+    head: columns,
+    style: { head: [], border: [] },
+    wordWrap: true,
+    colWidths: columns.map(() => null),
+  })
+  for (const row of rows) table.push(columns.map((column) => String(row[column] ?? '')))
+  return table.toString()
 }

@@ -1,11 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
 import { loadProfile } from '../../study'
 import { interruptSignal } from '../interrupt'
 import { formatSeconds } from '../progress'
 import { defaultOut, parseSeeds } from '../study'
-import { runWorkbook, type WorkbookOptions } from '../workbook'
+import { resultTable, runWorkbook, type WorkbookOptions } from '../workbook'
 
 /** `workbook`: the whole study as notebooks, up to the report. */
 export function workbookCommand(): Command {
@@ -30,7 +30,7 @@ export function workbookCommand(): Command {
       }
       const out = path.resolve(options.out ?? defaultOut(options.profile, options.data))
       await runWorkbook({ ...options, out }, interruptSignal())
-      console.log(readFileSync(path.join(out, 'report', 'summary.txt'), 'utf8'))
+      console.log(await resultTable({ ...options, out }))
       console.log(`Notebooks: ${path.join(out, 'notebooks')}`)
       console.log(`Report:    ${path.join(out, 'report', 'index.html')}`)
       console.log(`Finished in ${formatSeconds((performance.now() - started) / 1000)}.`)
