@@ -36,6 +36,8 @@ export interface Checkpoint {
 
 const WEIGHT = 'weight/'
 const OPTIMIZER = 'optimizer/'
+/** What follows the stem: a file of numbers, or a temporary name of one or of the JSON file. */
+const OWN_FILE = /^\.[0-9a-f]{12}\.safetensors$|^\.(json|[0-9a-f]{12}\.safetensors)\..*\.tmp$/
 
 export function sha256(bytes: Buffer | string): string {
   return createHash('sha256').update(bytes).digest('hex')
@@ -43,7 +45,8 @@ export function sha256(bytes: Buffer | string): string {
 
 /**
  * Saves a checkpoint as `<path>.json` and `<stem>.<hash>.safetensors` beside it. The JSON file is replaced last, so
- * that at any moment it names a complete file of numbers; older ones are removed afterwards.
+ * that at any moment it names a complete file of numbers; older ones, and what a killed process left half-written, are
+ * removed afterwards.
  *
  * @param path ends in .json
  */
@@ -69,10 +72,19 @@ export function saveCheckpoint(path: string, checkpoint: Checkpoint): { sha256: 
   }
   writeAtomically(path, `${JSON.stringify(document, null, 2)}\n`)
   for (const other of readdirSync(directory)) {
-    if (other.startsWith(`${stem}.`) && other.endsWith('.safetensors') && other !== file)
-      rmSync(join(directory, other))
+    const isOwn = other.startsWith(`${stem}.`) && OWN_FILE.test(other.slice(stem.length))
+    if (isOwn && other !== file) rmSync(join(directory, other))
   }
   return { sha256: hash }
+}
+
+function readJson(path: string): unknown {
+  const text = readFileSync(path, 'utf8')
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new Error(`${path}: not a checkpoint: ${error instanceof Error ? error.message : error}`)
+  }
 }
 
 /**
@@ -80,7 +92,7 @@ export function saveCheckpoint(path: string, checkpoint: Checkpoint): { sha256: 
  * @throws Error naming the file when it is missing, malformed, or its numbers do not have the recorded hash
  */
 export function loadCheckpoint(path: string): Checkpoint & { readonly sha256: string } {
-  const parsed = documentSchema.safeParse(JSON.parse(readFileSync(path, 'utf8')))
+  const parsed = documentSchema.safeParse(readJson(path))
   if (!parsed.success) {
     const issue = parsed.error.issues[0]
     throw new Error(`${path}: not a checkpoint: at "${issue?.path.join('.')}": ${issue?.message}`)

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import pino from 'pino'
+import { z } from 'zod'
 import { type AugmentOptions, type Crop, createLoader, type Sample } from '../data'
 import type { Detector } from '../detector'
 import { type Precision, tf } from '../engine'
@@ -65,7 +66,7 @@ export interface TrainSummary {
  * that was interrupted continues from its checkpoint to the same weights, bit for bit.
  *
  * @throws the signal's reason when it aborts, after writing a checkpoint
- * @throws Error when a loss is not finite, naming the step
+ * @throws Error when a loss is not finite, naming the step, or when the directory holds another training's checkpoint
  */
 export async function train(
   detector: Detector,
@@ -76,10 +77,9 @@ export async function train(
   const { steps, batch, seed, extra, unlabelled } = options
   const { directory, classes, signal, onProgress } = context
   mkdirSync(directory, { recursive: true })
-  const log = pino({ base: undefined }, pino.destination({ dest: join(directory, 'log.jsonl'), sync: true }))
   const slots = createSlots(new Map([...detector.trained, ...(extra?.variables ?? [])]))
   const path = join(directory, 'checkpoint.json')
-  const before = restore(path, detector, slots, extra)
+  const before = restore(path, detector, slots, options)
   const step = createStep(detector, slots, options)
   const loading = {
     input: [...detector.config.input] as [number, number],
@@ -90,28 +90,27 @@ export async function train(
     workers: options.workers,
   }
   const loader = createLoader(samples, { ...loading, batch, seed })
+  // The same seed, so that both draw the same size of input at every step.
   const others =
     unlabelled &&
-    createLoader(unlabelled.samples.map(withoutLabels), {
-      ...loading,
-      batch: unlabelled.batch,
-      seed: seed + 1,
-    })
+    createLoader(unlabelled.samples.map(withoutLabels), { ...loading, batch: unlabelled.batch, seed })
   const otherBatches = others?.batches(before.step, steps)
+  const logFile = pino.destination({ dest: join(directory, 'log.jsonl'), sync: true })
+  const log = pino({ base: undefined }, logFile)
 
   const save = (done: number, seconds: number): void => {
     step.sync()
     const optimizer = new Map<string, NamedTensor>()
     for (const { name, momentum } of slots) optimizer.set(`momentum/${name}`, tensorOf(momentum))
     for (const [name, variable] of extra?.variables ?? []) optimizer.set(`extra/${name}`, tensorOf(variable))
-    const provenance = { seconds, seed, steps }
+    const provenance: Progress = { seconds, seed, steps, last }
     const weights = detector.weights()
     saveCheckpoint(path, { detector: detector.config, classes, step: done, weights, optimizer, provenance })
   }
 
   let done = before.step
   let seconds = before.seconds
-  let last: Measurements = {}
+  let last = before.last
   let saved = done
   try {
     for await (const labelled of loader.batches(done, steps)) {
@@ -161,18 +160,35 @@ export async function train(
     for (const { momentum } of slots) momentum.dispose()
     await loader.close()
     await others?.close()
-    log.flush()
+    logFile.end()
   }
 }
+
+/** What a checkpoint says of the run that wrote it. */
+const progressSchema = z.object({
+  seconds: z.number(),
+  seed: z.number(),
+  steps: z.number(),
+  last: z.record(z.number()),
+})
+type Progress = z.infer<typeof progressSchema>
 
 function restore(
   path: string,
   detector: Detector,
   slots: ReturnType<typeof createSlots>,
-  extra: ExtraLoss | undefined,
-): { step: number; seconds: number } {
-  if (!existsSync(path)) return { step: 0, seconds: 0 }
+  { extra, seed, steps }: TrainOptions,
+): { step: number; seconds: number; last: Measurements } {
+  if (!existsSync(path)) return { step: 0, seconds: 0, last: {} }
   const checkpoint = loadCheckpoint(path)
+  const run = progressSchema.safeParse(checkpoint.provenance)
+  if (!run.success || run.data.seed !== seed || run.data.steps !== steps) {
+    const found = run.success ? `${run.data.steps} steps with seed ${run.data.seed}` : 'something else'
+    throw new Error(
+      `${path}: expected a checkpoint of a training of ${steps} steps with seed ${seed}, found one of ${found}; ` +
+        'remove it or train in another folder',
+    )
+  }
   detector.restore(checkpoint.weights)
   const assign = (variable: tf.Variable, name: string) => {
     const found = checkpoint.optimizer.get(name)
@@ -185,7 +201,7 @@ function restore(
   }
   for (const { name, momentum } of slots) assign(momentum, `momentum/${name}`)
   for (const [name, variable] of extra?.variables ?? []) assign(variable, `extra/${name}`)
-  return { step: checkpoint.step, seconds: Number(checkpoint.provenance.seconds ?? 0) }
+  return { step: checkpoint.step, seconds: run.data.seconds, last: run.data.last }
 }
 
 function tensorOf(variable: tf.Variable): NamedTensor {

@@ -22,7 +22,10 @@ const metadataSchema = z.record(z.string())
 
 const HEADER_LENGTH = 8
 
-/** Serialises float32 tensors; the header is padded with spaces to a multiple of 8 bytes, as the format asks. */
+/**
+ * Serialises float32 tensors; the header is padded with spaces to a multiple of 8 bytes, as the format asks.
+ * @throws Error naming the tensor whose shape and values disagree
+ */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, NamedTensor>,
   metadata: { readonly [key: string]: string } = {},
@@ -30,6 +33,9 @@ export function encodeSafetensors(
   let offset = 0
   const header: { [name: string]: object } = { __metadata__: metadata }
   for (const [name, { shape, values }] of tensors) {
+    const expected = shape.reduce((product, size) => product * size, 1)
+    if (values.length !== expected)
+      throw new Error(`tensor "${name}": expected ${expected} values for [${shape}], found ${values.length}`)
     header[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + values.byteLength] }
     offset += values.byteLength
   }
@@ -49,7 +55,7 @@ export function encodeSafetensors(
 /**
  * Reads a safetensors file.
  * @param source names the file in errors
- * @throws Error when the header is malformed, a tensor is not float32 or the file is truncated
+ * @throws Error when the header is malformed, a tensor is not float32, or the file is truncated or holds more
  */
 export function decodeSafetensors(
   file: Buffer,
@@ -67,12 +73,17 @@ export function decodeSafetensors(
   } catch (error) {
     fail(`its header is not JSON (${error instanceof Error ? error.message : error})`)
   }
-  const entries = Object.entries(z.record(z.unknown()).parse(header))
+  const object = z.record(z.unknown()).safeParse(header)
+  if (!object.success) return fail('its header is not a JSON object of tensors')
   const tensors = new Map<string, NamedTensor>()
   let metadata: { [key: string]: string } = {}
-  for (const [name, value] of entries) {
+  let held = 0
+  for (const [name, value] of Object.entries(object.data)) {
     if (name === '__metadata__') {
-      metadata = metadataSchema.parse(value)
+      const parsed = metadataSchema.safeParse(value)
+      if (!parsed.success)
+        return fail(`__metadata__: expected texts by name, ${parsed.error.issues[0]?.message}`)
+      metadata = parsed.data
       continue
     }
     const parsed = entrySchema.safeParse(value)
@@ -84,10 +95,14 @@ export function decodeSafetensors(
     if (end - begin !== bytes)
       fail(`tensor "${name}": expected ${bytes} bytes for [${shape}], found ${end - begin}`)
     if (end > file.length) fail(`tensor "${name}": expected ${end} bytes of file, found ${file.length}`)
+    held += bytes
     tensors.set(name, {
       shape,
       values: new Float32Array(file.buffer.slice(file.byteOffset + begin, file.byteOffset + end)),
     })
+  }
+  if (headerEnd + held !== file.length) {
+    fail(`its tensors take ${held} bytes behind the header, found ${file.length - headerEnd}`)
   }
   return { tensors, metadata }
 }

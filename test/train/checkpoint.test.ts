@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import { initialWeights } from '../../lib/detector'
+import { type Checkpoint, loadCheckpoint, saveCheckpoint, sha256, writeAtomically } from '../../lib/train'
+import { narrowDetector } from '../detector/support'
+
+const root = mkdtempSync(join(tmpdir(), 'checkpoint-'))
+after(() => rmSync(root, { recursive: true }))
+const folder = () => mkdtempSync(join(root, 'f-'))
+
+const detector = narrowDetector()
+const checkpoint: Checkpoint = {
+  detector,
+  classes: ['car', 'bus', 'über'],
+  step: 12,
+  weights: initialWeights(detector, 1),
+  optimizer: new Map([['momentum/stem/kernel', { shape: [2], values: Float32Array.of(1, 2) }]]),
+  provenance: { recipe: { rate: 0.1 } },
+}
+const other: Checkpoint = { ...checkpoint, step: 13, weights: initialWeights(detector, 2) }
+const tensorsIn = (directory: string) =>
+  readdirSync(directory).filter((name) => name.endsWith('.safetensors'))
+
+test('what is saved is loaded again', () => {
+  const path = join(folder(), 'sub/checkpoint.json')
+  const { sha256: hash } = saveCheckpoint(path, checkpoint)
+  assert.deepEqual(loadCheckpoint(path), {
+    ...checkpoint,
+    weights: new Map(checkpoint.weights),
+    sha256: hash,
+  })
+})
+
+test('the JSON file names the file of numbers beside it, by its hash', () => {
+  const directory = folder()
+  const { sha256: hash } = saveCheckpoint(join(directory, 'model.json'), checkpoint)
+  const document = JSON.parse(readFileSync(join(directory, 'model.json'), 'utf8'))
+  assert.equal(document.file, `model.${hash.slice(0, 12)}.safetensors`)
+  assert.equal(sha256(readFileSync(join(directory, document.file))), hash)
+  assert.deepEqual(readdirSync(directory).sort(), [document.file, 'model.json'].sort())
+})
+
+test('equal weights have equal hashes, other weights others', () => {
+  const hashes = [checkpoint, checkpoint, other].map(
+    (value) => saveCheckpoint(join(folder(), 'a.json'), value).sha256,
+  )
+  assert.equal(hashes[0], hashes[1])
+  assert.notEqual(hashes[0], hashes[2])
+})
+
+test('a new checkpoint replaces the older one and leaves files of other names alone', () => {
+  const directory = folder()
+  const path = join(directory, 'student.json')
+  const neighbour = saveCheckpoint(join(directory, 'student.v2.json'), checkpoint).sha256
+  saveCheckpoint(path, checkpoint)
+  writeFileSync(join(directory, 'student.log.jsonl'), '')
+  const { sha256: hash } = saveCheckpoint(path, other)
+  assert.deepEqual(
+    tensorsIn(directory).sort(),
+    [`student.${hash.slice(0, 12)}.safetensors`, `student.v2.${neighbour.slice(0, 12)}.safetensors`].sort(),
+  )
+  assert.equal(loadCheckpoint(path).step, 13)
+  assert.equal(loadCheckpoint(join(directory, 'student.v2.json')).step, 12)
+  assert.ok(readdirSync(directory).includes('student.log.jsonl'))
+})
+
+describe('after a crash', () => {
+  test('between the two writes the older checkpoint is whole, and the next one cleans up', () => {
+    const directory = folder()
+    const path = join(directory, 'checkpoint.json')
+    saveCheckpoint(path, checkpoint)
+    const elsewhere = folder()
+    saveCheckpoint(join(elsewhere, 'checkpoint.json'), other)
+    const [newer] = tensorsIn(elsewhere)
+    // The new numbers are there, the JSON file still names the old ones.
+    cpSync(join(elsewhere, newer!), join(directory, newer!))
+    assert.equal(loadCheckpoint(path).step, 12)
+    const last = saveCheckpoint(path, { ...other, weights: initialWeights(detector, 3) })
+    assert.deepEqual(tensorsIn(directory), [`checkpoint.${last.sha256.slice(0, 12)}.safetensors`])
+  })
+
+  test('in a write the temporary file is never read, and the next checkpoint removes it', () => {
+    const directory = folder()
+    const path = join(directory, 'checkpoint.json')
+    saveCheckpoint(path, checkpoint)
+    writeFileSync(join(directory, 'checkpoint.0123456789ab.safetensors.77.aabbccdd.tmp'), 'half')
+    writeFileSync(join(directory, 'checkpoint.json.77.aabbccdd.tmp'), '{"format":')
+    assert.equal(loadCheckpoint(path).step, 12)
+    saveCheckpoint(path, other)
+    assert.ok(!readdirSync(directory).some((name) => name.endsWith('.tmp')))
+    assert.equal(loadCheckpoint(path).step, 13)
+  })
+
+  test('of a process that does nothing but save, killed at any moment, a checkpoint loads', async () => {
+    const path = join(folder(), 'checkpoint.json')
+    const rest = { detector, classes: checkpoint.classes, provenance: {} }
+    const program = `
+      const { saveCheckpoint } = require(${JSON.stringify(join(__dirname, '../../lib/train/checkpoint'))})
+      for (let step = 0; ; step++) {
+        const weights = new Map([['w', { shape: [200_000], values: new Float32Array(200_000).fill(step) }]])
+        saveCheckpoint(${JSON.stringify(path)}, { ...${JSON.stringify(rest)}, step, weights, optimizer: new Map() })
+        if (step === 0) console.log('saving')
+      }`
+    for (const milliseconds of [0, 7, 23]) {
+      const child = spawn(process.execPath, ['--require', 'tsx/cjs', '-e', program], {
+        cwd: join(__dirname, '../..'),
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      await once(child.stdout, 'data')
+      await setTimeout(milliseconds)
+      child.kill('SIGKILL')
+      await once(child, 'close')
+      const { step, weights } = loadCheckpoint(path)
+      assert.ok(weights.get('w')!.values.every((value) => value === step))
+    }
+  })
+})
+
+describe('what is damaged is refused', () => {
+  const saved = () => {
+    const directory = folder()
+    const path = join(directory, 'checkpoint.json')
+    saveCheckpoint(path, checkpoint)
+    return { path, tensors: join(directory, tensorsIn(directory)[0]!) }
+  }
+  const edit = (path: string, change: object) => {
+    const document = JSON.parse(readFileSync(path, 'utf8'))
+    writeFileSync(path, JSON.stringify({ ...document, ...change }))
+  }
+
+  test('one flipped byte', () => {
+    const { path, tensors } = saved()
+    const bytes = readFileSync(tensors)
+    bytes[bytes.length - 5]! ^= 1
+    writeFileSync(tensors, bytes)
+    assert.throws(
+      () => loadCheckpoint(path),
+      (error: Error) => {
+        assert.ok(error.message.startsWith(tensors))
+        assert.match(
+          error.message,
+          /expected SHA-256 [0-9a-f]{64} as checkpoint\.json says, found [0-9a-f]{64}/,
+        )
+        return true
+      },
+    )
+  })
+
+  test('missing files, by their names', () => {
+    const { path, tensors } = saved()
+    rmSync(tensors)
+    assert.throws(
+      () => loadCheckpoint(path),
+      (error: Error) => error.message.includes(tensors),
+    )
+    assert.throws(() => loadCheckpoint('/nowhere/checkpoint.json'), /\/nowhere\/checkpoint\.json/)
+  })
+
+  test('half a JSON file', () => {
+    const { path } = saved()
+    writeFileSync(path, readFileSync(path, 'utf8').slice(0, 100))
+    assert.throws(
+      () => loadCheckpoint(path),
+      (error: Error) => error.message.startsWith(`${path}: not a checkpoint: `),
+    )
+  })
+
+  const wrong: readonly [string, object, RegExp][] = [
+    ['another format', { format: 'detector-checkpoint/2' }, /at "format": /],
+    ['a step of text', { step: '12' }, /at "step": Expected number, received string/],
+    ['a negative step', { step: -1 }, /at "step": /],
+    ['a short hash', { sha256: 'abc' }, /at "sha256": /],
+    ['another size of input', { detector: { ...detector, input: [64, 100] } }, /at "detector\.input\.1": /],
+    ['no anchors', { detector: { ...detector, anchors: undefined } }, /at "detector\.anchors": Required/],
+    ['an unknown key', { epoch: 3 }, /Unrecognized key.*epoch/],
+  ]
+  for (const [what, change, message] of wrong) {
+    test(`${what}, by its key`, () => {
+      const { path } = saved()
+      edit(path, change)
+      assert.throws(
+        () => loadCheckpoint(path),
+        (error: Error) => {
+          assert.ok(error.message.startsWith(`${path}: not a checkpoint: `))
+          assert.match(error.message, message)
+          return true
+        },
+      )
+    })
+  }
+
+  test('a name that does not end in .json', () => {
+    assert.throws(
+      () => saveCheckpoint(join(root, 'model'), checkpoint),
+      /model: expected the name of a \.json file/,
+    )
+  })
+})
+
+test('writeAtomically makes folders, replaces, and leaves no temporary file', () => {
+  const directory = folder()
+  const file = join(directory, 'a/b/c.txt')
+  writeAtomically(file, 'one')
+  writeAtomically(file, Buffer.from('two'))
+  assert.equal(readFileSync(file, 'utf8'), 'two')
+  assert.deepEqual(readdirSync(join(directory, 'a/b')), ['c.txt'])
+})

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { learningRate, scheduleSchema, warmUpSchema } from '../../lib/train'
+
+const WARM = { steps: 0, from: 0.1 }
+
+function close(actual: number, expected: number): void {
+  assert.ok(Math.abs(actual - expected) <= 1e-12 * expected, `expected ${expected}, found ${actual}`)
+}
+
+test('cosine: the whole rate at first, half way the middle, next to the final share at the end', () => {
+  const schedule = { kind: 'cosine', rate: 0.04, final: 0.01 } as const
+  const at = (step: number) => learningRate(schedule, WARM, { step, steps: 100, stepsPerEpoch: 7 })
+  close(at(0), 0.04)
+  close(at(50), 0.04 * (0.01 + 0.99 / 2))
+  // cos(pi / 4) = 1 / sqrt(2)
+  close(at(25), 0.04 * (0.01 + (0.99 * (1 + Math.SQRT1_2)) / 2))
+  close(at(99), 0.04 * (0.01 + (0.99 * (1 + Math.cos(0.99 * Math.PI))) / 2))
+  for (let step = 1; step < 100; step++) assert.ok(at(step) < at(step - 1))
+})
+
+test('poly: (1e-3 - 1e-6) (1 - e / 100)^0.9 + 1e-6 by whole epochs, as published', () => {
+  const schedule = scheduleSchema.parse({ kind: 'poly', rate: 1e-3, epochs: 100 })
+  const at = (step: number) => learningRate(schedule, WARM, { step, steps: 31_200, stepsPerEpoch: 312 })
+  close(at(0), 1e-3)
+  close(at(311), 1e-3)
+  // 0.5^0.9 = 0.5358867312681466
+  close(at(312), 0.000999 * 0.99 ** 0.9 + 1e-6)
+  close(at(50 * 312), 0.000999 * 0.5358867312681466 + 1e-6)
+  close(at(50 * 312 + 311), at(50 * 312))
+  // 0.01^0.9 = 10^-1.8
+  close(at(31_199), 0.000999 * 10 ** -1.8 + 1e-6)
+  close(at(31_200), 1e-6)
+  close(at(40_000), 1e-6)
+})
+
+test('warm-up rises linearly from its share to the whole of the schedule', () => {
+  const schedule = { kind: 'poly', rate: 1, floor: 0, power: 1, epochs: 10 } as const
+  const warmUp = { steps: 20, from: 0.1 }
+  const at = (step: number) => learningRate(schedule, warmUp, { step, steps: 100, stepsPerEpoch: 10 })
+  close(at(0), 0.1)
+  close(at(5), 0.325)
+  // The second epoch has begun, where the schedule is at 0.9.
+  close(at(10), 0.9 * 0.55)
+  close(at(19), 0.9 * 0.955)
+  close(at(20), 0.8)
+})
+
+test('defaults and limits of the options', () => {
+  assert.deepEqual(scheduleSchema.parse({ kind: 'cosine', rate: 1 }), {
+    kind: 'cosine',
+    rate: 1,
+    final: 0.01,
+  })
+  assert.deepEqual(warmUpSchema.parse({ steps: 3 }), { steps: 3, from: 0.1 })
+  assert.throws(() => scheduleSchema.parse({ kind: 'step', rate: 1 }), /Invalid discriminator value/)
+  assert.throws(() => scheduleSchema.parse({ kind: 'cosine', rate: 0 }), /greater than 0/)
+  assert.throws(() => scheduleSchema.parse({ kind: 'cosine', rate: 1, floor: 0 }), /Unrecognized key.*floor/s)
+})
