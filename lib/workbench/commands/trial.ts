@@ -52,10 +52,15 @@ export function trialCommand(): Command {
     })
 }
 
+function position(event: TrialProgress): [value: number, total: number] {
+  return event.phase === 'training' ? [event.progress.step, event.progress.steps] : [event.done, event.total]
+}
+
 function reportToParent(): (progress: TrialProgress) => void {
   let last = 0
   return (progress) => {
-    if (performance.now() - last < REPORT_MS) return
+    const [value, total] = position(progress)
+    if (value < total && performance.now() - last < REPORT_MS) return
     last = performance.now()
     process.send?.(progress)
   }
@@ -64,8 +69,7 @@ function reportToParent(): (progress: TrialProgress) => void {
 function showOnTerminal(): (progress: TrialProgress) => void {
   const bars = new Map<string, ReturnType<typeof showProgress>>()
   return (event) => {
-    const [value, total] =
-      event.phase === 'training' ? [event.progress.step, event.progress.steps] : [event.done, event.total]
+    const [value, total] = position(event)
     const bar = bars.get(event.phase) ?? showProgress(event.phase, total)
     bars.set(event.phase, bar)
     void bar.update(value)
