@@ -15,6 +15,7 @@ export {
   thresholdFigure,
 } from './figures'
 export { type CellMapOptions, type CellMapRow, cellMapsFigure } from './figures/cell-maps'
+export { axis as figureAxis, layout as figureLayout } from './figures/style'
 export { type Findings, findings, leadingSplit, limits, PUBLISHED_CASE, publishedRows } from './findings'
 export * as format from './format'
 export { type LogRow, readLog, readLogFile } from './log'
