@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import pino from 'pino'
 import { z } from 'zod'
@@ -95,8 +95,9 @@ export async function train(
     unlabelled &&
     createLoader(unlabelled.samples.map(withoutLabels), { ...loading, batch: unlabelled.batch, seed })
   const otherBatches = others?.batches(before.step, steps)
-  const logFile = pino.destination({ dest: join(directory, 'log.jsonl'), sync: true })
-  const log = pino({ base: undefined }, logFile)
+  const logFile = join(directory, 'log.jsonl')
+  // Lines are few; appended one by one they survive a kill, and no handle is left open.
+  const log = pino({ base: undefined }, { write: (line) => appendFileSync(logFile, line) })
 
   const save = (done: number, seconds: number): void => {
     step.sync()
@@ -160,7 +161,6 @@ export async function train(
     for (const { momentum } of slots) momentum.dispose()
     await loader.close()
     await others?.close()
-    logFile.end()
   }
 }
 
