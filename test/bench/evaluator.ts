@@ -1,19 +1,10 @@
 /**
- * The evaluator against pycocotools on a problem of COCO val's size, in one run on one machine:
- * 5,000 images, 80 classes, 36,000 truths, 500,000 detections, generated.
- *
- *     python -m venv /tmp/oracle && /tmp/oracle/bin/pip install pycocotools==2.0.11
- *     node --require tsx/cjs test/bench/evaluator.ts /tmp/oracle/bin/python
- *
- * Prints both times, their ratio, the largest difference of the twelve numbers, the memory that the
- * evaluation added, a bootstrap resample's time, and what the pairwise IoUs alone would take as tensors.
- * Without a Python it times the library alone.
+ * The evaluator's side of the comparison with pycocotools, on a problem of COCO val's size, generated: 5,000 images,
+ * 80 classes, 36,000 truths, 500,000 detections.
  */
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Random } from '../../lib/data/random'
+import { Random } from '../../lib/data'
 import { tf } from '../../lib/engine'
 import {
   type Detections,
@@ -23,29 +14,86 @@ import {
   meanApFromTable,
   type Truths,
 } from '../../lib/evaluate'
+import type { Answer } from './protocol'
 
 const IMAGES = 5000
 const CLASSES = 80
 const TRUTHS = 36000
 const DETECTIONS = 500000
 
-main()
+interface Evaluation {
+  readonly truths: Truths
+  readonly detections: Detections
+  /** Peak memory before the first evaluation, MiB. */
+  readonly before: number
+}
 
-function main(): void {
-  const python = process.argv[2]
+let prepared: Evaluation | undefined
+
+function evaluation(): Evaluation {
+  if (!prepared) throw new Error('expected a prepared evaluation, found none')
+  return prepared
+}
+
+const peakMiB = () => process.resourceUsage().maxRSS / 1024
+
+/** The twelve numbers and the seconds they took. */
+export function runEvaluator(): Answer<'evaluate'> {
+  const { truths, detections } = evaluation()
+  let stats: readonly number[] = []
+  const seconds = time(() => {
+    stats = evaluateCoco(truths, detections).stats
+  })
+  return { seconds, stats: [...stats] }
+}
+
+/**
+ * Seconds of the other evaluations (`voc`, one bootstrap `resample`), of the pairwise IoUs alone as tensors, and how much
+ * the peak memory has grown since the data was made.
+ */
+export function evaluatorExtras(): Answer<'evaluatorExtras'> {
+  const { truths, detections, before } = evaluation()
+  const grownMiB = peakMiB() - before
+  const table = matchTable(truths, detections)
+  const random = new Random('resample')
+  const weights = new Int32Array(IMAGES)
+  for (let i = 0; i < IMAGES; i++) weights[random.integer(IMAGES)]!++
+  meanApFromTable(table, weights)
+  const resample = time(() => meanApFromTable(table, weights))
+  const voc = time(() => evaluateVoc(truths, detections))
+  return { voc, resample, tensors: tensors(evaluation()), grownMiB }
+}
+
+/** Generates the problem, and writes it as pycocotools reads it. */
+export function writeEvaluation(folder: string): Answer<'evaluatorPrepare'> {
   const { truths, detections } = generate()
-  const before = process.resourceUsage().maxRSS
-  const seconds = [0, 1, 2].map(() => time(() => evaluateCoco(truths, detections)))
-  const grown = (process.resourceUsage().maxRSS - before) / 1024
-  const best = Math.min(...seconds)
-  print(
-    'evaluateCoco',
-    `${seconds.map((s) => s.toFixed(2)).join(', ')} s; peak memory grew by ${grown.toFixed(0)} MiB`,
-  )
-  print('evaluateVoc', `${time(() => evaluateVoc(truths, detections)).toFixed(2)} s`)
-  bootstrap(truths, detections)
-  tensors(truths, detections)
-  if (python !== undefined) compare(python, truths, detections, seconds[0]!, best)
+  const bbox = (rows: Truths | Detections, i: number) => {
+    const [x1 = 0, y1 = 0, x2 = 0, y2 = 0] = rows.box.subarray(4 * i, 4 * i + 4)
+    return [x1, y1, x2 - x1, y2 - y1] as const
+  }
+  const annotations = Array.from(truths.image, (image, i) => {
+    const shape = bbox(truths, i)
+    return {
+      id: i + 1,
+      image_id: image,
+      category_id: truths.label[i],
+      bbox: shape,
+      area: shape[2] * shape[3],
+      iscrowd: truths.crowd?.[i] ?? 0,
+    }
+  })
+  const images = Array.from({ length: IMAGES }, (_, id) => ({ id }))
+  const categories = Array.from({ length: CLASSES }, (_, id) => ({ id, name: `${id}` }))
+  writeFileSync(join(folder, 'truths.json'), JSON.stringify({ images, categories, annotations }))
+  const results = Array.from(detections.image, (image, i) => ({
+    image_id: image,
+    category_id: detections.label[i],
+    bbox: bbox(detections, i),
+    score: detections.score[i],
+  }))
+  writeFileSync(join(folder, 'detections.json'), JSON.stringify(results))
+  prepared = { truths, detections, before: peakMiB() }
+  return {}
 }
 
 function generate(): { truths: Truths; detections: Detections } {
@@ -111,17 +159,8 @@ function box(x: number, y: number, width: number, height: number): [number, numb
   return [round(x), round(y), round(x + width), round(y + height)]
 }
 
-function bootstrap(truths: Truths, detections: Detections): void {
-  const table = matchTable(truths, detections)
-  const random = new Random('resample')
-  const weights = new Int32Array(IMAGES)
-  for (let i = 0; i < IMAGES; i++) weights[random.integer(IMAGES)]!++
-  meanApFromTable(table, weights)
-  print('meanApFromTable', `${(time(() => meanApFromTable(table, weights)) * 1000).toFixed(2)} ms a resample`)
-}
-
 /** The IoUs alone, float32, batched over images that are padded to the fullest; read back for the matching. */
-function tensors(truths: Truths, detections: Detections): void {
+function tensors({ truths, detections }: Evaluation): number {
   const pad = (rows: Truths | Detections) => {
     const counts = new Int32Array(IMAGES)
     for (const image of rows.image) counts[image]!++
@@ -160,67 +199,11 @@ function tensors(truths: Truths, detections: Detections): void {
     return sum
   }
   overlaps()
-  print(
-    'IoUs as tensors',
-    `${time(overlaps).toFixed(2)} s on ${tf.getBackend()}, float32, without ranking or matching`,
-  )
-}
-
-function compare(python: string, truths: Truths, detections: Detections, first: number, best: number): void {
-  const folder = mkdtempSync(join(tmpdir(), 'evaluator-'))
-  try {
-    const bbox = (rows: Truths | Detections, i: number) => {
-      const [x1, y1, x2, y2] = Array.from(rows.box.subarray(4 * i, 4 * i + 4)) as [
-        number,
-        number,
-        number,
-        number,
-      ]
-      return [x1, y1, x2 - x1, y2 - y1]
-    }
-    const annotations = Array.from(truths.image, (image, i) => {
-      const shape = bbox(truths, i)
-      return {
-        id: i + 1,
-        image_id: image,
-        category_id: truths.label[i],
-        bbox: shape,
-        area: shape[2]! * shape[3]!,
-        iscrowd: truths.crowd?.[i] ?? 0,
-      }
-    })
-    const images = Array.from({ length: IMAGES }, (_, id) => ({ id }))
-    const categories = Array.from({ length: CLASSES }, (_, id) => ({ id, name: `${id}` }))
-    writeFileSync(join(folder, 'truths.json'), JSON.stringify({ images, categories, annotations }))
-    const results = Array.from(detections.image, (image, i) => ({
-      image_id: image,
-      category_id: detections.label[i],
-      bbox: bbox(detections, i),
-      score: detections.score[i],
-    }))
-    writeFileSync(join(folder, 'detections.json'), JSON.stringify(results))
-    const script = join(__dirname, 'evaluator.py')
-    const reply = execFileSync(python, [script, join(folder, 'truths.json'), join(folder, 'detections.json')])
-    const theirs = JSON.parse(reply.toString()) as { seconds: number; stats: number[] }
-    const ours = evaluateCoco(truths, detections)
-    const difference = Math.max(...ours.stats.map((value, i) => Math.abs(value - theirs.stats[i]!)))
-    print('pycocotools', `${theirs.seconds.toFixed(2)} s`)
-    print(
-      'ratio',
-      `first call ${(theirs.seconds / first).toFixed(0)} times faster, best ${(theirs.seconds / best).toFixed(0)}`,
-    )
-    print('largest difference', `${difference} (AP ${ours.AP})`)
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
+  return time(overlaps)
 }
 
 function time(work: () => unknown): number {
   const begin = performance.now()
   work()
   return (performance.now() - begin) / 1000
-}
-
-function print(what: string, value: string): void {
-  console.log(`${what.padEnd(20)} ${value}`)
 }

@@ -1,0 +1,59 @@
+import { availableParallelism } from 'node:os'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { PARTS, type Part, runBenchmark } from '../../../test/bench/main'
+import { interruptSignal } from '../interrupt'
+import { pythonProgram, root } from '../project'
+
+function count(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1)
+    throw new InvalidArgumentError(`expected a whole number above 0, found ${text}`)
+  return value
+}
+
+const counts = (text: string) => text.split(',').map(count)
+
+interface Options {
+  readonly parts: readonly Part[]
+  readonly growth?: boolean
+  readonly threads: readonly number[]
+  readonly batch: readonly number[]
+  readonly rounds: number
+  readonly quick?: boolean
+  readonly keep?: boolean
+}
+
+/** `bench`: speed and memory beside PyTorch; how to read the tables stands in test/bench/main.ts. */
+export function benchCommand(): Command {
+  const cores = availableParallelism()
+  return new Command('bench')
+    .description(
+      'compare speed and memory with PyTorch, and the evaluator with pycocotools, in one interleaved run',
+    )
+    .addOption(new Option('--parts <names...>', 'what to compare').choices(PARTS).default(PARTS))
+    .option(
+      '--growth',
+      'also how the cost grows with batch, input size and width, beside the arithmetic limit',
+    )
+    .option('--threads <n,...>', 'threads of both sides', counts, cores > 1 ? [1, Math.min(2, cores)] : [1])
+    .option(
+      '--batch <n,...>',
+      'images a step; the first also for distillation, epoch and memory',
+      counts,
+      [16, 8],
+    )
+    .option('--rounds <n>', 'interleaved rounds', count, 7)
+    .option('--quick', 'one round of short turns, to see that everything runs')
+    .option('--keep', 'also write test/bench/results.json')
+    .action(async ({ parts, growth = false, threads, batch, rounds, quick, keep = false }: Options) => {
+      const file = await runBenchmark({
+        ...{ parts, growth, threads, batches: batch, keep, root },
+        rounds: quick ? 1 : rounds,
+        secondsPerTurn: quick ? 0.05 : 0.6,
+        epochImages: quick ? 4 * (batch[0] ?? 16) : 480,
+        python: pythonProgram('python'),
+        signal: interruptSignal(),
+      })
+      console.error(`\nWrote ${file}.`)
+    })
+}

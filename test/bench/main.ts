@@ -1,0 +1,193 @@
+/**
+ * The benchmark: the workbook beside PyTorch eager on the same networks, batch, threads and machine, in one run.
+ *
+ *     npm run bench                                  everything but growth, 1 and 2 threads, batch 16 and 8: about half an hour
+ *     npm run bench -- --growth                      also how the cost grows, up to the published 512x192 teacher
+ *     npm run bench -- --parts training --threads 2 --batch 16 --rounds 15
+ *     npm run bench -- --keep                        also writes test/bench/results.json
+ *
+ * What is timed
+ * - training: forward pass, YOLOv3 loss (GIoU, targets given), backward pass, clipping, SGD with momentum and weight
+ *   decay, running statistics; the loss's terms and the gradient's norm are read back.
+ * - inference: images to logits, read back. The workbook folds batch norm into the kernels once; PyTorch eager does not.
+ * - distillation: student's step with the teacher's inference inside, masked-class-kd on both sides.
+ * - epoch: training with decoding from memory, augmentation and targets, one data worker, as the profile trains. PyTorch's
+ *   loader is a plain Dataset and DataLoader that makes the same kind of views.
+ * - memory: high-water mark of each process's resident memory (VmHWM) over five training steps.
+ * - evaluator: COCO's twelve numbers against pycocotools. stages: the default profile's time, from trials on disk.
+ *
+ * How to read it
+ * - Both sides read weights, images and targets from one file, and the first step's loss (or logits) must agree, or the
+ *   run stops. In a round every contestant has one turn of many steps, alone on the machine, and each round starts with
+ *   another one. A number is the median of the rounds with their quartiles in brackets; ratios are taken round by round,
+ *   so that a slow minute of the machine hits both sides of a ratio.
+ * - 'x PyTorch float32' above 1: that many times as fast as PyTorch in float32 in its faster memory layout (contiguous or
+ *   channels_last). The targets compare with that one too, also for bfloat16.
+ * - Where quartiles of a ratio lie on both sides of 1, this run says nothing about who is faster: more --rounds, and an idle
+ *   machine (the load at the start is printed and kept).
+ * - growth: 'limit' is the time if the step were nothing but convolutions at the throughput of large 3x3 ones, a
+ *   backward pass counted as two forward ones; the share in brackets is how near a side comes. What is missing to 100 %
+ *   is memory traffic, small channel counts and overheads. In bfloat16 the limit is far higher, the share lower.
+ * - stages: `training` and `evaluating` are summed over trials, which run side by side; `wall` is the time in which at
+ *   least one of them ran.
+ */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { availableParallelism, loadavg, tmpdir, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { writeAtomically } from '../../lib/train'
+import { benchPython } from './environment'
+import {
+  type Context,
+  compareDistillation,
+  compareEpochs,
+  compareEvaluators,
+  compareMemory,
+  compareSteps,
+  measureGrowth,
+  readStageTimes,
+} from './parts'
+import { describeResults, type Results, targetsOf } from './report'
+import { Worker } from './workers'
+
+export const PARTS = [
+  'training',
+  'inference',
+  'distillation',
+  'epoch',
+  'memory',
+  'evaluator',
+  'stages',
+] as const
+export type Part = (typeof PARTS)[number]
+
+export interface BenchmarkOptions {
+  readonly parts: readonly Part[]
+  readonly growth: boolean
+  readonly threads: readonly number[]
+  /** The first is the one of distillation, epoch and memory. */
+  readonly batches: readonly number[]
+  readonly rounds: number
+  readonly secondsPerTurn: number
+  readonly epochImages: number
+  /** Write test/bench/results.json. */
+  readonly keep: boolean
+  /** The project's folder. */
+  readonly root: string
+  /** Makes the benchmark's environment. */
+  readonly python: string
+  readonly signal: AbortSignal
+}
+
+const EPOCH_ROUNDS = 3
+const EVALUATOR_ROUNDS = 3
+
+/** Runs the parts, prints the tables and writes the JSON; returns its path. */
+export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
+  const { parts, growth, threads, batches, signal, root } = options
+  const [batch = 16] = batches
+  const cache = join(root, '.cache')
+  const needsPeer = growth || parts.some((part) => part !== 'stages')
+  const python = needsPeer ? await benchPython(cache, options.python, signal) : options.python
+  const machine = await describeMachine(python, needsPeer, signal)
+  console.error(`${machine.cpu}, ${machine.cores} cores, load ${machine.load.toFixed(1)} at the start`)
+  if (machine.load > 0.5) console.error('Other work runs on this machine: the spread will show it.')
+  if (machine.bfloat16) console.error(`bfloat16 is left out: ${machine.bfloat16}`)
+
+  mkdirSync(cache, { recursive: true })
+  const scratch = mkdtempSync(join(tmpdir(), 'bench-'))
+  const context: Context = {
+    ...{ python, signal, scratch, cache, onProgress: (text) => console.error(`  ${text}`) },
+    rounds: options.rounds,
+    secondsPerTurn: options.secondsPerTurn,
+    precisions: machine.bfloat16 ? ['float32'] : ['float32', 'bfloat16'],
+    epochImages: options.epochImages,
+    evaluatorRounds: Math.min(EVALUATOR_ROUNDS, options.rounds),
+  }
+  const results: Results = { comparisons: [], epochs: [] }
+  const has = (part: Part) => parts.includes(part)
+  const begin = (what: string) => console.error(what)
+  try {
+    for (const count of threads) {
+      for (const part of ['training', 'inference'] as const) {
+        for (const size of has(part) ? batches : []) {
+          begin(`${part}, batch ${size}, ${count} thread(s)`)
+          results.comparisons.push(await compareSteps(part, { threads: count, batch: size }, context))
+        }
+      }
+      if (has('distillation')) {
+        begin(`distillation, batch ${batch}, ${count} thread(s)`)
+        results.comparisons.push(await compareDistillation({ threads: count, batch }, context))
+      }
+      if (has('epoch')) {
+        begin(`epoch, batch ${batch}, ${count} thread(s)`)
+        const rounds = Math.min(EPOCH_ROUNDS, options.rounds)
+        results.epochs.push(await compareEpochs({ threads: count, batch, rounds }, context))
+      }
+    }
+    const most = Math.max(...threads)
+    if (has('memory')) {
+      begin('memory')
+      results.memory = await compareMemory({ threads: most, batch }, context)
+    }
+    if (has('evaluator')) {
+      begin('evaluator')
+      results.evaluator = await compareEvaluators(context)
+    }
+    if (has('stages')) {
+      const folders = { runs: join(root, 'runs', 'default'), shipped: join(root, 'data', 'checkpoints') }
+      results.stages = await readStageTimes(folders, context)
+    }
+    if (growth) {
+      begin('growth')
+      results.growth = await measureGrowth({ threads: most }, context)
+    }
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+  const targets = targetsOf(results)
+  console.log(describeResults(results, targets))
+
+  const date = new Date().toISOString()
+  const document = { format: 'benchmark/1', date, commit: commitOf(root), machine, targets, results }
+  const text = `${JSON.stringify(document, rounded, 1)}\n`
+  const file = join(cache, 'bench', `${date.replace(/[:.]/g, '-')}.json`)
+  mkdirSync(join(cache, 'bench'), { recursive: true })
+  writeAtomically(file, text)
+  if (options.keep) writeAtomically(join(root, 'test', 'bench', 'results.json'), text)
+  return file
+}
+
+/** Five significant digits are more than any of these numbers has. */
+function rounded(_key: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value
+}
+
+async function describeMachine(python: string, needsPeer: boolean, signal: AbortSignal) {
+  const load = loadavg()[0] ?? 0
+  const sides = needsPeer ? (['workbook', 'PyTorch'] as const) : (['workbook'] as const)
+  const versions: { [name: string]: string } = {}
+  let found: { cpu?: string; instructionSets?: string[]; bfloat16?: string } = {}
+  for (const side of sides) {
+    const worker = new Worker(side, 1, python, signal)
+    try {
+      const { versions: own, cpu, instructionSets, bfloat16 } = await worker.ask({ op: 'hello' })
+      Object.assign(versions, own)
+      if (side === 'workbook') found = { cpu, instructionSets, bfloat16 }
+    } finally {
+      await worker.close()
+    }
+  }
+  return { ...found, cores: availableParallelism(), memoryGiB: totalmem() / 2 ** 30, load, versions }
+}
+
+function commitOf(root: string): string {
+  try {
+    const git = (...words: string[]) =>
+      execFileSync('git', ['-C', root, ...words], { encoding: 'utf8' }).trim()
+    const changed = git('status', '--porcelain', '--untracked-files=no') ? ' with local changes' : ''
+    return git('rev-parse', 'HEAD') + changed
+  } catch {
+    return 'unknown (not a git checkout)'
+  }
+}

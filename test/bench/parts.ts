@@ -1,0 +1,368 @@
+/** What is compared: each part is a list of contestants, or a question to both sides. */
+import { join } from 'node:path'
+import type { Answer, Method, ProblemSpec, StageRow, Work } from './protocol'
+import {
+  type Contestant,
+  type RoundOptions,
+  race,
+  type Spread,
+  spread,
+  type Timed,
+  timesAsFast,
+} from './rounds'
+import { type Pair, Worker, withPair } from './workers'
+
+export const METHODS = ['output-kd', 'class-kd', 'masked-class-kd', 'objectness-mse', 'feature-mse'] as const
+
+type Precision = Work['precision']
+
+export interface Context extends RoundOptions {
+  readonly python: string
+  readonly signal: AbortSignal
+  /** Folder for problem files. */
+  readonly scratch: string
+  readonly cache: string
+  /** Precisions that this machine computes in. */
+  readonly precisions: readonly Precision[]
+  /** Images of an epoch. */
+  readonly epochImages: number
+  readonly evaluatorRounds: number
+}
+
+/** A race on one problem. */
+export interface Comparison {
+  readonly part: 'training' | 'inference' | 'distillation'
+  readonly threads: number
+  readonly batch: number
+  readonly subject: string
+  readonly macs: number
+  readonly timed: readonly Timed[]
+}
+
+const LAYOUTS = ['contiguous', 'channels_last'] as const
+
+/** The workbook in every precision, PyTorch in every precision and layout. */
+function contestants(
+  work: Pick<Work, 'network' | 'kind' | 'method'>,
+  precisions: readonly Precision[],
+): Contestant[] {
+  const task = work.kind === 'distillation' ? 'distillation' : `${work.network} ${work.kind}`
+  return precisions.flatMap((precision): Contestant[] => [
+    { name: `workbook ${precision}, ${task}`, side: 'workbook', work: { ...work, precision } },
+    ...LAYOUTS.map(
+      (layout): Contestant => ({
+        name: `PyTorch ${precision} ${layout}, ${task}`,
+        side: 'PyTorch',
+        work: { ...work, precision, layout },
+      }),
+    ),
+  ])
+}
+
+async function problem(pair: Pair, context: Context, spec: ProblemSpec) {
+  const name = `${spec.width ?? 'default'}-${spec.input?.join('x') ?? ''}-${spec.batch}.safetensors`
+  const file = join(context.scratch, name)
+  return { file, ...(await pair.workbook.ask({ op: 'problem', spec, file })) }
+}
+
+/** Steps of the default profile's teacher: training or inference. */
+export async function compareSteps(
+  part: 'training' | 'inference',
+  { threads, batch }: { threads: number; batch: number },
+  context: Context,
+): Promise<Comparison> {
+  return withPair({ ...context, threads }, async (pair) => {
+    const { file, teacher, macs } = await problem(pair, context, { batch })
+    const field = contestants({ network: 'teacher', kind: part }, context.precisions)
+    const timed = await race(pair, file, field, context)
+    return { part, threads, batch, subject: teacher, macs: macs.teacher, timed }
+  })
+}
+
+/**
+ * The distillation step with the student's training step and the teacher's inference, of which it consists: masked-class-kd
+ * on both sides, the other methods on the workbook's.
+ */
+export async function compareDistillation(
+  { threads, batch }: { threads: number; batch: number },
+  context: Context,
+): Promise<Comparison> {
+  return withPair({ ...context, threads }, async (pair) => {
+    const { file, student = 'student', macs } = await problem(pair, context, { batch })
+    const { precisions } = context
+    const others = METHODS.filter((method) => method !== 'masked-class-kd')
+    const field = [
+      ...contestants({ network: 'student', kind: 'training' }, precisions),
+      ...contestants({ network: 'teacher', kind: 'inference' }, precisions),
+      ...contestants({ network: 'student', kind: 'distillation', method: 'masked-class-kd' }, precisions),
+      ...precisions.flatMap((precision) =>
+        others.map(
+          (method): Contestant => ({
+            name: `workbook ${precision}, ${method}`,
+            side: 'workbook',
+            work: { network: 'student', kind: 'distillation', method, precision },
+          }),
+        ),
+      ),
+    ]
+    const timed = await race(pair, file, field, context)
+    return {
+      part: 'distillation',
+      threads,
+      batch,
+      subject: student,
+      macs: macs.student ?? macs.teacher,
+      timed,
+    }
+  })
+}
+
+export interface DistillationCost {
+  readonly name: string
+  readonly method: Method
+  readonly precision: Precision
+  /** Distillation step / (student's training step + teacher's inference), round by round. */
+  readonly cost: Spread
+}
+
+/** What a distillation step costs beside its two parts. */
+export function distillationCosts({ timed }: Comparison): DistillationCost[] {
+  return timed.flatMap((entry): DistillationCost[] => {
+    const { work, side } = entry
+    if (work.kind !== 'distillation' || !work.method) return []
+    const same = (kind: Work['kind']) =>
+      timed.find(
+        (other) =>
+          other.side === side &&
+          other.work.kind === kind &&
+          other.work.precision === work.precision &&
+          other.work.layout === work.layout,
+      )!.rounds
+    const [training, inference] = [same('training'), same('inference')]
+    const cost = spread(entry.rounds.map((seconds, i) => seconds / (training[i]! + inference[i]!)))
+    const name = side === 'workbook' ? `workbook ${work.precision}, ${work.method}` : entry.name
+    return [{ name, method: work.method, precision: work.precision, cost }]
+  })
+}
+
+export interface EpochResult {
+  readonly threads: number
+  readonly batch: number
+  readonly images: number
+  readonly rows: readonly {
+    readonly name: string
+    readonly side: 'workbook' | 'PyTorch'
+    readonly precision: Precision
+    readonly imagesPerSecond: Spread
+    /** Share of the time that steps waited for their batches. */
+    readonly waitedShare: number
+    /** Seconds an image, round by round. */
+    readonly rounds: readonly number[]
+  }[]
+}
+
+/** Epochs of the default profile's teacher with its data, one data worker, each side in turn. */
+export async function compareEpochs(
+  { threads, batch, rounds }: { threads: number; batch: number; rounds: number },
+  context: Context,
+): Promise<EpochResult> {
+  const { cache, scratch, epochImages, precisions, onProgress } = context
+  return withPair({ ...context, threads }, async (pair) => {
+    const { file } = await problem(pair, context, { batch })
+    const samples = join(scratch, 'samples.json')
+    onProgress('rendering images')
+    const scenes = await pair.workbook.ask({
+      op: 'scenes',
+      cache: join(cache, 'bench', 'data'),
+      images: epochImages,
+      file: samples,
+    })
+    const { images, augment, assign } = scenes
+    const field = contestants({ network: 'teacher', kind: 'training' }, precisions)
+    const found = field.map((): Answer<'epoch'>[] => [])
+    for (let round = 0; round < rounds; round++) {
+      for (const [i, { name, side, work }] of field.entries()) {
+        onProgress(`round ${round + 1} of ${rounds}: ${name}`)
+        const { precision, layout } = work
+        found[i]!.push(
+          await pair[side].ask({
+            op: 'epoch',
+            ...{ key: String(i), file, samples, batch, precision, layout, augment, assign },
+          }),
+        )
+      }
+    }
+    const rows = field.map(({ name, side, work }, i) => ({
+      name: name.replace(/, .*/, ''),
+      side,
+      precision: work.precision,
+      imagesPerSecond: spread(found[i]!.map(({ imagesPerSecond }) => imagesPerSecond)),
+      waitedShare: spread(found[i]!.map(({ waitedShare }) => waitedShare)).median,
+      rounds: found[i]!.map(({ imagesPerSecond }) => 1 / imagesPerSecond),
+    }))
+    return { threads, batch, images, rows }
+  })
+}
+
+export interface MemoryRow {
+  readonly name: string
+  readonly before: number
+  /** MiB, the high-water mark of the process's resident memory. */
+  readonly peak: number
+  readonly present: number
+}
+
+/** Peak memory of training steps, a fresh process for each row. */
+export async function compareMemory(
+  { threads, batch }: { threads: number; batch: number },
+  context: Context,
+): Promise<{ threads: number; batch: number; rows: MemoryRow[] }> {
+  const { scratch, onProgress } = context
+  const rows: MemoryRow[] = []
+  const file = join(scratch, 'memory.safetensors')
+  await withPair({ ...context, threads }, (pair) =>
+    pair.workbook.ask({ op: 'problem', spec: { batch }, file }),
+  )
+  for (const { name, side, work } of contestants(
+    { network: 'teacher', kind: 'training' },
+    context.precisions,
+  )) {
+    onProgress(name)
+    const worker = new Worker(side, threads, context.python, context.signal)
+    try {
+      await worker.ask({ op: 'hello' })
+      const before = await worker.ask({ op: 'memory' })
+      await worker.ask({ op: 'prepare', key: 'memory', file, ...work })
+      await worker.ask({ op: 'run', key: 'memory', iterations: 5 })
+      const after = await worker.ask({ op: 'memory' })
+      const short = name.replace(/, .*/, '')
+      rows.push({ name: short, before: before.presentMiB, peak: after.peakMiB, present: after.presentMiB })
+    } finally {
+      await worker.close()
+    }
+  }
+  return { threads, batch, rows }
+}
+
+export interface EvaluatorResult {
+  readonly ours: Spread
+  readonly theirs: Spread
+  readonly ratio: Spread
+  /** Of the twelve numbers. */
+  readonly largestDifference: number
+  readonly extras: Answer<'evaluatorExtras'>
+}
+
+/** The COCO evaluator against pycocotools, one thread. */
+export async function compareEvaluators(context: Context): Promise<EvaluatorResult> {
+  const { scratch, evaluatorRounds, onProgress } = context
+  return withPair({ ...context, threads: 1 }, async ({ workbook, PyTorch }) => {
+    onProgress('generating 500,000 detections')
+    await workbook.ask({ op: 'evaluatorPrepare', folder: scratch })
+    await PyTorch.ask({ op: 'evaluatorPrepare', folder: scratch })
+    const [ours, theirs]: [number[], number[]] = [[], []]
+    let largestDifference = 0
+    for (let round = 0; round < evaluatorRounds; round++) {
+      onProgress(`round ${round + 1} of ${evaluatorRounds}`)
+      const own = await workbook.ask({ op: 'evaluate' })
+      const other = await PyTorch.ask({ op: 'evaluate' })
+      ours.push(own.seconds)
+      theirs.push(other.seconds)
+      const differences = own.stats.map((value, i) => Math.abs(value - other.stats[i]!))
+      largestDifference = Math.max(largestDifference, ...differences)
+    }
+    const ratio = timesAsFast({ rounds: ours }, { rounds: theirs })
+    const extras = await workbook.ask({ op: 'evaluatorExtras' })
+    return { ours: spread(ours), theirs: spread(theirs), ratio, largestDifference, extras }
+  })
+}
+
+export interface GrowthRow {
+  readonly what: string
+  readonly kind: 'training' | 'inference'
+  readonly batch: number
+  readonly input: readonly [height: number, width: number]
+  readonly width: number
+  /** Multiply-accumulates of one image's forward pass. */
+  readonly macs: number
+  readonly timed: readonly Timed[]
+}
+
+export interface GrowthResult {
+  readonly threads: number
+  /** GFLOP/s of 3x3 convolutions alone, the better of both sides. */
+  readonly throughput: { readonly [precision in Precision]?: number }
+  readonly rows: readonly GrowthRow[]
+}
+
+const PUBLISHED_INPUT = [192, 512] as const
+
+/** One thing varied at a time from the default profile's teacher, then the published size and width together. */
+const GROWTH: readonly { what: string; batch: number; input: readonly [number, number]; width: number }[] = [
+  ...[1, 2, 4, 8, 16, 32].map((batch) => ({ what: 'batch', batch, input: [96, 256] as const, width: 0.25 })),
+  ...([[64, 128], [96, 256], [128, 352], PUBLISHED_INPUT] as const).map((input) => ({
+    what: 'input',
+    batch: 8,
+    input,
+    width: 0.25,
+  })),
+  ...[0.125, 0.1875, 0.25, 0.5, 1].map((width) => ({
+    what: 'width',
+    batch: 8,
+    input: [96, 256] as const,
+    width,
+  })),
+  { what: 'published', batch: 4, input: PUBLISHED_INPUT, width: 1 },
+]
+
+/** How the cost of a step grows, and the convolution throughput that bounds it. */
+export async function measureGrowth(
+  { threads, steps = GROWTH }: { threads: number; steps?: typeof GROWTH },
+  context: Context,
+): Promise<GrowthResult> {
+  const { precisions, onProgress } = context
+  return withPair({ ...context, threads }, async (pair) => {
+    const throughput: { [precision in Precision]?: number } = {}
+    for (const precision of precisions) {
+      onProgress(`convolutions in ${precision}`)
+      for (const side of ['workbook', 'PyTorch'] as const) {
+        const { gflops } = await pair[side].ask({
+          op: 'throughput',
+          precision,
+          seconds: context.secondsPerTurn * 4,
+        })
+        throughput[precision] = Math.max(throughput[precision] ?? 0, gflops)
+      }
+    }
+    const rows: GrowthRow[] = []
+    for (const { what, batch, input, width } of steps) {
+      const where = `${what}: batch ${batch}, ${input[1]}x${input[0]}, width ${width}`
+      const { file, macs } = await problem(pair, context, { batch, input: [...input], width })
+      for (const kind of ['training', 'inference'] as const) {
+        const field = contestants({ network: 'teacher', kind }, precisions).filter(
+          ({ work }) => work.layout !== 'contiguous',
+        )
+        const timed = await race(pair, file, field, {
+          ...context,
+          rounds: Math.min(context.rounds, 3),
+          onProgress: (text) => onProgress(`${where}: ${kind}: ${text}`),
+        })
+        rows.push({ what, kind, batch, input, width, macs: macs.teacher, timed })
+      }
+    }
+    return { threads, throughput, rows }
+  })
+}
+
+/** Wall time of the default profile by stage, from what is on disk. */
+export async function readStageTimes(
+  folders: { runs: string; shipped: string },
+  context: Context,
+): Promise<{ found: string; rows: StageRow[] }> {
+  const worker = new Worker('workbook', 1, context.python, context.signal)
+  try {
+    return await worker.ask({ op: 'stages', ...folders })
+  } finally {
+    await worker.close()
+  }
+}

@@ -1,0 +1,200 @@
+"""The PyTorch side of the benchmark: answers one line of JSON on stdin with one on stdout. Requests: protocol.ts.
+
+Started by workers.ts in the benchmark's own environment, with the threads in OMP_NUM_THREADS.
+"""
+
+import gc
+import json
+import os
+import sys
+import time
+import traceback
+
+import torch
+from torch.nn import functional as F
+
+import peer_data
+import peer_evaluator
+from peer_network import Detector, masked_class_kd, read_problem, yolo_loss
+
+WARM_UP = 2
+ADAPTED = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def autocast(precision):
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
+class Training:
+    """Forward, loss, backward, clipping and SGD as PyTorch's users write it; with a teacher, masked-class-kd as well."""
+
+    def __init__(self, problem, network, precision, layout, distil=False):
+        self.problem, self.precision, self.layout = problem, precision, layout
+        self.model = self.place(Detector(problem, network)).train()
+        self.teacher = self.place(Detector(problem, "teacher")).eval() if distil else None
+        self.images = self.place(problem.images)
+        self.targets = problem.targets
+        sgd = problem.sgd
+        decayed = [p for p in self.model.parameters() if p.ndim == 4]
+        others = [p for p in self.model.parameters() if p.ndim == 1]
+        self.clip = sgd["clip"]
+        self.optimizer = torch.optim.SGD(
+            [{"params": decayed, "weight_decay": sgd["weightDecay"]}, {"params": others, "weight_decay": 0}],
+            lr=problem.rate,
+            momentum=sgd["momentum"],
+        )
+
+    def place(self, x):
+        return x.to(memory_format=torch.channels_last) if self.layout == "channels_last" else x
+
+    def step(self, images, targets):
+        self.optimizer.zero_grad(set_to_none=True)
+        with autocast(self.precision):
+            outputs, _ = self.model(images)
+        terms = yolo_loss(outputs, targets, self.problem)
+        if self.teacher:
+            with torch.no_grad(), autocast(self.precision):
+                target, _ = self.teacher(images)
+            terms["masked-class-kd"] = masked_class_kd(outputs, target, self.problem)
+        total = sum(terms.values())
+        total.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+        self.optimizer.step()
+        # What a training logs: the same numbers as the other side reads back.
+        return {"total": total.item(), "gradientNorm": norm.item(), **{k: v.item() for k, v in terms.items()}}
+
+    def __call__(self):
+        return self.step(self.images, self.targets)["total"]
+
+
+class Inference(Training):
+    """Logits of a batch, batch norm with its running statistics."""
+
+    def __call__(self):
+        with torch.inference_mode(), autocast(self.precision):
+            outputs, _ = self.model(self.images)
+        return outputs
+
+    def __init__(self, problem, network, precision, layout):
+        super().__init__(problem, network, precision, layout)
+        self.model.eval()
+
+
+def peak():
+    """Peak and present resident memory in MiB."""
+    with open("/proc/self/status") as status:
+        found = dict(line.split(":", 1) for line in status if line.startswith(("VmHWM", "VmRSS")))
+    return {"peakMiB": int(found["VmHWM"].split()[0]) / 1024, "presentMiB": int(found["VmRSS"].split()[0]) / 1024}
+
+
+works = {}
+
+
+def prepare(key, file, network, kind, precision, layout="contiguous", method=None):
+    problem = read_problem(file)
+    if kind == "inference":
+        work = Inference(problem, network, precision, layout)
+        first = sum(o.float().abs().mean().item() for o in work())
+    else:
+        if method not in (None, "masked-class-kd"):
+            raise ValueError(f"expected method masked-class-kd, found {method}")
+        work = Training(problem, network, precision, layout, distil=kind == "distillation")
+        first = work()
+    works[key] = work
+    return {"first": first, "seconds": timed(work, WARM_UP)}
+
+
+def timed(work, iterations):
+    seconds = []
+    for _ in range(iterations):
+        begin = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - begin)
+    return seconds
+
+
+def release(key):
+    del works[key]
+    gc.collect()
+    return {}
+
+
+def throughput(precision, seconds):
+    """GFLOP/s of a chain of 3x3 convolutions, 128 channels on 24x64 cells, the best layout's."""
+    batch, height, width, channels, length = 8, 24, 64, 128, 6
+    x = torch.randn(batch, channels, height, width, dtype=ADAPTED[precision])
+    kernel = torch.randn(channels, channels, 3, 3, dtype=ADAPTED[precision]) * (9 * channels) ** -0.5
+    flops = 2 * 9 * batch * height * width * channels**2 * length
+    best = float("inf")
+    for layout in (torch.contiguous_format, torch.channels_last):
+        image, weight = x.to(memory_format=layout), kernel.to(memory_format=layout)
+
+        def chain():
+            y = image
+            for _ in range(length):
+                y = F.conv2d(y, weight, padding=1)
+
+        with torch.inference_mode():
+            chain()
+            end = time.perf_counter() + seconds / 2
+            while time.perf_counter() < end:
+                best = min(best, *timed(chain, 1))
+    return {"gflops": flops / best / 1e9}
+
+
+def hello():
+    import platform
+
+    import numpy
+    import PIL
+    import pycocotools  # noqa: F401  (must be there before an hour of other measurements)
+    from importlib.metadata import version
+
+    return {
+        "threads": torch.get_num_threads(),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": numpy.__version__,
+            "pillow": PIL.__version__,
+            "pycocotools": version("pycocotools"),
+        },
+    }
+
+
+def epoch(**request):
+    return peer_data.epoch(Training, **request)
+
+
+HANDLERS = {
+    "hello": hello,
+    "prepare": prepare,
+    "run": lambda key, iterations: {"seconds": timed(works[key], iterations)},
+    "release": release,
+    "memory": peak,
+    "throughput": throughput,
+    "epoch": epoch,
+    "evaluatorPrepare": peer_evaluator.prepare,
+    "evaluate": peer_evaluator.evaluate,
+}
+
+
+def main():
+    # Libraries that print must not garble the answers.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    torch.manual_seed(0)
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer = HANDLERS[request.pop("op")](**request)
+        except Exception as error:
+            traceback.print_exc()
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+/** Problems that both sides of the benchmark solve: networks with weights, images, targets and options, as one file. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { type Box, renderScene } from '../../lib/data'
+import {
+  complexity,
+  type DetectorConfig,
+  detectorSchema,
+  initialWeights,
+  publishedDetector,
+  STUDENT_WIDTHS,
+  scaledDetector,
+  type Weights,
+} from '../../lib/detector'
+import { assignTargets, PUBLISHED } from '../../lib/losses'
+import { loadProfile, SHIPPED } from '../../lib/study'
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  loadCheckpoint,
+  type NamedTensor,
+  writeAtomically,
+} from '../../lib/train'
+import type { Answer, ProblemSpec } from './protocol'
+
+/** The step's learning rate: small, so that hundreds of steps on one batch stay finite. */
+const RATE = 1e-4
+
+const optionsSchema = z.object({
+  teacher: detectorSchema,
+  student: detectorSchema.optional(),
+  loss: z.object({
+    box: z.literal('giou'),
+    normalise: z.literal('positive'),
+    smoothing: z.number(),
+    boxWeight: z.number(),
+    objectnessWeight: z.number(),
+    classWeight: z.number(),
+  }),
+  sgd: z.object({ momentum: z.number(), weightDecay: z.number(), clip: z.number() }),
+  rate: z.number(),
+  /** Of masked-class-kd. */
+  threshold: z.number(),
+  weight: z.number(),
+})
+export type ProblemOptions = z.infer<typeof optionsSchema>
+
+export interface Problem {
+  readonly options: ProblemOptions
+  readonly weights: { readonly teacher: Weights; readonly student: Weights | undefined }
+  readonly images: NamedTensor
+  readonly targets: readonly NamedTensor[]
+}
+
+interface Network {
+  readonly config: DetectorConfig
+  readonly weights: Weights
+  readonly text: string
+}
+
+/** The default profile's teacher and student: the shipped checkpoints, else fresh weights at the published widths. */
+function defaultNetworks(): { teacher: Network; student: Network } {
+  const profile = loadProfile('default')
+  const { input, width, anchors, upsample, spp } = profile.detector
+  const options = { input, upsample, spp, ...(anchors !== 'k-means' && { anchors }) }
+  const shipped = (name: string | undefined): Network | undefined => {
+    const file = name && join(SHIPPED, `${name}.json`)
+    if (!file || !existsSync(file)) return undefined
+    const { detector, weights } = loadCheckpoint(file)
+    return { config: detector, weights, text: `shipped ${name}` }
+  }
+  const fresh = (config: DetectorConfig, text: string): Network => ({
+    config,
+    weights: initialWeights(config, 1),
+    text,
+  })
+  const teacher = scaledDetector(width, options)
+  const scale = (channels: number) => Math.max(4, 4 * Math.round((channels * width) / 4))
+  const widths = {
+    in: STUDENT_WIDTHS.in.map(scale),
+    out: STUDENT_WIDTHS.out.map(scale),
+    mid: STUDENT_WIDTHS.mid.map(scale),
+  }
+  const student = publishedDetector(widths, { ...options, neck: teacher.neck })
+  return {
+    teacher:
+      shipped(profile.checkpoints?.teacher) ??
+      fresh(teacher, `published teacher at width ${width}, untrained`),
+    student:
+      shipped(profile.checkpoints?.student) ??
+      fresh(student, `published student at width ${width}, untrained`),
+  }
+}
+
+/** Writes a problem; images are rendered scenes, targets those that training assigns. */
+export function writeProblem({ batch, width, input }: ProblemSpec, file: string): Answer<'problem'> {
+  const { recipe, data } = loadProfile('default')
+  const { teacher, student } =
+    width === undefined && input === undefined
+      ? defaultNetworks()
+      : { teacher: scaled(width ?? 0.25, input), student: undefined }
+  const [height, columns] = teacher.config.input
+  const images = new Float32Array(batch * height * columns * 3)
+  const truths: (readonly Box[])[] = []
+  for (let index = 0; index < batch; index++) {
+    const { difficulty } = data
+    const scene = renderScene({ seed: 1, stream: 'benchmark', index, width: columns, height, difficulty })
+    scene.image.pixels.forEach((value, i) => {
+      images[index * height * columns * 3 + i] = value / 255
+    })
+    truths.push(scene.boxes)
+  }
+  const { scales } = assignTargets(truths, teacher.config, recipe.assign)
+  const tensors = new Map<string, NamedTensor>()
+  for (const [name, network] of [
+    ['teacher', teacher],
+    ['student', student],
+  ] as const) {
+    for (const [weight, tensor] of network?.weights ?? []) tensors.set(`${name}/${weight}`, tensor)
+  }
+  tensors.set('images', { shape: [batch, height, columns, 3], values: images })
+  scales.forEach(({ data: values, shape }, i) => {
+    tensors.set(`targets/${i}`, { shape, values })
+  })
+  const { threshold, weight } = PUBLISHED['masked-class-kd']
+  const { loss, sgd } = recipe
+  const configs = { teacher: teacher.config, ...(student && { student: student.config }) }
+  const options = optionsSchema.parse({ ...configs, loss, sgd, rate: RATE, threshold, weight })
+  writeAtomically(file, encodeSafetensors(tensors, { problem: JSON.stringify(options) }))
+  return {
+    teacher: teacher.text,
+    student: student?.text,
+    macs: { teacher: complexity(teacher.config).macs, student: student && complexity(student.config).macs },
+  }
+}
+
+function scaled(width: number, input: ProblemSpec['input']): Network {
+  const config = scaledDetector(width, input ? { input } : { input: loadProfile('default').detector.input })
+  return {
+    config,
+    weights: initialWeights(config, 1),
+    text: `published teacher at width ${width}, untrained`,
+  }
+}
+
+/** Reads what `writeProblem` wrote. */
+export function readProblem(file: string): Problem {
+  const { tensors, metadata } = decodeSafetensors(readFileSync(file), file)
+  const part = (name: string): Map<string, NamedTensor> => {
+    const start = `${name}/`
+    const own = [...tensors].filter(([key]) => key.startsWith(start))
+    return new Map(own.map(([key, tensor]) => [key.slice(start.length), tensor]))
+  }
+  const options = optionsSchema.parse(JSON.parse(metadata.problem ?? 'null'))
+  const images = tensors.get('images')
+  if (!images) throw new Error(`${file}: expected a tensor "images", found none`)
+  return {
+    options,
+    weights: { teacher: part('teacher'), student: options.student && part('student') },
+    images,
+    targets: [...part('targets').values()],
+  }
+}

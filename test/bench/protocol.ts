@@ -1,0 +1,117 @@
+/**
+ * What the benchmark asks its two kinds of process (ours.ts and peer.py): one line of JSON each way, so that one side
+ * waits while the other computes.
+ */
+import { z } from 'zod'
+import { augmentSchema } from '../../lib/data'
+
+const precision = z.enum(['float32', 'bfloat16'])
+const side = z.number().int().positive()
+
+/** Networks, batch and options of a step; both sides read it from one file. */
+export const problemSchema = z
+  .object({
+    batch: z.number().int().positive(),
+    /** The published teacher at this width; without it the default profile's teacher and student. */
+    width: z.number().positive().optional(),
+    /** [height, width]; default: the default profile's. */
+    input: z.tuple([side, side]).optional(),
+  })
+  .strict()
+export type ProblemSpec = z.infer<typeof problemSchema>
+
+const METHODS = ['output-kd', 'class-kd', 'masked-class-kd', 'objectness-mse', 'feature-mse'] as const
+export type Method = (typeof METHODS)[number]
+
+/** A thing to time. */
+export const workSchema = z
+  .object({
+    network: z.enum(['teacher', 'student']),
+    kind: z.enum(['training', 'inference', 'distillation']),
+    precision,
+    /** PyTorch only. */
+    layout: z.enum(['contiguous', 'channels_last']).optional(),
+    /** Only for distillation. */
+    method: z.enum(METHODS).optional(),
+  })
+  .strict()
+export type Work = z.infer<typeof workSchema>
+
+const assign = z
+  .object({
+    ignoreThreshold: z.number(),
+    multiAnchor: z.boolean(),
+    multiAnchorThreshold: z.number(),
+    crossGrid: z.boolean(),
+  })
+  .strict()
+
+/** An epoch of training with its data. */
+export const epochSchema = z
+  .object({
+    key: z.string(),
+    /** Problem file: networks and options. */
+    file: z.string(),
+    /** JSON list of images with their boxes. */
+    samples: z.string(),
+    batch: z.number().int().positive(),
+    precision,
+    layout: z.enum(['contiguous', 'channels_last']).optional(),
+    augment: augmentSchema,
+    assign,
+  })
+  .strict()
+
+export const requestSchema = z.discriminatedUnion('op', [
+  z.object({ op: z.literal('hello') }).strict(),
+  z.object({ op: z.literal('problem'), spec: problemSchema, file: z.string() }).strict(),
+  workSchema.extend({ op: z.literal('prepare'), key: z.string(), file: z.string() }).strict(),
+  z.object({ op: z.literal('run'), key: z.string(), iterations: z.number().int().positive() }).strict(),
+  z.object({ op: z.literal('release'), key: z.string() }).strict(),
+  z.object({ op: z.literal('memory') }).strict(),
+  z.object({ op: z.literal('throughput'), precision, seconds: z.number().positive() }).strict(),
+  z.object({ op: z.literal('scenes'), cache: z.string(), images: side, file: z.string() }).strict(),
+  epochSchema.extend({ op: z.literal('epoch') }).strict(),
+  z.object({ op: z.literal('evaluatorPrepare'), folder: z.string() }).strict(),
+  z.object({ op: z.literal('evaluate') }).strict(),
+  z.object({ op: z.literal('evaluatorExtras') }).strict(),
+  z.object({ op: z.literal('stages'), runs: z.string(), shipped: z.string() }).strict(),
+])
+export type Request = z.infer<typeof requestSchema>
+
+const number = z.number()
+const spans = z.array(
+  z.object({ stage: z.string(), trials: number, training: number, evaluating: number, wall: number }),
+)
+
+/** The answers, by request. */
+export const ANSWERS = {
+  hello: z
+    .object({ threads: number, versions: z.record(z.string()) })
+    .extend({
+      cpu: z.string().optional(),
+      instructionSets: z.array(z.string()).optional(),
+      bfloat16: z.string().optional(),
+    }),
+  problem: z.object({
+    teacher: z.string(),
+    student: z.string().optional(),
+    /** Multiply-accumulates of one image. */
+    macs: z.object({ teacher: number, student: number.optional() }),
+  }),
+  /** `first`: a number of the first run that both sides must agree on; `seconds`: of warm runs. */
+  prepare: z.object({ first: number, seconds: z.array(number) }),
+  run: z.object({ seconds: z.array(number) }),
+  release: z.object({}),
+  memory: z.object({ peakMiB: number, presentMiB: number }),
+  throughput: z.object({ gflops: number }),
+  scenes: z.object({ images: number, augment: augmentSchema, assign }),
+  epoch: z.object({ imagesPerSecond: number, seconds: number, waitedShare: number }),
+  evaluatorPrepare: z.object({}),
+  evaluate: z.object({ seconds: number, stats: z.array(number) }),
+  evaluatorExtras: z.object({ voc: number, resample: number, tensors: number, grownMiB: number }),
+  stages: z.object({ found: z.string(), rows: spans }),
+} as const satisfies { readonly [op in Request['op']]: z.ZodTypeAny }
+
+export type Answer<O extends Request['op']> = z.infer<(typeof ANSWERS)[O]>
+export type StageRow = z.infer<typeof spans>[number]

@@ -1,0 +1,236 @@
+/** The benchmark's numbers as tables and as targets met or missed. */
+import Table from 'cli-table3'
+import {
+  type Comparison,
+  distillationCosts,
+  type EpochResult,
+  type EvaluatorResult,
+  type GrowthResult,
+  type GrowthRow,
+  type MemoryRow,
+} from './parts'
+import type { StageRow, Work } from './protocol'
+import { type Spread, type Timed, timesAsFast } from './rounds'
+
+export interface Results {
+  readonly comparisons: Comparison[]
+  readonly epochs: EpochResult[]
+  memory?: { threads: number; batch: number; rows: readonly MemoryRow[] }
+  evaluator?: EvaluatorResult
+  stages?: { found: string; rows: readonly StageRow[] }
+  growth?: GrowthResult
+}
+
+/** A requirement, what was found, and whether its median meets it. */
+export interface Target {
+  readonly what: string
+  readonly threads: number
+  readonly batch: number
+  readonly wanted: string
+  readonly found: Spread
+  readonly met: boolean
+}
+
+type Raced = Pick<Timed, 'side' | 'work' | 'rounds'>
+
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
+
+/** PyTorch's faster layout in a precision. */
+function bestPeer<T extends { side: string; rounds: readonly number[] }>(
+  entries: readonly T[],
+  fits: (entry: T) => boolean,
+): T | undefined {
+  const peers = entries.filter((entry) => entry.side === 'PyTorch' && fits(entry))
+  return peers.sort((a, b) => sum(a.rounds) - sum(b.rounds))[0]
+}
+
+function peerOf<T extends Raced>(timed: readonly T[], { network, kind }: Work, precision: Work['precision']) {
+  return bestPeer(
+    timed,
+    ({ work }) => work.network === network && work.kind === kind && work.precision === precision,
+  )
+}
+
+/** Training step and inference: >= 1.0 in float32, >= 1.5 in bfloat16, times as fast as PyTorch's float32. */
+const SPEED = { float32: 1, bfloat16: 1.5 } as const
+/** Distillation step <= 1.1 times (student's training step + teacher's inference). */
+const DISTILLATION_COST = 1.1
+
+export function targetsOf({ comparisons }: Results): Target[] {
+  return comparisons.flatMap((comparison): Target[] => {
+    const { part, threads, batch, timed } = comparison
+    if (part === 'distillation') {
+      return distillationCosts(comparison)
+        .filter(({ name }) => name.startsWith('workbook'))
+        .map(({ method, precision, cost }) => ({
+          what: `${method} step / its parts, ${precision}`,
+          ...{
+            threads,
+            batch,
+            wanted: `<= ${DISTILLATION_COST}`,
+            found: cost,
+            met: cost.median <= DISTILLATION_COST,
+          },
+        }))
+    }
+    return timed
+      .filter(({ side }) => side === 'workbook')
+      .map(({ work, rounds }) => {
+        const wanted = SPEED[work.precision]
+        const found = timesAsFast({ rounds }, peerOf(timed, work, 'float32')!)
+        const what = `${part} in ${work.precision}, times as fast as PyTorch float32`
+        return { what, threads, batch, wanted: `>= ${wanted}`, found, met: found.median >= wanted }
+      })
+  })
+}
+
+const digits = (value: number) =>
+  value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)
+const between = ({ median, low, high }: Spread) => `${digits(median)} (${digits(low)}-${digits(high)})`
+const milliseconds = ({ median, low, high }: Spread) =>
+  between({ median: 1000 * median, low: 1000 * low, high: 1000 * high })
+
+function table(title: string, head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const made = new Table({
+    head: [...head],
+    style: { head: [], border: [] },
+    // No lines between the rows.
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+    colAligns: head.map((_, i) => (i === 0 ? 'left' : 'right')),
+  })
+  made.push(...rows.map((row) => [...row]))
+  return `\n${title}\n${made.toString()}`
+}
+
+function comparisonTable({ part, threads, batch, subject, macs, timed }: Comparison): string {
+  const title = `${part}: ${subject}, ${(macs / 1e6).toFixed(0)} MMAC an image, batch ${batch}, ${threads} thread(s)`
+  const rows = timed.map(({ name, side, work, seconds, rounds }) => {
+    const times = (precision: Work['precision']) => {
+      const peer =
+        work.method && work.method !== 'masked-class-kd' ? undefined : peerOf(timed, work, precision)
+      return peer && (side === 'workbook' || peer.rounds !== rounds)
+        ? between(timesAsFast({ rounds }, peer))
+        : ''
+    }
+    return [
+      part === 'distillation' ? name : name.replace(/, .*/, ''),
+      milliseconds(seconds),
+      times('float32'),
+      work.precision === 'bfloat16' ? times('bfloat16') : '',
+    ]
+  })
+  return table(title, ['', 'ms a step', 'x PyTorch float32', 'x PyTorch bfloat16'], rows)
+}
+
+function costTable(comparison: Comparison): string {
+  const rows = distillationCosts(comparison).map(({ name, cost }) => [name, between(cost)])
+  return table(
+    `distillation step / (student's training step + teacher's inference), ${comparison.threads} thread(s)`,
+    ['', 'cost'],
+    rows,
+  )
+}
+
+function epochTable({ threads, batch, images, rows }: EpochResult): string {
+  const best = bestPeer(rows, ({ precision }) => precision === 'float32')
+  const cells = rows.map(({ name, imagesPerSecond, waitedShare, rounds }) => [
+    name,
+    between(imagesPerSecond),
+    `${(100 * waitedShare).toFixed(1)} %`,
+    best && best.rounds !== rounds ? between(timesAsFast({ rounds }, best)) : '',
+  ])
+  return table(
+    `epoch of ${images} images with data, batch ${batch}, ${threads} thread(s) and one data worker`,
+    ['', 'images/s', 'waited for data', 'x PyTorch float32'],
+    cells,
+  )
+}
+
+function growthTable({ threads, throughput, rows }: GrowthResult): string {
+  const cells = rows.map((row) => {
+    const { what, kind, batch, input, width, macs, timed } = row
+    const of = (side: Timed['side'], precision: Work['precision']) =>
+      timed.find((entry) => entry.side === side && entry.work.precision === precision)
+    const cell = (side: Timed['side'], precision: Work['precision']) => {
+      const entry = of(side, precision)
+      if (!entry) return ''
+      const share = (100 * limit(row, throughput[precision]!)) / entry.seconds.median
+      return `${digits((1000 * entry.seconds.median) / batch)} (${share.toFixed(0)} %)`
+    }
+    return [
+      `${what}: ${kind}, batch ${batch}, ${input[1]}x${input[0]}, width ${width}`,
+      (macs / 1e6).toFixed(0),
+      digits((1000 * limit(row, throughput.float32!)) / batch),
+      cell('workbook', 'float32'),
+      cell('PyTorch', 'float32'),
+      cell('workbook', 'bfloat16'),
+      cell('PyTorch', 'bfloat16'),
+    ]
+  })
+  const speeds = Object.entries(throughput).map(
+    ([name, gflops]) => `${gflops?.toFixed(0)} GFLOP/s in ${name}`,
+  )
+  return table(
+    `growth, ${threads} thread(s): ms an image and, in brackets, the share of the convolution throughput (${speeds.join(', ')})`,
+    ['', 'MMAC', 'limit float32', 'workbook', 'PyTorch', 'workbook bf16', 'PyTorch bf16'],
+    cells,
+  )
+}
+
+/** Seconds of a step if all of it were convolutions at full throughput; a backward pass counts as two forward ones. */
+function limit({ kind, batch, macs }: GrowthRow, gflops: number): number {
+  return (2 * macs * batch * (kind === 'training' ? 3 : 1)) / (gflops * 1e9)
+}
+
+/** Everything that was measured, as text. */
+export function describeResults(results: Results, targets: readonly Target[]): string {
+  const { comparisons, epochs, memory, evaluator, stages, growth } = results
+  const text = comparisons.map(comparisonTable)
+  text.push(...comparisons.filter(({ part }) => part === 'distillation').map(costTable))
+  text.push(...epochs.map(epochTable))
+  if (memory) {
+    const title = `memory: training step, batch ${memory.batch}, ${memory.threads} thread(s), MiB resident`
+    const cells = memory.rows.map(({ name, before, peak, present }) => [
+      name,
+      ...[peak, before, present].map((mib) => mib.toFixed(0)),
+    ])
+    text.push(table(title, ['', 'peak', 'before the first step', 'after'], cells))
+  }
+  if (evaluator) {
+    const { ours, theirs, ratio, largestDifference, extras } = evaluator
+    const title = 'COCO evaluation: 5,000 images, 80 classes, 36,000 truths, 500,000 detections, one thread'
+    const rows = [
+      ['workbook', `${between(ours)} s`],
+      ['pycocotools', `${between(theirs)} s`],
+      ['times as fast', between(ratio)],
+      ['largest difference of the 12 numbers', largestDifference.toExponential(1)],
+      ['VOC mAP', `${extras.voc.toFixed(2)} s`],
+      ['a bootstrap resample', `${(1000 * extras.resample).toFixed(2)} ms`],
+      ['the IoUs alone as tensors', `${extras.tensors.toFixed(2)} s`],
+      ['memory added by the evaluation', `${extras.grownMiB.toFixed(0)} MiB`],
+    ]
+    text.push(table(title, ['', ''], rows))
+  }
+  if (stages) {
+    const cells = stages.rows.map(({ stage, trials, training, evaluating, wall }) => [
+      stage,
+      String(trials),
+      training.toFixed(0),
+      evaluating.toFixed(0),
+      wall > 0 ? wall.toFixed(0) : '',
+    ])
+    const title = `default profile: ${stages.found}; seconds`
+    text.push(table(title, ['', 'trials', 'training', 'evaluating', 'wall'], cells))
+  }
+  if (growth) text.push(growthTable(growth))
+  if (targets.length > 0) {
+    const cells = targets.map(({ what, threads, batch, wanted, found, met }) => [
+      `${what}, batch ${batch}, ${threads} thread(s)`,
+      wanted,
+      between(found),
+      met ? 'met' : 'missed',
+    ])
+    text.push(table('targets (by the median; quartiles in brackets)', ['', 'wanted', 'found', ''], cells))
+  }
+  return text.join('\n')
+}

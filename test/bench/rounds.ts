@@ -1,0 +1,113 @@
+/** Interleaved timing: in every round each contestant has one turn, the next round starts with the next of them. */
+import { quantile } from 'simple-statistics'
+import type { Work } from './protocol'
+import type { Pair, Side } from './workers'
+
+export interface Spread {
+  readonly median: number
+  readonly low: number
+  readonly high: number
+}
+
+/** Median and quartiles. */
+export function spread(values: readonly number[]): Spread {
+  const [low = Number.NaN, median = Number.NaN, high = Number.NaN] = quantile([...values], [0.25, 0.5, 0.75])
+  return { low, median, high }
+}
+
+export interface Contestant {
+  readonly name: string
+  readonly side: Side
+  readonly work: Work
+}
+
+export interface Timed extends Contestant {
+  /** Seconds of a step, the median of each round's turn. */
+  readonly rounds: readonly number[]
+  readonly seconds: Spread
+  /** The number of the first run on which both sides must agree. */
+  readonly first: number
+}
+
+export interface RoundOptions {
+  readonly rounds: number
+  /** A turn repeats its step until it has lasted about this long. */
+  readonly secondsPerTurn: number
+  readonly onProgress: (text: string) => void
+}
+
+/** Relative differences of the first loss, or of the mean size of the logits, that rounding explains. */
+const AGREEMENT = { float32: 1e-3, bfloat16: 0.05 } as const
+
+/**
+ * Prepares all contestants on one problem, checks that they compute the same, and times them round by round.
+ * @throws Error when a contestant's first result is another than the first contestant's of the same kind
+ */
+export async function race(
+  pair: Pair,
+  file: string,
+  contestants: readonly Contestant[],
+  { rounds, secondsPerTurn, onProgress }: RoundOptions,
+): Promise<Timed[]> {
+  const entries: {
+    contestant: Contestant
+    key: string
+    first: number
+    iterations: number
+    turns: number[]
+  }[] = []
+  for (const [i, contestant] of contestants.entries()) {
+    onProgress(`preparing ${contestant.name}`)
+    const key = String(i)
+    const { first, seconds } = await pair[contestant.side].ask({
+      op: 'prepare',
+      key,
+      file,
+      ...contestant.work,
+    })
+    const fastest = Math.min(...seconds)
+    entries.push({
+      contestant,
+      key,
+      first,
+      iterations: Math.max(1, Math.ceil(secondsPerTurn / fastest)),
+      turns: [],
+    })
+  }
+  checkAgreement(entries)
+  for (let round = 0; round < rounds; round++) {
+    onProgress(`round ${round + 1} of ${rounds}`)
+    for (let i = 0; i < entries.length; i++) {
+      const { contestant, key, iterations, turns } = entries[(i + round) % entries.length]!
+      const { seconds } = await pair[contestant.side].ask({ op: 'run', key, iterations })
+      turns.push(spread(seconds).median)
+    }
+  }
+  for (const { contestant, key } of entries) await pair[contestant.side].ask({ op: 'release', key })
+  return entries.map(({ contestant, first, turns }) => ({
+    ...contestant,
+    first,
+    rounds: turns,
+    seconds: spread(turns),
+  }))
+}
+
+function checkAgreement(entries: readonly { contestant: Contestant; first: number }[]): void {
+  const task = ({ work }: Contestant) => `${work.network} ${work.kind} ${work.method ?? ''}`
+  for (const { contestant, first } of entries) {
+    const reference = entries.find((other) => task(other.contestant) === task(contestant))!
+    const allowed = AGREEMENT[contestant.work.precision]
+    const difference = Math.abs(first - reference.first) / Math.abs(reference.first)
+    if (!(difference <= allowed)) {
+      throw new Error(
+        `${task(contestant)}: expected ${contestant.name} to compute what ${reference.contestant.name} computes, found ` +
+          `${first} instead of ${reference.first} in the first step; times of different computations cannot be compared`,
+      )
+    }
+  }
+}
+
+/** How many times as fast as `reference`, round by round. */
+export function timesAsFast(timed: Pick<Timed, 'rounds'>, reference: Pick<Timed, 'rounds'>): Spread {
+  return spread(timed.rounds.map((seconds, i) => reference.rounds[i]! / seconds))
+}
