@@ -86,13 +86,11 @@ const spans = z.array(
 
 /** The answers, by request. */
 export const ANSWERS = {
-  hello: z
-    .object({ threads: number, versions: z.record(z.string()) })
-    .extend({
-      cpu: z.string().optional(),
-      instructionSets: z.array(z.string()).optional(),
-      bfloat16: z.string().optional(),
-    }),
+  hello: z.object({ threads: number, versions: z.record(z.string()) }).extend({
+    cpu: z.string().optional(),
+    instructionSets: z.array(z.string()).optional(),
+    bfloat16: z.string().optional(),
+  }),
   problem: z.object({
     teacher: z.string(),
     student: z.string().optional(),
