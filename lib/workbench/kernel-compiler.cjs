@@ -65,12 +65,21 @@ function notifyChanges() {
 }
 
 const { createWatchCompilerHost } = ts
-ts.createWatchCompilerHost = (files, options, ...rest) =>
-  createWatchCompilerHost(files, { ...options, ...projectOptions() }, ...rest)
+ts.createWatchCompilerHost = (files, options, ...rest) => {
+  const host = createWatchCompilerHost(files, { ...options, ...projectOptions() }, ...rest)
+  // tslab has one timer and TypeScript two: files that appear are looked at at once, so that only the rebuild waits.
+  const { setTimeout } = host
+  host.setTimeout = (callback, ...more) => {
+    if (callback.name !== 'invalidateResolutionsOfFailedLookup') return setTimeout(callback, ...more)
+    callback()
+  }
+  return host
+}
 
 /**
  * The cell's text with what tslab's compiler trips over written out, and where text was inserted:
- * { x } becomes { x: x }, const { x: y } becomes const { 'x': y }, and a cell whose only `await` stands before a parenthesis gets one that is recognised.
+ * { x } becomes { x: x }, const { x: y } becomes const { 'x': y }, and a cell whose only `await` stands before a
+ * parenthesis gets one that is recognised.
  */
 function writeOut(source) {
   const file = ts.createSourceFile('cell.ts', source, ts.ScriptTarget.Latest, true)

@@ -143,6 +143,19 @@ describe('notebook kernel', () => {
     assert.match(result?.content.data['text/html'], /<table>.*<th>a<\/th>/)
   })
 
+  it('takes edited and new files of lib together', async () => {
+    const created = path.join(root, `lib/workbench/kernel-test-${process.pid}.json`)
+    const cell = `import { one } from ${from('one')}; import { summary } from './lib/detector'; one`
+    assert.equal(await value(cell), '1')
+    try {
+      writeFileSync(created, '{}')
+      utimesSync(path.join(modules, 'one.ts'), new Date(), new Date(Date.now() + 5000))
+      assert.equal(await value(cell), '1')
+    } finally {
+      rmSync(created)
+    }
+  })
+
   it('draws a progress bar in place', async () => {
     const reply = await kernel.execute(`
       import { showProgress } from './lib/workbench'
