@@ -16,6 +16,7 @@ export {
   trialHash,
   trialSchema,
 } from './config'
+export { lockFolder } from './lock'
 export { methodOf, withTerms } from './method'
 export { type EvaluationMetrics, type Metrics, metricsSchema } from './metrics'
 export { describeRef, loadModel, SHIPPED, shippedRef } from './models'
@@ -25,7 +26,7 @@ export { loadProfile, type Profile, profileNames, type Term } from './profile'
 export { provenance } from './provenance'
 export { compareWithReference, type Deviation, type Reference, readReference, referenceOf } from './reference'
 export * from './results'
-export { lockFolder, type RunOptions, type TrialState, taskSchema } from './runner'
+export { type RunOptions, type TrialState, taskSchema } from './runner'
 export {
   type Candidate,
   MACS_SHARE,

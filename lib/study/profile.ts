@@ -152,9 +152,17 @@ export function profileNames(): string[] {
     .map((file) => basename(file, '.yaml'))
 }
 
+function readYaml(file: string): unknown {
+  try {
+    return parse(readFileSync(file, 'utf8'))
+  } catch (error) {
+    throw new Error(`${file}: expected YAML: ${error instanceof Error ? error.message : error}`)
+  }
+}
+
 /**
  * Reads a profile by name, or a YAML file of the user's own.
- * @throws Error naming the file and the key, with what was expected there
+ * @throws Error naming the file and the key or line, with what was expected there
  */
 export function loadProfile(nameOrFile: string): Profile {
   const file = nameOrFile.endsWith('.yaml') ? nameOrFile : join(FOLDER, `${nameOrFile}.yaml`)
@@ -163,7 +171,7 @@ export function loadProfile(nameOrFile: string): Profile {
       `profile ${nameOrFile}: expected one of ${profileNames().join(', ')} or a .yaml file, found neither`,
     )
   }
-  const result = profileSchema.safeParse(parse(readFileSync(file, 'utf8')))
+  const result = profileSchema.safeParse(readYaml(file))
   if (result.success) return result.data
   const problems = result.error.issues.map(
     (issue) => `  ${issue.path.join('.') || '(top level)'}: ${issue.message}`,

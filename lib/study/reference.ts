@@ -1,6 +1,7 @@
 /** Reference values of a study's metrics: what a rerun is compared with. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { z } from 'zod'
+import { readJson } from '../data'
 import type { Metrics } from './metrics'
 import { namedTrials } from './plan'
 import { findTrial } from './results'
@@ -51,7 +52,7 @@ export function referenceOf(study: Study, tolerances: Reference['tolerances']): 
 export function readReference(file: string): Reference {
   if (!existsSync(file))
     throw new Error(`${file}: expected reference values, found none; "repro --update" writes them`)
-  const parsed = referenceSchema.safeParse(JSON.parse(readFileSync(file, 'utf8')))
+  const parsed = referenceSchema.safeParse(readJson(file))
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
   throw new Error(`${file}: at "${issue?.path.join('.')}": ${issue?.message}`)

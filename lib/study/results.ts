@@ -1,5 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { z } from 'zod'
+import { readJson } from '../data'
 import type { Detections, Truths } from '../evaluate'
 import { decodeSafetensors, encodeSafetensors, type NamedTensor, writeAtomically } from '../train'
 import { type TrialConfig, trialFolder, trialHash, trialSchema } from './config'
@@ -32,39 +34,37 @@ export interface TrialDetections {
   readonly ids: readonly string[]
 }
 
-function readJson(file: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'))
-  } catch (error) {
-    throw new Error(`${file}: expected JSON (${error instanceof Error ? error.message : error})`)
-  }
+function readDocument<T>(file: string, schema: z.ZodType<T, z.ZodTypeDef, unknown>): T {
+  const parsed = schema.safeParse(readJson(file))
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  throw new Error(
+    `${file}: at "${issue?.path.join('.')}": ${issue?.message}; remove the folder to redo the trial`,
+  )
 }
 
-/** Reads a finished trial; undefined while it has no metrics. */
+/** The config of the trial that a folder belongs to, finished or not; undefined where it has none. */
+export function readConfig(folder: string): TrialConfig | undefined {
+  const file = join(folder, FILES.config)
+  return existsSync(file) ? readDocument(file, trialSchema) : undefined
+}
+
+/**
+ * Reads a finished trial; undefined while it has no metrics.
+ * @throws Error naming file and key where the folder is damaged
+ */
 export function readTrial(folder: string): TrialResult | undefined {
   const file = join(folder, FILES.metrics)
   if (!existsSync(file)) return undefined
-  const metrics = metricsSchema.safeParse(readJson(file))
-  const config = trialSchema.safeParse(readJson(join(folder, FILES.config)))
-  for (const [name, parsed] of [
-    [FILES.metrics, metrics],
-    [FILES.config, config],
-  ] as const) {
-    if (!parsed.success) {
-      const issue = parsed.error.issues[0]
-      throw new Error(
-        `${join(folder, name)}: at "${issue?.path.join('.')}": ${issue?.message}; remove the folder to redo the trial`,
-      )
-    }
-  }
-  if (!metrics.success || !config.success) return undefined
-  const expected = trialHash(config.data)
-  if (metrics.data.hash !== expected) {
+  const metrics = readDocument(file, metricsSchema)
+  const config = readDocument(join(folder, FILES.config), trialSchema)
+  const expected = trialHash(config)
+  if (metrics.hash !== expected) {
     throw new Error(
-      `${file}: expected hash ${expected} of its config, found ${metrics.data.hash}; remove the folder to redo the trial`,
+      `${file}: expected hash ${expected} of its config, found ${metrics.hash}; remove the folder to redo the trial`,
     )
   }
-  return { folder, config: config.data, metrics: metrics.data }
+  return { folder, config, metrics }
 }
 
 /** The finished trial of a config under `runs`; undefined where there is none. */

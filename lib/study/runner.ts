@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { writeAtomically } from '../train'
@@ -112,11 +112,13 @@ async function runInProcess(
   signal.addEventListener('abort', kill, { once: true })
   if (signal.aborted) kill()
   try {
-    const errors = await outcome(child, (progress) => onProgress?.(trial, { state: 'running', progress }))
+    const { end, errors } = await outcome(child, (progress) =>
+      onProgress?.(trial, { state: 'running', progress }),
+    )
     const result = readTrial(folder)
     if (!result) {
       signal.throwIfAborted()
-      throw new Error(`trial ${trialFolder(trial)} failed:\n${errors}`)
+      throw new Error(`trial ${trialFolder(trial)} failed (${end}):\n${errors}`)
     }
     onProgress?.(trial, { state: 'finished' })
     return result
@@ -125,8 +127,11 @@ async function runInProcess(
   }
 }
 
-/** Waits for the process; the end of its error output. */
-function outcome(child: ChildProcess, onProgress: (progress: TrialProgress) => void): Promise<string> {
+/** Waits for the process: how it ended, and the end of its error output. */
+function outcome(
+  child: ChildProcess,
+  onProgress: (progress: TrialProgress) => void,
+): Promise<{ end: string; errors: string }> {
   let errors = ''
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     errors = (errors + text).slice(-4000)
@@ -134,43 +139,10 @@ function outcome(child: ChildProcess, onProgress: (progress: TrialProgress) => v
   child.on('message', (message) => onProgress(message as TrialProgress))
   return new Promise((resolve, reject) => {
     child.on('error', reject)
-    child.on('close', () => resolve(errors))
+    child.on('close', (code, signal) => {
+      const end =
+        signal === 'SIGKILL' ? 'SIGKILL, perhaps for want of memory' : (signal ?? `exit code ${code}`)
+      resolve({ end, errors })
+    })
   })
-}
-
-/**
- * Takes a trial's folder for this process, so that two runs never share one.
- * @returns a function that gives it back
- * @throws Error when a living process has it
- */
-export function lockFolder(folder: string): () => void {
-  mkdirSync(folder, { recursive: true })
-  const file = join(folder, 'lock')
-  for (let attempt = 0; ; attempt++) {
-    try {
-      const handle = openSync(file, 'wx')
-      writeSync(handle, String(process.pid))
-      closeSync(handle)
-      return () => rmSync(file, { force: true })
-    } catch (error) {
-      if (!existsSync(file) && attempt < 3) continue
-      const owner = Number(readFileSync(file, 'utf8'))
-      if (attempt >= 3 || isAlive(owner)) {
-        throw new Error(`${folder}: expected a folder of its own, found process ${owner} at work in it`, {
-          cause: error,
-        })
-      }
-      // Its process was killed; what it left is continued.
-      rmSync(file, { force: true })
-    }
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -31,7 +31,7 @@ import { type Metrics, metricsSchema } from './metrics'
 import { loadModel } from './models'
 import type { Recipe, Term } from './profile'
 import { provenance } from './provenance'
-import { FILES, readTrial, type TrialResult, writeDetections } from './results'
+import { FILES, readConfig, readTrial, type TrialResult, writeDetections } from './results'
 
 export type TrialProgress =
   | { readonly phase: 'training'; readonly progress: TrainProgress }
@@ -65,9 +65,18 @@ type Trained = {
 /**
  * Runs a trial to its end, or goes on with it, and writes its folder: config, log, checkpoint, model, detections and, last,
  * metrics. A finished one is read.
+ *
+ * @throws Error when the folder belongs to another trial or is damaged, or the data set is another one
  */
 export async function runTrial(config: TrialConfig, context: TrialContext): Promise<TrialResult> {
   const { folder, dataset, signal, onProgress } = context
+  const hash = trialHash(config)
+  const before = readConfig(folder)
+  if (before && trialHash(before) !== hash) {
+    throw new Error(
+      `${folder}: expected trial ${hash}, found ${trialHash(before)} (${before.kind}); take a folder of its own`,
+    )
+  }
   const finished = readTrial(folder)
   if (finished) return finished
   if (dataset.hash !== config.data.hash) {
@@ -86,13 +95,13 @@ export async function runTrial(config: TrialConfig, context: TrialContext): Prom
         ? config.training.recipe.precision
         : 'float32'
   const { truths, detections, secondsPerImage } = await predict(detector, samples, {
+    batch: config.kind === 'evaluate' ? config.batch : undefined,
     crop: config.data.crop,
     precision,
     signal,
     onProgress: (done, total) => onProgress?.({ phase: 'evaluating', done, total }),
   })
   writeDetections(folder, { truths, detections, ids: samples.map((sample) => sample.id) })
-  const hash = trialHash(config)
   const weights = saveCheckpoint(join(folder, FILES.model), {
     detector: detector.config,
     classes: dataset.classes,
@@ -307,7 +316,7 @@ async function compareGradients(
   try {
     for (let step = 0; step < RATIO_BATCHES; step++) {
       const { images, shape, truths } = await loader.batchAt(step % loader.stepsPerEpoch)
-      const targets = assignTargets(truths, student.config, assign)
+      const targets = assignTargets(truths, { ...student.config, input: [shape[1], shape[2]] }, assign)
       terms.forEach((_, i) => {
         const norms: GradientNorms = scoped(() => {
           const pixels = tf.tensor4d(images, [...shape])

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'
 import { writeAtomically } from '../data/atomic'
+import { readJson } from '../data/json'
 import { type DetectorConfig, detectorSchema, type Weights } from '../detector'
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from './safetensors'
 
@@ -76,15 +77,6 @@ export function saveCheckpoint(path: string, checkpoint: Checkpoint): { sha256: 
     if (isOwn && other !== file) rmSync(join(directory, other))
   }
   return { sha256: hash }
-}
-
-function readJson(path: string): unknown {
-  const text = readFileSync(path, 'utf8')
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    throw new Error(`${path}: not a checkpoint: ${error instanceof Error ? error.message : error}`)
-  }
 }
 
 /**

@@ -167,7 +167,7 @@ describe('what is damaged is refused', () => {
     writeFileSync(path, readFileSync(path, 'utf8').slice(0, 100))
     assert.throws(
       () => loadCheckpoint(path),
-      (error: Error) => error.message.startsWith(`${path}: not a checkpoint: `),
+      (error: Error) => error.message.startsWith(`${path}: expected JSON (`),
     )
   })
 

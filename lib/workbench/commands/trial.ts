@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
+import { readJson } from '../../data'
 import { lockFolder, openSource, runTrial, type TrialProgress, taskSchema } from '../../study'
 import { interruptSignal } from '../interrupt'
 import { showProgress } from '../progress'
@@ -21,7 +21,7 @@ export function trialCommand(): Command {
       "the trial's own folder; its parent holds the trials that it starts from",
     )
     .action(async ({ config, out }: { config: string; out: string }) => {
-      const parsed = taskSchema.safeParse(JSON.parse(readFileSync(config, 'utf8')))
+      const parsed = taskSchema.safeParse(readJson(config))
       if (!parsed.success) {
         const problems = parsed.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`)
         throw new Error(`${config}: not a trial:\n${problems.join('\n')}`)
@@ -29,8 +29,11 @@ export function trialCommand(): Command {
       const { trial, source, cache, checkpointEvery, logEvery } = parsed.data
       const folder = path.resolve(out)
       const release = lockFolder(folder)
+      const signal = interruptSignal()
+      // Without the process that asked for the trial nobody would stop it.
+      const orphaned = () => process.kill(process.pid, 'SIGTERM')
+      process.once('disconnect', orphaned)
       try {
-        const signal = interruptSignal()
         const dataset = await openSource(source, cache, { signal })
         const onProgress = process.send ? reportToParent() : showOnTerminal()
         const runs = path.dirname(folder)
@@ -47,6 +50,7 @@ export function trialCommand(): Command {
         console.log(`${split} mAP@0.5 ${voc.mAP?.toFixed(4)}, AP@[.5:.95] ${coco.AP?.toFixed(4)}; ${folder}`)
       } finally {
         release()
+        process.off('disconnect', orphaned)
         process.disconnect?.()
       }
     })
@@ -62,7 +66,7 @@ function reportToParent(): (progress: TrialProgress) => void {
     const [value, total] = position(progress)
     if (value < total && performance.now() - last < REPORT_MS) return
     last = performance.now()
-    process.send?.(progress)
+    if (process.connected) process.send?.(progress)
   }
 }
 

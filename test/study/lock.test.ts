@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { test } from 'node:test'
+import { lockFolder } from '../../lib/study'
+import { temporary } from '../train/tiny'
+
+/** The id of a process that has ended. */
+const deadProcess = (): number => spawnSync(process.execPath, ['--version']).pid
+
+test('a folder is taken once, until it is given back', () => {
+  const folder = join(temporary(), 'new')
+  const release = lockFolder(folder)
+  assert.throws(
+    () => lockFolder(folder),
+    (error: Error) => {
+      assert.ok(error.message.startsWith(`${folder}: `))
+      assert.match(
+        error.message,
+        new RegExp(`found process ${process.pid} .*at work in it; wait for it, or remove`),
+      )
+      return true
+    },
+  )
+  release()
+  lockFolder(folder)()
+  assert.deepEqual(readdirSync(folder), [])
+})
+
+test('the lock of a killed process is taken over', () => {
+  for (const host of ['', ` ${hostname()}`]) {
+    const folder = temporary()
+    writeFileSync(join(folder, 'lock'), `${deadProcess()}${host}`)
+    const release = lockFolder(folder)
+    assert.equal(readFileSync(join(folder, 'lock'), 'utf8'), `${process.pid} ${hostname()}`)
+    release()
+    assert.ok(!existsSync(join(folder, 'lock')))
+  }
+})
+
+test('locks of which nothing can be known stay: of another machine, or not yet written', () => {
+  for (const lock of [`${deadProcess()} another-machine`, '']) {
+    const folder = temporary()
+    writeFileSync(join(folder, 'lock'), lock)
+    assert.throws(() => lockFolder(folder), /expected a folder of its own/)
+    assert.equal(readFileSync(join(folder, 'lock'), 'utf8'), lock)
+  }
+})
+
+test('of processes that take over a lock at the same moment one gets it', async () => {
+  const folder = temporary()
+  writeFileSync(join(folder, 'lock'), String(deadProcess()))
+  const lock = JSON.stringify(join(__dirname, '../../lib/study/lock'))
+  // All begin at one moment, when the modules are loaded; who has the folder keeps it until the end.
+  const program = `
+    const { lockFolder } = require(${lock})
+    const [folder, start] = process.argv.slice(1)
+    while (Date.now() < Number(start)) {}
+    try { lockFolder(folder); console.log('taken') } catch (error) { console.log(error.message) }
+    process.stdin.on('end', () => process.exit()).resume()`
+  const start = String(Date.now() + 1000)
+  const children = Array.from({ length: 4 }, () =>
+    spawn(process.execPath, ['--require', 'tsx/cjs', '-e', program, folder, start], {
+      cwd: join(__dirname, '../..'),
+      stdio: ['pipe', 'pipe', 'inherit'],
+    }),
+  )
+  await Promise.all(
+    children.map((child) => new Promise<void>((resolve) => child.stdout.once('readable', () => resolve()))),
+  )
+  for (const child of children) child.stdin.end()
+  const answers = await Promise.all(children.map((child) => text(child.stdout)))
+  assert.equal(answers.filter((answer) => answer === 'taken\n').length, 1, answers.join(''))
+  assert.equal(answers.filter((answer) => answer.includes('expected a folder of its own')).length, 3)
+  assert.deepEqual(readdirSync(folder), ['lock'])
+})

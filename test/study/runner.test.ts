@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { before, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import type { Dataset } from '../../lib/data'
+import { type RunOptions, readTrial, type TrialConfig, trialFolder, trialSchema } from '../../lib/study'
+import { runTrials } from '../../lib/study/runner'
+import { loadCheckpoint } from '../../lib/train'
+import { temporary, tinyDetector, tinyWeights } from '../train/tiny'
+import { placeModel, TINY_SOURCE, teacherTrial, tinyData, tinyTraining } from './tiny'
+
+const cache = temporary()
+const COMMAND_LINE = join(__dirname, '../../lib/workbench/cli.ts')
+let dataset: Dataset
+before(async () => {
+  dataset = await tinyData(cache)
+})
+
+/** Runs trials and notes what was said of each. */
+function start(trials: readonly TrialConfig[], runs: string, options: Partial<RunOptions> = {}) {
+  const states: string[] = []
+  const results = runTrials(trials, {
+    runs,
+    cache,
+    source: TINY_SOURCE,
+    workers: 2,
+    checkpointEvery: 100,
+    logEvery: 10,
+    ...options,
+    onProgress: (trial, state) => {
+      if (state.state !== 'running') states.push(`${trialFolder(trial)} ${state.state}`)
+      options.onProgress?.(trial, state)
+    },
+  })
+  return { results, states }
+}
+
+/** A trial that needs no training. */
+function evaluation(runs: string, split: string, steps = 1): TrialConfig {
+  const start = placeModel(runs, String(steps).repeat(64), {
+    detector: tinyDetector(),
+    weights: tinyWeights(steps),
+  })
+  const data = { hash: dataset.hash }
+  return trialSchema.parse({ kind: 'evaluate', data, start, split, batch: 3, precision: 'float32' })
+}
+
+test('trials run side by side, come back in order, and are found the next time', async () => {
+  const runs = join(temporary(), 'new/trials')
+  const [a, b] = [evaluation(runs, 'validation'), evaluation(runs, 'test')]
+  const first = start([a, b, a], runs)
+  const results = await first.results
+  assert.deepEqual(
+    results.map(({ config }) => config),
+    [a, b, a],
+  )
+  assert.deepEqual(
+    [...first.states].sort(),
+    [a, b]
+      .flatMap((trial) => ['finished', 'started'].map((state) => `${trialFolder(trial)} ${state}`))
+      .sort(),
+  )
+  for (const { folder } of results) assert.ok(!existsSync(join(folder, 'lock')))
+
+  const second = start([b, a], runs)
+  assert.deepEqual(await second.results, [results[1], results[0]])
+  assert.deepEqual(second.states, [`${trialFolder(b)} found`, `${trialFolder(a)} found`])
+})
+
+test('a trial that fails says why in its own words, and the others are stopped', async () => {
+  const runs = temporary()
+  const long = teacherTrial(dataset, 100_000)
+  const failing = trialSchema.parse({
+    kind: 'finetune',
+    data: { hash: dataset.hash },
+    start: { trial: 'f'.repeat(64) },
+    training: tinyTraining(1),
+  })
+  const later = teacherTrial(dataset, 1, 2)
+  const { results, states } = start([long, failing, later], runs)
+  await assert.rejects(results, (error: Error) => {
+    assert.ok(
+      error.message.startsWith(`trial ${trialFolder(failing)} failed (exit code 1):\n`),
+      error.message,
+    )
+    assert.match(error.message, /expected a finished trial f{12}, found none; run it first/)
+    return true
+  })
+  assert.deepEqual(states, [`${trialFolder(long)} started`, `${trialFolder(failing)} started`])
+  assert.equal(readTrial(join(runs, trialFolder(long))), undefined)
+  assert.ok(!existsSync(join(runs, trialFolder(later))))
+})
+
+test('an interruption stops the processes, which write a checkpoint first', async () => {
+  const runs = temporary()
+  const trial = teacherTrial(dataset, 100_000)
+  const interruption = new AbortController()
+  const reason = new Error('interrupted')
+  let seen = 0
+  const { results } = start([trial], runs, {
+    signal: interruption.signal,
+    onProgress: (_, state) => {
+      if (state.state !== 'running' || state.progress.phase !== 'training') return
+      seen = state.progress.progress.step
+      interruption.abort(reason)
+    },
+  })
+  await assert.rejects(results, (error) => error === reason)
+  const folder = join(runs, trialFolder(trial))
+  assert.ok(seen > 0 && loadCheckpoint(join(folder, 'checkpoint.json')).step >= seen)
+  assert.equal(readTrial(folder), undefined)
+  assert.ok(!existsSync(join(folder, 'lock')))
+
+  const { results: refused, states } = start([trial], runs, { signal: AbortSignal.abort(reason) })
+  await assert.rejects(refused, (error) => error === reason)
+  assert.deepEqual(states, [])
+})
+
+test('a trial that was killed goes on from its checkpoint and ends with the weights of one that was not', async () => {
+  const [undisturbed, disturbed] = [temporary(), temporary()]
+  const trial = teacherTrial(dataset, 60)
+  const folder = join(disturbed, trialFolder(trial))
+  mkdirSync(folder)
+  const task = { trial, source: TINY_SOURCE, cache, checkpointEvery: 10, logEvery: 1 }
+  writeFileSync(join(folder, 'task.json'), JSON.stringify(task))
+  const command = [
+    '--require',
+    'tsx/cjs',
+    COMMAND_LINE,
+    'trial',
+    '--config',
+    join(folder, 'task.json'),
+    '--out',
+    folder,
+  ]
+  const env = {
+    ...process.env,
+    OMP_NUM_THREADS: '1',
+    TF_NUM_INTRAOP_THREADS: '1',
+    TF_NUM_INTEROP_THREADS: '1',
+  }
+  const child = spawn(process.execPath, command, { env, stdio: 'ignore' })
+  const end = once(child, 'exit')
+  while (!existsSync(join(folder, 'checkpoint.json'))) await setTimeout(5)
+  child.kill('SIGKILL')
+  await end
+  const { step } = loadCheckpoint(join(folder, 'checkpoint.json'))
+  assert.ok(step > 0 && step < 60, `killed behind step ${step}`)
+  assert.ok(!existsSync(join(folder, 'metrics.json')) && existsSync(join(folder, 'lock')))
+  const steps = () =>
+    readFileSync(join(folder, 'log.jsonl'), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).step as number)
+  const before = steps().length
+
+  // Beside it, the same trial from beginning to end.
+  const whole = start([trial], undisturbed)
+  const { status, stderr, stdout } = await finished(command, env)
+  assert.equal(status, 0, stderr)
+  assert.match(stdout, /validation mAP@0\.5 \d\.\d{4}/)
+  assert.equal(steps()[before], step + 1)
+  assert.equal(steps().at(-1), 60)
+  const [expected] = await whole.results
+  const found = readTrial(folder)!
+  assert.equal(found.metrics.weights, expected!.metrics.weights)
+  assert.deepEqual(found.metrics.training!.last, expected!.metrics.training!.last)
+  const { secondsPerImage: _, ...numbers } = found.metrics.evaluation
+  const { secondsPerImage: __, ...expectedNumbers } = expected!.metrics.evaluation
+  assert.deepEqual(numbers, expectedNumbers)
+})
+
+async function finished(command: readonly string[], env: NodeJS.ProcessEnv) {
+  const child = spawn(process.execPath, command, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let [stdout, stderr] = ['', '']
+  child.stdout.on('data', (text) => {
+    stdout += text
+  })
+  child.stderr.on('data', (text) => {
+    stderr += text
+  })
+  const [status] = await once(child, 'close')
+  return { status, stdout, stderr }
+}
+
+test('the command names what is wrong with its task', () => {
+  const folder = temporary()
+  const file = join(folder, 'task.json')
+  const errors = () => {
+    const words = [
+      '--require',
+      'tsx/cjs',
+      COMMAND_LINE,
+      'trial',
+      '--config',
+      file,
+      '--out',
+      join(folder, 'out'),
+    ]
+    const { status, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' })
+    assert.equal(status, 1)
+    return stderr
+  }
+  writeFileSync(file, JSON.stringify({ trial: { kind: 'teacher' }, source: TINY_SOURCE, logEvery: 0 }))
+  const text = errors()
+  assert.ok(text.includes(`${file}: not a trial:`), text)
+  for (const key of ['trial.data', 'trial.detector', 'cache', 'checkpointEvery', 'logEvery'])
+    assert.match(text, new RegExp(`  ${key.replace('.', '\\.')}: `))
+  assert.ok(!existsSync(join(folder, 'out')))
+})
