@@ -14,6 +14,7 @@ import {
   meanApFromTable,
   type Truths,
 } from '../../lib/evaluate'
+import { forgetPeak, residentMemory } from './memory'
 import type { Answer } from './protocol'
 
 const IMAGES = 5000
@@ -24,7 +25,7 @@ const DETECTIONS = 500000
 interface Evaluation {
   readonly truths: Truths
   readonly detections: Detections
-  /** Peak memory before the first evaluation, MiB. */
+  /** Resident memory before the first evaluation, MiB. */
   readonly before: number
 }
 
@@ -34,8 +35,6 @@ function evaluation(): Evaluation {
   if (!prepared) throw new Error('expected a prepared evaluation, found none')
   return prepared
 }
-
-const peakMiB = () => process.resourceUsage().maxRSS / 1024
 
 /** The twelve numbers and the seconds they took. */
 export function runEvaluator(): Answer<'evaluate'> {
@@ -49,11 +48,11 @@ export function runEvaluator(): Answer<'evaluate'> {
 
 /**
  * Seconds of the other evaluations (`voc`, one bootstrap `resample`), of the pairwise IoUs alone as tensors, and how much
- * the peak memory has grown since the data was made.
+ * memory the evaluations needed beside the data.
  */
 export function evaluatorExtras(): Answer<'evaluatorExtras'> {
   const { truths, detections, before } = evaluation()
-  const grownMiB = peakMiB() - before
+  const grownMiB = residentMemory().peakMiB - before
   const table = matchTable(truths, detections)
   const random = new Random('resample')
   const weights = new Int32Array(IMAGES)
@@ -92,7 +91,8 @@ export function writeEvaluation(folder: string): Answer<'evaluatorPrepare'> {
     score: detections.score[i],
   }))
   writeFileSync(join(folder, 'detections.json'), JSON.stringify(results))
-  prepared = { truths, detections, before: peakMiB() }
+  forgetPeak()
+  prepared = { truths, detections, before: residentMemory().presentMiB }
   return {}
 }
 

@@ -1,7 +1,7 @@
 /**
  * The benchmark: the workbook beside PyTorch eager on the same networks, batch, threads and machine, in one run.
  *
- *     npm run bench                                  everything but growth, 1 and 2 threads, batch 16 and 8: about half an hour
+ *     npm run bench                                  everything but growth, 1 and 2 threads, batch 16 and 8: 20 to 30 minutes
  *     npm run bench -- --growth                      also how the cost grows, up to the published 512x192 teacher
  *     npm run bench -- --parts training --threads 2 --batch 16 --rounds 15
  *     npm run bench -- --keep                        also writes test/bench/results.json

@@ -1,5 +1,5 @@
 /** The workbook's process of the benchmark: answers the requests of protocol.ts. Started by workers.ts. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { generateScenes } from '../../lib/data'
 import {
@@ -14,6 +14,7 @@ import {
 import { loadProfile } from '../../lib/study'
 import { trainEpoch } from './epoch'
 import { evaluatorExtras, runEvaluator, writeEvaluation } from './evaluator'
+import { residentMemory } from './memory'
 import { readProblem, writeProblem } from './problem'
 import { type Answer, type Request, requestSchema } from './protocol'
 import { readStages } from './stages'
@@ -35,13 +36,6 @@ function workOf(key: string): Runnable {
   const work = works.get(key)
   if (!work) throw new Error(`expected a prepared work, found none named ${key}`)
   return work
-}
-
-/** Peak and present resident memory, from the kernel's own high-water mark. */
-function memory(): Answer<'memory'> {
-  const status = readFileSync('/proc/self/status', 'utf8')
-  const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1024
-  return { peakMiB: field('VmHWM'), presentMiB: field('VmRSS') }
 }
 
 /** GFLOP/s of a chain of 3x3 convolutions, 128 channels on 24x64 cells. */
@@ -112,7 +106,7 @@ async function answer(request: Request): Promise<object> {
       works.delete(request.key)
       return {}
     case 'memory':
-      return memory()
+      return residentMemory()
     case 'throughput':
       return throughput(request.precision, request.seconds)
     case 'scenes':

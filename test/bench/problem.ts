@@ -101,15 +101,13 @@ export function writeProblem({ batch, width, input }: ProblemSpec, file: string)
       ? defaultNetworks()
       : { teacher: scaled(width ?? 0.25, input), student: undefined }
   const [height, columns] = teacher.config.input
-  const images = new Float32Array(batch * height * columns * 3)
+  const area = height * columns * 3
+  const images = new Float32Array(batch * area)
   const truths: (readonly Box[])[] = []
   for (let index = 0; index < batch; index++) {
-    const { difficulty } = data
-    const scene = renderScene({ seed: 1, stream: 'benchmark', index, width: columns, height, difficulty })
-    scene.image.pixels.forEach((value, i) => {
-      images[index * height * columns * 3 + i] = value / 255
-    })
-    truths.push(scene.boxes)
+    const { pixels, boxes } = scene(index, height, columns, data.difficulty)
+    for (let i = 0; i < area; i++) images[index * area + i] = pixels[i]! / 255
+    truths.push(boxes)
   }
   const { scales } = assignTargets(truths, teacher.config, recipe.assign)
   const tensors = new Map<string, NamedTensor>()
@@ -132,6 +130,21 @@ export function writeProblem({ batch, width, input }: ProblemSpec, file: string)
     teacher: teacher.text,
     student: student?.text,
     macs: { teacher: complexity(teacher.config).macs, student: student && complexity(student.config).macs },
+  }
+}
+
+/** The top left of a rendered scene, which has sides of 8:3, and what of its boxes lies there. */
+function scene(index: number, height: number, width: number, difficulty: number) {
+  const whole = 8 * Math.ceil(Math.max(width, (8 * height) / 3) / 8)
+  const { image, boxes } = renderScene({ seed: 1, stream: 'benchmark', index, width: whole, difficulty })
+  const rows = Array.from({ length: height }, (_, y) =>
+    image.pixels.subarray(y * whole * 3, (y * whole + width) * 3),
+  )
+  return {
+    pixels: Buffer.concat(rows),
+    boxes: boxes
+      .map((box): Box => ({ ...box, x2: Math.min(box.x2, width), y2: Math.min(box.y2, height) }))
+      .filter(({ x1, y1, x2, y2 }) => x2 - x1 > 2 && y2 - y1 > 2),
   }
 }
 
