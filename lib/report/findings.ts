@@ -3,6 +3,9 @@ import type { Split } from '../study'
 import { apInterval, count, percent, points, pointsInterval } from './format'
 import type { ArmSummary, StudySummary } from './summary'
 
+/** mAP@0.5 below which differences between students mean nothing. */
+const DETECTS = 0.05
+
 /** The split whose numbers lead: test where control and methods were measured there, else validation. */
 export function leadingSplit({ arms }: StudySummary): Split {
   const compared = arms.filter(({ role }) => role === 'control' || role === 'method')
@@ -45,6 +48,10 @@ function verdictAgainstControl(summary: StudySummary, split: Split): string {
   )
   if (!best)
     return 'This run has no distillation trial beside a control, so it says nothing about distillation.'
+  const highest = Math.max(...methods.map(({ numbers }) => numbers.mAP50.value))
+  if (highest < DETECTS) {
+    return `The students of this run detect next to nothing (the best method has mAP@0.5 ${highest.toFixed(3)} on ${split}): it shows that the study runs, and says nothing about distillation.`
+  }
   const better = methods.filter(({ difference }) => difference.verdict === 'better')
   const numbers = `${pointsInterval(best.difference)} points of mAP@0.5 on ${split}`
   if (better.length === 0) {

@@ -65,6 +65,12 @@ test('the verdict leads with the test split and names the best method', () => {
   assert.equal(chosen?.weights, run.training!.metrics.weights)
 })
 
+test('students that detect next to nothing are not compared', () => {
+  const runs = join(folder, 'blind')
+  const study = syntheticStudy(runs, { images: 60, seeds: [1], test: false, control: 0, best: 0.02 })
+  assert.match(buildReport({ ...study, bootstrap }).findings.verdict, /detect next to nothing/)
+})
+
 test('methods that differ from the control by nothing are not called better', () => {
   const runs = join(folder, 'equal')
   const study = syntheticStudy(runs, { images: 60, seeds: [1], test: false, control: 0.75, best: 0.75 })
