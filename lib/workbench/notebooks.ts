@@ -69,6 +69,8 @@ export async function executeNotebooks(options: ExecuteOptions): Promise<Execute
   const { notebooks, outDir } = options
   mkdirSync(outDir, { recursive: true })
   const results: ExecutedNotebook[] = []
+  // A notebook's page is written while the next one runs.
+  let page: Promise<void> = Promise.resolve()
   for (const [i, notebook] of notebooks.entries()) {
     const started = performance.now()
     const progress: NotebookProgress = {
@@ -82,11 +84,16 @@ export async function executeNotebooks(options: ExecuteOptions): Promise<Execute
       bar: '',
     }
     options.onProgress?.({ ...progress })
-    const executed = await executeOne(notebook, options, progress)
+    const [run, before] = await Promise.allSettled([executeOne(notebook, options, progress), page])
+    if (run.status === 'rejected') throw run.reason
+    if (before.status === 'rejected') throw before.reason
+    const executed = run.value
     options.onProgress?.({ ...progress, stage: 'export' })
-    const html = await exportPage(executed, { outDir, signal: options.signal })
-    results.push({ notebook, executed, html, seconds: (performance.now() - started) / 1000 })
+    page = exportPage(executed, { outDir, signal: options.signal }).then((html) => {
+      results.push({ notebook, executed, html, seconds: (performance.now() - started) / 1000 })
+    })
   }
+  await page
   return results
 }
 

@@ -103,6 +103,19 @@ describe('notebook kernel', () => {
     assert.match(evalue, /wrong\.ts 1:14 - Type 'string' is not assignable/)
   })
 
+  it('checks the types of an edited file of lib', async () => {
+    const edited = path.join(root, `lib/workbench/kernel-test-${process.pid}.ts`)
+    writeFileSync(edited, "export const count: number = 'three'\n")
+    try {
+      const { evalue } = await error(
+        `import { count } from './lib/workbench/kernel-test-${process.pid}'; count`,
+      )
+      assert.match(evalue, /kernel-test-\d+\.ts 1:14 - Type 'string' is not assignable/)
+    } finally {
+      rmSync(edited)
+    }
+  })
+
   it('loads an edited module again, also behind another one', async () => {
     const cell = `import { value } from ${from('outer')}; value`
     assert.equal(await value(cell), '10')
