@@ -65,8 +65,8 @@ function notifyChanges() {
 }
 
 // tslab checks and emits every file that a cell imports, seven seconds a notebook for all of lib/. Node loads those
-// files itself, so none is emitted, and \`npm test\` checks them: here only what was edited since the kernel started.
-const started = Date.now()
+// files itself, so none is emitted, and of lib/ only what was edited since set-up is checked: `npm test` checks the rest.
+const setUp = modified(path.join(root, 'node_modules/.package-lock.json'))
 const { createWatchCompilerHost, getPreEmitDiagnosticsOfFiles } = ts
 ts.getPreEmitDiagnosticsOfFiles = (program, files, ...rest) => {
   const checked = files.filter(({ fileName }) => !fileName.startsWith(lib) || modified(fileName) > setUp)
