@@ -5,7 +5,7 @@
  * - Cells see tsconfig.json: strict, Bundler resolution, and imports relative to the project's root ('./lib/losses').
  * - Modules of lib/ are loaded by Node through tsx; tslab only checks their types. An edited file is loaded again
  *   when the importing cell is run again.
- * - Requests run one after another; a failed cell cancels those that wait; nothing printed is lost.
+ * - Requests run one after another; a failed cell cancels those that wait; nothing printed and no message is lost.
  * - A rejected promise or a throwing timer fails the cell that runs, or the next one.
  * - An interrupt aborts the signal of ./interrupt and leaves the cell a moment to stop by itself.
  */
@@ -111,6 +111,8 @@ class Handler extends jupyter.JupyterHandlerImpl {
 
 class Server extends jupyter.ZmqServer {
   queue = Promise.resolve()
+  /** The last message of each socket, resolved when it is out. */
+  sending = new Map()
   count = 0
   outputs = null
   /** Cells are numbered as they arrive; those up to cancelledTo waited behind a failed one. */
@@ -120,7 +122,24 @@ class Server extends jupyter.ZmqServer {
   async bindSocket(socket, port) {
     // Without this ZeroMQ drops output, and the "idle" after it, beyond 1000 queued messages.
     if (socket === this.iopub) socket.sendHighWaterMark = 0
+    this.queueSends(socket)
     await super.bindSocket(socket, port)
+  }
+
+  /** ZeroMQ refuses a message while another one of the same socket is still on its way, and tslab does not wait. */
+  queueSends(socket) {
+    const send = socket.send.bind(socket)
+    let last = Promise.resolve()
+    const value = (message) => {
+      last = last
+        .then(() => send(message))
+        .catch((error) => {
+          if (!this.closed) process.stderr.write(`A message to Jupyter was lost: ${error.message}\n`)
+        })
+      this.sending.set(socket, last)
+      return last
+    }
+    Object.defineProperty(socket, 'send', { value }) // the prototype's is read-only
   }
 
   send(request, socket, type, content) {
@@ -248,6 +267,7 @@ class Server extends jupyter.ZmqServer {
     abortCell()
     for (let waited = 0; current && waited < INTERRUPT_GRACE_MS; waited += DRAIN_MS) await delay(DRAIN_MS)
     this.flush()
+    await Promise.race([Promise.all(this.sending.values()), delay(INTERRUPT_GRACE_MS)])
     this.closed = true
     super.close()
     setTimeout(() => process.exit(0), DRAIN_MS)

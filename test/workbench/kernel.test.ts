@@ -149,6 +149,18 @@ describe('notebook kernel', () => {
     assert.equal(reply.text, expected)
   })
 
+  it('loses no display of many at once', async () => {
+    const reply = await kernel.execute(`
+      import { showMarkdown } from './lib/workbench'
+      for (let i = 0; i < 5000; i++) showMarkdown(String(i))`)
+    assert.equal(reply.status, 'ok')
+    const shown = reply.messages.filter(({ type }) => type === 'display_data')
+    assert.deepEqual(
+      shown.map(({ content }) => content.data['text/markdown']),
+      Array.from({ length: 5000 }, (_, i) => String(i)),
+    )
+  })
+
   it('shows what has columns and values as a table', async () => {
     const reply = await kernel.execute("({ columns: ['a'], values: [[0.123456]] })")
     assert.match(resultOf(reply), /0\.1235/)
