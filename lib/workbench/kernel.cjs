@@ -111,8 +111,8 @@ class Handler extends jupyter.JupyterHandlerImpl {
 
 class Server extends jupyter.ZmqServer {
   queue = Promise.resolve()
-  /** The last message of each socket, resolved when it is out. */
-  sending = new Map()
+  /** What is sent through each socket, one message after another. */
+  queues = new Map()
   count = 0
   outputs = null
   /** Cells are numbered as they arrive; those up to cancelledTo waited behind a failed one. */
@@ -122,24 +122,27 @@ class Server extends jupyter.ZmqServer {
   async bindSocket(socket, port) {
     // Without this ZeroMQ drops output, and the "idle" after it, beyond 1000 queued messages.
     if (socket === this.iopub) socket.sendHighWaterMark = 0
-    this.queueSends(socket)
     await super.bindSocket(socket, port)
+    if (socket === this.iopub) this.iopub = this.queueing(socket)
   }
 
   /** ZeroMQ refuses a message while another one of the same socket is still on its way, and tslab does not wait. */
-  queueSends(socket) {
-    const send = socket.send.bind(socket)
-    let last = Promise.resolve()
-    const value = (message) => {
-      last = last
-        .then(() => send(message))
-        .catch((error) => {
-          if (!this.closed) process.stderr.write(`A message to Jupyter was lost: ${error.message}\n`)
-        })
-      this.sending.set(socket, last)
-      return last
+  queueing(socket) {
+    const known = this.queues.get(socket)
+    if (known) return known
+    const queue = {
+      sent: Promise.resolve(),
+      send: (message) => {
+        queue.sent = queue.sent
+          .then(() => socket.send(message))
+          .catch((error) => {
+            if (!this.closed) process.stderr.write(`A message to Jupyter was lost: ${error.message}\n`)
+          })
+      },
+      close: () => socket.close(),
     }
-    Object.defineProperty(socket, 'send', { value }) // the prototype's is read-only
+    this.queues.set(socket, queue)
+    return queue
   }
 
   send(request, socket, type, content) {
@@ -153,11 +156,12 @@ class Server extends jupyter.ZmqServer {
   handleShellMessage(socket, ...parts) {
     // Completion, inspection and the like are answered while a cell waits; only cells queue up.
     const type = JSON.parse(parts[parts.findIndex((part) => part.equals(DELIMITER)) + 2].toString()).msg_type
-    if (type !== 'execute_request') return super.handleShellMessage(socket, ...parts)
+    const answers = this.queueing(socket)
+    if (type !== 'execute_request') return super.handleShellMessage(answers, ...parts)
     const number = ++this.arrived
     this.queue = this.queue.then(async () => {
       this.running = number
-      await super.handleShellMessage(socket, ...parts)
+      await super.handleShellMessage(answers, ...parts)
     })
     return this.queue
   }
@@ -267,7 +271,10 @@ class Server extends jupyter.ZmqServer {
     abortCell()
     for (let waited = 0; current && waited < INTERRUPT_GRACE_MS; waited += DRAIN_MS) await delay(DRAIN_MS)
     this.flush()
-    await Promise.race([Promise.all(this.sending.values()), delay(INTERRUPT_GRACE_MS)])
+    await Promise.race([
+      Promise.all([...this.queues.values()].map(({ sent }) => sent)),
+      delay(INTERRUPT_GRACE_MS),
+    ])
     this.closed = true
     super.close()
     setTimeout(() => process.exit(0), DRAIN_MS)
