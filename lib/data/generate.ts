@@ -21,6 +21,8 @@ export const scenesSchema = z
     width: z.number().int().positive().default(256),
     height: z.number().int().positive().default(96),
     difficulty: z.number().min(0).max(1).default(0.25),
+    /** The town of the unlabelled frames: the training images' own, or that of `shifted`. */
+    unlabelledTown: z.enum(['default', 'shifted']).default('default'),
   })
   .strict()
 
@@ -146,7 +148,7 @@ async function renderAll(
   for (const { name, images } of splits) {
     await mkdir(join(folder, name), { recursive: true })
     const { seed, width, height, difficulty } = config
-    const style = name === 'shifted' ? 'shifted' : 'default'
+    const style = name === 'shifted' ? 'shifted' : name === 'unlabelled' ? config.unlabelledTown : 'default'
     for (let first = 0; first < images; first += CHUNK) {
       tasks.push({
         split: name,
@@ -275,8 +277,9 @@ export function fileName(index: number): string {
   return `${String(index).padStart(6, '0')}.png`
 }
 
-function canonical({ splits, seed, width, height, difficulty }: ResolvedConfig): unknown {
-  return [SPLITS.map((name) => splits[name] ?? 0), seed, width, height, difficulty]
+function canonical({ splits, seed, width, height, difficulty, unlabelledTown }: ResolvedConfig): unknown {
+  const numbers = [SPLITS.map((name) => splits[name] ?? 0), seed, width, height, difficulty]
+  return unlabelledTown === 'default' ? numbers : [...numbers, unlabelledTown]
 }
 
 function sha256(text: string | Uint8Array): string {

@@ -3,6 +3,7 @@ export type { Block, Section, TableRow } from './document'
 export {
   differencesFigure,
   gammaHistogramFigure,
+  gammaHistoryFigure,
   gradientsFigure,
   type LoggedRun,
   lambdaFigure,
@@ -18,7 +19,7 @@ export { type CellMapOptions, type CellMapRow, cellMapsFigure } from './figures/
 export { axis as figureAxis, layout as figureLayout } from './figures/style'
 export { type Findings, findings, leadingSplit, limits, PUBLISHED_CASE, publishedRows } from './findings'
 export * as format from './format'
-export { type LogRow, readLog, readLogFile } from './log'
+export { type GammaRow, type LogRow, readGammas, readLog, readLogFile } from './log'
 export { renderMarkdown } from './markdown'
 export { buildReport, type ReportModel } from './model'
 export { drawOutcome, imageScores, mostChanged, type OutcomeOptions } from './outcome'
@@ -36,5 +37,6 @@ export {
   shareWhere,
 } from './probe'
 export * from './summary'
+export { sweepTable } from './sweep'
 export * from './tables'
 export { REPORT_FILES, renderCsv, renderJson, writeReport } from './write'

@@ -23,19 +23,45 @@ export function readLogFile(file: string): LogRow[] {
   const rows = new Map<number, LogRow>()
   for (const [i, line] of readFileSync(file, 'utf8').split('\n').entries()) {
     if (line.trim() === '') continue
-    const { level: _, time: __, ...row } = parseRow(line, `${file}:${i + 1}`)
+    const {
+      level: _,
+      time: __,
+      ...row
+    } = parseLine(rowSchema, line, `${file}:${i + 1}`, "a line of a training's log")
     rows.set(row.step, row)
   }
   return [...rows.values()].sort((a, b) => a.step - b.step)
 }
 
-function parseRow(line: string, place: string): LogRow {
+const gammasSchema = z.object({
+  step: z.number(),
+  edges: z.array(z.number()),
+  counts: z.array(z.number()),
+  quantiles: z.array(z.number()),
+})
+
+/** How |gamma| is spread over the channels after a number of steps; see `gammaHistogram`. */
+export type GammaRow = z.infer<typeof gammasSchema>
+
+/**
+ * The record of a sparsity training's scales in the order of steps; steps that were done again count once.
+ * @throws Error naming file and line where one is no such record
+ */
+export function readGammas(file: string): GammaRow[] {
+  const rows = new Map<number, GammaRow>()
+  for (const [i, line] of readFileSync(file, 'utf8').split('\n').entries()) {
+    if (line.trim() === '') continue
+    const row = parseLine(gammasSchema, line, `${file}:${i + 1}`, "a record of a training's scales")
+    rows.set(row.step, row)
+  }
+  return [...rows.values()].sort((a, b) => a.step - b.step)
+}
+
+function parseLine<T>(schema: z.ZodType<T>, line: string, place: string, what: string): T {
   try {
-    return rowSchema.parse(JSON.parse(line))
+    return schema.parse(JSON.parse(line))
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    throw new Error(
-      `${place}: expected a line of a training's log (${reason}); remove the folder to redo the trial`,
-    )
+    throw new Error(`${place}: expected ${what} (${reason}); remove the folder to redo the trial`)
   }
 }

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import stringify from 'safe-stable-stringify'
 import { z } from 'zod'
 import { detectorSchema } from '../detector'
-import { pruneSchema, recipeSchema, termSchema } from './profile'
+import { labelsSchema } from './labels'
+import { pruneSchema, recipeSchema, termSchema, unlabelledSchema } from './profile'
 
 /** Where a trial's weights come from: another trial, or a checkpoint that is shipped with the workbook. */
 export const modelRefSchema = z.union([
@@ -19,6 +20,7 @@ const training = z
     rate: z.number().positive(),
     seed: z.number().int(),
     recipe: resolvedRecipe,
+    labels: labelsSchema.optional(),
   })
   .strict()
 
@@ -43,7 +45,16 @@ export const trialSchema = z.discriminatedUnion('kind', [
     .strict(),
   z.object({ kind: z.literal('prune'), ...common, start: modelRefSchema, prune: pruneSchema }).strict(),
   z.object({ kind: z.literal('finetune'), ...common, start: modelRefSchema, training }).strict(),
-  z.object({ kind: z.literal('control'), ...common, start: modelRefSchema, training }).strict(),
+  z
+    .object({
+      kind: z.literal('control'),
+      ...common,
+      start: modelRefSchema,
+      /** Only the architecture of `start`, with new weights. */
+      fresh: z.literal(true).optional(),
+      training,
+    })
+    .strict(),
   z
     .object({
       kind: z.literal('distill'),
@@ -52,6 +63,8 @@ export const trialSchema = z.discriminatedUnion('kind', [
       teacher: modelRefSchema,
       training,
       terms: z.array(termSchema).min(1),
+      fresh: z.literal(true).optional(),
+      unlabelled: unlabelledSchema.optional(),
     })
     .strict(),
   /** A model's numbers on a split: of shipped models on validation, and of the final ones on test, once. */
@@ -60,7 +73,7 @@ export const trialSchema = z.discriminatedUnion('kind', [
       kind: z.literal('evaluate'),
       ...common,
       start: modelRefSchema,
-      split: z.enum(['validation', 'test']),
+      split: z.enum(['validation', 'test', 'shifted']),
       batch: z.number().int().positive(),
       precision: z.enum(['float32', 'bfloat16', 'float16']),
     })

@@ -16,6 +16,7 @@ export {
   trialHash,
   trialSchema,
 } from './config'
+export { applyLabels, type LabelledSamples, type Labels } from './labels'
 export { lockFolder } from './lock'
 export { methodOf, withTerms } from './method'
 export { type EvaluationMetrics, type Metrics, metricsSchema } from './metrics'
@@ -38,4 +39,13 @@ export {
 export { openSource } from './source'
 export * from './statistics'
 export { createStudy, type Study, type StudySettings } from './study'
+export {
+  loadSweep,
+  planSweep,
+  runSweep,
+  type Sweep,
+  type SweepResult,
+  type SweepRow,
+  sweepSchema,
+} from './sweep'
 export { runTrial, type TrialProgress } from './trial'

@@ -15,7 +15,7 @@ const classSummary = z
 /** What an evaluation stores; see `evaluateDetections`. */
 const evaluationSchema = z
   .object({
-    split: z.enum(['validation', 'test']),
+    split: z.enum(['validation', 'test', 'shifted']),
     images: number,
     truths: number,
     detections: number,

@@ -1,5 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { readJson } from '../data'
 import { type Metrics, metricsSchema } from './metrics'
 import { SHIPPED } from './models'
 import { FILES, findTrial } from './results'
@@ -13,6 +14,8 @@ export interface Stage {
   readonly metrics: Metrics
   /** Its training's log; undefined where nothing was trained. */
   readonly log: string | undefined
+  /** Of sparsity training: how |gamma| was spread at every checkpoint. */
+  readonly gammas: string | undefined
 }
 
 /**
@@ -20,13 +23,15 @@ export interface Stage {
  * not run yet are left out.
  */
 export function readPreparation({ plan, profile, runs }: Study): Stage[] {
-  const logOf = (file: string) => (existsSync(file) ? file : undefined)
+  const existing = (file: string) => (existsSync(file) ? file : undefined)
   if (plan.preparation.length > 0) {
     return plan.preparation.flatMap((trial): Stage[] => {
       const found = findTrial(runs, trial)
       const kind = STAGES.find((stage) => stage === trial.kind)
       if (!found || !kind) return []
-      return [{ kind, metrics: found.metrics, log: logOf(join(found.folder, FILES.log)) }]
+      const { folder, metrics } = found
+      const [log, gammas] = [FILES.log, FILES.gammas].map((file) => existing(join(folder, file)))
+      return [{ kind, metrics, log, gammas }]
     })
   }
   const names = {
@@ -38,13 +43,16 @@ export function readPreparation({ plan, profile, runs }: Study): Stage[] {
   return STAGES.flatMap((kind): Stage[] => {
     const file = join(SHIPPED, `${names[kind]}.metrics.json`)
     if (!existsSync(file)) return []
-    const parsed = metricsSchema.safeParse(JSON.parse(readFileSync(file, 'utf8')))
+    const parsed = metricsSchema.safeParse(readJson(file))
     if (!parsed.success) {
       const issue = parsed.error.issues[0]
       throw new Error(
         `${file}: at "${issue?.path.join('.')}": ${issue?.message}; restore it from the repository`,
       )
     }
-    return [{ kind, metrics: parsed.data, log: logOf(join(SHIPPED, `${names[kind]}.log.jsonl`)) }]
+    const [log, gammas] = [FILES.log, FILES.gammas].map((file) =>
+      existing(join(SHIPPED, `${names[kind]}.${file}`)),
+    )
+    return [{ kind, metrics: parsed.data, log, gammas }]
   })
 }

@@ -32,6 +32,16 @@ export const termSchema = z
   })
   .strict()
 
+/** Images that every distillation step sees through the teacher alone, beside its labelled batch. */
+export const unlabelledSchema = z
+  .object({
+    /** Images a step. */
+    batch: steps,
+    /** The data set's split of that name, or the training images that `labels` leaves without theirs. */
+    source: z.enum(['unlabelled', 'train']).default('unlabelled'),
+  })
+  .strict()
+
 /** Steps and peak learning rate of a stage. */
 const stageSchema = z.object({ steps, rate: z.number().positive() }).strict()
 

@@ -12,6 +12,8 @@ export const FILES = {
   config: 'config.json',
   /** Structured log, a line of JSON for every `logEvery` steps. */
   log: 'log.jsonl',
+  /** Of a sparsity training: how |gamma| is spread, a line of JSON a checkpoint. */
+  gammas: 'gammas.jsonl',
   /** The trained model without optimizer, adapters or teacher. */
   model: 'model.json',
   detections: 'detections.safetensors',

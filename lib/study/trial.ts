@@ -1,6 +1,6 @@
-import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { createLoader, type Dataset, Random, type Sample } from '../data'
+import { createLoader, type Dataset, Random, type Sample, type SplitName } from '../data'
 import { complexity, Detector, type DetectorConfig, type Weights } from '../detector'
 import { type Precision, scoped, tf } from '../engine'
 import { evaluateDetections } from '../evaluate'
@@ -15,7 +15,7 @@ import {
   targetTensors,
   yoloLoss,
 } from '../losses'
-import { planPruning, prunableGammas, prune } from '../slimming'
+import { gammaHistogram, planPruning, prunableGammas, prune } from '../slimming'
 import {
   type ExtraLoss,
   predict,
@@ -27,6 +27,7 @@ import {
   writeAtomically,
 } from '../train'
 import { type TrialConfig, trialHash } from './config'
+import { applyLabels, type LabelledSamples, type Labels } from './labels'
 import { type Metrics, metricsSchema } from './metrics'
 import { loadModel } from './models'
 import type { Recipe, Term } from './profile'
@@ -133,7 +134,7 @@ export async function runTrial(config: TrialConfig, context: TrialContext): Prom
   return result
 }
 
-function splitOf(dataset: Dataset, name: 'train' | 'validation' | 'test'): readonly Sample[] {
+function splitOf(dataset: Dataset, name: SplitName): readonly Sample[] {
   const samples = dataset.splits[name]
   if (!samples?.length)
     throw new Error(`data set ${dataset.name}: expected images in split "${name}", found none`)
@@ -143,23 +144,28 @@ function splitOf(dataset: Dataset, name: 'train' | 'validation' | 'test'): reado
 async function produce(config: TrialConfig, context: TrialContext): Promise<Trained> {
   if (config.kind === 'teacher') {
     const detector = Detector.create(config.detector, config.training.seed)
-    const summary = await train(
-      detector,
-      splitOf(context.dataset, 'train'),
-      trainOptions(config.training, context, config),
-      trainContext(context),
-    )
+    const { labelled } = trainingSamples(config.training, context)
+    const options = trainOptions(config.training, labelled.length, context, config)
+    const summary = await train(detector, labelled, options, trainContext(context))
     return { detector, training: summarise(summary, detector.config) }
   }
   const start = loadModel(config.start, context.runs)
   if (config.kind === 'prune') return pruneModel(start.detector, start.weights, config.prune)
-  const detector = new Detector(start.detector, start.weights)
+  const detector =
+    'fresh' in config && config.fresh
+      ? Detector.create(start.detector, config.training.seed)
+      : new Detector(start.detector, start.weights)
   if (config.kind === 'evaluate') return { detector }
-  const samples = splitOf(context.dataset, 'train')
-  const options = trainOptions(config.training, context, config)
+  const { labelled: samples, rest } = trainingSamples(config.training, context)
+  const options = trainOptions(config.training, samples.length, context, config)
   if (config.kind === 'sparse') {
-    const sparsity = { strength: config.strength, gammas: prunableGammas(start.detector) }
-    const summary = await train(detector, samples, { ...options, sparsity }, trainContext(context))
+    const gammas = prunableGammas(start.detector)
+    const onCheckpoint = (step: number, weights: Weights) =>
+      recordGammas(context.folder, step, weights, gammas)
+    if (!existsSync(join(context.folder, FILES.gammas))) onCheckpoint(0, start.weights)
+    const sparsity = { strength: config.strength, gammas }
+    const following = { ...trainContext(context), onCheckpoint }
+    const summary = await train(detector, samples, { ...options, sparsity }, following)
     return { detector, training: summarise(summary, detector.config) }
   }
   if (config.kind !== 'distill') {
@@ -173,10 +179,15 @@ async function produce(config: TrialConfig, context: TrialContext): Promise<Trai
     const gradients = await compareGradients(detector, distillation, samples, options, config.terms)
     const terms = config.terms.map((term, i) => ({ ...term, weight: gradients[i]!.lambda }))
     const weightsAt = (step: number) => methodWeights(terms, step)
+    const { unlabelled } = config
+    const frames = unlabelled && {
+      samples: unlabelled.source === 'train' ? rest : splitOf(context.dataset, 'unlabelled'),
+      batch: unlabelled.batch,
+    }
     const summary = await train(
       detector,
       samples,
-      { ...options, extra: { ...distillation, weightsAt } },
+      { ...options, unlabelled: frames, extra: { ...distillation, weightsAt } },
       trainContext(context),
     )
     for (const variable of distillation.variables.values()) variable.dispose()
@@ -184,6 +195,18 @@ async function produce(config: TrialConfig, context: TrialContext): Promise<Trai
   } finally {
     teacher.dispose()
   }
+}
+
+function trainingSamples({ labels }: { labels?: Labels }, { dataset }: TrialContext): LabelledSamples {
+  return applyLabels(splitOf(dataset, 'train'), dataset.classes.length, labels ?? {})
+}
+
+/** Borders of the recorded histograms: trained scales start at 1. */
+const GAMMA_BINS = { bins: 60, max: 2 }
+
+function recordGammas(folder: string, step: number, weights: Weights, gammas: ReadonlySet<string>): void {
+  const { edges, counts, quantiles } = gammaHistogram(weights, gammas, GAMMA_BINS)
+  appendFileSync(join(folder, FILES.gammas), `${JSON.stringify({ step, edges, counts, quantiles })}\n`)
 }
 
 function trainContext({ folder, dataset, signal, onProgress }: TrialContext) {
@@ -202,11 +225,12 @@ function trainOptions(
     seed,
     recipe,
   }: { steps: number; rate: number; seed: number; recipe: Recipe & { precision: Precision } },
-  { checkpointEvery, logEvery, dataset }: TrialContext,
+  images: number,
+  { checkpointEvery, logEvery }: TrialContext,
   { data }: TrialConfig,
 ): TrainOptions {
   const { batch, augment, assign, loss, sgd, schedule, warmUp, precision } = recipe
-  const epochs = Math.max(1, Math.ceil(steps / Math.floor(splitOf(dataset, 'train').length / batch)))
+  const epochs = Math.max(1, Math.ceil(steps / Math.floor(images / batch)))
   return {
     steps,
     batch,
@@ -246,16 +270,13 @@ function pruneModel(
 ): Trained {
   const plan = planPruning(config, weights, { budget: { of: 'macs', percent: 100 * macs }, ...rules })
   const pruned = prune(config, weights, plan)
-  const gammas = [...prunableGammas(config)]
-    .flatMap((name) => Array.from(weights.get(name)!.values, Math.abs))
-    .sort((a, b) => a - b)
-  const quantile = (share: number) => gammas[Math.min(gammas.length - 1, Math.floor(share * gammas.length))]!
+  const { quantiles } = gammaHistogram(weights, prunableGammas(config))
   return {
     detector: new Detector(pruned.config, pruned.weights),
     pruning: {
       threshold: plan.threshold,
       keptMacs: complexity(pruned.config).macs / complexity(config).macs,
-      gammaQuantiles: [0.05, 0.25, 0.5, 0.75, 0.95].map(quantile),
+      gammaQuantiles: [...quantiles],
     },
   }
 }

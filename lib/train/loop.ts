@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import pino from 'pino'
 import { z } from 'zod'
 import { type AugmentOptions, type Crop, createLoader, type Sample } from '../data'
-import type { Detector } from '../detector'
+import type { Detector, Weights } from '../detector'
 import { type Precision, tf } from '../engine'
 import { type AssignOptions, assignTargets, type YoloLossOptions } from '../losses'
 import { loadCheckpoint, saveCheckpoint } from './checkpoint'
@@ -49,6 +49,8 @@ export interface TrainContext {
   readonly classes: readonly string[]
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: TrainProgress) => void
+  /** Called with the weights just before a checkpoint is written. */
+  readonly onCheckpoint?: (step: number, weights: Weights) => void
 }
 
 export interface TrainSummary {
@@ -106,6 +108,7 @@ export async function train(
     for (const [name, variable] of extra?.variables ?? []) optimizer.set(`extra/${name}`, tensorOf(variable))
     const provenance: Progress = { seconds, seed, steps, last }
     const weights = detector.weights()
+    context.onCheckpoint?.(done, weights)
     saveCheckpoint(path, { detector: detector.config, classes, step: done, weights, optimizer, provenance })
   }
 

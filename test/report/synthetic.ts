@@ -146,7 +146,7 @@ function writeTrial(
   images: number,
 ): TrialResult {
   const folder = join(runs, trialFolder(config))
-  const split = config.kind === 'evaluate' ? config.split : 'validation'
+  const split = config.kind === 'evaluate' && config.split === 'test' ? 'test' : 'validation'
   const truths = makeTruths(split, images)
   const detections = makeDetections(truths, split, found, trialHash(config))
   const ids = Array.from({ length: images }, (_, i) => `${split}/${i}`)

@@ -1,5 +1,5 @@
 /** Figures of trainings and of weights: losses over steps, gammas. */
-import type { LogRow } from '../log'
+import type { GammaRow, LogRow } from '../log'
 import { axis, colourOf, type Figure, layout, logAxis, NEUTRAL } from './style'
 
 export interface LoggedRun {
@@ -120,6 +120,41 @@ export function gammaHistogramFigure(
           },
         ],
       }),
+    }),
+  }
+}
+
+/** |gamma| over a sparsity training: every column a histogram, with the 5, 25, 50, 75 and 95 % quantiles as lines. */
+export function gammaHistoryFigure(rows: readonly GammaRow[]): Figure {
+  const steps = rows.map(({ step }) => step)
+  const edges = rows[0]?.edges ?? []
+  const names = ['5 %', '25 %', 'median', '75 %', '95 %']
+  return {
+    data: [
+      {
+        type: 'heatmap',
+        x: steps,
+        y: edges.slice(1).map((edge, i) => (edge + edges[i]!) / 2),
+        z: edges.slice(1).map((_, bin) => rows.map(({ counts }) => counts[bin])),
+        colorscale: 'Blues',
+        reversescale: true,
+        colorbar: { title: { text: 'channels' } },
+        hovertemplate: 'step %{x}, |γ| %{y:.2f}: %{z} channels<extra></extra>',
+      },
+      ...names.map((name, i) => ({
+        type: 'scatter',
+        mode: 'lines',
+        name,
+        showlegend: false,
+        x: steps,
+        y: rows.map(({ quantiles }) => quantiles[i]),
+        line: { color: NEUTRAL, width: i === 2 ? 2.5 : 1, dash: i === 2 ? 'solid' : 'dot' },
+        hovertemplate: `step %{x}: ${name} of the channels below %{y:.3f}<extra></extra>`,
+      })),
+    ],
+    layout: layout('Batch-norm scales over sparsity training; lines: 5, 25, 50, 75, 95 %', {
+      xaxis: axis('step'),
+      yaxis: axis('|γ|', { rangemode: 'tozero' }),
     }),
   }
 }

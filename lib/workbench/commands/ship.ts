@@ -42,8 +42,10 @@ export function shipCommand(): Command {
               ? names.student
               : `${profile}-${trial.kind}`
         copyFileSync(path.join(result.folder, FILES.metrics), path.join(SHIPPED, `${name}.metrics.json`))
-        const log = path.join(result.folder, FILES.log)
-        if (existsSync(log)) copyFileSync(log, path.join(SHIPPED, `${name}.log.jsonl`))
+        for (const record of [FILES.log, FILES.gammas]) {
+          const file = path.join(result.folder, record)
+          if (existsSync(file)) copyFileSync(file, path.join(SHIPPED, `${name}.${record}`))
+        }
         const { voc, coco } = result.metrics.evaluation
         console.log(`${name}: validation mAP@0.5 ${voc.mAP?.toFixed(4)}, AP@[.5:.95] ${coco.AP?.toFixed(4)}`)
         if (trial.kind !== 'teacher' && trial.kind !== 'finetune') continue

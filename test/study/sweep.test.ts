@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { sweepTable } from '../../lib/report'
+import { createStudy, loadSweep, planSweep, runSweep, sweepSchema, trialHash } from '../../lib/study'
+import { temporary } from '../train/tiny'
+
+const control = { name: 'control', steps: 2, rate: 0.01 }
+const distilled = {
+  ...control,
+  name: 'distilled',
+  terms: [{ method: 'objectness-mse', weight: 0.1 }],
+  unlabelled: { batch: 2, source: 'train' },
+  labels: { images: 8 },
+}
+const base = {
+  name: 'tiny',
+  question: 'Does it run?',
+  profile: 'smoke',
+  seeds: [1, 2],
+  reference: 'control',
+  arms: [control, distilled],
+}
+
+function problem(document: object): string {
+  const file = join(temporary(), 'sweep.yaml')
+  writeFileSync(file, JSON.stringify(document))
+  try {
+    loadSweep(file)
+  } catch (error) {
+    assert.ok(error instanceof Error && error.message.startsWith(`${file}: `))
+    return error.message
+  }
+  throw new Error('expected a complaint')
+}
+
+describe('a sweep', () => {
+  test('names every key that is wrong', () => {
+    assert.match(problem({ ...base, arms: [{ ...control, stepps: 3 }] }), /arms\.0: .*stepps/)
+    assert.match(
+      problem({ ...base, reference: 'nobody' }),
+      /reference: expected one of control, distilled, found nobody/,
+    )
+    assert.match(problem({ ...base, arms: [control, control] }), /arms\.1\.name: control is taken/)
+    assert.match(
+      problem({ ...base, arms: [control, { ...distilled, terms: [] }] }),
+      /arms\.1\.unlabelled: expected terms beside it/,
+    )
+  })
+
+  test('trains every arm on every seed and compares them', async () => {
+    const folder = temporary()
+    const study = await createStudy({
+      profile: 'smoke',
+      out: join(folder, 'out'),
+      cache: join(folder, 'cache'),
+      fromScratch: true,
+      reduce: { steps: 2, batch: 4, images: 12 },
+    })
+    for (const trial of study.plan.preparation) await study.run([trial])
+    const fresh = { ...control, name: 'from scratch', fresh: true }
+    const teacher = { ...control, name: 'teacher trained on', start: 'teacher' }
+    const sweep = sweepSchema.parse({ ...base, seeds: [1], arms: [control, distilled, fresh, teacher] })
+    const trials = planSweep(sweep, study).flat()
+    assert.equal(new Set(trials.map(trialHash)).size, 4)
+    const result = await runSweep(sweep, study, (wanted) => study.run(wanted))
+    const rows = new Map(result.rows.map((row) => [row.name, row]))
+    assert.deepEqual(
+      [...rows.keys()],
+      ['teacher', 'student', 'control', 'distilled', 'from scratch', 'teacher trained on'],
+    )
+    const [large, small] = [rows.get('teacher')!.macs, rows.get('student')!.macs]
+    // A backward pass costs two forward passes; the distilled one also sees 2 unlabelled images a step, and the teacher all.
+    assert.equal(rows.get('control')!.trainingMacs, 2 * 4 * 3 * small)
+    assert.equal(rows.get('distilled')!.trainingMacs, 2 * 6 * (3 * small + large))
+    assert.equal(rows.get('from scratch')!.macs, small)
+    assert.equal(rows.get('teacher trained on')!.trainingMacs, 2 * 4 * 3 * large)
+    assert.equal(rows.get('control')!.toReference, undefined)
+    assert.equal(rows.get('distilled')!.toReference!.seeds, 1)
+    assert.equal(sweepTable(result).length, 6)
+  })
+})
