@@ -10,6 +10,7 @@ export {
 export type { Batch } from './batch'
 export { type CheckReport, type CleanSet, checkDataset } from './check'
 export { type Notation, writeAnnotations } from './convert'
+export { countBoxes, type SplitCounts } from './counts'
 export type { Crop, LoadableSample } from './frames'
 export { type GenerateOptions, generateScenes, type ScenesConfig, scenesSchema } from './generate'
 export { hashDataset } from './hash'

@@ -1,3 +1,4 @@
+import { countBoxes } from '../data'
 import type { MethodName } from '../losses'
 import {
   type Arm,
@@ -58,7 +59,13 @@ export function collectStudy(study: Study, options: CollectOptions = {}): Report
     })
   return {
     profile,
-    data: { name: dataset.name, hash: dataset.hash, ownData: settings.data !== undefined },
+    data: {
+      name: dataset.name,
+      hash: dataset.hash,
+      ownData: settings.data !== undefined,
+      classes: dataset.classes,
+      splits: countBoxes(dataset),
+    },
     arms: arms.filter(({ runs }) => runs.length > 0),
     ablations: { lambda: ablation(plan.lambdaAblation), threshold: ablation(plan.thresholdAblation) },
     preparation: plan.preparation.map(find).filter((trial): trial is TrialResult => trial !== undefined),

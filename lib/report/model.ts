@@ -23,6 +23,7 @@ import { type ReportInput, type StudySummary, summariseStudy } from './summary'
 import {
   ablationTable,
   costTable,
+  dataTable,
   differenceTable,
   gradientTable,
   mainTable,
@@ -324,6 +325,7 @@ function origin(summary: StudySummary): Section {
   })
   return section('provenance', 'Provenance', [
     table('What the trials ran with', [...values, { what: 'data hash', value: data.hash }]),
+    table('Images and objects by class', dataTable(summary)),
     details('Every trial', [table('Trials', provenanceTable(summary))]),
   ])
 }

@@ -1,4 +1,5 @@
 /** The study in numbers: everything that the report says follows from this, and this from the trials alone. */
+import type { SplitCounts } from '../data'
 import {
   type Arm,
   type ArmRun,
@@ -31,7 +32,13 @@ export interface Ablation {
 
 export interface ReportInput {
   readonly profile: Profile
-  readonly data: { readonly name: string; readonly hash: string; readonly ownData: boolean }
+  readonly data: {
+    readonly name: string
+    readonly hash: string
+    readonly ownData: boolean
+    readonly classes: readonly string[]
+    readonly splits: readonly SplitCounts[]
+  }
   /** In the order in which tables list them. */
   readonly arms: readonly Arm[]
   readonly ablations?: { readonly lambda: readonly Ablation[]; readonly threshold: readonly Ablation[] }

@@ -115,6 +115,18 @@ export function selectionTable({ selection }: StudySummary): TableRow[] {
 }
 
 /** Cost of every training, by the trial. */
+/** Images, and boxes by class, of every split. */
+export function dataTable({ data: { classes, splits } }: StudySummary): TableRow[] {
+  const row = (what: string, of: (counts: (typeof splits)[number]) => number | undefined): TableRow => ({
+    what,
+    ...Object.fromEntries(splits.map((counts) => [counts.split, of(counts) ?? '–'])),
+  })
+  return [
+    row('images', ({ images }) => images),
+    ...classes.map((name, label) => row(name, ({ boxes }) => boxes?.[label])),
+  ]
+}
+
 export function costTable({ trials }: StudySummary): TableRow[] {
   return trials.flatMap(({ arm, seed, trial }): TableRow[] => {
     const { training } = trial.metrics

@@ -135,6 +135,15 @@ test('all sections are there, and what a run lacks is left out', () => {
   assert.doesNotMatch(renderMarkdown(partial), /NaN|undefined|null/)
 })
 
+test('every form says what the data holds', () => {
+  const rows = renderMarkdown(model).split('\n')
+  assert.ok(rows.includes('| images | 12 | 5 |'))
+  assert.ok(rows.includes('| car | 31 | – |'))
+  assert.ok(rows.includes('| sign | 7 | – |'))
+  assert.match(visible(renderHtml(model)), /Images and objects by class/)
+  assert.match(renderMarkdown(model), new RegExp(input.data.hash))
+})
+
 test('a rerun gives the same report', () => {
   assert.equal(renderMarkdown(buildReport(input)), renderMarkdown(model))
 })

@@ -122,7 +122,16 @@ export function syntheticStudy(runs: string, options: SyntheticOptions = {}): Re
   }
   return {
     profile,
-    data: { name: 'street scenes', hash: data.hash, ownData: false },
+    data: {
+      name: 'street scenes',
+      hash: data.hash,
+      ownData: false,
+      classes: ['car', 'sign'],
+      splits: [
+        { split: 'train', images: 12, boxes: [31, 7] },
+        { split: 'unlabelled', images: 5, boxes: undefined },
+      ],
+    },
     arms,
     ablations: {
       lambda: ['objectness-mse', 'class-kd'].flatMap((method) => [
