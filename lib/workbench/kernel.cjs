@@ -109,6 +109,57 @@ class Handler extends jupyter.JupyterHandlerImpl {
   }
 }
 
+/**
+ * ZeroMQ refuses a message while another one of the same socket is still on its way, and tslab does not wait. Messages go
+ * out at once where they can, so that a cell that never pauses holds none back, and in order where they cannot.
+ */
+class SendQueue {
+  waiting = []
+  last = Promise.resolve()
+  emptied = Promise.resolve()
+
+  constructor(socket) {
+    this.socket = socket
+  }
+
+  send(message) {
+    if (this.waiting.length > 0) {
+      this.waiting.push(message)
+      return
+    }
+    try {
+      this.last = this.socket.send(message)
+      this.last.catch(reportLost)
+    } catch (error) {
+      if (!/busy/.test(error.message)) throw error
+      this.waiting.push(message)
+      this.emptied = this.empty()
+    }
+  }
+
+  async empty() {
+    for (; this.waiting.length > 0; this.waiting.shift()) {
+      await this.last.catch(() => undefined) // reported where it was sent
+      this.last = this.socket.send(this.waiting[0])
+      this.last.catch(reportLost)
+    }
+  }
+
+  /** Resolves when everything is out. */
+  async settled() {
+    await this.emptied
+    await this.last.catch(() => undefined)
+  }
+
+  close() {
+    this.socket.close()
+  }
+}
+
+function reportLost(error) {
+  if (!server.closed) process.stderr.write(`A message to Jupyter was lost: ${error.message}\n`)
+}
+
 class Server extends jupyter.ZmqServer {
   queue = Promise.resolve()
   /** What is sent through each socket, one message after another. */
@@ -126,21 +177,8 @@ class Server extends jupyter.ZmqServer {
     if (socket === this.iopub) this.iopub = this.queueing(socket)
   }
 
-  /** ZeroMQ refuses a message while another one of the same socket is still on its way, and tslab does not wait. */
   queueing(socket) {
-    const known = this.queues.get(socket)
-    if (known) return known
-    const queue = {
-      sent: Promise.resolve(),
-      send: (message) => {
-        queue.sent = queue.sent
-          .then(() => socket.send(message))
-          .catch((error) => {
-            if (!this.closed) process.stderr.write(`A message to Jupyter was lost: ${error.message}\n`)
-          })
-      },
-      close: () => socket.close(),
-    }
+    const queue = this.queues.get(socket) ?? new SendQueue(socket)
     this.queues.set(socket, queue)
     return queue
   }
@@ -272,7 +310,7 @@ class Server extends jupyter.ZmqServer {
     for (let waited = 0; current && waited < INTERRUPT_GRACE_MS; waited += DRAIN_MS) await delay(DRAIN_MS)
     this.flush()
     await Promise.race([
-      Promise.all([...this.queues.values()].map(({ sent }) => sent)),
+      Promise.all([...this.queues.values()].map((queue) => queue.settled())),
       delay(INTERRUPT_GRACE_MS),
     ])
     this.closed = true

@@ -30,6 +30,7 @@ export class KernelClient {
   private readonly replies = new Map<string, (content: Message['content']) => void>()
   private readonly idle = new Map<string, (messages: Message[]) => void>()
   private readonly published = new Map<string, Message[]>()
+  private begin: (() => void) | undefined
 
   private constructor(
     readonly process: ChildProcess,
@@ -98,6 +99,13 @@ export class KernelClient {
     return reply
   }
 
+  /** Resolves when the kernel begins the next cell: what was asked for may still be on its way. */
+  begun(): Promise<void> {
+    return new Promise((resolve) => {
+      this.begin = resolve
+    })
+  }
+
   interrupt(): void {
     this.process.kill('SIGINT')
   }
@@ -125,6 +133,7 @@ export class KernelClient {
       const message = parse(frames)
       const messages = this.published.get(message.parent) ?? []
       this.published.set(message.parent, messages)
+      if (message.type === 'execute_input') this.begin?.()
       if (message.type !== 'status') messages.push(message)
       else if (message.content.execution_state === 'idle') this.idle.get(message.parent)?.(messages)
     }

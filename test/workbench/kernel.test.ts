@@ -222,7 +222,9 @@ describe('notebook kernel', () => {
   })
 
   it('interrupts a loop without an await', async () => {
+    const begun = kernel.begun()
     const reply = kernel.execute('while (true) {}')
+    await begun
     await sleep(300)
     kernel.interrupt()
     assert.equal(errorOf(await reply).ename, 'Interrupted')
@@ -233,10 +235,12 @@ describe('notebook kernel', () => {
       import { interruptSignal, interrupted } from './lib/workbench'
       import { spawn } from 'node:child_process'
       let steps = 0, ended = ''`)
+    const begun = kernel.begun()
     const reply = kernel.execute(`
       const child = spawn('sleep', ['60'], { signal: interruptSignal() })
       child.on('error', (reason) => { ended = reason.name })
       while (!interrupted()) { steps++; await new Promise((done) => setTimeout(done, 5)) }`)
+    await begun
     await sleep(300)
     kernel.interrupt()
     assert.equal(errorOf(await reply).ename, 'Interrupted')
@@ -247,7 +251,9 @@ describe('notebook kernel', () => {
   })
 
   it('gives up an await that never ends', async () => {
+    const begun = kernel.begun()
     const reply = kernel.execute('await new Promise(() => {})')
+    await begun
     await sleep(200)
     kernel.interrupt()
     assert.equal(errorOf(await reply).ename, 'Interrupted')
