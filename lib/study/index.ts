@@ -16,6 +16,7 @@ export {
   trialHash,
   trialSchema,
 } from './config'
+export { createDistillation } from './distillation'
 export { lockFolder } from './lock'
 export { methodOf, withTerms } from './method'
 export { type EvaluationMetrics, type Metrics, metricsSchema } from './metrics'
