@@ -13,6 +13,8 @@ export interface DeviceInfo {
   readonly instructionSets: readonly string[]
   /** CUDA compute capability, such as 8.6; undefined on a CPU. */
   readonly computeCapability: number | undefined
+  /** Whether float32 convolutions on this card use TF32: from Ampere on, unless NVIDIA_TF32_OVERRIDE=0 says otherwise. */
+  readonly tensorFloat32: boolean
   /** Threads within one operation, on the CPU. */
   readonly threads: number
   readonly cores: number
@@ -21,22 +23,35 @@ export interface DeviceInfo {
   readonly tfjs: string
 }
 
+/** Ampere. */
+export const TF32_CAPABILITY = 8
 const CPU_FLAGS = '/proc/cpuinfo'
 const VECTOR_EXTENSION = /^(avx|amx|fma|sse4|asimd|sve|sme$|sme2|i8mm|bf16|fphp)/
 
 let known: DeviceInfo | undefined
 
-/** Describes the device; asks the system once. */
+/**
+ * Describes the device; asks the system once.
+ * @throws Error when the workbook was set up for CUDA and TensorFlow computes on the CPU, unless the cards were hidden
+ */
 export function deviceInfo(): DeviceInfo {
   if (known) return known
   const { binding } = nativeBackend()
   const card = binding.isUsingGpuDevice() ? graphicsCard() : undefined
+  if (!card && process.env.WORKBOOK_DEVICE === 'cuda' && process.env.CUDA_VISIBLE_DEVICES !== '') {
+    throw new Error(
+      'expected a CUDA device, as the workbook is set up for one, found the CPU alone: see nvidia-smi; to compute on the ' +
+        'CPU set CUDA_VISIBLE_DEVICES to nothing, or run "npm run setup -- --cpu"',
+    )
+  }
   const cores = availableParallelism()
+  const capability = card?.computeCapability ?? 0
   known = {
     device: card ? 'GPU' : 'CPU',
     name: card?.name ?? cpus()[0]?.model.trim() ?? 'unknown',
     instructionSets: instructionSets(),
     computeCapability: card?.computeCapability,
+    tensorFloat32: capability >= TF32_CAPABILITY && process.env.NVIDIA_TF32_OVERRIDE !== '0',
     threads: Number(process.env.TF_NUM_INTRAOP_THREADS) || cores,
     cores,
     tensorflow: binding.TF_Version,

@@ -16,6 +16,7 @@ export {
   trialHash,
   trialSchema,
 } from './config'
+export { createDistillation } from './distillation'
 export { applyLabels, type LabelledSamples, type Labels } from './labels'
 export { lockFolder } from './lock'
 export { methodOf, withTerms } from './method'

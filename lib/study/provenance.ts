@@ -19,12 +19,15 @@ function commit(): string {
 
 /** Everything that a number's origin should say, beside the config that it was computed from. */
 export function provenance(): { [key: string]: string | number } {
-  const { device, name, instructionSets, tensorflow, threads } = deviceInfo()
+  const { device, name, instructionSets, tensorflow, tensorFloat32, threads } = deviceInfo()
   return {
     commit: commit(),
     node: process.version,
     tensorflow,
-    device: device === 'GPU' ? name : `${name} (${instructionSets.join(' ')})`,
+    device:
+      device === 'GPU'
+        ? `${name}${tensorFloat32 ? ' (TF32)' : ''}`
+        : `${name} (${instructionSets.join(' ')})`,
     threads,
     finished: new Date().toISOString(),
   }

@@ -1,13 +1,11 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { createLoader, type Dataset, Random, type Sample, type SplitName } from '../data'
+import { createLoader, type Dataset, type Sample, type SplitName } from '../data'
 import { complexity, Detector, type DetectorConfig, type Weights } from '../detector'
 import { type Precision, scoped, tf } from '../engine'
 import { evaluateDetections } from '../evaluate'
 import {
   assignTargets,
-  createAdapters,
-  distillationLoss,
   type GradientNorms,
   gradientNorms,
   lambdaForRatio,
@@ -27,6 +25,7 @@ import {
   writeAtomically,
 } from '../train'
 import { type TrialConfig, trialHash } from './config'
+import { createDistillation } from './distillation'
 import { applyLabels, type LabelledSamples, type Labels } from './labels'
 import { type Metrics, metricsSchema } from './metrics'
 import { loadModel } from './models'
@@ -277,40 +276,6 @@ function pruneModel(
       threshold: plan.threshold,
       keptMacs: complexity(pruned.config).macs / complexity(config).macs,
       gammaQuantiles: [...quantiles],
-    },
-  }
-}
-
-/** The distillation loss as the training step takes it: teacher frozen, in inference mode, adapters where widths differ. */
-function createDistillation(
-  student: Detector,
-  teacher: Detector,
-  terms: readonly Term[],
-  seed: number,
-): ExtraLoss {
-  const variables = new Map<string, tf.Variable>()
-  let adapters: (tf.Variable | undefined)[] = []
-  if (terms.some((term) => term.method === 'feature-mse')) {
-    const initial = createAdapters(student.config.neck, teacher.config.neck, new Random('adapters', seed))
-    adapters = initial.map((kernel, i) => {
-      if (!kernel) return undefined
-      const variable = tf.variable(kernel)
-      kernel.dispose()
-      variables.set(`adapter${i + 1}/kernel`, variable)
-      return variable
-    })
-  }
-  return {
-    weights: terms.length,
-    variables,
-    loss: (output, images, weights) => {
-      const target = teacher.forward(images, { training: false })
-      const methods = terms.map(({ weight: _, ...term }) => ({
-        ...term,
-        adapters: adapters as (tf.Tensor4D | undefined)[],
-      }))
-      const scalars = terms.map((_, i) => tf.slice(weights, i, 1).asScalar())
-      return distillationLoss(output, target, student.config, { methods, weights: scalars })
     },
   }
 }

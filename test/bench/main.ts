@@ -1,10 +1,11 @@
 /**
  * The benchmark: the workbook beside PyTorch eager on the same networks, batch, threads and machine, in one run.
  *
- *     npm run bench                                  everything but growth, 1 and 2 threads, batch 16 and 8: 20 to 30 minutes
+ *     npm run bench                                  the speed, 1 and 2 threads, batch 16 and 8: 20 to 30 minutes
  *     npm run bench -- --growth                      also how the cost grows, up to the published 512x192 teacher
+ *     npm run bench -- --parts precision             whether bfloat16 trains to float32's mAP: 10 minutes
  *     npm run bench -- --parts training --threads 2 --batch 16 --rounds 15
- *     npm run bench -- --keep                        also writes test/bench/results.json
+ *     npm run bench -- --keep                        also writes test/bench/results.json (precision: precision.json)
  *
  * What is timed
  * - training: forward pass, YOLOv3 loss (GIoU, targets given), backward pass, clipping, SGD with momentum and weight
@@ -14,6 +15,8 @@
  * - epoch: training with decoding from memory, augmentation and targets, one data worker, as the profile trains. PyTorch's
  *   loader is a plain Dataset and DataLoader that makes the same kind of views.
  * - memory: high-water mark of each process's resident memory (VmHWM) over five training steps.
+ * - precision: no time, but what speed costs: validation mAP of the default profile's control after float32 and bfloat16
+ *   training with three seeds, two trials side by side.
  * - evaluator: COCO's twelve numbers against pycocotools. stages: the default profile's time, from trials on disk.
  *
  * How to read it
@@ -47,10 +50,12 @@ import {
   measureGrowth,
   readStageTimes,
 } from './parts'
+import { comparePrecisions } from './precision'
 import { describeResults, type Results, targetsOf } from './report'
 import { Worker } from './workers'
 
-export const PARTS = [
+/** What a run does when nothing is said. */
+export const DEFAULT_PARTS = [
   'training',
   'inference',
   'distillation',
@@ -59,18 +64,22 @@ export const PARTS = [
   'evaluator',
   'stages',
 ] as const
+export const PARTS = [...DEFAULT_PARTS, 'growth', 'precision'] as const
 export type Part = (typeof PARTS)[number]
 
 export interface BenchmarkOptions {
   readonly parts: readonly Part[]
-  readonly growth: boolean
   readonly threads: readonly number[]
   /** The first is the one of distillation, epoch and memory. */
   readonly batches: readonly number[]
   readonly rounds: number
   readonly secondsPerTurn: number
   readonly epochImages: number
-  /** Write test/bench/results.json. */
+  /** Seeds of the part `precision`. */
+  readonly seeds: readonly number[]
+  /** Short turns and trainings, to see that everything runs. */
+  readonly quick: boolean
+  /** Write test/bench/results.json, and precision.json where that part ran. */
   readonly keep: boolean
   /** The project's folder. */
   readonly root: string
@@ -84,10 +93,10 @@ const EVALUATOR_ROUNDS = 3
 
 /** Runs the parts, prints the tables and writes the JSON; returns its path. */
 export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
-  const { parts, growth, threads, batches, signal, root } = options
+  const { parts, threads, batches, signal, root } = options
   const [batch = 16] = batches
   const cache = join(root, '.cache')
-  const needsPeer = growth || parts.some((part) => part !== 'stages')
+  const needsPeer = parts.some((part) => part !== 'stages' && part !== 'precision')
   const python = needsPeer ? await benchPython(cache, options.python, signal) : options.python
   const machine = await describeMachine(python, needsPeer, signal)
   console.error(`${machine.cpu}, ${machine.cores} cores, load ${machine.load.toFixed(1)} at the start`)
@@ -138,9 +147,15 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
       const folders = { runs: join(root, 'runs', 'default'), shipped: join(root, 'data', 'checkpoints') }
       results.stages = await readStageTimes(folders, context)
     }
-    if (growth) {
+    if (has('growth')) {
       begin('growth')
       results.growth = await measureGrowth({ threads: most }, context)
+    }
+    if (has('precision')) {
+      if (machine.bfloat16) throw new Error(`precision: ${machine.bfloat16}`)
+      begin('precision')
+      const { seeds, quick } = options
+      results.precision = await comparePrecisions({ ...context, seeds, quick })
     }
   } finally {
     rmSync(scratch, { recursive: true, force: true })
@@ -149,12 +164,17 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
   console.log(describeResults(results, targets))
 
   const date = new Date().toISOString()
-  const document = { format: 'benchmark/1', date, commit: commitOf(root), machine, targets, results }
-  const text = `${JSON.stringify(document, rounded, 1)}\n`
+  const about = { format: 'benchmark/1', date, commit: commitOf(root), machine }
+  const textOf = (content: object) => `${JSON.stringify({ ...about, ...content }, rounded, 1)}\n`
   const file = join(cache, 'bench', `${date.replace(/[:.]/g, '-')}.json`)
-  mkdirSync(join(cache, 'bench'), { recursive: true })
-  writeAtomically(file, text)
-  if (options.keep) writeAtomically(join(root, 'test', 'bench', 'results.json'), text)
+  writeAtomically(file, textOf({ targets, results }))
+  if (options.keep) {
+    const kept = join(root, 'test', 'bench')
+    const { precision, ...speed } = results
+    if (precision) writeAtomically(join(kept, 'precision.json'), textOf({ results: { precision } }))
+    const isSpeed = parts.some((part) => part !== 'precision')
+    if (isSpeed) writeAtomically(join(kept, 'results.json'), textOf({ targets, results: speed }))
+  }
   return file
 }
 

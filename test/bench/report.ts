@@ -9,6 +9,7 @@ import {
   type GrowthRow,
   type MemoryRow,
 } from './parts'
+import { type PrecisionResult, precisionVerdict } from './precision'
 import type { StageRow, Work } from './protocol'
 import { type Spread, type Timed, timesAsFast } from './rounds'
 
@@ -19,6 +20,7 @@ export interface Results {
   evaluator?: EvaluatorResult
   stages?: { found: string; rows: readonly StageRow[] }
   growth?: GrowthResult
+  precision?: PrecisionResult
 }
 
 /** A requirement, what was found, and whether its median meets it. */
@@ -182,9 +184,31 @@ function limit({ kind, batch, macs }: GrowthRow, gflops: number): number {
   return (2 * macs * batch * (kind === 'training' ? 3 : 1)) / (gflops * 1e9)
 }
 
+function precisionTable(result: PrecisionResult): string {
+  const { steps, batch, images, seeds, rows } = result
+  const points = (value: number) => (100 * value).toFixed(2)
+  const cells = rows.map(({ precision, mAP50, AP, seconds }) => [
+    precision,
+    mAP50.map(points).join('  '),
+    AP.map(points).join('  '),
+    seconds.map((value) => value.toFixed(0)).join('  '),
+  ])
+  const verdicts = (['mAP50', 'AP'] as const).map((metric) => {
+    const { difference, spread, isWithin } = precisionVerdict(result, metric)
+    const relation = isWithin ? 'less than' : 'NOT less than'
+    return `${points(difference)}, ${relation} the seeds' ${points(spread)}`
+  })
+  return table(
+    `training in bfloat16 and float32: default profile's control, ${steps} steps of ${batch}, seeds ${seeds.join(', ')}, ` +
+      `${images} validation images, in points`,
+    ['', 'mAP@0.5', 'AP@[.5:.95]', 's of training'],
+    [...cells, ['bfloat16 - float32, means', ...verdicts, '']],
+  )
+}
+
 /** Everything that was measured, as text. */
 export function describeResults(results: Results, targets: readonly Target[]): string {
-  const { comparisons, epochs, memory, evaluator, stages, growth } = results
+  const { comparisons, epochs, memory, evaluator, stages, growth, precision } = results
   const text = comparisons.map(comparisonTable)
   text.push(...comparisons.filter(({ part }) => part === 'distillation').map(costTable))
   text.push(...epochs.map(epochTable))
@@ -223,6 +247,7 @@ export function describeResults(results: Results, targets: readonly Target[]): s
     text.push(table(title, ['', 'trials', 'training', 'evaluating', 'wall'], cells))
   }
   if (growth) text.push(growthTable(growth))
+  if (precision) text.push(precisionTable(precision))
   if (targets.length > 0) {
     const cells = targets.map(({ what, threads, batch, wanted, found, met }) => [
       `${what}, batch ${batch}, ${threads} thread(s)`,

@@ -1,11 +1,11 @@
 /** The workbook's side of what is timed: the training step, the distillation step and the inference of lib/. */
-import { Random } from '../../lib/data'
 import { Detector } from '../../lib/detector'
 import { compile, type Tensor, tf } from '../../lib/engine'
-import { createAdapters, distillationLoss, PUBLISHED } from '../../lib/losses'
-import { createSlots, createStep, type ExtraLoss } from '../../lib/train'
+import { PUBLISHED } from '../../lib/losses'
+import { createDistillation } from '../../lib/study'
+import { createSlots, createStep } from '../../lib/train'
 import type { Problem } from './problem'
-import type { Method, Work } from './protocol'
+import type { Work } from './protocol'
 
 export interface Runnable {
   /** One step; its total loss, or the sum of the scales' mean absolute logits. */
@@ -66,53 +66,25 @@ function meanMagnitude(values: ArrayLike<number>): number {
 
 function training(problem: Problem, detector: Detector, images: tf.Tensor4D, work: Work): Runnable {
   const { loss, sgd, rate } = problem.options
-  const distillation =
-    work.kind === 'distillation' ? createDistillation(problem, detector, work.method) : undefined
-  const slots = createSlots(new Map([...detector.trained, ...(distillation?.extra.variables ?? [])]))
-  const { precision } = work
-  const step = createStep(detector, slots, { loss, sgd, extra: distillation?.extra, precision, eager: false })
+  const { method = 'masked-class-kd', precision } = work
+  const { weight } = PUBLISHED[method]
+  const teacher = work.kind === 'distillation' ? detectorOf(problem, 'teacher') : undefined
+  const extra = teacher && createDistillation(detector, teacher, [{ method, weight }], 1)
+  const slots = createSlots(new Map([...detector.trained, ...(extra?.variables ?? [])]))
+  const step = createStep(detector, slots, { loss, sgd, extra, precision, eager: false })
   const targets = problem.targets.map(({ values, shape }) =>
     tf.tensor5d(values, [...shape] as [number, number, number, number, number]),
   )
-  const weights = distillation ? [distillation.weight] : []
+  const weights = extra ? [weight] : []
   return {
     run: () => step.run({ images, targets, rate, weights }).total!,
     dispose() {
       step.dispose()
-      distillation?.dispose()
+      teacher?.dispose()
+      for (const variable of extra?.variables.values() ?? []) variable.dispose()
       for (const { momentum } of slots) momentum.dispose()
       detector.dispose()
       tf.dispose([images, targets])
-    },
-  }
-}
-
-function createDistillation(problem: Problem, student: Detector, method: Method = 'masked-class-kd') {
-  const teacher = detectorOf(problem, 'teacher')
-  const kernels =
-    method === 'feature-mse'
-      ? createAdapters(student.config.neck, teacher.config.neck, new Random('benchmark adapters'))
-      : []
-  const adapters = kernels.map((kernel) => kernel && tf.variable(kernel))
-  tf.dispose(kernels.filter((kernel) => kernel !== undefined))
-  const named = adapters.flatMap((variable, i): [string, tf.Variable][] =>
-    variable ? [[`adapter${i + 1}/kernel`, variable]] : [],
-  )
-  const extra: ExtraLoss = {
-    weights: 1,
-    variables: new Map(named),
-    loss: (output, images, weights) =>
-      distillationLoss(output, teacher.forward(images, { training: false }), student.config, {
-        methods: [{ method, adapters: adapters as (tf.Tensor4D | undefined)[] }],
-        weights: [tf.slice(weights, 0, 1).asScalar()],
-      }),
-  }
-  return {
-    extra,
-    weight: PUBLISHED[method].weight,
-    dispose() {
-      teacher.dispose()
-      for (const [, variable] of named) variable.dispose()
     },
   }
 }

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { deviceInfo, supportsPrecision } from '../../lib/engine'
 
@@ -43,4 +45,20 @@ test('the device is described', () => {
   assert.ok(info.threads >= 1 && info.cores >= 1)
   assert.ok(info.name.length > 0)
   assert.equal(deviceInfo(), info)
+})
+
+test('where the set-up is for CUDA and there is no card, that is said at once', () => {
+  const engine = join(__dirname, '../../lib/engine')
+  const code = `console.log(require(${JSON.stringify(engine)}).deviceInfo().device)`
+  const describe = (environment: { readonly [name: string]: string }) =>
+    spawnSync(process.execPath, ['--require', 'tsx/cjs', '-e', code], {
+      encoding: 'utf8',
+      env: { ...process.env, WORKBOOK_DEVICE: 'cuda', ...environment },
+    })
+  // A card of that number is nowhere.
+  assert.match(
+    describe({ CUDA_VISIBLE_DEVICES: '99' }).stderr,
+    /expected a CUDA device, as .* set up for one/,
+  )
+  assert.equal(describe({ CUDA_VISIBLE_DEVICES: '' }).stdout, 'CPU\n')
 })

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { PARTS, type Part, runBenchmark } from '../../../test/bench/main'
+import { DEFAULT_PARTS, PARTS, type Part, runBenchmark } from '../../../test/bench/main'
 import { interruptSignal } from '../interrupt'
 import { pythonProgram, root } from '../project'
 
@@ -12,6 +12,9 @@ function count(text: string): number {
 }
 
 const counts = (text: string) => text.split(',').map(count)
+
+/** Of the part `precision`. */
+const SEEDS = [1, 2, 3]
 
 interface Options {
   readonly parts: readonly Part[]
@@ -30,7 +33,7 @@ export function benchCommand(): Command {
     .description(
       'compare speed and memory with PyTorch, and the evaluator with pycocotools, in one interleaved run',
     )
-    .addOption(new Option('--parts <names...>', 'what to compare').choices(PARTS).default(PARTS))
+    .addOption(new Option('--parts <names...>', 'what to compare').choices(PARTS).default(DEFAULT_PARTS))
     .option(
       '--growth',
       'also how the cost grows with batch, input size and width, beside the arithmetic limit',
@@ -44,10 +47,12 @@ export function benchCommand(): Command {
     )
     .option('--rounds <n>', 'interleaved rounds', count, 7)
     .option('--quick', 'one round of short turns, to see that everything runs')
-    .option('--keep', 'also write test/bench/results.json')
-    .action(async ({ parts, growth = false, threads, batch, rounds, quick, keep = false }: Options) => {
+    .option('--keep', 'also write test/bench/results.json, and precision.json for that part')
+    .action(async ({ parts, growth, threads, batch, rounds, quick = false, keep = false }: Options) => {
       const file = await runBenchmark({
-        ...{ parts, growth, threads, batches: batch, keep, root },
+        ...{ threads, batches: batch, quick, keep, root },
+        parts: growth ? [...parts, 'growth'] : parts,
+        seeds: SEEDS,
         rounds: quick ? 1 : rounds,
         secondsPerTurn: quick ? 0.05 : 0.6,
         epochImages: quick ? 4 * (batch[0] ?? 16) : 480,

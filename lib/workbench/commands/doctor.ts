@@ -34,11 +34,12 @@ function line(name: string, value: string): void {
 }
 
 function reportEngine(): string[] {
-  const { tensorflow, device, name, instructionSets, threads } = deviceInfo()
+  const { tensorflow, device, name, instructionSets, tensorFloat32, threads } = deviceInfo()
   const { gflops, error } = checkConvolution()
   line('TensorFlow', tensorflow)
   line('device', device === 'GPU' ? `CUDA: ${name}` : `CPU: ${name}`)
   if (device === 'CPU') line('instruction sets', instructionSets.join(' '))
+  else line('TF32', tensorFloat32 ? 'on; NVIDIA_TF32_OVERRIDE=0 turns it off' : 'off')
   line('threads', String(threads))
   line('3x3 convolution', `${gflops.toFixed(0)} GFLOP/s in float32`)
   line('against plain loops', `largest relative difference ${error.toExponential(1)}`)

@@ -18,13 +18,16 @@ const GIB = 2 ** 30
 const SPACE = { cpu: 4 * GIB, cuda: 12 * GIB }
 
 /** The environment in which commands and kernels run. */
-function environmentOf(prefix) {
+function environmentOf(prefix, device) {
   const site = python.sitePackages(prefix)
   const { libraries, programs } = site ? python.cudaFolders(site) : { libraries: [], programs: [] }
   const join = (...parts) => parts.filter(Boolean).join(path.delimiter)
   const added = {
     PATH: join(path.join(prefix, 'bin'), ...programs, process.env.PATH),
     WORKBOOK_PYTHON: path.join(prefix, 'bin/python'),
+    WORKBOOK_DEVICE: device,
+    // Else the first process, such as a notebook, takes the whole card, and its trials find no memory.
+    TF_FORCE_GPU_ALLOW_GROWTH: process.env.TF_FORCE_GPU_ALLOW_GROWTH ?? 'true',
     TF_CPP_MIN_LOG_LEVEL: process.env.TF_CPP_MIN_LOG_LEVEL ?? '2',
   }
   if (libraries.length > 0) added.LD_LIBRARY_PATH = join(...libraries, process.env.LD_LIBRARY_PATH)
@@ -36,7 +39,7 @@ function environmentOf(prefix) {
  * `accept` a thorough one that lets a result stand that this setup did not make.
  */
 function steps({ device, prefix, isConda }) {
-  const environment = () => ({ ...process.env, ...environmentOf(prefix) })
+  const environment = () => ({ ...process.env, ...environmentOf(prefix, device) })
   const list = python.requirements(device)
   return [
     {
@@ -96,22 +99,22 @@ function steps({ device, prefix, isConda }) {
     {
       name: 'kernel',
       title: 'notebook kernel',
-      inputs: () => [kernelSpec(prefix)],
-      present: () => read(kernelFile(prefix)) === kernelSpec(prefix),
+      inputs: () => [kernelSpec(prefix, device)],
+      present: () => read(kernelFile(prefix)) === kernelSpec(prefix, device),
       accept: () => false,
-      run: async () => writeWhole(kernelFile(prefix), kernelSpec(prefix)),
+      run: async () => writeWhole(kernelFile(prefix), kernelSpec(prefix, device)),
     },
   ]
 }
 
 const kernelFile = (prefix) => path.join(prefix, 'share/jupyter/kernels/tslab/kernel.json')
 
-function kernelSpec(prefix) {
+function kernelSpec(prefix, device) {
   // Kernels that Jupyter starts without this setup (an editor, plain `jupyter lab`) need the same environment.
-  const { WORKBOOK_PYTHON, TF_CPP_MIN_LOG_LEVEL } = environmentOf(prefix)
+  const { PATH: _, LD_LIBRARY_PATH: __, ...own } = environmentOf(prefix, device)
   const site = python.sitePackages(prefix)
   const libraries = site ? python.cudaFolders(site).libraries.join(path.delimiter) : ''
-  const env = { WORKBOOK_PYTHON, TF_CPP_MIN_LOG_LEVEL, ...(libraries ? { LD_LIBRARY_PATH: libraries } : {}) }
+  const env = { ...own, ...(libraries ? { LD_LIBRARY_PATH: libraries } : {}) }
   const argv = [process.execPath, path.join(root, 'lib/workbench/kernel.cjs'), '{connection_file}']
   return `${JSON.stringify({ argv, display_name: 'TypeScript', language: 'typescript', env }, null, 2)}\n`
 }
@@ -170,13 +173,14 @@ async function setUp({ device: asked } = {}) {
     )
   }
   const device = python.chooseDevice(asked)
-  const plan = steps({ device, ...python.choosePrefix() })
+  const place = python.choosePrefix()
+  const plan = steps({ device, ...place })
   if (!plan.every(isDone)) {
     const onWait = (pid) =>
       process.stderr.write(`Another setup (process ${pid}) runs in this folder; waiting for it.\n`)
     await withLock(() => perform(plan), { onWait })
   }
-  return { ...process.env, ...environmentOf(python.choosePrefix().prefix) }
+  return { ...process.env, ...environmentOf(place.prefix, device) }
 }
 
 async function perform(plan) {

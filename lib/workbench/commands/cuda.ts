@@ -1,0 +1,62 @@
+import path from 'node:path'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { FORMATS, type Format } from '../device-check/compare'
+import { countFailures, describeCheck } from '../device-check/report'
+import { checkDevice } from '../device-check/run'
+import { interruptSignal } from '../interrupt'
+import { root } from '../project'
+
+/** Exit code where there is no CUDA device; 1 is a number that differs too much. */
+const NO_DEVICE = 2
+
+function positive(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1)
+    throw new InvalidArgumentError(`expected a whole number above 0, found ${text}`)
+  return value
+}
+
+interface Options {
+  readonly againstItself?: boolean
+  readonly formats: readonly Format[]
+  readonly images: number
+  readonly batch: number
+  readonly steps: number
+}
+
+/** `cuda`: what a GPU computes, against the CPU of the same machine. */
+export function cudaCommand(): Command {
+  return new Command('cuda')
+    .description(
+      'check placement, losses, gradients, detection, evaluation and a short training on the GPU against the CPU; ' +
+        `exit code 1: something differs too much, ${NO_DEVICE}: no CUDA device`,
+    )
+    .option(
+      '--against-itself',
+      'compare the CPU with itself by other kernels, to try the check without a GPU',
+    )
+    .addOption(new Option('--formats <names...>', 'how the GPU computes').choices(FORMATS).default(FORMATS))
+    .option('--images <n>', 'scenes to train and to evaluate on', positive, 64)
+    .option('--batch <n>', 'images a step', positive, 8)
+    .option('--steps <n>', 'steps of the short training', positive, 20)
+    .action(async ({ againstItself = false, ...options }: Options) => {
+      const result = await checkDevice({
+        ...{ againstItself, ...options },
+        cache: path.join(root, '.cache', 'data'),
+        signal: interruptSignal(),
+        onProgress: (text) => console.error(`  ${text}`),
+      })
+      if (!result) {
+        console.error(
+          'TensorFlow finds no CUDA device here, so nothing was checked: see nvidia-smi and "npm run setup -- --cuda", ' +
+            'or try the check itself with --against-itself.',
+        )
+        process.exitCode = NO_DEVICE
+        return
+      }
+      console.log(describeCheck(result))
+      const { failed, total } = countFailures(result)
+      if (failed > 0) throw new Error(`${failed} of ${total} comparisons failed.`)
+      console.log(`\nAll ${total} comparisons agree.`)
+    })
+}

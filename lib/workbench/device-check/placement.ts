@@ -1,0 +1,37 @@
+/** Where TensorFlow ran the operations of a graph, from its executor's own log (TF_CPP_VMODULE=executor=1). */
+
+export interface PlacedOperation {
+  readonly operation: string
+  readonly device: 'CPU' | 'GPU'
+  /** Whether it computes with floating-point numbers; the rest passes values on, or computes shapes on the host. */
+  readonly computes: boolean
+}
+
+/** What a process writes to its error output around the run whose placement is asked for. */
+export const sectionStart = (name: string): string => `\n=== ${name}\n`
+export const SECTION_END = '\n===\n'
+
+const NODE =
+  /Process node: \d+ step \d+ \{\{node [^}]*\}\} = (\w+)\[(.*?)\]\(.*\) device: \S*\/device:(CPU|GPU):\d+/
+const FLOATING_POINT = /=DT_(FLOAT|HALF|BFLOAT16)\b/
+/** Inputs, outputs, copies between devices, constants and handles. */
+const BOOKKEEPING = /^(NoOp|_Arg|_Retval|_(Host)?(Send|Recv)|Const|VarHandleOp|Identity)$/
+
+/** The operations of every section of a log. */
+export function parsePlacement(log: string): Map<string, PlacedOperation[]> {
+  const sections = new Map<string, PlacedOperation[]>()
+  let current: PlacedOperation[] | undefined
+  for (const line of log.split('\n')) {
+    if (line.startsWith('===')) {
+      const name = line.slice(4)
+      current = name ? [] : undefined
+      if (current) sections.set(name, current)
+      continue
+    }
+    const [, operation, attributes = '', device] = NODE.exec(line) ?? []
+    if (!operation || (device !== 'CPU' && device !== 'GPU')) continue
+    const computes = FLOATING_POINT.test(attributes) && !BOOKKEEPING.test(operation)
+    current?.push({ operation, device, computes })
+  }
+  return sections
+}

@@ -1,0 +1,177 @@
+/** The device check: every device and precision in a process of its own, compared with the CPU of the same machine. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { readJson, scenesSchema } from '../../data'
+import { type Precision, TF32_CAPABILITY } from '../../engine'
+import { decodeSafetensors, writeAtomically } from '../../train'
+import { compare, type Format, type Row } from './compare'
+import type { Measurements } from './measure'
+import { parsePlacement } from './placement'
+import { type Answer, answerSchema, type Task } from './task'
+
+export interface CheckOptions {
+  /** Compare the CPU with itself, computed by other kernels, to try the check where there is no GPU. */
+  readonly againstItself: boolean
+  readonly formats: readonly Format[]
+  /** Images to train and to evaluate on. */
+  readonly images: number
+  readonly batch: number
+  readonly steps: number
+  /** Folder of the rendered scenes. */
+  readonly cache: string
+  readonly signal: AbortSignal
+  readonly onProgress: (text: string) => void
+}
+
+/** One side beside the CPU in float32. */
+export interface Side {
+  readonly format: Format
+  readonly rows: readonly Row[]
+}
+
+export interface CheckResult {
+  readonly device: string
+  readonly placement: readonly Row[]
+  readonly sides: readonly Side[]
+  /** Formats that were left out, each with the reason. */
+  readonly leftOut: readonly string[]
+}
+
+type Environment = { readonly [name: string]: string | undefined }
+
+/** Hides every card, so that the CPU computes. */
+const CPU: Environment = { CUDA_VISIBLE_DEVICES: '' }
+/** Without oneDNN, TensorFlow's own kernels compute, which round differently. */
+const OTHER_KERNELS: Environment = { ...CPU, TF_ENABLE_ONEDNN_OPTS: '0' }
+/** NVIDIA's libraries read the switch; without it TensorFlow uses TF32 from compute capability 8.0 on. */
+const TF32_OFF: Environment = { NVIDIA_TF32_OVERRIDE: '0' }
+const TF32_ON: Environment = { NVIDIA_TF32_OVERRIDE: undefined }
+/** The executor writes every operation with its device to the error output. */
+const EXECUTOR_LOG: Environment = { TF_CPP_VMODULE: 'executor=1', TF_CPP_MIN_LOG_LEVEL: '0' }
+
+/** TensorFlow has this for the CPU only; it is the end of a detection, whose result is read back anyway. */
+const CPU_ONLY = 'CombinedNonMaxSuppression'
+
+/**
+ * Runs the check.
+ * @returns undefined where TensorFlow finds no CUDA device
+ * @throws Error with the end of a process's error output when it fails
+ */
+export async function checkDevice(options: CheckOptions): Promise<CheckResult | undefined> {
+  const { againstItself, formats, images, batch, steps, cache, onProgress } = options
+  const folder = mkdtempSync(join(tmpdir(), 'device-check-'))
+  const scenes = scenesSchema.parse({ splits: { train: images, validation: images } })
+  mkdirSync(cache, { recursive: true })
+  const ask = async (
+    kind: Task['kind'],
+    precision: Precision,
+    environment: Environment,
+    reference?: string,
+  ) => {
+    const file = join(folder, `${Object.values(environment).join()}-${precision}.${kind}`)
+    const task: Task = { kind, precision, scenes, cache, batch, steps, reference, file }
+    const log = await runWorker(task, environment, options.signal)
+    return { file, log }
+  }
+  const device = againstItself ? OTHER_KERNELS : {}
+  try {
+    const { file } = await ask('describe', 'float32', device)
+    const found = answerSchema.parse(readJson(file))
+    if (found.device === 'CPU' && !againstItself) return undefined
+
+    onProgress('the CPU in float32')
+    const reference = await ask('measure', 'float32', CPU)
+    const expected = measurementsOf(reference.file)
+    onProgress(`placement on the ${found.device}`)
+    const { log } = await ask('placement', 'float32', { ...device, ...EXECUTOR_LOG })
+    const placement = placementRows(log, found.device)
+
+    const leftOut: string[] = []
+    const sides: Side[] = []
+    for (const { format, precision, environment, lacking } of formatsOf(found, againstItself)) {
+      if (!formats.includes(format)) continue
+      if (lacking) {
+        leftOut.push(`${format}: ${lacking}`)
+        continue
+      }
+      onProgress(`the ${found.device} in ${format}`)
+      const side = await ask('measure', precision, environment, reference.file)
+      sides.push({ format, rows: compare(expected, measurementsOf(side.file), format) })
+    }
+    return { device: `${found.name}${againstItself ? ' by other kernels' : ''}`, placement, sides, leftOut }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function formatsOf(
+  { device, computeCapability = 0, float16, bfloat16, name }: Answer,
+  againstItself: boolean,
+) {
+  const low = againstItself ? CPU : TF32_ON
+  const noTf32 =
+    device === 'CPU'
+      ? 'a CPU has no TF32'
+      : computeCapability < TF32_CAPABILITY
+        ? `TF32 needs CUDA compute capability ${TF32_CAPABILITY}.0 or more, found ${computeCapability.toFixed(1)} (${name})`
+        : undefined
+  const sides: readonly {
+    format: Format
+    precision: Precision
+    environment: Environment
+    lacking?: string
+  }[] = [
+    { format: 'float32', precision: 'float32', environment: againstItself ? OTHER_KERNELS : TF32_OFF },
+    { format: 'TF32', precision: 'float32', environment: TF32_ON, lacking: noTf32 },
+    { format: 'float16', precision: 'float16', environment: low, lacking: float16 },
+    { format: 'bfloat16', precision: 'bfloat16', environment: low, lacking: bfloat16 },
+  ]
+  return sides
+}
+
+const measurementsOf = (file: string): Measurements => decodeSafetensors(readFileSync(file), file).tensors
+
+/** For every graph, how many of its floating-point operations ran elsewhere than they should. */
+export function placementRows(log: string, device: 'CPU' | 'GPU'): Row[] {
+  const sections = [...parsePlacement(log)]
+  if (sections.length === 0) throw new Error('device check: expected the executor to log, found no operation')
+  return sections.map(([name, operations]) => {
+    const computing = operations.filter(({ computes }) => computes)
+    const elsewhere = computing.filter((placed) => placed.device !== device && placed.operation !== CPU_ONLY)
+    const names = [...new Set(elsewhere.map(({ operation }) => operation))].join(', ')
+    return {
+      what: `${name}: operations not on the ${device}`,
+      // A graph without any was not seen.
+      difference: computing.length > 0 ? elsewhere.length : Number.NaN,
+      allowed: 0,
+      where: names || `${computing.length} on it`,
+    }
+  })
+}
+
+/** Runs a task; returns the error output, which goes through a file: a full pipe would lose lines of the executor's log. */
+async function runWorker(task: Task, environment: Environment, signal: AbortSignal): Promise<string> {
+  const file = `${task.file}.task.json`
+  const log = `${task.file}.log`
+  writeAtomically(file, JSON.stringify(task))
+  const errors = openSync(log, 'w')
+  try {
+    const child = spawn(process.execPath, ['--require', 'tsx/cjs', join(__dirname, 'worker.ts'), file], {
+      env: { TF_CPP_MIN_LOG_LEVEL: '2', ...process.env, ...environment },
+      stdio: ['ignore', 'ignore', errors],
+      signal,
+    })
+    const [code, killed]: (number | string | null)[] = await once(child, 'close')
+    const text = readFileSync(log, 'utf8')
+    if (code === 0) return text
+    const end = text.replace(/^.*Process node:.*\n/gm, '').slice(-4000)
+    throw new Error(
+      `the device check's ${task.kind} in ${task.precision} ended with ${code ?? killed}:\n${end}`,
+    )
+  } finally {
+    closeSync(errors)
+  }
+}

@@ -1,0 +1,34 @@
+import { z } from 'zod'
+import { scenesSchema } from '../../data'
+
+/** What a process of the device check is told, as a JSON file. */
+export const taskSchema = z
+  .object({
+    kind: z.enum(['describe', 'placement', 'measure']),
+    precision: z.enum(['float32', 'float16', 'bfloat16']),
+    scenes: scenesSchema,
+    /** Folder of the rendered scenes. */
+    cache: z.string(),
+    /** Images a step. */
+    batch: z.number().int().positive(),
+    /** Of the short training. */
+    steps: z.number().int().positive(),
+    /** The CPU's measurements, where there are some already. */
+    reference: z.string().optional(),
+    /** Where the answer goes: measurements as safetensors, a description as JSON. */
+    file: z.string(),
+  })
+  .strict()
+export type Task = z.infer<typeof taskSchema>
+
+/** A device's description; `float16` and `bfloat16` hold the reason where it does not compute in them. */
+export const answerSchema = z
+  .object({
+    device: z.enum(['CPU', 'GPU']),
+    name: z.string(),
+    computeCapability: z.number().optional(),
+    float16: z.string().optional(),
+    bfloat16: z.string().optional(),
+  })
+  .strict()
+export type Answer = z.infer<typeof answerSchema>
