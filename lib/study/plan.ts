@@ -83,7 +83,8 @@ export function planStudy(options: PlanOptions): Plan {
     data,
     start: teacher,
     training: training('sparse', first),
-    strength: stages.sparse.strength,
+    // The L1 term moves a scale by strength x rate a step, so fewer steps need more of it to get as far.
+    strength: (stages.sparse.strength * stages.sparse.steps) / steps.sparse,
   }
   const pruned: TrialConfig = { kind: 'prune', data, start: refTo(sparse), prune: stages.prune }
   const finetune: TrialConfig = {

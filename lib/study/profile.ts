@@ -125,6 +125,7 @@ export const profileSchema = z
     stages: z
       .object({
         teacher: stageSchema,
+        /** `strength` is s at this number of steps; with another number it is scaled so that s x steps stays. */
         sparse: stageSchema.extend({ strength: z.number().positive() }),
         prune: pruneSchema,
         finetune: stageSchema,
