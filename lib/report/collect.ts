@@ -3,10 +3,15 @@ import type { MethodName } from '../losses'
 import {
   type Arm,
   type ArmRun,
+  CONTROL_NAMES,
+  findSweep,
   findTrial,
   type ModelRef,
   refTo,
+  SIDE_SWEEPS,
   type Study,
+  shippedSweeps,
+  sideSweep,
   type TrialConfig,
   type TrialResult,
   testTrial,
@@ -18,11 +23,13 @@ export interface CollectOptions {
   readonly methods?: readonly MethodName[]
   /** Whether the test split is looked at. Default true. */
   readonly test?: boolean
+  /** Whether the side sweeps are taken in, this study's own and those that come with the workbook. Default false. */
+  readonly sweeps?: boolean
 }
 
 /** The study as far as it was run: every finished trial of its plan, in its place. Arms without one are left out. */
 export function collectStudy(study: Study, options: CollectOptions = {}): ReportInput {
-  const { methods, test = true } = options
+  const { methods, test = true, sweeps = false } = options
   const { plan, profile, dataset, precision, runs, settings } = study
   const find = (trial: TrialConfig) => findTrial(runs, trial)
   const onTest = (start: ModelRef, like: TrialConfig) =>
@@ -47,7 +54,8 @@ export function collectStudy(study: Study, options: CollectOptions = {}): Report
   const arms = [
     fixed('teacher'),
     fixed('student'),
-    trained('control', 'control', plan.control),
+    trained('control', CONTROL_NAMES.steps, plan.control),
+    ...plan.otherControls.map(({ name, trials }) => trained('control', name, trials)),
     ...plan.methods
       .filter(({ term }) => wanted(term))
       .map(({ term, trials }) => trained('method', term.method, trials)),
@@ -68,6 +76,10 @@ export function collectStudy(study: Study, options: CollectOptions = {}): Report
     },
     arms: arms.filter(({ runs }) => runs.length > 0),
     ablations: { lambda: ablation(plan.lambdaAblation), threshold: ablation(plan.thresholdAblation) },
+    ...(sweeps && {
+      sweeps: SIDE_SWEEPS.flatMap((name) => findSweep(sideSweep(name, study), study) ?? []),
+      shipped: [...shippedSweeps().values()],
+    }),
     preparation: plan.preparation.map(find).filter((trial): trial is TrialResult => trial !== undefined),
   }
 }

@@ -1,5 +1,5 @@
 /** What the numbers say, in words: nothing here that does not follow from the summary. */
-import type { Split } from '../study'
+import { CONTROL_NAMES, type Split } from '../study'
 import { apInterval, count, percent, points, pointsInterval } from './format'
 import type { ArmSummary, StudySummary } from './summary'
 
@@ -25,6 +25,8 @@ export function findings(summary: StudySummary): Findings {
     details: [
       ...measurement(summary, split),
       ...worseMethods(summary, split),
+      ...equalCompute(summary, split),
+      ...plateau(summary, split),
       ...chosenStudent(summary, split),
       ...resolved(summary),
     ],
@@ -83,6 +85,40 @@ function worseMethods(summary: StudySummary, split: Split): string[] {
   return [`Worse than the control: ${names}.`]
 }
 
+/** Whether a method that is ahead of the control only learns faster a step. */
+function equalCompute(summary: StudySummary, split: Split): string[] {
+  const compared = summary.arms.flatMap((arm) => {
+    const difference = arm.role === 'method' ? arm[split]?.toCompute : undefined
+    return difference ? [{ name: arm.name, difference }] : []
+  })
+  const [first, ...others] = compared
+  if (!first) return []
+  const best = others.reduce(
+    (found, method) => (method.difference.difference > found.difference.difference ? method : found),
+    first,
+  )
+  const better = compared.filter(({ difference }) => difference.verdict === 'better').map(({ name }) => name)
+  return [
+    `Against a control that was given the compute which the teacher costs: ${better.length === 0 ? 'none' : better.join(', ')} of ` +
+      `${compared.length} methods shown better; the best, ${best.name}, differs by ${pointsInterval(best.difference)} points.`,
+  ]
+}
+
+/** What the teacher gains when it is trained on: a teacher that still learns is easily passed by its student. */
+function plateau({ arms }: StudySummary, split: Split): string[] {
+  const difference = arms.find(({ name }) => name === CONTROL_NAMES.teacher)?.[split]?.toTeacher
+  if (!difference) return []
+  const meaning = {
+    better: 'it had not reached its plateau, so a student that reaches it has reached less than it seems',
+    worse: 'training on at this rate did not help it',
+    'no difference shown': 'no sign that it had more to learn at this rate',
+  }
+  return [
+    `The teacher trained on for as many steps differs from the teacher by ${pointsInterval(difference)} points: ` +
+      `${meaning[difference.verdict]}.`,
+  ]
+}
+
 function chosenStudent(summary: StudySummary, split: Split): string[] {
   const { selection, arms } = summary
   if (!selection) return []
@@ -138,7 +174,8 @@ export function limits(summary: StudySummary): string[] {
       'Methods and settings are chosen on validation as well, so its numbers flatter whatever was chosen.',
     )
   }
-  if (methods.length > 0) {
+  const computeControl = arms.some(({ name }) => name === CONTROL_NAMES.compute)
+  if (methods.length > 0 && !computeControl) {
     found.push(
       'The control has the same number of steps as the methods, not the same compute: a distillation step also runs the teacher (see Cost).',
     )

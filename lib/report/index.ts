@@ -1,6 +1,7 @@
 export { type CollectOptions, collectStudy } from './collect'
 export type { Block, Section, TableRow } from './document'
 export {
+  computeFigure,
   differencesFigure,
   gammaHistogramFigure,
   gammaHistoryFigure,
@@ -17,7 +18,15 @@ export {
 } from './figures'
 export { type CellMapOptions, type CellMapRow, cellMapsFigure } from './figures/cell-maps'
 export { axis as figureAxis, layout as figureLayout } from './figures/style'
-export { type Findings, findings, leadingSplit, limits, PUBLISHED_CASE, publishedRows } from './findings'
+export {
+  type Findings,
+  findings,
+  leadingSplit,
+  limits,
+  PUBLISHED_CASE,
+  PUBLISHED_STATEMENT,
+  publishedRows,
+} from './findings'
 export * as format from './format'
 export { type GammaRow, type LogRow, readGammas, readLog, readLogFile } from './log'
 export { renderMarkdown } from './markdown'
@@ -37,6 +46,6 @@ export {
   shareWhere,
 } from './probe'
 export * from './summary'
-export { sweepTable } from './sweep'
+export { sweepDifferenceTable, sweepFigure, sweepTable, sweepVerdict } from './sweep'
 export * from './tables'
 export { REPORT_FILES, renderCsv, renderJson, writeReport } from './write'

@@ -1,10 +1,11 @@
 /** From a study's trials to the report: its numbers, and its text, tables and figures in order. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Arm, FILES, measured, readTables, type TrialResult } from '../study'
+import { type Arm, FILES, measured, readTables, type SweepResult, type TrialResult } from '../study'
 import { loadCheckpoint } from '../train'
 import { type Block, details, figure, list, type Section, table, text } from './document'
 import {
+  computeFigure,
   differencesFigure,
   gradientsFigure,
   lambdaFigure,
@@ -20,6 +21,7 @@ import { type Findings, findings, leadingSplit, limits, PUBLISHED_STATEMENT, pub
 import { ap, apInterval, count, duration, milliseconds, percent, pointsInterval, significant } from './format'
 import { readLog } from './log'
 import { type ReportInput, type StudySummary, summariseStudy } from './summary'
+import { sweepDifferenceTable, sweepFigure, sweepTable } from './sweep'
 import {
   ablationTable,
   costTable,
@@ -49,6 +51,7 @@ export function buildReport(input: ReportInput): ReportModel {
     classes(input, summary),
     methods(input, summary),
     ablations(summary),
+    sideSweeps(input),
     selection(summary),
     modelCard(input, summary),
     cost(summary),
@@ -90,12 +93,20 @@ function results(summary: StudySummary): Section {
         'and poolings, and is what published tables call FLOPs.',
     ),
     figure('Every model’s mAP@0.5 with its interval.', methodsFigure(arms, { split })),
-    table(`Paired differences of mAP@0.5 on ${split}`, differenceTable(summary, split)),
+    table(`Paired differences on ${split}`, differenceTable(summary, split)),
     figure(
       'What distillation adds to training on: paired differences, whose intervals are narrower than those of the models, since both models saw the same images and seeds.',
       differencesFigure(arms, { split }),
     ),
-    table(`Paired differences of mAP@0.5 on ${other}`, differenceTable(summary, other)),
+    figure(
+      'The same against the control at equal compute, which takes more steps, since a step of it does not pay for the teacher.',
+      differencesFigure(arms, { split, reference: 'compute' }),
+    ),
+    figure(
+      'What training on has brought, and cost: a method that is worth its price lies above the line of the models that were trained on without a teacher.',
+      computeFigure(arms, { split }),
+    ),
+    table(`Paired differences on ${other}`, differenceTable(summary, other)),
     figure('Accuracy and cost of every model.', paretoFigure(arms, { split })),
   ])
 }
@@ -162,6 +173,29 @@ function ablations({ lambda, threshold, bootstrap }: StudySummary): Section {
     table('Weight λ', ablationTable(lambda, 'lambda')),
     threshold.length > 0 && figure('How the mask’s threshold matters.', thresholdFigure(threshold)),
     table('Objectness threshold', ablationTable(threshold, 'threshold')),
+  ])
+}
+
+/** What else was asked: this run's short answers, then the longer runs that come with the workbook. */
+function sideSweeps({ sweeps = [], shipped = [] }: ReportInput): Section {
+  const shown = (result: SweepResult): Block[] => [
+    text(result.sweep.question),
+    figure('Accuracy against the compute of training.', sweepFigure(result)),
+    table('Arms', sweepTable(result)),
+    table('Paired differences, points', sweepDifferenceTable(result)),
+  ]
+  return section('sweeps', 'When to distil, and on what', [
+    sweeps.length > 0 &&
+      text(
+        'In this run, with one seed and few steps: a look, not a result. What can be relied on are the longer runs below.',
+      ),
+    ...sweeps.map((result) => details(`${result.sweep.name}: this run`, shown(result))),
+    ...shipped.flatMap((result) => [
+      details(`${result.sweep.name}: ${result.sweep.seeds.length} seeds, comes with the workbook`, [
+        ...shown(result),
+        text(`Made by: ${result.command} (data ${String(result.provenance.data).slice(0, 12)}).`),
+      ]),
+    ]),
   ])
 }
 

@@ -12,7 +12,7 @@ import {
   targetTensors,
   yoloLoss,
 } from '../losses'
-import { loadModel, type Study, type Term } from '../study'
+import { loadModel, type ModelRef, type Recipe, type Study, type Term } from '../study'
 
 /** Owns its tensors; dispose it when done. */
 export interface Probe {
@@ -35,13 +35,17 @@ export interface Probe {
 export interface ProbeOptions {
   /** Images in the batch. Default 8. */
   readonly count?: number
+  /** The network that is to learn. Default: the study's student. */
+  readonly student?: ModelRef
+  /** Assignment and normalisation of the ground-truth loss. Default: the profile's. */
+  readonly recipe?: Pick<Recipe, 'assign' | 'loss'>
 }
 
 /** Loads a study's teacher and student, and the first validation images without augmentation. */
 export async function openProbe(study: Study, options: ProbeOptions = {}): Promise<Probe> {
-  const { count = 8 } = options
   const { plan, profile, dataset, runs } = study
-  const [teacher, student] = [plan.teacher, plan.student].map((ref) => {
+  const { count = 8, recipe = profile.recipe } = options
+  const [teacher, student] = [plan.teacher, options.student ?? plan.student].map((ref) => {
     const { detector, weights } = loadModel(ref, runs)
     return new Detector(detector, weights)
   }) as [Detector, Detector]
@@ -53,7 +57,7 @@ export async function openProbe(study: Study, options: ProbeOptions = {}): Promi
   })
   const batch = await loader.batchAt(0)
   await loader.close()
-  const { assign, loss } = profile.recipe
+  const { assign, loss } = recipe
   const images = tf.tensor4d(batch.images, [...batch.shape])
   const targets = targetTensors(assignTargets(batch.truths, student.config, assign))
   const infer = (detector: Detector): DetectorOutput => {

@@ -5,9 +5,11 @@ import {
   type ArmRun,
   armDifference,
   type BootstrapOptions,
+  CONTROL_NAMES,
   type Interval,
   imagesNeeded,
   interval,
+  type Metric,
   type Metrics,
   measured,
   type PairedDifference,
@@ -18,6 +20,8 @@ import {
   type SeedTable,
   type SelectionRow,
   type Split,
+  type SweepFile,
+  type SweepResult,
   selectStudent,
   type TrialResult,
 } from '../study'
@@ -42,6 +46,9 @@ export interface ReportInput {
   /** In the order in which tables list them. */
   readonly arms: readonly Arm[]
   readonly ablations?: { readonly lambda: readonly Ablation[]; readonly threshold: readonly Ablation[] }
+  /** Side sweeps of this study, and the longer ones that come with the workbook. */
+  readonly sweeps?: readonly SweepResult[]
+  readonly shipped?: readonly SweepFile[]
   /** Trials that made the teacher and the student; none where they are shipped. */
   readonly preparation?: readonly TrialResult[]
   /** Default: the profile's. */
@@ -54,12 +61,17 @@ export interface SplitSummary {
   readonly seeds: readonly number[]
   readonly mAP50: Interval
   /** COCO's AP@[.5:.95]. */
-  readonly AP: number
+  readonly AP: Interval
   readonly perClass: readonly { readonly name: string; readonly truths: number; readonly ap: number | null }[]
   readonly secondsPerImage: number
-  /** mAP@0.5 of this arm minus that of the control, and of the teacher. */
+  /** mAP@0.5 of this arm minus that of the control at equal steps, of the control at equal compute, and of the teacher. */
   readonly toControl: PairedDifference | undefined
+  readonly toCompute: PairedDifference | undefined
   readonly toTeacher: PairedDifference | undefined
+  /** COCO's AP of this arm minus that of the control at equal steps. */
+  readonly toControlAP: PairedDifference | undefined
+  /** MACs of the arm's training after the student (see `Metrics.training`), mean over the seeds; 0 without one. */
+  readonly trainingMacs: number
 }
 
 /** What a distillation trial was weighted with. */
@@ -92,7 +104,7 @@ export interface AblationSummary {
   readonly seed: number
   readonly term: TermSummary
   readonly mAP50: Interval
-  readonly AP: number
+  readonly AP: Interval
   /** Against the control of the same seed. */
   readonly toControl: PairedDifference | undefined
 }
@@ -126,21 +138,27 @@ export interface StudySummary {
   readonly trials: readonly TrialSummary[]
 }
 
-/** Computes the study's numbers. Seconds: a bootstrap of about half a second a trial and split with 1500 images. */
+/** COCO's AP has ten thresholds, so a resample of it costs several times one of mAP@0.5, and fewer are drawn. */
+const AP_RESAMPLES = 200
+
+/** Computes the study's numbers. Takes a bootstrap of one or two seconds a trial and split with 1500 images. */
 export function summariseStudy(input: ReportInput): StudySummary {
   const { profile, data, arms, ablations, preparation = [] } = input
   const bootstrap = { ...profile.bootstrap, seed: 0, ...input.bootstrap }
   const varied = ablationArms(ablations, 'lambda').concat(ablationArms(ablations, 'threshold'))
-  const tables = {
-    validation: readTables([...arms, ...varied.map(({ arm }) => arm)], 'validation'),
-    test: readTables(arms, 'test'),
-  }
+  const ofAP = { ...bootstrap, resamples: Math.min(bootstrap.resamples, AP_RESAMPLES) }
+  const read = (metric: Metric): Tables => ({
+    validation: readTables([...arms, ...varied.map(({ arm }) => arm)], 'validation', metric),
+    test: readTables(arms, 'test', metric),
+  })
+  const [tables, apTables] = [read('mAP50'), read('AP')]
   const teacher = arms.find(({ role }) => role === 'teacher')
-  const control = arms.find(({ role }) => role === 'control')
-  const compare = (arm: Arm, other: Arm | undefined, split: Split) => {
-    const [own, reference] = [tables[split].get(arm), other && tables[split].get(other)]
+  const control = arms.find(({ name }) => name === CONTROL_NAMES.steps)
+  const computeControl = arms.find(({ name }) => name === CONTROL_NAMES.compute)
+  const compare = (arm: Arm, other: Arm | undefined, split: Split, [from, options] = [tables, bootstrap]) => {
+    const [own, reference] = [from[split].get(arm), other && from[split].get(other)]
     if (!own || !other || !reference || arm === other) return undefined
-    return armDifference([arm, own], [other, reference], bootstrap)
+    return armDifference([arm, own], [other, reference], options)
   }
   const splitSummary = (arm: Arm, split: Split): SplitSummary | undefined => {
     const own = tables[split].get(arm)
@@ -154,7 +172,10 @@ export function summariseStudy(input: ReportInput): StudySummary {
         own.map(({ table }) => table),
         bootstrap,
       ),
-      AP: mean(evaluations.map(({ coco }) => coco.AP ?? Number.NaN)),
+      AP: interval(
+        apTables[split].get(arm)!.map(({ table }) => table),
+        ofAP,
+      ),
       perClass: evaluations[0]!.perClass.map(({ name, truths }, label) => ({
         name,
         truths,
@@ -162,7 +183,10 @@ export function summariseStudy(input: ReportInput): StudySummary {
       })),
       secondsPerImage: mean(evaluations.map(({ secondsPerImage }) => secondsPerImage)),
       toControl: arm.role === 'teacher' ? undefined : compare(arm, control, split),
+      toCompute: arm.role === 'teacher' ? undefined : compare(arm, computeControl, split),
       toTeacher: compare(arm, teacher, split),
+      toControlAP: arm.role === 'teacher' ? undefined : compare(arm, control, split, [apTables, ofAP]),
+      trainingMacs: mean(arm.runs.map(({ training }) => training?.metrics.training?.macs ?? 0)),
     }
   }
   const teacherMacs = teacher && firstTrial(teacher).metrics.complexity.macs
@@ -200,7 +224,13 @@ export function summariseStudy(input: ReportInput): StudySummary {
             table.map((entry) => entry.table),
             bootstrap,
           ),
-          AP: trial.metrics.evaluation.coco.AP ?? Number.NaN,
+          AP: interval(
+            apTables.validation
+              .get(arm)!
+              .filter(({ seed }) => seed === run.seed)
+              .map((entry) => entry.table),
+            ofAP,
+          ),
           toControl: control && reference && armDifference([single, table], [control, reference], bootstrap),
         }
       })

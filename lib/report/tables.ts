@@ -27,7 +27,7 @@ export function mainTable({ arms }: StudySummary): TableRow[] {
       ...Object.fromEntries(
         splits.flatMap((split) => [
           [`${split} mAP@0.5 [interval]`, apInterval(arm[split]?.mAP50)],
-          [`${split} COCO AP`, ap(arm[split]?.AP)],
+          [`${split} COCO AP [interval]`, apInterval(arm[split]?.AP)],
         ]),
       ),
       MACs: count(arm.complexity.macs),
@@ -40,10 +40,10 @@ export function mainTable({ arms }: StudySummary): TableRow[] {
   })
 }
 
-/** Paired differences of mAP@0.5 in points, with their verdicts. */
+/** Paired differences in points, of mAP@0.5 where nothing else is said, with their verdicts. */
 export function differenceTable({ arms }: StudySummary, split: Split): TableRow[] {
   return arms.flatMap((arm): TableRow[] => {
-    const { toControl, toTeacher } = arm[split] ?? {}
+    const { toControl, toCompute, toTeacher, toControlAP } = arm[split] ?? {}
     if (!toControl && !toTeacher) return []
     return [
       {
@@ -51,6 +51,9 @@ export function differenceTable({ arms }: StudySummary, split: Split): TableRow[
         'to the control, points': pointsInterval(toControl),
         'p to the control': toControl ? toControl.pValue.toFixed(3) : '–',
         'verdict against the control': toControl?.verdict ?? '–',
+        'COCO AP to the control, points': pointsInterval(toControlAP),
+        'to the control at equal compute, points': pointsInterval(toCompute),
+        'verdict at equal compute': toCompute?.verdict ?? '–',
         'to the teacher, points': pointsInterval(toTeacher),
         'verdict against the teacher': toTeacher?.verdict ?? '–',
       },
@@ -96,7 +99,7 @@ export function ablationTable(
     λ: significant(term.lambda),
     'gradient ratio': significant(term.ratio),
     'validation mAP@0.5 [interval]': apInterval(mAP50),
-    'validation COCO AP': ap(AP),
+    'validation COCO AP [interval]': apInterval(AP),
     'to the control, points': pointsInterval(toControl),
     verdict: toControl?.verdict ?? '–',
   }))
@@ -114,7 +117,6 @@ export function selectionTable({ selection }: StudySummary): TableRow[] {
   }))
 }
 
-/** Cost of every training, by the trial. */
 /** Images, and boxes by class, of every split. */
 export function dataTable({ data: { classes, splits } }: StudySummary): TableRow[] {
   const row = (what: string, of: (counts: (typeof splits)[number]) => number | undefined): TableRow => ({
@@ -127,6 +129,7 @@ export function dataTable({ data: { classes, splits } }: StudySummary): TableRow
   ]
 }
 
+/** Cost of every training, by the trial. */
 export function costTable({ trials }: StudySummary): TableRow[] {
   return trials.flatMap(({ arm, seed, trial }): TableRow[] => {
     const { training } = trial.metrics

@@ -4,6 +4,7 @@ import { readDetections, type TrialResult } from './results'
 import { type Candidate, type Selection, select } from './selection'
 import {
   type BootstrapOptions,
+  type Metric,
   metricTable,
   type PairedDifference,
   pairedDifference,
@@ -51,11 +52,15 @@ export interface SeedTable {
 }
 
 /**
- * mAP@0.5's match tables of every arm on a split, from the stored detections; no entry for an arm that was not measured
+ * A metric's match tables of every arm on a split, from the stored detections; no entry for an arm that was not measured
  * there.
  * @throws Error naming the folder whose images are not those of the others
  */
-export function readTables(arms: readonly Arm[], split: Split): ReadonlyMap<Arm, readonly SeedTable[]> {
+export function readTables(
+  arms: readonly Arm[],
+  split: Split,
+  metric: Metric = 'mAP50',
+): ReadonlyMap<Arm, readonly SeedTable[]> {
   let expected: { folder: string; ids: string } | undefined
   const tables = new Map<Arm, SeedTable[]>()
   for (const arm of arms) {
@@ -71,7 +76,10 @@ export function readTables(arms: readonly Arm[], split: Split): ReadonlyMap<Arm,
             'must be evaluated on the same data',
         )
       }
-      tables.set(arm, [...(tables.get(arm) ?? []), { seed: run.seed, table: metricTable(detections) }])
+      tables.set(arm, [
+        ...(tables.get(arm) ?? []),
+        { seed: run.seed, table: metricTable(detections, metric) },
+      ])
     }
   }
   return tables

@@ -22,9 +22,18 @@ export { lockFolder } from './lock'
 export { methodOf, withTerms } from './method'
 export { type EvaluationMetrics, type Metrics, metricsSchema } from './metrics'
 export { describeRef, loadModel, SHIPPED, shippedRef } from './models'
-export { type AblationPoint, namedTrials, type Plan, planStudy, refTo, testTrial } from './plan'
+export {
+  type AblationPoint,
+  CONTROL_NAMES,
+  namedTrials,
+  type Plan,
+  planStudy,
+  refTo,
+  type StartingPoint,
+  testTrial,
+} from './plan'
 export { readPreparation, type Stage } from './preparation'
-export { loadProfile, type Profile, profileNames, type Term } from './profile'
+export { loadProfile, type Profile, profileNames, type Recipe, type Term } from './profile'
 export { provenance } from './provenance'
 export { compareWithReference, type Deviation, type Reference, readReference, referenceOf } from './reference'
 export * from './results'
@@ -37,16 +46,20 @@ export {
   type SelectionRow,
   select,
 } from './selection'
+export { SIDE_SWEEPS, type SideSweep, sideSweep } from './side'
 export { openSource } from './source'
 export * from './statistics'
 export { createStudy, type Study, type StudySettings } from './study'
+export { loadSweep, planSweep, type Sweep, type SweepArm, sweepNames, sweepSchema } from './sweep'
 export {
-  loadSweep,
-  planSweep,
+  findSweep,
+  readSweepFile,
   runSweep,
-  type Sweep,
+  SWEEPS,
+  type SweepFile,
   type SweepResult,
   type SweepRow,
-  sweepSchema,
-} from './sweep'
+  shippedSweeps,
+  sweepFileSchema,
+} from './sweep-result'
 export { runTrial, type TrialProgress } from './trial'

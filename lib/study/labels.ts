@@ -4,7 +4,7 @@ import { Random, type Sample } from '../data'
 /** Which labels of the training split a training sees: fewer of them, or worse ones. */
 export const labelsSchema = z
   .object({
-    /** The first so many images have labels, and the others are not trained on with ground truth. Default: all. */
+    /** So many images, spread evenly over the list, have labels; the others are not trained on with ground truth. Default: all. */
     images: z.number().int().positive().optional(),
     /** Share of the boxes that are missing. */
     missing: z.number().min(0).lt(1).optional(),
@@ -34,18 +34,22 @@ export function applyLabels(
   if (images > samples.length) {
     throw new Error(`labels.images: expected at most the ${samples.length} training images, found ${images}`)
   }
-  const labelled = samples.slice(0, images).map((sample): Sample => {
-    if (!sample.boxes || (missing === 0 && wrongClass === 0)) return sample
-    const random = new Random('labels', sample.id)
-    const boxes = sample.boxes.flatMap((box) => {
-      // Three draws a box whatever the shares are, so that a larger share has the faults of a smaller one too.
-      const [lost, wrong, other] = [random.next(), random.next(), random.next()]
-      if (lost < missing) return []
-      if (wrong >= wrongClass || classes < 2) return [box]
-      const label = (box.label + 1 + Math.floor(other * (classes - 1))) % classes
-      return [{ ...box, label }]
+  const chosen = (i: number) =>
+    Math.floor(((i + 1) * images) / samples.length) > Math.floor((i * images) / samples.length)
+  const labelled = samples
+    .filter((_, i) => chosen(i))
+    .map((sample): Sample => {
+      if (!sample.boxes || (missing === 0 && wrongClass === 0)) return sample
+      const random = new Random('labels', sample.id)
+      const boxes = sample.boxes.flatMap((box) => {
+        // Three draws a box whatever the shares are, so that a larger share has the faults of a smaller one too.
+        const [lost, wrong, other] = [random.next(), random.next(), random.next()]
+        if (lost < missing) return []
+        if (wrong >= wrongClass || classes < 2) return [box]
+        const label = (box.label + 1 + Math.floor(other * (classes - 1))) % classes
+        return [{ ...box, label }]
+      })
+      return { ...sample, boxes }
     })
-    return { ...sample, boxes }
-  })
-  return { labelled, rest: samples.slice(images) }
+  return { labelled, rest: samples.filter((_, i) => !chosen(i)) }
 }

@@ -39,7 +39,7 @@ export function shippedRef(name: string): ModelRef {
   if (!existsSync(file)) {
     const found = existsSync(SHIPPED) ? readdirSync(SHIPPED).filter((other) => other.endsWith('.json')) : []
     throw new Error(
-      `${file}: expected a shipped checkpoint, found ${found.join(', ') || 'none'}; --from-scratch trains it`,
+      `${file}: expected a shipped checkpoint, found ${found.join(', ') || 'none'}; --from scratch trains it`,
     )
   }
   return { shipped: name, sha256: loadCheckpoint(file).sha256 }

@@ -7,6 +7,12 @@ import type { Profile, Term } from './profile'
 
 type ResolvedPrecision = 'float32' | 'bfloat16' | 'float16'
 
+/**
+ * What a study of the profile's own data begins with: the shipped teacher and student, the shipped teacher alone, which is
+ * slimmed again, or nothing.
+ */
+export type StartingPoint = 'student' | 'teacher' | 'scratch'
+
 export interface PlanOptions {
   readonly profile: Profile
   readonly dataset: Dataset
@@ -14,8 +20,7 @@ export interface PlanOptions {
   readonly precision: ResolvedPrecision
   /** The data is not the profile's own scenes. */
   readonly ownData: boolean
-  /** Train teacher and student again although checkpoints of them are shipped. */
-  readonly fromScratch: boolean
+  readonly from: StartingPoint
   readonly seeds: readonly number[]
 }
 
@@ -33,23 +38,35 @@ export interface Plan {
   readonly preparation: readonly TrialConfig[]
   readonly teacher: ModelRef
   readonly student: ModelRef
+  /** The student right after pruning, before it was trained in its new shape. */
+  readonly pruned: ModelRef
   /** The sparse network and the one right after pruning, for the slimming notebook; undefined where shipped. */
   readonly slimming: { readonly sparse: TrialConfig; readonly pruned: TrialConfig } | undefined
   /** Validation of the teacher and of the student. */
   readonly baselines: { readonly teacher: TrialConfig; readonly student: TrialConfig }
-  /** [seed] */
+  /** The student trained on without a teacher for as many steps as a method: [seed]. */
   readonly control: readonly TrialConfig[]
+  /** What else the methods are compared with, each [seed]. */
+  readonly otherControls: readonly { readonly name: string; readonly trials: readonly TrialConfig[] }[]
   /** The five methods, each [seed]. */
   readonly methods: readonly { readonly term: Term; readonly trials: readonly TrialConfig[] }[]
   readonly lambdaAblation: readonly AblationPoint[]
   readonly thresholdAblation: readonly AblationPoint[]
 }
 
+/** Names of the controls, for tables and figures. */
+export const CONTROL_NAMES = {
+  steps: 'control',
+  compute: 'control, equal compute',
+  teacher: 'teacher trained on',
+  scratch: 'from scratch',
+} as const
+
 export const refTo = (trial: TrialConfig): ModelRef => ({ trial: trialHash(trial) })
 
 /** The trials of a profile on a data set. */
 export function planStudy(options: PlanOptions): Plan {
-  const { profile, dataset, precision, ownData, fromScratch, seeds } = options
+  const { profile, dataset, precision, ownData, from, seeds } = options
   const { stages, recipe } = profile
   const crop = ownData ? profile.crop : undefined
   const data = { hash: dataset.hash, ...(crop && { crop }) }
@@ -70,7 +87,7 @@ export function planStudy(options: PlanOptions): Plan {
   const [first] = seeds
   if (first === undefined) throw new Error('the study: expected at least one seed, found none')
 
-  const names = ownData || fromScratch ? undefined : profile.checkpoints
+  const names = ownData || from === 'scratch' ? undefined : profile.checkpoints
   const teacherTrial: TrialConfig = {
     kind: 'teacher',
     data,
@@ -93,8 +110,9 @@ export function planStudy(options: PlanOptions): Plan {
     start: refTo(pruned),
     training: training('finetune', first),
   }
-  const student = names ? shippedRef(names.student) : refTo(finetune)
-  const preparation = names ? [] : [teacherTrial, sparse, pruned, finetune]
+  const slimmed = names && from === 'student' ? names : undefined
+  const student = slimmed ? shippedRef(slimmed.student) : refTo(finetune)
+  const preparation = slimmed ? [] : [...(names ? [] : [teacherTrial]), sparse, pruned, finetune]
 
   const evaluate = (start: ModelRef, split: 'validation' | 'test'): TrialConfig => ({
     kind: 'evaluate',
@@ -112,6 +130,33 @@ export function planStudy(options: PlanOptions): Plan {
     training: training('distill', seed),
     terms: [term],
   })
+  const trainedOn = (start: ModelRef, seed: number, change: { steps?: number; rate?: number } = {}) => ({
+    kind: 'control' as const,
+    data,
+    start,
+    training: { ...training('distill', seed), ...change },
+  })
+  // A step costs 3 forward passes of the student, and with distillation one of the teacher; the student's share of the
+  // teacher's MACs is what pruning aims at, known before it has run.
+  const computeFactor = 1 + 1 / (3 * stages.prune.macs)
+  const scratch = { steps: steps.finetune + steps.distill, rate: stages.finetune.rate }
+  const otherControls: { name: string; wanted: boolean; trial: (seed: number) => TrialConfig }[] = [
+    {
+      name: CONTROL_NAMES.compute,
+      wanted: profile.controls.equalCompute,
+      trial: (seed) => trainedOn(student, seed, { steps: Math.round(computeFactor * steps.distill) }),
+    },
+    {
+      name: CONTROL_NAMES.teacher,
+      wanted: profile.controls.teacher,
+      trial: (seed) => trainedOn(teacher, seed),
+    },
+    {
+      name: CONTROL_NAMES.scratch,
+      wanted: profile.controls.scratch,
+      trial: (seed) => ({ ...trainedOn(student, seed, scratch), fresh: true }),
+    },
+  ]
   const { lambda, threshold } = profile.ablations
   const termOf = (method: string): Term => {
     const term = profile.methods.find((candidate) => candidate.method === method)
@@ -125,14 +170,13 @@ export function planStudy(options: PlanOptions): Plan {
     preparation,
     teacher,
     student,
-    slimming: names ? undefined : { sparse, pruned },
+    pruned: slimmed ? shippedRef(slimmed.pruned) : refTo(pruned),
+    slimming: slimmed ? undefined : { sparse, pruned },
     baselines: { teacher: evaluate(teacher, 'validation'), student: evaluate(student, 'validation') },
-    control: seeds.map((seed) => ({
-      kind: 'control',
-      data,
-      start: student,
-      training: training('distill', seed),
-    })),
+    control: seeds.map((seed) => trainedOn(student, seed)),
+    otherControls: otherControls
+      .filter(({ wanted }) => wanted)
+      .map(({ name, trial }) => ({ name, trials: seeds.map(trial) })),
     methods: profile.methods.map((term) => ({ term, trials: seeds.map((seed) => distill(term, seed)) })),
     lambdaAblation: lambda.methods.flatMap((method) =>
       lambda.factors.map((value) => ({
@@ -185,7 +229,8 @@ export function namedTrials(plan: Plan, precision: ResolvedPrecision): ReadonlyM
   named.set('teacher on validation', plan.baselines.teacher)
   named.set('student on validation', plan.baselines.student)
   const arms: [string, readonly TrialConfig[]][] = [
-    ['control', plan.control],
+    [CONTROL_NAMES.steps, plan.control],
+    ...plan.otherControls.map(({ name, trials }): [string, readonly TrialConfig[]] => [name, trials]),
     ...plan.methods.map(({ term, trials }): [string, readonly TrialConfig[]] => [term.method, trials]),
   ]
   for (const [name, trials] of arms) {

@@ -37,7 +37,7 @@ export function readPreparation({ plan, profile, runs }: Study): Stage[] {
   const names = {
     teacher: profile.checkpoints?.teacher,
     sparse: `${profile.name}-sparse`,
-    prune: `${profile.name}-prune`,
+    prune: profile.checkpoints?.pruned,
     finetune: profile.checkpoints?.student,
   }
   return STAGES.flatMap((kind): Stage[] => {

@@ -101,6 +101,18 @@ const ablationsSchema = z
   })
   .strict()
 
+/** What the methods are compared with, beside the student trained on for as many steps. */
+const controlsSchema = z
+  .object({
+    /** The student trained on without a teacher for as many MACs as a method takes. */
+    equalCompute: z.boolean(),
+    /** The teacher trained on for as many steps: whether it was at its plateau. */
+    teacher: z.boolean(),
+    /** The student's architecture with new weights, for as many steps as fine-tuning and distillation have together. */
+    scratch: z.boolean(),
+  })
+  .strict()
+
 const seedsSchema = z.array(z.number().int()).min(1)
 
 /** A profile: data, network, recipe, stages, and which trials the study has. */
@@ -132,16 +144,25 @@ export const profileSchema = z
         distill: stageSchema,
       })
       .strict(),
-    /** Checkpoints under data/checkpoints that stand for the teacher's and the student's training. */
-    checkpoints: z.object({ teacher: z.string(), student: z.string() }).strict().optional(),
+    /** Checkpoints under data/checkpoints that stand for the training of teacher and student, and for the pruning between. */
+    checkpoints: z
+      .object({ teacher: z.string(), pruned: z.string(), student: z.string() })
+      .strict()
+      .optional(),
     /** The same stages for a data set given by the user, where nothing is shipped. */
     ownDataSteps: z.object({ teacher: steps, sparse: steps, finetune: steps, distill: steps }).strict(),
     methods: z.array(termSchema).min(1),
+    controls: controlsSchema,
     ablations: ablationsSchema,
+    /** Steps of the side sweeps (see side.ts), and the number of images whose labels the one about few labels keeps. */
+    side: z.object({ steps, labelled: steps }).strict(),
     /** The first seed runs everything; further ones the control and the methods. */
     seeds: seedsSchema,
     /** What --full runs instead. */
-    full: z.object({ seeds: seedsSchema, ablations: ablationsSchema }).strict().optional(),
+    full: z
+      .object({ seeds: seedsSchema, controls: controlsSchema, ablations: ablationsSchema })
+      .strict()
+      .optional(),
     /** Trials that run side by side, one thread each; 1 uses every thread. */
     workers: z.number().int().positive(),
     checkpointEvery: steps,

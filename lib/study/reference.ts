@@ -5,7 +5,9 @@ import { readJson } from '../data'
 import type { Metrics } from './metrics'
 import { namedTrials } from './plan'
 import { findTrial } from './results'
+import { SIDE_SWEEPS, sideSweep } from './side'
 import type { Study } from './study'
+import { planSweep } from './sweep'
 
 const referenceSchema = z
   .object({
@@ -38,7 +40,14 @@ function numbersOf(metrics: Metrics): { [name: string]: number } {
 export function referenceOf(study: Study, tolerances: Reference['tolerances']): Reference {
   const trials: Reference['trials'] = {}
   let madeOn = { device: '', tensorflow: '', precision: study.precision }
-  for (const [name, config] of namedTrials(study.plan, study.precision)) {
+  const named = new Map(namedTrials(study.plan, study.precision))
+  for (const side of SIDE_SWEEPS) {
+    const sweep = sideSweep(side, study)
+    planSweep(sweep, study).forEach((trials, arm) => {
+      named.set(`${side}: ${sweep.arms[arm]!.name}`, trials[0]!)
+    })
+  }
+  for (const [name, config] of named) {
     const result = findTrial(study.runs, config)
     if (!result) throw new Error(`${study.runs}: expected the finished trial "${name}", found none`)
     trials[name] = numbersOf(result.metrics)

@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path'
 import type { Dataset } from '../data'
 import { deviceInfo, supportsPrecision } from '../engine'
 import type { TrialConfig } from './config'
-import { type Plan, planStudy } from './plan'
+import { type Plan, planStudy, type StartingPoint } from './plan'
 import { loadProfile, type Profile } from './profile'
 import type { TrialResult } from './results'
 import { type RunOptions, runTrials } from './runner'
@@ -18,8 +18,8 @@ export interface StudySettings {
   readonly out: string
   readonly cache: string
   readonly seeds?: readonly number[]
-  /** Train the teacher and the student again instead of taking the shipped checkpoints. */
-  readonly fromScratch?: boolean
+  /** What is taken from the shipped checkpoints, where the profile has some. Default: teacher and student. */
+  readonly from?: StartingPoint
   /** The profile's long version. */
   readonly full?: boolean
   /** Fewer steps, images a step and images, to see whether a profile runs; the numbers mean nothing then. */
@@ -61,7 +61,7 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
     dataset,
     precision,
     ownData,
-    fromScratch: settings.fromScratch ?? false,
+    from: settings.from ?? 'student',
     seeds: settings.seeds ?? profile.seeds,
   })
   const runs = join(settings.out, 'trials')

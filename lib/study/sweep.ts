@@ -1,23 +1,29 @@
 /** Sweeps: trials of the user's own choice beside each other, on a profile's data, networks and recipe. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import type { TrialConfig } from './config'
+import { complexity } from '../detector'
+import type { ModelRef, TrialConfig } from './config'
 import { labelsSchema } from './labels'
+import { loadModel } from './models'
 import { refTo } from './plan'
 import { termSchema, unlabelledSchema } from './profile'
-import { readDetections, type TrialResult } from './results'
-import { type Interval, interval, metricTable, type PairedDifference, pairedDifference } from './statistics'
 import type { Study } from './study'
+
+const count = z.number().int().positive()
 
 const armSchema = z
   .object({
     name: z.string().min(1),
+    /** Arms of one series are joined by a line in the figure of accuracy against compute. */
+    series: z.string().min(1).optional(),
     /** The model that is trained on. */
-    start: z.enum(['student', 'teacher']).default('student'),
+    start: z.enum(['student', 'pruned', 'teacher']).default('student'),
     /** Its architecture alone, with new weights. */
     fresh: z.boolean().default(false),
-    steps: z.number().int().positive(),
+    /** A number, or as many as cost the MACs of another arm, whose steps are a number. */
+    steps: z.union([count, z.object({ asCostlyAs: z.string() }).strict()]),
     /** Peak learning rate. */
     rate: z.number().positive(),
     /** Distillation losses, weighted and added; none: ground truth alone. */
@@ -30,42 +36,63 @@ const armSchema = z
     path: ['unlabelled'],
     message: 'expected terms beside it: unlabelled frames teach through distillation alone',
   })
+export type SweepArm = z.infer<typeof armSchema>
 
 /** A sweep's file. Every unknown key is an error. */
 export const sweepSchema = z
   .object({
-    name: z.string().min(1),
+    name: z.string().regex(/^[a-z0-9-]+$/, 'expected small letters, digits and hyphens'),
     /** What it asks, for the reader of its report. */
     question: z.string(),
     /** Name or file of the profile whose data, teacher, student and recipe it uses. */
     profile: z.string(),
     seeds: z.array(z.number().int()).min(1),
-    /** Where the models are measured: validation, or the other town. */
-    split: z.enum(['validation', 'shifted']).default('validation'),
-    /** The arm that the others are compared with. */
-    reference: z.string(),
+    /** Where the models are measured. */
+    split: z.enum(['validation', 'test', 'shifted']).default('validation'),
+    /** The arms that the others are compared with, the most important one first. */
+    references: z.array(z.string()).min(1),
     arms: z.array(armSchema).min(1),
   })
   .strict()
-  .superRefine(({ arms, reference }, context) => {
+  .superRefine(({ arms, references }, context) => {
     const names = arms.map(({ name }) => name)
-    if (!names.includes(reference)) {
-      const message = `expected one of ${names.join(', ')}, found ${reference}`
-      context.addIssue({ code: 'custom', path: ['reference'], message })
-    }
-    names.forEach((name, i) => {
-      if (names.indexOf(name) === i) return
-      context.addIssue({ code: 'custom', path: ['arms', i, 'name'], message: `${name} is taken` })
+    const complain = (path: (string | number)[], message: string) =>
+      context.addIssue({ code: 'custom', path, message })
+    references.forEach((reference, i) => {
+      if (names.includes(reference)) return
+      complain(['references', i], `expected one of ${names.join(', ')}, found ${reference}`)
+    })
+    arms.forEach(({ name, steps }, i) => {
+      if (names.indexOf(name) !== i) complain(['arms', i, 'name'], `${name} is taken`)
+      if (typeof steps === 'number') return
+      const like = arms.find((arm) => arm.name === steps.asCostlyAs)
+      if (typeof like?.steps === 'number') return
+      const found = like ? `${like.name}, whose steps are none` : steps.asCostlyAs
+      complain(['arms', i, 'steps', 'asCostlyAs'], `expected an arm with a number of steps, found ${found}`)
     })
   })
 export type Sweep = z.infer<typeof sweepSchema>
-type SweepArm = Sweep['arms'][number]
+
+const FOLDER = join(__dirname, 'sweeps')
+
+/** Names of the sweeps that come with the workbook. */
+export function sweepNames(): string[] {
+  return readdirSync(FOLDER)
+    .filter((file) => file.endsWith('.yaml'))
+    .map((file) => basename(file, '.yaml'))
+}
 
 /**
- * Reads a sweep's file.
+ * Reads a sweep by name, or a YAML file of the user's own.
  * @throws Error naming the file and every key that is wrong
  */
-export function loadSweep(file: string): Sweep {
+export function loadSweep(nameOrFile: string): Sweep {
+  const file = nameOrFile.endsWith('.yaml') ? nameOrFile : join(FOLDER, `${nameOrFile}.yaml`)
+  if (!existsSync(file)) {
+    throw new Error(
+      `sweep ${nameOrFile}: expected one of ${sweepNames().join(', ')} or a .yaml file, found neither`,
+    )
+  }
   let document: unknown
   try {
     document = parse(readFileSync(file, 'utf8'))
@@ -80,10 +107,31 @@ export function loadSweep(file: string): Sweep {
   throw new Error(`${file}: not a valid sweep:\n${problems.join('\n')}`)
 }
 
+/** The trials of a sweep, arm by arm, each [seed]; what they start from must have been trained. */
+export function planSweep(sweep: Sweep, study: Study): TrialConfig[][] {
+  const macs = (ref: ModelRef) => complexity(loadModel(ref, study.runs).detector).macs
+  const stepCost = ({ start, terms, unlabelled }: SweepArm) => {
+    // Forward and backward pass of the student; where it is distilled, forward pass of the teacher.
+    const perImage = 3 * macs(study.plan[start]) + (terms.length > 0 ? macs(study.plan.teacher) : 0)
+    return (study.profile.recipe.batch + (unlabelled?.batch ?? 0)) * perImage
+  }
+  const stepsOf = (arm: SweepArm): number => {
+    if (typeof arm.steps === 'number') return arm.steps
+    const { asCostlyAs } = arm.steps
+    const like = sweep.arms.find(({ name }) => name === asCostlyAs)
+    if (typeof like?.steps !== 'number') throw new Error(`sweep ${sweep.name}: no arm ${asCostlyAs}`)
+    return Math.round((like.steps * stepCost(like)) / stepCost(arm))
+  }
+  return sweep.arms.map((arm) => {
+    const steps = stepsOf(arm)
+    return sweep.seeds.map((seed) => armTrial(arm, { seed, steps }, study))
+  })
+}
+
 /** The trial of an arm and a seed. */
 function armTrial(
-  { start, fresh, steps, rate, terms, unlabelled, labels }: SweepArm,
-  seed: number,
+  { start, fresh, rate, terms, unlabelled, labels }: SweepArm,
+  { seed, steps }: { readonly seed: number; readonly steps: number },
   { plan, profile, precision }: Study,
 ): TrialConfig {
   const common = {
@@ -96,95 +144,14 @@ function armTrial(
   return { kind: 'distill', ...common, teacher: plan.teacher, terms, ...(unlabelled && { unlabelled }) }
 }
 
-/** The trials of a sweep, arm by arm, each [seed]. */
-export function planSweep(sweep: Sweep, study: Study): TrialConfig[][] {
-  return sweep.arms.map((arm) => sweep.seeds.map((seed) => armTrial(arm, seed, study)))
-}
-
-/** The trial that measures what another one trained on the sweep's split; itself where that is validation. */
-function measurement(trial: TrialConfig, { split }: Sweep, { plan }: Study): TrialConfig {
+/** The trial that measures a model on the sweep's split. */
+export function measuringTrial(start: ModelRef, { split }: Sweep, { plan }: Study): TrialConfig {
   const like = plan.baselines.teacher
-  if (split === 'validation' || like.kind !== 'evaluate') return trial
-  return { ...like, start: refTo(trial), split }
+  if (like.kind !== 'evaluate') throw new Error(`expected an evaluation of the teacher, found ${like.kind}`)
+  return { ...like, start, split }
 }
 
-/** An arm of a sweep, or the teacher or the student it started from, in numbers; means over the seeds. */
-export interface SweepRow {
-  readonly name: string
-  readonly seeds: readonly number[]
-  readonly steps: number
-  /** Cost of one training: MACs, a backward pass counted as two forward ones, the teacher's passes included. */
-  readonly trainingMacs: number
-  readonly macs: number
-  readonly images: number
-  readonly mAP50: Interval
-  /** COCO's AP@[.5:.95]. */
-  readonly AP: number
-  readonly toReference: PairedDifference | undefined
-  readonly toTeacher: PairedDifference | undefined
-}
-
-export interface SweepResult {
-  readonly sweep: Sweep
-  readonly rows: readonly SweepRow[]
-}
-
-/** Runs trials and gives their results in the same order, as `Study.run` does. */
-type Runner = (trials: readonly TrialConfig[]) => Promise<readonly TrialResult[]>
-
-/**
- * Runs a sweep, or finds what of it was run, and compares every arm with the reference, seed by seed, and with the
- * teacher: paired bootstrap over images and seeds.
- */
-export async function runSweep(sweep: Sweep, study: Study, run: Runner): Promise<SweepResult> {
-  const { plan, profile } = study
-  const trials = planSweep(sweep, study)
-  const trained = await run(trials.flat())
-  const baselines = (['teacher', 'student'] as const).map((role): TrialConfig => {
-    const like = plan.baselines[role]
-    return like.kind === 'evaluate' ? { ...like, split: sweep.split } : like
-  })
-  const measured = await run([
-    ...baselines,
-    ...trials.flat().map((trial) => measurement(trial, sweep, study)),
-  ])
-  const tables = measured.map(({ folder }) => metricTable(readDetections(folder)))
-  const [teacher] = tables
-  const own = (arm: number) => {
-    const first = baselines.length + arm * sweep.seeds.length
-    return { tables: tables.slice(first, first + sweep.seeds.length), first }
-  }
-  const reference = own(sweep.arms.findIndex(({ name }) => name === sweep.reference))
-  const row = (name: string, first: number, count: number): Omit<SweepRow, 'toReference'> => {
-    const results = measured.slice(first, first + count)
-    const training = trained[first - baselines.length]?.metrics.training
-    const { evaluation, complexity } = results[0]!.metrics
-    const mine = tables.slice(first, first + count)
-    return {
-      name,
-      seeds: training ? sweep.seeds : [],
-      steps: training?.steps ?? 0,
-      trainingMacs: training?.macs ?? 0,
-      macs: complexity.macs,
-      images: evaluation.images,
-      mAP50: interval(mine, profile.bootstrap),
-      AP: results.reduce((sum, { metrics }) => sum + (metrics.evaluation.coco.AP ?? Number.NaN), 0) / count,
-      toTeacher: first === 0 ? undefined : pairedDifference(mine, [teacher!], profile.bootstrap),
-    }
-  }
-  return {
-    sweep,
-    rows: [
-      ...baselines.map((_, i): SweepRow => {
-        const toReference = pairedDifference([tables[i]!], reference.tables, profile.bootstrap)
-        return { ...row(i === 0 ? 'teacher' : 'student', i, 1), toReference }
-      }),
-      ...sweep.arms.map(({ name }, i): SweepRow => {
-        const { tables: mine, first } = own(i)
-        const toReference =
-          name === sweep.reference ? undefined : pairedDifference(mine, reference.tables, profile.bootstrap)
-        return { ...row(name, first, sweep.seeds.length), toReference }
-      }),
-    ],
-  }
+/** The trial that measures what another one trained; itself where that is on validation. */
+export function measurement(trial: TrialConfig, sweep: Sweep, study: Study): TrialConfig {
+  return sweep.split === 'validation' ? trial : measuringTrial(refTo(trial), sweep, study)
 }

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path'
 import {
   createStudy,
+  type StartingPoint,
   type Study,
   type StudySettings,
   type TrialConfig,
@@ -17,7 +18,7 @@ export const ENVIRONMENT = {
   data: 'WORKBOOK_DATA',
   out: 'WORKBOOK_OUT',
   seeds: 'WORKBOOK_SEEDS',
-  fromScratch: 'WORKBOOK_FROM_SCRATCH',
+  from: 'WORKBOOK_FROM',
   full: 'WORKBOOK_FULL',
 } as const
 
@@ -33,6 +34,17 @@ export function parseSeeds(text: string): number[] {
   if (!seeds.every(Number.isInteger))
     throw new Error(`seeds: expected whole numbers with commas between, found "${text}"`)
   return seeds
+}
+
+const STARTS: readonly StartingPoint[] = ['student', 'teacher', 'scratch']
+
+/** What a study begins with, as the command line and the environment name it; undefined where nothing is said. */
+export function parseStart(text: string | undefined): StartingPoint | undefined {
+  const found = STARTS.find((start) => start === text)
+  if (text !== undefined && !found) {
+    throw new Error(`from: expected ${STARTS.join(', ')}, found "${text}"`)
+  }
+  return found
 }
 
 /**
@@ -51,7 +63,7 @@ export async function openStudy(settings: Partial<StudySettings> = {}): Promise<
     out: resolve(read('out') ?? defaultOut(profile, data)),
     cache: join(root, '.cache'),
     seeds: seeds === undefined ? undefined : parseSeeds(seeds),
-    fromScratch: read('fromScratch') === '1',
+    from: parseStart(read('from')),
     full: read('full') === '1',
     signal: interruptSignal(),
     onData: (done, total) => {

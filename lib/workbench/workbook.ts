@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import Table from 'cli-table3'
 import { collectStudy, mainTable, summariseStudy } from '../report'
-import { createStudy } from '../study'
+import { createStudy, type StartingPoint } from '../study'
 import { executeNotebooks } from './notebooks'
 import { root } from './project'
 import { ENVIRONMENT, parseSeeds } from './study'
@@ -14,7 +14,7 @@ export interface WorkbookOptions {
   readonly data?: string
   readonly out: string
   readonly seeds?: string
-  readonly fromScratch?: boolean
+  readonly from?: StartingPoint
   readonly full?: boolean
 }
 
@@ -29,13 +29,13 @@ export function allNotebooks(): string[] {
 
 /** Executes all notebooks on one study; executed notebooks and their pages go to <out>/notebooks. */
 export async function runWorkbook(options: WorkbookOptions, signal: AbortSignal): Promise<void> {
-  const { profile, data, out, seeds, fromScratch, full } = options
+  const { profile, data, out, seeds, from, full } = options
   const env: Record<string, string> = {
     [ENVIRONMENT.profile]: profile.endsWith('.yaml') ? path.resolve(profile) : profile,
     [ENVIRONMENT.out]: path.resolve(out),
     [ENVIRONMENT.data]: data === undefined ? '' : path.resolve(data),
     [ENVIRONMENT.seeds]: seeds ?? '',
-    [ENVIRONMENT.fromScratch]: fromScratch ? '1' : '',
+    [ENVIRONMENT.from]: from ?? '',
     [ENVIRONMENT.full]: full ? '1' : '',
   }
   const { report, end } = notebookReporter()

@@ -39,11 +39,14 @@ function arm(role: ArmSummary['role'], name: string, macs: number, to?: PairedDi
       images: 10,
       seeds: [1],
       mAP50: { value: 0.7, lower: 0.68, upper: 0.73 },
-      AP: 0.4,
+      AP: { value: 0.4, lower: 0.39, upper: 0.41 },
       perClass: [],
       secondsPerImage: 0.005,
       toControl: to,
+      toCompute: to,
       toTeacher: undefined,
+      toControlAP: to,
+      trainingMacs: role === 'method' ? 2e12 : 0,
     },
   }
 }
@@ -121,7 +124,7 @@ test('lambda is drawn over the gradient ratio, one curve a method', () => {
     seed: 1,
     term: { method, lambda: ratio * 2, ratio, cosine: 0.1, threshold: undefined },
     mAP50: { value: 0.7, lower: 0.68, upper: 0.72 },
-    AP: 0.4,
+    AP: { value: 0.4, lower: 0.39, upper: 0.41 },
     toControl: difference(-0.01, 'no difference shown'),
   })
   const { data } = lambdaFigure([

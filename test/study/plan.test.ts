@@ -42,7 +42,7 @@ const options = {
   dataset,
   precision: 'float32',
   ownData: false,
-  fromScratch: false,
+  from: 'student',
   seeds: [1],
 } as const
 
@@ -158,6 +158,8 @@ describe('the trials of a profile', () => {
         'teacher on validation',
         'student on validation',
         'control, seed 1',
+        'control, equal compute, seed 1',
+        'teacher trained on, seed 1',
         'output-kd, seed 1',
         'class-kd, seed 1',
         'masked-class-kd, seed 1',
@@ -169,6 +171,8 @@ describe('the trials of a profile', () => {
         'teacher on test',
         'student on test',
         'control, seed 1, on test',
+        'control, equal compute, seed 1, on test',
+        'teacher trained on, seed 1, on test',
         'output-kd, seed 1, on test',
         'class-kd, seed 1, on test',
         'masked-class-kd, seed 1, on test',
@@ -208,6 +212,19 @@ describe('the trials of a profile', () => {
         'training' in trials[0]! && trials[0].training,
         'training' in control! && control.training,
       )
+  })
+
+  test('has controls at equal compute, of the teacher and from scratch where the profile asks for them', () => {
+    const profile = loadProfile('smoke')
+    const controls = { equalCompute: true, teacher: true, scratch: true }
+    const { otherControls, student, teacher } = planStudy({ ...options, profile: { ...profile, controls } })
+    const [compute, teacherOn, scratch] = otherControls.map(({ trials: [trial] }) => trial)
+    assert.ok(compute?.kind === 'control' && teacherOn?.kind === 'control' && scratch?.kind === 'control')
+    // A distilled step costs 3 * 0.464 + 1 passes of the teacher, the control's 3 * 0.464.
+    assert.equal(compute.training.steps, Math.round((15 * (3 * 0.464 + 1)) / (3 * 0.464)))
+    assert.deepEqual([compute.start, teacherOn.start, scratch.start], [student, teacher, student])
+    assert.deepEqual([compute.fresh, teacherOn.fresh, scratch.fresh], [undefined, undefined, true])
+    assert.equal(scratch.training.steps, 20 + 15)
   })
 
   test('vary one thing at a time in the ablations', () => {
@@ -273,7 +290,7 @@ describe('shipped checkpoints', () => {
   })
 
   test('are not taken from scratch, nor for other data', () => {
-    assert.equal(planStudy({ ...options, profile, fromScratch: true }).preparation.length, 4)
+    assert.equal(planStudy({ ...options, profile, from: 'scratch' }).preparation.length, 4)
     const own = planStudy({ ...options, profile, ownData: true })
     assert.equal(own.preparation.length, 4)
     const [teacher] = own.preparation
@@ -299,7 +316,7 @@ describe('shipped checkpoints', () => {
   test('that are missing or others are named', () => {
     assert.throws(
       () => shippedRef('large-teacher'),
-      /large-teacher\.json: expected a shipped checkpoint, found .*default-teacher\.json.*; --from-scratch/,
+      /large-teacher\.json: expected a shipped checkpoint, found .*default-teacher\.json.*; --from scratch/,
     )
     const other = { shipped: 'default-teacher', sha256: '0'.repeat(64) }
     assert.throws(

@@ -176,7 +176,7 @@ test('the reference of a study has the numbers of all its trials by their names'
     dataset,
     precision: 'float32',
     ownData: false,
-    fromScratch: false,
+    from: 'student',
     seeds: [1],
   })
   const runs = temporary()

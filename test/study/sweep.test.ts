@@ -2,8 +2,16 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { sweepTable } from '../../lib/report'
-import { createStudy, loadSweep, planSweep, runSweep, sweepSchema, trialHash } from '../../lib/study'
+import { sweepDifferenceTable, sweepFigure, sweepTable, sweepVerdict } from '../../lib/report'
+import {
+  createStudy,
+  loadSweep,
+  planSweep,
+  readSweepFile,
+  runSweep,
+  sweepSchema,
+  trialHash,
+} from '../../lib/study'
 import { temporary } from '../train/tiny'
 
 const control = { name: 'control', steps: 2, rate: 0.01 }
@@ -19,7 +27,7 @@ const base = {
   question: 'Does it run?',
   profile: 'smoke',
   seeds: [1, 2],
-  reference: 'control',
+  references: ['control'],
   arms: [control, distilled],
 }
 
@@ -39,10 +47,14 @@ describe('a sweep', () => {
   test('names every key that is wrong', () => {
     assert.match(problem({ ...base, arms: [{ ...control, stepps: 3 }] }), /arms\.0: .*stepps/)
     assert.match(
-      problem({ ...base, reference: 'nobody' }),
-      /reference: expected one of control, distilled, found nobody/,
+      problem({ ...base, references: ['nobody'] }),
+      /references\.0: expected one of control, distilled, found nobody/,
     )
     assert.match(problem({ ...base, arms: [control, control] }), /arms\.1\.name: control is taken/)
+    assert.match(
+      problem({ ...base, arms: [control, { ...distilled, steps: { asCostlyAs: 'nobody' } }] }),
+      /arms\.1\.steps\.asCostlyAs: expected an arm with a number of steps, found nobody/,
+    )
     assert.match(
       problem({ ...base, arms: [control, { ...distilled, terms: [] }] }),
       /arms\.1\.unlabelled: expected terms beside it/,
@@ -55,20 +67,31 @@ describe('a sweep', () => {
       profile: 'smoke',
       out: join(folder, 'out'),
       cache: join(folder, 'cache'),
-      fromScratch: true,
+      from: 'scratch',
       reduce: { steps: 2, batch: 4, images: 12 },
     })
     for (const trial of study.plan.preparation) await study.run([trial])
     const fresh = { ...control, name: 'from scratch', fresh: true }
+    const compute = {
+      ...control,
+      name: 'equal compute',
+      series: 'control',
+      steps: { asCostlyAs: 'distilled' },
+    }
     const teacher = { ...control, name: 'teacher trained on', start: 'teacher' }
-    const sweep = sweepSchema.parse({ ...base, seeds: [1], arms: [control, distilled, fresh, teacher] })
+    const sweep = sweepSchema.parse({
+      ...base,
+      references: ['control', 'equal compute'],
+      seeds: [1],
+      arms: [control, distilled, compute, fresh, teacher],
+    })
     const trials = planSweep(sweep, study).flat()
-    assert.equal(new Set(trials.map(trialHash)).size, 4)
+    assert.equal(new Set(trials.map(trialHash)).size, 5)
     const result = await runSweep(sweep, study, (wanted) => study.run(wanted))
     const rows = new Map(result.rows.map((row) => [row.name, row]))
     assert.deepEqual(
       [...rows.keys()],
-      ['teacher', 'student', 'control', 'distilled', 'from scratch', 'teacher trained on'],
+      ['teacher', 'student', 'control', 'distilled', 'equal compute', 'from scratch', 'teacher trained on'],
     )
     const [large, small] = [rows.get('teacher')!.macs, rows.get('student')!.macs]
     // A backward pass costs two forward passes; the distilled one also sees 2 unlabelled images a step, and the teacher all.
@@ -76,8 +99,25 @@ describe('a sweep', () => {
     assert.equal(rows.get('distilled')!.trainingMacs, 2 * 6 * (3 * small + large))
     assert.equal(rows.get('from scratch')!.macs, small)
     assert.equal(rows.get('teacher trained on')!.trainingMacs, 2 * 4 * 3 * large)
-    assert.equal(rows.get('control')!.toReference, undefined)
-    assert.equal(rows.get('distilled')!.toReference!.seeds, 1)
-    assert.equal(sweepTable(result).length, 6)
+    assert.deepEqual(Object.keys(rows.get('control')!.toReferences), ['equal compute'])
+    assert.equal(rows.get('distilled')!.toReferences.control!.mAP50.seeds, 1)
+    assert.equal(
+      rows.get('equal compute')!.steps,
+      Math.round((2 * 6 * (3 * small + large)) / (4 * 3 * small)),
+    )
+    assert.equal(sweepTable(result).length, 7)
+    assert.equal(sweepDifferenceTable(result).length, 7)
+    assert.equal(sweepFigure(result).data.length, 4)
+    assert.match(
+      sweepVerdict(result, 'distilled', 'control'),
+      /^distilled minus control: .* 12 images, 1 seeds$/,
+    )
+
+    const file = join(folder, 'tiny.json')
+    const shipped = { ...result, command: 'sweep tiny', provenance: {} }
+    writeFileSync(file, JSON.stringify(shipped))
+    assert.deepEqual(readSweepFile(file).rows, JSON.parse(JSON.stringify(result.rows)))
+    writeFileSync(file, JSON.stringify({ ...shipped, rows: [{ ...result.rows[0], macs: 'many' }] }))
+    assert.throws(() => readSweepFile(file), /tiny\.json: at "rows\.0\.macs": Expected number/)
   })
 })

@@ -1,16 +1,16 @@
-/** Figures of the arms: accuracy, differences, cost, classes. */
-import type { Split } from '../../study'
+/** Figures of the arms: accuracy, differences, classes. */
+import { CONTROL_NAMES, type Split } from '../../study'
 import { pointsInterval } from '../format'
 import type { ArmSummary, SplitSummary } from '../summary'
 import { ACCENT, axis, errorBars, type Figure, layout, NEUTRAL, styleOf, translucent } from './style'
 
-interface Options {
+export interface Options {
   readonly split?: Split
 }
 
-type Measured = ArmSummary & { readonly numbers: SplitSummary }
+export type Measured = ArmSummary & { readonly numbers: SplitSummary }
 
-function measuredOn(arms: readonly ArmSummary[], split: Split): Measured[] {
+export function measuredOn(arms: readonly ArmSummary[], split: Split): Measured[] {
   return arms.flatMap((arm) => {
     const numbers = arm[split]
     return numbers ? [{ ...arm, numbers }] : []
@@ -20,7 +20,7 @@ function measuredOn(arms: readonly ArmSummary[], split: Split): Measured[] {
 /** mAP@0.5 of every arm with its interval, and the control's as a band. */
 export function methodsFigure(arms: readonly ArmSummary[], { split = 'validation' }: Options = {}): Figure {
   const shown = measuredOn(arms, split)
-  const control = shown.find(({ role }) => role === 'control')?.numbers.mAP50
+  const control = shown.find(({ name }) => name === CONTROL_NAMES.steps)?.numbers.mAP50
   const traces = shown.map((arm) => {
     const { colour, symbol } = styleOf(arm)
     const { mAP50, seeds } = arm.numbers
@@ -61,16 +61,24 @@ export function methodsFigure(arms: readonly ArmSummary[], { split = 'validation
   }
 }
 
-/** Paired differences to the control, or to the teacher, with their intervals. */
+/** Which difference of an arm is meant, and how its other side is called. */
+const REFERENCES = {
+  control: { difference: 'toControl', name: 'the control' },
+  compute: { difference: 'toCompute', name: 'the control at equal compute' },
+  teacher: { difference: 'toTeacher', name: 'the teacher' },
+} as const
+
+/** Paired differences to a control, or to the teacher, with their intervals. */
 export function differencesFigure(
   arms: readonly ArmSummary[],
   {
     split = 'validation',
     reference = 'control',
-  }: Options & { readonly reference?: 'control' | 'teacher' } = {},
+  }: Options & { readonly reference?: keyof typeof REFERENCES } = {},
 ): Figure {
+  const other = REFERENCES[reference]
   const rows = measuredOn(arms, split).flatMap((arm) => {
-    const difference = reference === 'control' ? arm.numbers.toControl : arm.numbers.toTeacher
+    const difference = arm.numbers[other.difference]
     return difference ? [{ ...arm, difference }] : []
   })
   return {
@@ -95,57 +103,11 @@ export function differencesFigure(
         hovertemplate: `%{y}: ${pointsInterval(arm.difference)} points: ${verdict}<extra></extra>`,
       }
     }),
-    layout: layout(`Difference to the ${reference} on ${split}; filled: shown`, {
+    layout: layout(`Difference to ${other.name} on ${split}; filled: shown`, {
       height: 130 + 38 * rows.length,
-      xaxis: axis(`mAP@0.5 minus the ${reference}’s, points`),
+      xaxis: axis(`mAP@0.5 minus that of ${other.name}, points`),
       yaxis: namesAxis(rows),
       shapes: [verticalLine(0, NEUTRAL)],
-    }),
-  }
-}
-
-/** Accuracy against cost: mAP@0.5 with its interval over MACs. */
-export function paretoFigure(arms: readonly ArmSummary[], { split = 'validation' }: Options = {}): Figure {
-  const shown = measuredOn(arms, split)
-  const teacher = shown.find(({ role }) => role === 'teacher')
-  // Students have the same MACs: they are drawn side by side, a little apart, and named in the legend.
-  const widest = Math.max(...shown.map(({ complexity }) => complexity.macs))
-  const crowd = (arm: Measured) => shown.filter(({ complexity }) => complexity.macs === arm.complexity.macs)
-  return {
-    data: shown.map((arm) => {
-      const { colour, symbol } = styleOf(arm)
-      const beside = crowd(arm)
-      const shift =
-        (beside.indexOf(arm) - (beside.length - 1) / 2) * Math.min(0.006, 0.04 / beside.length) * widest
-      return {
-        type: 'scatter',
-        mode: 'markers',
-        name: arm.name,
-        x: [(arm.complexity.macs + shift) / 1e6],
-        y: [arm.numbers.mAP50.value],
-        error_y: { ...errorBars([arm.numbers.mAP50]), color: colour },
-        marker: { color: colour, symbol, size: 11 },
-        hovertemplate: `${arm.name}: ${(arm.complexity.macs / 1e6).toFixed(1)} M MACs, mAP@0.5 %{y:.4f}<extra></extra>`,
-      }
-    }),
-    layout: layout(`Accuracy against cost on ${split}`, {
-      xaxis: axis('MACs an image, millions (equal ones drawn side by side)', { rangemode: 'tozero' }),
-      yaxis: axis('mAP@0.5 (VOC, all-point)'),
-      legend: { orientation: 'v', x: 1.02, y: 1 },
-      ...(teacher && {
-        shapes: [verticalLine(teacher.complexity.macs / 2e6, NEUTRAL)],
-        annotations: [
-          {
-            x: teacher.complexity.macs / 2e6,
-            y: 1,
-            yref: 'paper',
-            yanchor: 'bottom',
-            text: '50 % of the teacher',
-            showarrow: false,
-            font: { size: 11, color: NEUTRAL },
-          },
-        ],
-      }),
     }),
   }
 }
@@ -191,6 +153,6 @@ function namesAxis(rows: readonly { readonly name: string }[]): Record<string, u
   })
 }
 
-function verticalLine(x: number, color: string): Record<string, unknown> {
+export function verticalLine(x: number, color: string): Record<string, unknown> {
   return { type: 'line', yref: 'paper', y0: 0, y1: 1, x0: x, x1: x, line: { color, width: 1.5, dash: 'dot' } }
 }

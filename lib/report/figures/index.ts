@@ -1,5 +1,6 @@
 export { gradientsFigure, lambdaFigure, thresholdFigure } from './ablations'
-export { differencesFigure, methodsFigure, paretoFigure, perClassFigure } from './arms'
+export { differencesFigure, methodsFigure, perClassFigure } from './arms'
+export { computeFigure, paretoFigure } from './cost'
 export { prCurveFigure } from './curves'
 export type { Figure } from './style'
 export {

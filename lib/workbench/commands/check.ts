@@ -40,7 +40,7 @@ export function checkCommand(): Command {
             profile,
             out: folder,
             cache: path.join(root, '.cache'),
-            fromScratch: true,
+            from: 'scratch',
             signal: interruptSignal(),
             reduce: { steps, batch, images },
           })

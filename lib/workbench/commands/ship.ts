@@ -5,24 +5,25 @@ import { createStudy, FILES, findTrial, loadModel, refTo, SHIPPED } from '../../
 import { saveCheckpoint } from '../../train'
 import { interruptSignal } from '../interrupt'
 import { root } from '../project'
-import { defaultOut } from '../study'
+import { defaultOut, parseStart } from '../study'
 
-/** `ship`: puts the teacher and the student of a from-scratch study under data/checkpoints, with metrics and logs. */
+/** `ship`: puts the models of a study that was run "--from scratch" or "--from teacher" under data/checkpoints. */
 export function shipCommand(): Command {
   return new Command('ship')
     .description(
-      'copy the teacher and the student of "workbook --from-scratch" to data/checkpoints, with recipe and logs',
+      'copy the models that "workbook --from scratch" or "--from teacher" made to data/checkpoints, with recipe and logs',
     )
     .option('--profile <name>', 'the profile', 'default')
     .option('--out <folder>', 'folder of the study')
-    .action(async ({ profile, out }: { profile: string; out?: string }) => {
+    .option('--from <start>', 'what that study began with: scratch or teacher', 'scratch')
+    .action(async ({ profile, out, from }: { profile: string; out?: string; from: string }) => {
       const folder = path.resolve(out ?? defaultOut(profile))
       const cache = path.join(root, '.cache')
       const study = await createStudy({
         profile,
         out: folder,
         cache,
-        fromScratch: true,
+        from: parseStart(from),
         signal: interruptSignal(),
       })
       const names = study.profile.checkpoints
@@ -33,14 +34,11 @@ export function shipCommand(): Command {
         const result = findTrial(study.runs, trial)
         if (!result)
           throw new Error(
-            `${study.runs}: expected the finished ${trial.kind}; run "workbook --from-scratch" first`,
+            `${study.runs}: expected the finished ${trial.kind}; run "workbook --from ${from}" first`,
           )
-        const name =
-          trial.kind === 'teacher'
-            ? names.teacher
-            : trial.kind === 'finetune'
-              ? names.student
-              : `${profile}-${trial.kind}`
+        const shipped = { teacher: names.teacher, prune: names.pruned, finetune: names.student }
+        const model = Object.entries(shipped).find(([kind]) => kind === trial.kind)?.[1]
+        const name = model ?? `${profile}-${trial.kind}`
         copyFileSync(path.join(result.folder, FILES.metrics), path.join(SHIPPED, `${name}.metrics.json`))
         for (const record of [FILES.log, FILES.gammas]) {
           const file = path.join(result.folder, record)
@@ -48,7 +46,7 @@ export function shipCommand(): Command {
         }
         const { voc, coco } = result.metrics.evaluation
         console.log(`${name}: validation mAP@0.5 ${voc.mAP?.toFixed(4)}, AP@[.5:.95] ${coco.AP?.toFixed(4)}`)
-        if (trial.kind !== 'teacher' && trial.kind !== 'finetune') continue
+        if (!model) continue
         const { sha256 } = saveCheckpoint(
           path.join(SHIPPED, `${name}.json`),
           loadModel(refTo(trial), study.runs),

@@ -1,8 +1,8 @@
 import path from 'node:path'
 import Table from 'cli-table3'
 import { Command } from 'commander'
-import { sweepTable } from '../../report'
-import { createStudy, loadSweep, provenance, runSweep } from '../../study'
+import { sweepDifferenceTable, sweepTable, type TableRow } from '../../report'
+import { createStudy, loadSweep, provenance, runSweep, SWEEPS, type SweepFile, sweepNames } from '../../study'
 import { writeAtomically } from '../../train'
 import { interruptSignal } from '../interrupt'
 import { root } from '../project'
@@ -11,32 +11,50 @@ import { defaultOut, runTrials } from '../study'
 /** `sweep`: trials of the user's own choice beside each other. */
 export function sweepCommand(): Command {
   return new Command('sweep')
-    .description('run the arms of a sweep file on every seed, and compare them with its reference')
-    .argument('<file>', 'YAML; the keys are in lib/study/sweep.ts, the README shows one')
+    .description('run the arms of a sweep on every seed, and compare them with its references')
+    .argument('<sweep>', `${sweepNames().join(', ')}, or a YAML file; the keys are in lib/study/sweep.ts`)
     .option('--data <folder>', 'your own data set instead of the rendered scenes')
     .option('--out <folder>', "folder of the trials; by default that of the profile's study")
-    .action(async (file: string, { data, out }: { data?: string; out?: string }) => {
-      const sweep = loadSweep(file)
-      const study = await createStudy({
-        profile: sweep.profile,
-        data,
-        out: path.resolve(out ?? defaultOut(sweep.profile, data)),
-        cache: path.join(root, '.cache'),
-        signal: interruptSignal(),
-      })
-      for (const trial of study.plan.preparation) await runTrials(study, [trial])
-      const result = await runSweep(sweep, study, (trials) => runTrials(study, trials))
-      const rows = sweepTable(result)
-      const table = new Table({
-        head: Object.keys(rows[0] ?? {}),
-        style: { head: [], border: [] },
-      })
-      for (const row of rows) table.push(Object.values(row).map(String))
-      console.log(sweep.question)
-      console.log(table.toString())
-      const target = path.join(study.settings.out, 'sweeps', `${sweep.name}.json`)
-      const origin = { ...provenance(), data: study.dataset.hash }
-      writeAtomically(target, `${JSON.stringify({ ...result, provenance: origin }, null, 2)}\n`)
-      console.log(`Numbers: ${target}`)
-    })
+    .option('--ship', 'put the result among those that come with the workbook, in data/sweeps')
+    .action(
+      async (nameOrFile: string, { data, out, ship }: { data?: string; out?: string; ship?: boolean }) => {
+        const sweep = loadSweep(nameOrFile)
+        const study = await createStudy({
+          profile: sweep.profile,
+          data,
+          out: path.resolve(out ?? defaultOut(sweep.profile, data)),
+          cache: path.join(root, '.cache'),
+          signal: interruptSignal(),
+        })
+        for (const trial of study.plan.preparation) await runTrials(study, [trial])
+        const result = await runSweep(sweep, study, (trials) => runTrials(study, trials))
+        console.log(sweep.question)
+        console.log(asText(sweepTable(result)))
+        console.log(asText(sweepDifferenceTable(result)))
+        const source = data === undefined ? '' : ` --data <${study.dataset.name}>`
+        const file: SweepFile = {
+          ...result,
+          command: `node lib/workbench/bootstrap.cjs sweep ${path.basename(nameOrFile)}${source}`,
+          provenance: { ...provenance(), data: study.dataset.hash },
+        }
+        const target = path.join(
+          ship ? SWEEPS : path.join(study.settings.out, 'sweeps'),
+          `${sweep.name}.json`,
+        )
+        writeAtomically(target, `${JSON.stringify(file, null, 2)}\n`)
+        console.log(`Numbers: ${target}`)
+      },
+    )
+}
+
+function asText(rows: readonly TableRow[]): string {
+  const head = Object.keys(rows[0] ?? {})
+  const table = new Table({
+    head,
+    style: { head: [], border: [] },
+    wordWrap: true,
+    colWidths: head.map(() => null),
+  })
+  for (const row of rows) table.push(head.map((column) => String(row[column] ?? '')))
+  return table.toString()
 }

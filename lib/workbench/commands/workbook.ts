@@ -4,8 +4,10 @@ import { Command } from 'commander'
 import { loadProfile } from '../../study'
 import { interruptSignal } from '../interrupt'
 import { formatSeconds } from '../progress'
-import { defaultOut, parseSeeds } from '../study'
+import { defaultOut, parseSeeds, parseStart } from '../study'
 import { resultTable, runWorkbook, type WorkbookOptions } from '../workbook'
+
+type CommandOptions = Omit<WorkbookOptions, 'out' | 'from'> & { out?: string; from?: string }
 
 /** `workbook`: the whole study as notebooks, up to the report. */
 export function workbookCommand(): Command {
@@ -16,12 +18,13 @@ export function workbookCommand(): Command {
     .option('--out <folder>', 'where everything goes; what is finished there is not done again')
     .option('--seeds <list>', 'random seeds, e.g. 1,2,3')
     .option(
-      '--from-scratch',
-      'train the teacher and the student again instead of taking the shipped checkpoints',
+      '--from <start>',
+      'take the shipped teacher and student ("student", the default), slim the shipped teacher again ("teacher"), or train everything ("scratch")',
     )
     .option('--full', 'the long version of the profile: more seeds, finer ablations')
-    .action(async (options: Omit<WorkbookOptions, 'out'> & { out?: string }) => {
+    .action(async ({ from: start, ...given }: CommandOptions) => {
       const started = performance.now()
+      const options = { ...given, from: parseStart(start) }
       // What can be wrong is found before anything runs.
       loadProfile(options.profile)
       if (options.seeds !== undefined) parseSeeds(options.seeds)

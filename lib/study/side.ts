@@ -1,0 +1,36 @@
+/** The sweeps that every study runs in short beside its main comparison; with more steps and seeds they come with results. */
+import type { Study } from './study'
+import { loadSweep, type Sweep } from './sweep'
+
+/** Sweeps with a notebook of their own. */
+export const SIDE_SWEEPS = ['recovery', 'unlabelled'] as const
+export type SideSweep = (typeof SIDE_SWEEPS)[number]
+
+/** A side sweep at the size that the study's profile gives it, on validation, with the first seed. */
+export function sideSweep(name: SideSweep, { profile, plan, dataset }: Study): Sweep {
+  const sweep = loadSweep(name)
+  const { steps, labelled } = profile.side
+  const images = dataset.splits.train?.length ?? 0
+  return {
+    ...sweep,
+    profile: profile.name,
+    seeds: [firstSeed(plan)],
+    split: 'validation',
+    arms: sweep.arms.map((arm) => ({
+      ...arm,
+      steps: typeof arm.steps === 'number' ? steps : arm.steps,
+      rate: profile.stages.finetune.rate,
+      // Of a small data set of the user's own, three quarters at least stay unlabelled.
+      ...(arm.labels?.images !== undefined && {
+        labels: { ...arm.labels, images: Math.max(1, Math.min(labelled, Math.floor(images / 4))) },
+      }),
+      ...(arm.unlabelled && { unlabelled: { ...arm.unlabelled, batch: profile.recipe.batch } }),
+    })),
+  }
+}
+
+function firstSeed({ control: [trial] }: Study['plan']): number {
+  if (!trial || !('training' in trial))
+    throw new Error('the study: expected a control that is trained, found none')
+  return trial.training.seed
+}
