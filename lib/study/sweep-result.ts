@@ -7,7 +7,15 @@ import type { TrialConfig } from './config'
 import { findTrial, readDetections, type TrialResult } from './results'
 import { interval, metricTable, pairedDifference } from './statistics'
 import type { Study } from './study'
-import { measurement, measuringTrial, planSweep, type Sweep, sweepSchema } from './sweep'
+import {
+  isRole,
+  type ModelRole,
+  measurement,
+  measuringTrial,
+  planSweep,
+  type Sweep,
+  sweepSchema,
+} from './sweep'
 
 const number = z.number()
 const intervalSchema = z.object({ value: number, lower: number, upper: number }).strict()
@@ -69,10 +77,10 @@ export type SweepResult = z.infer<typeof sweepResultSchema>
 /** COCO's AP has ten thresholds, so a resample of it costs several times one of mAP@0.5, and fewer are drawn. */
 const AP_RESAMPLES = 200
 
-/** Models beside the arms: the teacher, and what the arms start from. */
-function fixedModels(sweep: Sweep): ('teacher' | 'student' | 'pruned')[] {
-  const starts = sweep.arms.filter(({ fresh }) => !fresh).map(({ start }) => start)
-  return [...new Set(['teacher' as const, ...starts])]
+/** Models beside the arms: the teacher, what the arms start from, and what they are compared with. */
+function fixedModels({ arms, references }: Sweep): ModelRole[] {
+  const starts = arms.filter(({ fresh }) => !fresh).map(({ start }) => start)
+  return [...new Set<ModelRole>(['teacher', ...starts, ...references.filter(isRole)])]
 }
 
 /** The trials of a sweep: those that train, arm by arm and seed by seed, and those that measure what came out. */
@@ -141,7 +149,9 @@ function summariseSweep(
   }
   const references = sweep.references.map((name) => ({
     name,
-    range: rangeOf(sweep.arms.findIndex((arm) => arm.name === name)),
+    range: isRole(name)
+      ? ([fixed.indexOf(name), fixed.indexOf(name) + 1] as const)
+      : rangeOf(sweep.arms.findIndex((arm) => arm.name === name)),
   }))
   const row = (name: string, range: Range): SweepRow => {
     const results = measured.slice(...range)

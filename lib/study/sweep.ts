@@ -13,13 +13,18 @@ import type { Study } from './study'
 
 const count = z.number().int().positive()
 
+/** The models that a study has before any arm is trained. */
+const MODEL_ROLES = ['teacher', 'pruned', 'student'] as const
+export type ModelRole = (typeof MODEL_ROLES)[number]
+export const isRole = (name: string): name is ModelRole => MODEL_ROLES.some((role) => role === name)
+
 const armSchema = z
   .object({
     name: z.string().min(1),
     /** Arms of one series are joined by a line in the figure of accuracy against compute. */
     series: z.string().min(1).optional(),
     /** The model that is trained on. */
-    start: z.enum(['student', 'pruned', 'teacher']).default('student'),
+    start: z.enum(MODEL_ROLES).default('student'),
     /** Its architecture alone, with new weights. */
     fresh: z.boolean().default(false),
     /** A number, or as many as cost the MACs of another arm, whose steps are a number. */
@@ -49,7 +54,7 @@ export const sweepSchema = z
     seeds: z.array(z.number().int()).min(1),
     /** Where the models are measured. */
     split: z.enum(['validation', 'test', 'shifted']).default('validation'),
-    /** The arms that the others are compared with, the most important one first. */
+    /** What the arms are compared with, the most important one first: other arms, or the study's own models by role. */
     references: z.array(z.string()).min(1),
     arms: z.array(armSchema).min(1),
   })
@@ -59,11 +64,12 @@ export const sweepSchema = z
     const complain = (path: (string | number)[], message: string) =>
       context.addIssue({ code: 'custom', path, message })
     references.forEach((reference, i) => {
-      if (names.includes(reference)) return
-      complain(['references', i], `expected one of ${names.join(', ')}, found ${reference}`)
+      const known = [...names, ...MODEL_ROLES]
+      if (known.includes(reference)) return
+      complain(['references', i], `expected one of ${known.join(', ')}, found ${reference}`)
     })
     arms.forEach(({ name, steps }, i) => {
-      if (names.indexOf(name) !== i) complain(['arms', i, 'name'], `${name} is taken`)
+      if (names.indexOf(name) !== i || isRole(name)) complain(['arms', i, 'name'], `${name} is taken`)
       if (typeof steps === 'number') return
       const like = arms.find((arm) => arm.name === steps.asCostlyAs)
       if (typeof like?.steps === 'number') return

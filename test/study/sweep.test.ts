@@ -48,7 +48,7 @@ describe('a sweep', () => {
     assert.match(problem({ ...base, arms: [{ ...control, stepps: 3 }] }), /arms\.0: .*stepps/)
     assert.match(
       problem({ ...base, references: ['nobody'] }),
-      /references\.0: expected one of control, distilled, found nobody/,
+      /references\.0: expected one of control, distilled, teacher, pruned, student, found nobody/,
     )
     assert.match(problem({ ...base, arms: [control, control] }), /arms\.1\.name: control is taken/)
     assert.match(
@@ -99,7 +99,7 @@ describe('a sweep', () => {
     assert.equal(rows.get('distilled')!.trainingMacs, 2 * 6 * (3 * small + large))
     assert.equal(rows.get('from scratch')!.macs, small)
     assert.equal(rows.get('teacher trained on')!.trainingMacs, 2 * 4 * 3 * large)
-    assert.deepEqual(Object.keys(rows.get('control')!.toReferences), ['equal compute'])
+    assert.deepEqual(Object.keys(rows.get('control')!.toReferences), ['equal compute', 'student'])
     assert.equal(rows.get('distilled')!.toReferences.control!.mAP50.seeds, 1)
     assert.equal(
       rows.get('equal compute')!.steps,

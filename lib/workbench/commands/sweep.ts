@@ -6,7 +6,15 @@ import { createStudy, loadSweep, provenance, runSweep, SWEEPS, type SweepFile, s
 import { writeAtomically } from '../../train'
 import { interruptSignal } from '../interrupt'
 import { root } from '../project'
-import { defaultOut, runTrials } from '../study'
+import { defaultOut, parseSeeds, parseStart, runTrials } from '../study'
+
+interface Options {
+  data?: string
+  from?: string
+  seeds?: string
+  out?: string
+  ship?: boolean
+}
 
 /** `sweep`: trials of the user's own choice beside each other. */
 export function sweepCommand(): Command {
@@ -14,37 +22,41 @@ export function sweepCommand(): Command {
     .description('run the arms of a sweep on every seed, and compare them with its references')
     .argument('<sweep>', `${sweepNames().join(', ')}, or a YAML file; the keys are in lib/study/sweep.ts`)
     .option('--data <folder>', 'your own data set instead of the rendered scenes')
+    .option('--from <start>', 'as of the workbook: student, teacher or scratch')
+    .option('--seeds <list>', 'instead of those of the sweep, e.g. 1,2,3')
     .option('--out <folder>', "folder of the trials; by default that of the profile's study")
     .option('--ship', 'put the result among those that come with the workbook, in data/sweeps')
-    .action(
-      async (nameOrFile: string, { data, out, ship }: { data?: string; out?: string; ship?: boolean }) => {
-        const sweep = loadSweep(nameOrFile)
-        const study = await createStudy({
-          profile: sweep.profile,
-          data,
-          out: path.resolve(out ?? defaultOut(sweep.profile, data)),
-          cache: path.join(root, '.cache'),
-          signal: interruptSignal(),
-        })
-        for (const trial of study.plan.preparation) await runTrials(study, [trial])
-        const result = await runSweep(sweep, study, (trials) => runTrials(study, trials))
-        console.log(sweep.question)
-        console.log(asText(sweepTable(result)))
-        console.log(asText(sweepDifferenceTable(result)))
-        const source = data === undefined ? '' : ` --data <${study.dataset.name}>`
-        const file: SweepFile = {
-          ...result,
-          command: `node lib/workbench/bootstrap.cjs sweep ${path.basename(nameOrFile)}${source}`,
-          provenance: { ...provenance(), data: study.dataset.hash },
-        }
-        const target = path.join(
-          ship ? SWEEPS : path.join(study.settings.out, 'sweeps'),
-          `${sweep.name}.json`,
-        )
-        writeAtomically(target, `${JSON.stringify(file, null, 2)}\n`)
-        console.log(`Numbers: ${target}`)
-      },
-    )
+    .action(async (nameOrFile: string, { data, from, seeds, out, ship }: Options) => {
+      const loaded = loadSweep(nameOrFile)
+      const sweep = seeds === undefined ? loaded : { ...loaded, seeds: parseSeeds(seeds) }
+      const study = await createStudy({
+        profile: sweep.profile,
+        data,
+        from: parseStart(from),
+        out: path.resolve(out ?? defaultOut(sweep.profile, data)),
+        cache: path.join(root, '.cache'),
+        signal: interruptSignal(),
+      })
+      for (const trial of study.plan.preparation) await runTrials(study, [trial])
+      const result = await runSweep(sweep, study, (trials) => runTrials(study, trials))
+      console.log(sweep.question)
+      console.log(asText(sweepTable(result)))
+      console.log(asText(sweepDifferenceTable(result)))
+      const given = [
+        data === undefined ? '' : ` --data <${study.dataset.name}>`,
+        from === undefined ? '' : ` --from ${from}`,
+        seeds === undefined ? '' : ` --seeds ${seeds}`,
+      ]
+      const file: SweepFile = {
+        ...result,
+        command: `node lib/workbench/bootstrap.cjs sweep ${path.basename(nameOrFile)}${given.join('')}`,
+        provenance: { ...provenance(), data: study.dataset.hash },
+      }
+      const name = data === undefined ? sweep.name : `${sweep.name}-${study.dataset.name}`
+      const target = path.join(ship ? SWEEPS : path.join(study.settings.out, 'sweeps'), `${name}.json`)
+      writeAtomically(target, `${JSON.stringify(file, null, 2)}\n`)
+      console.log(`Numbers: ${target}`)
+    })
 }
 
 function asText(rows: readonly TableRow[]): string {
