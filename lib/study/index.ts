@@ -46,7 +46,7 @@ export {
   type SelectionRow,
   select,
 } from './selection'
-export { SIDE_SWEEPS, type SideSweep, sideSweep } from './side'
+export { SIDE_SWEEPS, type SideSweep, sideSweep, sideTrials } from './side'
 export { openSource } from './source'
 export * from './statistics'
 export { createStudy, type Study, type StudySettings } from './study'

@@ -2,12 +2,11 @@
 import { existsSync } from 'node:fs'
 import { z } from 'zod'
 import { readJson } from '../data'
+import type { TrialConfig } from './config'
 import type { Metrics } from './metrics'
 import { namedTrials } from './plan'
 import { findTrial } from './results'
-import { SIDE_SWEEPS, sideSweep } from './side'
 import type { Study } from './study'
-import { planSweep } from './sweep'
 
 const referenceSchema = z
   .object({
@@ -36,18 +35,19 @@ function numbersOf(metrics: Metrics): { [name: string]: number } {
   return numbers
 }
 
-/** The numbers of all finished trials of a study, as a reference. */
-export function referenceOf(study: Study, tolerances: Reference['tolerances']): Reference {
+/**
+ * The numbers of a study's trials, as a reference.
+ * @param others trials beside those of the plan, by name
+ * @throws Error naming a trial that is not finished
+ */
+export function referenceOf(
+  study: Study,
+  tolerances: Reference['tolerances'],
+  others: ReadonlyMap<string, TrialConfig> = new Map(),
+): Reference {
   const trials: Reference['trials'] = {}
   let madeOn = { device: '', tensorflow: '', precision: study.precision }
-  const named = new Map(namedTrials(study.plan, study.precision))
-  for (const side of SIDE_SWEEPS) {
-    const sweep = sideSweep(side, study)
-    planSweep(sweep, study).forEach((trials, arm) => {
-      named.set(`${side}: ${sweep.arms[arm]!.name}`, trials[0]!)
-    })
-  }
-  for (const [name, config] of named) {
+  for (const [name, config] of [...namedTrials(study.plan, study.precision), ...others]) {
     const result = findTrial(study.runs, config)
     if (!result) throw new Error(`${study.runs}: expected the finished trial "${name}", found none`)
     trials[name] = numbersOf(result.metrics)

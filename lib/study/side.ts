@@ -1,6 +1,8 @@
 /** The sweeps that every study runs in short beside its main comparison; with more steps and seeds they come with results. */
+
+import type { TrialConfig } from './config'
 import type { Study } from './study'
-import { loadSweep, type Sweep } from './sweep'
+import { loadSweep, planSweep, type Sweep } from './sweep'
 
 /** Sweeps with a notebook of their own. */
 export const SIDE_SWEEPS = ['recovery', 'unlabelled'] as const
@@ -33,4 +35,16 @@ function firstSeed({ control: [trial] }: Study['plan']): number {
   if (!trial || !('training' in trial))
     throw new Error('the study: expected a control that is trained, found none')
   return trial.training.seed
+}
+
+/** The trials of the side sweeps by names that stay; what they start from must have been trained. */
+export function sideTrials(study: Study): ReadonlyMap<string, TrialConfig> {
+  const named = new Map<string, TrialConfig>()
+  for (const side of SIDE_SWEEPS) {
+    const sweep = sideSweep(side, study)
+    planSweep(sweep, study).forEach(([trial], arm) => {
+      if (trial) named.set(`${side}: ${sweep.arms[arm]!.name}`, trial)
+    })
+  }
+  return named
 }

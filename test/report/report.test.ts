@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import {
   buildReport,
+  computeFigure,
   leadingSplit,
   REPORT_FILES,
   renderHtml,
@@ -63,6 +64,36 @@ test('the verdict leads with the test split and names the best method', () => {
     .find(({ name }) => name === 'objectness-mse')!
     .runs.find(({ seed }) => seed === chosen?.seed)!
   assert.equal(chosen?.weights, run.training!.metrics.weights)
+})
+
+test('the control at equal compute and the teacher trained on are taken into account', () => {
+  const of = (name: string) => summary.arms.find((arm) => arm.name === name)!.test!
+  const [best, compute, control] = ['objectness-mse', 'control, equal compute', 'control'].map(of)
+  const difference = best!.mAP50.value - compute!.mAP50.value
+  assert.ok(Math.abs(best!.toCompute!.difference - difference) < 1e-12)
+  assert.equal(compute!.toCompute, undefined)
+  // A backward pass counts as two forward ones; the method's teacher counts too.
+  assert.ok(
+    control!.trainingMacs < compute!.trainingMacs && compute!.trainingMacs <= 1.02 * best!.trainingMacs,
+  )
+  const details = model.findings.details.join('\n')
+  assert.match(details, /given the compute which the teacher costs: .* of 5 methods shown better/)
+  assert.match(details, /The teacher trained on for as many steps differs from the teacher by/)
+  const limits = JSON.stringify(model.sections.find(({ id }) => id === 'limits'))
+  assert.doesNotMatch(limits, /not the same compute/)
+  const points = computeFigure(summary.arms, { split: 'test' }).data
+  assert.deepEqual((points[0]!.x as number[]).length, 3)
+  assert.ok(!points.some(({ name }) => name === 'teacher trained on'))
+})
+
+test('COCO AP has an interval and a paired difference of its own', () => {
+  const { AP, toControlAP } = summary.arms.find(({ name }) => name === 'objectness-mse')!.test!
+  const runs = input.arms.find(({ name }) => name === 'objectness-mse')!.runs
+  const stored = runs.map((run) => measured(run, 'test')!.metrics.evaluation.coco.AP!)
+  assert.ok(Math.abs(AP.value - (stored[0]! + stored[1]!) / 2) < 1e-12)
+  assert.ok(AP.lower < AP.value && AP.value < AP.upper)
+  assert.equal(toControlAP!.seeds, 2)
+  assert.ok(toControlAP!.difference > 0)
 })
 
 test('students that detect next to nothing are not compared', () => {
@@ -178,8 +209,8 @@ test('the files agree with each other', () => {
   const json = JSON.parse(read(REPORT_FILES.metrics))
   const lines = read(REPORT_FILES.table).trimEnd().split('\r\n')
   assert.equal(lines.length - 1, json.trials.length)
-  // 2 fixed models and 6 trained ones with 2 seeds on 2 splits, and 6 ablations.
-  assert.equal(json.trials.length, 2 * 2 + 6 * 2 * 2 + 6)
+  // 2 fixed models and 8 trained ones with 2 seeds on 2 splits, and 6 ablations.
+  assert.equal(json.trials.length, 2 * 2 + 8 * 2 * 2 + 6)
   const columns = lines[0]!.split(',')
   const row = lines.find((line) => line.startsWith('objectness-mse,method,distill'))!.split(',')
   const cell = (column: string) => row[columns.indexOf(column)]!

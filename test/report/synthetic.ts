@@ -6,6 +6,7 @@ import { type Detections, evaluateDetections, type Truths } from '../../lib/eval
 import type { Ablation, ReportInput } from '../../lib/report'
 import {
   type Arm,
+  CONTROL_NAMES,
   FILES,
   loadProfile,
   type Metrics,
@@ -42,7 +43,7 @@ export interface SyntheticOptions {
   readonly best?: number
 }
 
-/** A study under `runs`: teacher, student, control, five methods, and ablations of lambda and threshold. */
+/** A study under `runs`: teacher, student, three controls, five methods, and ablations of lambda and threshold. */
 export function syntheticStudy(runs: string, options: SyntheticOptions = {}): ReportInput {
   const { images = 80, seeds = [1, 2], test = true, control = 0.72, best = 0.8 } = options
   const write = (config: TrialConfig, quality: Quality) => writeTrial(runs, config, quality, images)
@@ -80,11 +81,12 @@ export function syntheticStudy(runs: string, options: SyntheticOptions = {}): Re
     name: string,
     of: (seed: number) => TrialConfig,
     found: number,
+    macs = STUDENT,
   ): Arm => ({
     role,
     name,
     runs: seeds.map((seed) => {
-      const quality = { found: found + 0.004 * seed, macs: STUDENT }
+      const quality = { found: found + 0.004 * seed, macs }
       return {
         seed,
         training: write(of(seed), quality),
@@ -107,6 +109,24 @@ export function syntheticStudy(runs: string, options: SyntheticOptions = {}): Re
       'control',
       (seed) => ({ kind: 'control', data, start: shipped('student'), training: training(seed) }),
       control,
+    ),
+    trained(
+      'control',
+      CONTROL_NAMES.compute,
+      (seed) => ({
+        kind: 'control',
+        data,
+        start: shipped('student'),
+        training: { ...training(seed), steps: 26 },
+      }),
+      (control + best) / 2,
+    ),
+    trained(
+      'control',
+      CONTROL_NAMES.teacher,
+      (seed) => ({ kind: 'control', data, start: shipped('teacher'), training: training(seed) }),
+      0.82,
+      TEACHER,
     ),
     ...profile.methods.map((term) =>
       trained('method', term.method, (seed) => distill(term, seed), shares[term.method] ?? control),

@@ -5,10 +5,13 @@ import { describe, test } from 'node:test'
 import { sweepDifferenceTable, sweepFigure, sweepTable, sweepVerdict } from '../../lib/report'
 import {
   createStudy,
+  findSweep,
   loadSweep,
   planSweep,
   readSweepFile,
   runSweep,
+  sideSweep,
+  sideTrials,
   sweepSchema,
   trialHash,
 } from '../../lib/study'
@@ -81,7 +84,7 @@ describe('a sweep', () => {
     const teacher = { ...control, name: 'teacher trained on', start: 'teacher' }
     const sweep = sweepSchema.parse({
       ...base,
-      references: ['control', 'equal compute'],
+      references: ['control', 'equal compute', 'student'],
       seeds: [1],
       arms: [control, distilled, compute, fresh, teacher],
     })
@@ -112,6 +115,23 @@ describe('a sweep', () => {
       sweepVerdict(result, 'distilled', 'control'),
       /^distilled minus control: .* 12 images, 1 seeds$/,
     )
+
+    // The side sweeps take the profile's sizes; of 12 images a quarter keep their labels.
+    const side = sideSweep('unlabelled', study)
+    const { steps } = study.profile.side
+    assert.deepEqual(
+      side.arms.map((arm) => [arm.steps, arm.labels?.images, arm.unlabelled?.batch]),
+      [
+        [steps, 3, undefined],
+        [{ asCostlyAs: 'distilled on unlabelled frames' }, 3, undefined],
+        [steps, 3, undefined],
+        [steps, 3, 4],
+      ],
+    )
+    assert.deepEqual([side.seeds, side.split], [[1], 'validation'])
+    assert.equal(new Set([...sideTrials(study).values()].map(trialHash)).size, 3 + 4)
+    assert.equal(findSweep(side, study), undefined)
+    assert.deepEqual(findSweep(sweep, study), result)
 
     const file = join(folder, 'tiny.json')
     const shipped = { ...result, command: 'sweep tiny', provenance: {} }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import Table from 'cli-table3'
 import { Command } from 'commander'
-import { compareWithReference, createStudy, readReference, referenceOf } from '../../study'
+import { compareWithReference, createStudy, readReference, referenceOf, sideTrials } from '../../study'
 import { writeAtomically } from '../../train'
 import { interruptSignal } from '../interrupt'
 import { root } from '../project'
@@ -29,7 +29,7 @@ export function reproCommand(): Command {
         const signal = interruptSignal()
         await runWorkbook({ profile, out: folder }, signal)
         const study = await createStudy({ profile, out: folder, cache: path.join(root, '.cache'), signal })
-        const found = referenceOf(study, reference?.tolerances ?? TOLERANCES)
+        const found = referenceOf(study, reference?.tolerances ?? TOLERANCES, sideTrials(study))
         if (!reference) {
           writeAtomically(file, `${JSON.stringify(found, null, 2)}\n`)
           console.log(`Wrote ${file}.`)
