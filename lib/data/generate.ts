@@ -202,7 +202,7 @@ async function renderTasks(
   const work = (): Promise<void> =>
     new Promise((resolve, reject) => {
       const worker = new Worker(join(__dirname, 'generate-worker.ts'), {
-        execArgv: ['--require', 'tsx/cjs'],
+        execArgv: ['--require', require.resolve('tsx/cjs')],
       })
       team.push(worker)
       let current = -1

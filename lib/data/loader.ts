@@ -210,7 +210,7 @@ function inWorkers(
     const setup: WorkerSetup = { plan, frames }
     const worker = new Worker(join(__dirname, 'loader-worker.ts'), {
       workerData: setup,
-      execArgv: ['--require', 'tsx/cjs'],
+      execArgv: ['--require', require.resolve('tsx/cjs')],
       resourceLimits: workerHeap === undefined ? undefined : { maxOldGenerationSizeMb: workerHeap },
     })
     // An idle worker must not keep the process alive when nobody closed the loader.

@@ -104,7 +104,7 @@ async function runInProcess(
   const threads =
     workers > 1 ? { OMP_NUM_THREADS: '1', TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1' } : {}
   const child = fork(COMMAND_LINE, ['trial', '--config', file, '--out', folder], {
-    execArgv: ['--require', 'tsx/cjs'],
+    execArgv: ['--require', require.resolve('tsx/cjs')],
     env: { TF_CPP_MIN_LOG_LEVEL: '2', ...process.env, ...threads },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   })

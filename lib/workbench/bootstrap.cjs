@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /**
  * What every npm script starts: sets the project up as far as needed, then runs the command.
  * This file is kept to syntax that old versions of Node can read, so that they can say what is wrong.

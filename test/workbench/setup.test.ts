@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { PassThrough } from 'node:stream'
@@ -73,5 +73,25 @@ describe('setup', () => {
     const unknown = run('doctor', '--unknown')
     assert.equal(unknown.status, 1)
     assert.match(unknown.stderr, /^error: unknown option '--unknown'/)
+  })
+
+  it("takes paths from the caller's folder, also through the package's bin", () => {
+    const { bin } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
+      bin: { workbook: string }
+    }
+    const program = path.join(root, bin.workbook)
+    accessSync(program, constants.X_OK) // npx runs it as a program
+    const box = { image_id: 1, category_id: 1, bbox: [0, 0, 10, 10] }
+    const truths = {
+      images: [{ id: 1 }],
+      categories: [{ id: 1, name: 'car' }],
+      annotations: [{ id: 1, ...box }],
+    }
+    writeFileSync(path.join(folder, 'truths.json'), JSON.stringify(truths))
+    writeFileSync(path.join(folder, 'found.json'), JSON.stringify([{ ...box, score: 1 }]))
+    const args = ['evaluate', '--truth', 'truths.json', '--detections', 'found.json', '--json']
+    const { status, stdout, stderr } = spawnSync(program, args, { cwd: folder, encoding: 'utf8' })
+    assert.deepEqual({ status, stderr }, { status: 0, stderr: '' })
+    assert.equal((JSON.parse(stdout) as { coco: { AP: number } }).coco.AP.toFixed(12), '1.000000000000')
   })
 })

@@ -158,8 +158,9 @@ async function runWorker(task: Task, environment: Environment, signal: AbortSign
   const log = `${task.file}.log`
   writeAtomically(file, JSON.stringify(task))
   const errors = openSync(log, 'w')
+  const loader = ['--require', require.resolve('tsx/cjs')]
   try {
-    const child = spawn(process.execPath, ['--require', 'tsx/cjs', join(__dirname, 'worker.ts'), file], {
+    const child = spawn(process.execPath, [...loader, join(__dirname, 'worker.ts'), file], {
       env: { TF_CPP_MIN_LOG_LEVEL: '2', ...process.env, ...environment },
       stdio: ['ignore', 'ignore', errors],
       signal,

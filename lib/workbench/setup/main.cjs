@@ -17,10 +17,8 @@ async function main(args) {
     if (unknown) throw new SetupError(`setup: unknown option ${unknown}; it knows ${devices.join(' and ')}.`)
     const environment = await setUp({ device: device?.slice(2) })
     if (command === 'setup') return
-    const program =
-      command === 'test'
-        ? ['lib/workbench/test.cjs']
-        : ['--require', 'tsx/cjs', 'lib/workbench/cli.ts', command]
+    const file = path.join(root, 'lib/workbench', command === 'test' ? 'test.cjs' : 'cli.ts')
+    const program = command === 'test' ? [file] : ['--require', require.resolve('tsx/cjs'), file, command]
     process.exit(await run([...program, ...rest], environment))
   } catch (error) {
     if (!(error instanceof SetupError)) throw error
@@ -29,13 +27,19 @@ async function main(args) {
   }
 }
 
-/** Runs Node with the arguments, hands signals on, and answers with the exit code. */
+/**
+ * Runs Node with the arguments, hands signals on, and answers with the exit code. The command runs in the caller's
+ * folder, where the paths that it was given begin.
+ */
 async function run(args, environment) {
   const isTerminal = process.stderr.isTTY === true
   const quiet = isTerminal ? ['--require', path.join(__dirname, 'quiet.cjs')] : []
   const child = spawn(process.execPath, [...quiet, ...args], {
-    cwd: root,
-    env: isTerminal ? { ...environment, WORKBOOK_TERMINAL: String(process.pid) } : environment,
+    env: {
+      ...environment,
+      TSX_TSCONFIG_PATH: path.join(root, 'tsconfig.json'), // else the caller's folder is searched
+      ...(isTerminal && { WORKBOOK_TERMINAL: String(process.pid) }),
+    },
     stdio: ['inherit', 'inherit', 'pipe', ...(isTerminal ? [process.stderr] : [])],
   })
   copyWithoutGreeting(child.stderr, process.stderr)
