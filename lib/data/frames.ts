@@ -13,8 +13,10 @@ export type Crop = readonly [number, number, number, number]
 const EMPTY = 0
 const CLAIMED = 1
 const READY = 2
-/** Places in the memory are counted in blocks, so that 32 bits address more than any machine has. */
-const BLOCK = 64
+
+/** Where a frame is kept once it is decoded, if it does not have a place in the memory. */
+const ON_DISK = -1
+const NOWHERE = -2
 
 /** The decoded frames of a data set as all threads of a loader see them: plain data over shared memory. */
 export interface SharedFrames {
@@ -23,39 +25,56 @@ export interface SharedFrames {
   readonly given: readonly (RgbImage | undefined)[]
   readonly crop: Crop | undefined
   readonly diskCache: string | undefined
-  /** [samples * 2]: state, first block. */
-  readonly slots: Int32Array
-  /** [1]: next free block. */
-  readonly cursor: Int32Array
+  /** [samples] first byte in `memory`, ON_DISK or NOWHERE */
+  readonly place: Float64Array
+  /** [samples] EMPTY, CLAIMED or READY: what is in that place of the memory */
+  readonly state: Int32Array
   readonly memory: Uint8Array
 }
 
+export interface FrameCacheOptions {
+  readonly crop?: Crop
+  /** Memory for decoded frames. */
+  readonly cacheBytes: number
+  /** Folder for those that do not fit, and how large it may become. */
+  readonly diskCache?: string
+  readonly diskBytes: number
+  readonly workers: number
+}
+
 /**
- * Shared memory for up to `cacheBytes` of decoded frames (never more than the set needs; pages are touched
- * only when filled). Frames stay once they are in: under random order nothing else does better.
+ * Decides where each decoded frame is kept: the first samples in shared memory up to `cacheBytes` (its pages are
+ * touched only when filled), those after them on disk up to `diskBytes`, the rest nowhere. Frames stay where they
+ * are: under random order no other choice does better, and a choice by index alone lets all runs on a data set share
+ * one folder.
  */
-export function shareFrames(
-  samples: readonly LoadableSample[],
-  options: { crop?: Crop; cacheBytes: number; diskCache?: string; workers: number },
-): SharedFrames {
+export function shareFrames(samples: readonly LoadableSample[], options: FrameCacheOptions): SharedFrames {
   const given = samples.map(({ image }) => {
     const frame = image && cropImage(image, options.crop)
     return frame && options.workers > 0 ? share(frame) : frame
   })
-  let needed = 0
+  const place = new Float64Array(samples.length).fill(NOWHERE)
+  let inMemory = 0
+  let onDisk = 0
   samples.forEach((sample, i) => {
-    if (given[i] === undefined) needed += blocks(frameRegion(sample, options.crop)) * BLOCK
+    if (given[i] !== undefined) return
+    const bytes = bytesOf(frameRegion(sample, options.crop))
+    if (inMemory + bytes <= options.cacheBytes) {
+      place[i] = inMemory
+      inMemory += bytes
+    } else if (options.diskCache !== undefined && onDisk + bytes <= options.diskBytes) {
+      place[i] = ON_DISK
+      onDisk += bytes
+    }
   })
   return {
     samples: samples.map(({ id, file, width, height, boxes }) => ({ id, file, width, height, boxes })),
     given,
     crop: options.crop,
     diskCache: options.diskCache,
-    slots: new Int32Array(new SharedArrayBuffer(samples.length * 8)),
-    cursor: new Int32Array(new SharedArrayBuffer(4)),
-    memory: new Uint8Array(
-      new SharedArrayBuffer(Math.floor(Math.min(options.cacheBytes, needed) / BLOCK) * BLOCK),
-    ),
+    place,
+    state: new Int32Array(new SharedArrayBuffer(samples.length * 4)),
+    memory: new Uint8Array(new SharedArrayBuffer(inMemory)),
   }
 }
 
@@ -68,14 +87,18 @@ export async function readFrame(frames: SharedFrames, index: number): Promise<Rg
   if (given !== undefined) return given
   const sample = frames.samples[index]!
   const region = frameRegion(sample, frames.crop)
-  const [width, height] = [region.x2 - region.x1, region.y2 - region.y1]
-  const bytes = width * height * 3
-  if (Atomics.load(frames.slots, index * 2) === READY) {
-    const start = frames.slots[index * 2 + 1]! * BLOCK
-    return { width, height, pixels: frames.memory.subarray(start, start + bytes) }
+  const place = frames.place[index]!
+  if (place === ON_DISK) return throughDisk(frames, sample, region)
+  if (place === NOWHERE) return decode(sample, frames.crop)
+  if (Atomics.load(frames.state, index) === READY) {
+    const pixels = frames.memory.subarray(place, place + bytesOf(region))
+    return { width: region.x2 - region.x1, height: region.y2 - region.y1, pixels }
   }
-  const frame = await throughDisk(frames, sample, region)
-  keep(frames, index, frame.pixels)
+  const frame = await decode(sample, frames.crop)
+  if (Atomics.compareExchange(frames.state, index, EMPTY, CLAIMED) === EMPTY) {
+    frames.memory.set(frame.pixels, place)
+    Atomics.store(frames.state, index, READY)
+  }
   return frame
 }
 
@@ -86,33 +109,24 @@ export function frameRegion(sample: Sample, crop: Crop | undefined): Region {
 
 /** Bytes of decoded frames in memory, those that were given left out. */
 export function cachedBytes(frames: SharedFrames): number {
-  return Math.min(Atomics.load(frames.cursor, 0) * BLOCK, frames.memory.length)
-}
-
-function keep(frames: SharedFrames, index: number, pixels: Uint8Array): void {
-  const count = Math.ceil(pixels.length / BLOCK)
-  if ((Atomics.load(frames.cursor, 0) + count) * BLOCK > frames.memory.length) return
-  if (Atomics.compareExchange(frames.slots, index * 2, EMPTY, CLAIMED) !== EMPTY) return
-  const start = Atomics.add(frames.cursor, 0, count)
-  // Another thread may have taken the last room in between: this frame then stays claimed and uncached.
-  if ((start + count) * BLOCK > frames.memory.length) return
-  frames.memory.set(pixels, start * BLOCK)
-  frames.slots[index * 2 + 1] = start
-  Atomics.store(frames.slots, index * 2, READY)
+  return frames.samples.reduce((sum, sample, i) => {
+    const ready = Atomics.load(frames.state, i) === READY
+    return ready ? sum + bytesOf(frameRegion(sample, frames.crop)) : sum
+  }, 0)
 }
 
 async function throughDisk(frames: SharedFrames, sample: Sample, region: Region): Promise<RgbImage> {
-  if (frames.diskCache === undefined) return decode(sample, frames.crop)
+  const folder = frames.diskCache!
   const [width, height] = [region.x2 - region.x1, region.y2 - region.y1]
   const { size, mtimeMs } = await stat(sample.file).catch((cause) => {
     throw new Error(`${sample.file}: expected an image file, found: ${cause.message}`, { cause })
   })
   const key = JSON.stringify([sample.file, size, mtimeMs, region])
-  const path = join(frames.diskCache, `${createHash('sha256').update(key).digest('hex').slice(0, 32)}.rgb`)
+  const path = join(folder, `${createHash('sha256').update(key).digest('hex').slice(0, 32)}.rgb`)
   const cached = await readFile(path).catch(() => undefined)
   if (cached?.length === width * height * 3) return { width, height, pixels: cached }
   const frame = await decode(sample, frames.crop)
-  await mkdir(frames.diskCache, { recursive: true })
+  await mkdir(folder, { recursive: true })
   const temporary = `${path}.${randomUUID()}`
   await writeFile(temporary, frame.pixels)
   await rename(temporary, path)
@@ -148,6 +162,6 @@ function share(image: RgbImage): RgbImage {
   return { ...image, pixels }
 }
 
-function blocks(region: Region): number {
-  return Math.ceil(((region.x2 - region.x1) * (region.y2 - region.y1) * 3) / BLOCK)
+function bytesOf(region: Region): number {
+  return (region.x2 - region.x1) * (region.y2 - region.y1) * 3
 }

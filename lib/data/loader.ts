@@ -28,14 +28,20 @@ export const loaderSchema = z
     workers: z.number().int().min(0).max(64).default(0),
     /** Batches that workers prepare ahead of the one that is asked for. */
     prefetch: z.number().int().positive().default(4),
-    /** Memory for decoded frames, shared by all workers. */
+    /** Memory for decoded frames, shared by all workers; the first samples are kept there. */
     cacheBytes: z
       .number()
       .int()
       .min(0)
       .default(512 * 2 ** 20),
-    /** Folder for decoded frames that the memory does not hold; none by default. It grows to the set's raw size. */
+    /** Folder for decoded frames that the memory does not hold; none by default. */
     diskCache: z.string().optional(),
+    /** Disk for the frames of one data set; those past it are decoded every time. */
+    diskBytes: z
+      .number()
+      .int()
+      .min(0)
+      .default(8 * 2 ** 30),
     /** Heap limit of a worker in MiB; Node's own by default. */
     workerHeap: z.number().int().positive().optional(),
   })

@@ -46,6 +46,8 @@ export interface TrialContext {
   readonly folder: string
   readonly runs: string
   readonly dataset: Dataset
+  /** Folder for decoded frames that do not fit into memory; none by default. */
+  readonly frames?: string
   readonly checkpointEvery: number
   readonly logEvery: number
   readonly signal?: AbortSignal
@@ -208,10 +210,11 @@ function recordGammas(folder: string, step: number, weights: Weights, gammas: Re
   appendFileSync(join(folder, FILES.gammas), `${JSON.stringify({ step, edges, counts, quantiles })}\n`)
 }
 
-function trainContext({ folder, dataset, signal, onProgress }: TrialContext) {
+function trainContext({ folder, dataset, frames, signal, onProgress }: TrialContext) {
   return {
     directory: folder,
     classes: dataset.classes,
+    frames,
     signal,
     onProgress: (progress: TrainProgress) => onProgress?.({ phase: 'training', progress }),
   }

@@ -47,6 +47,8 @@ export interface TrainContext {
   /** Where checkpoint and log go; a checkpoint found here is continued. */
   readonly directory: string
   readonly classes: readonly string[]
+  /** Folder for decoded frames that do not fit into memory; none by default. */
+  readonly frames?: string
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: TrainProgress) => void
   /** Called with the weights just before a checkpoint is written. */
@@ -90,6 +92,7 @@ export async function train(
     shuffle: true,
     dropLast: true,
     workers: options.workers,
+    diskCache: context.frames,
   }
   const loader = createLoader(samples, { ...loading, batch, seed })
   // The same seed, so that both draw the same size of input at every step.
@@ -157,7 +160,7 @@ export async function train(
     }
     if (saved !== done) save(done, seconds)
     const perStep = batch + (unlabelled?.batch ?? 0)
-    const { waitedShare } = loader.statistics()
+    const waitedShare = loader.statistics().waitedShare + (others?.statistics().waitedShare ?? 0)
     return { steps, images: steps * perStep, seconds, waitedShare, last }
   } finally {
     step.dispose()

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { toImage } from '../../lib/data'
+import { encodePng, toImage } from '../../lib/data'
 import { type Batch, batchIndices } from '../../lib/data/batch'
 import type { LoadableSample } from '../../lib/data/frames'
 import { createLoader, type LoaderOptions } from '../../lib/data/loader'
@@ -165,6 +165,32 @@ test('files are decoded once, then come from memory or from the disk cache', asy
   rmSync(join(folder, 'images'), { recursive: true })
   assert.deepEqual((await loader.batchAt(1)).images, first.images)
   await assert.rejects(some.batchAt(1), /images\/train\/.*\.jpg/)
+})
+
+test('the memory comes first, then the disk up to its limit, then decoding', async () => {
+  const pixels = new Uint8Array(32 * 32 * 3)
+  const files: LoadableSample[] = []
+  for (let i = 0; i < 5; i++) {
+    const file = join(scratch, `frame-${i}.png`)
+    writeFileSync(file, await encodePng({ width: 32, height: 32, pixels: pixels.fill(40 * i) }))
+    files.push({ id: `${i}`, file, width: 32, height: 32, boxes: [] })
+  }
+  const diskCache = join(scratch, 'limited')
+  const frame = pixels.length
+  const options = { input: [32, 32] as [number, number], batch: 5, cacheBytes: 2 * frame, diskCache }
+  for (const workers of [0, 2]) {
+    const loader = createLoader(files, { ...options, diskBytes: 2 * frame, workers })
+    const { images } = await loader.batchAt(0)
+    assert.deepEqual(
+      files.map((_, i) => Math.round(images[i * frame]! * 255)),
+      [0, 40, 80, 120, 160],
+    )
+    assert.equal(loader.statistics().cached, 2 * frame)
+    assert.equal(readdirSync(diskCache).length, 2)
+    await loader.batchAt(0)
+    assert.equal(readdirSync(diskCache).length, 2)
+    await loader.close()
+  }
 })
 
 test('no more batches are prepared ahead than asked for', async () => {

@@ -41,6 +41,7 @@ export function trialCommand(): Command {
           folder,
           runs,
           dataset,
+          frames: path.join(cache, 'frames'),
           checkpointEvery,
           logEvery,
           signal,
