@@ -55,15 +55,19 @@ export async function readAnnotations(file: string, classes: number): Promise<An
   return parseAnnotations(await readFile(file, 'utf8'), file, classes)
 }
 
-/** One field of a line; `place` is file:line, for the error. */
-export function parseBox(field: string, place: string, classes: number): Box {
+/** The five numbers of one field, whatever they are; undefined where it has another form. */
+export function boxOfField(field: string): Box | undefined {
   const parts = field.split(',')
-  const [x1, y1, x2, y2, label] = parts.map((part) => (part.trim() === '' ? Number.NaN : Number(part)))
-  const numbers = [x1, y1, x2, y2, label]
-  if (parts.length !== 5 || !numbers.every((value) => Number.isFinite(value))) {
-    throw new Error(`${place}: expected a box as x1,y1,x2,y2,class, found '${field}'`)
-  }
-  const box: Box = { x1: x1!, y1: y1!, x2: x2!, y2: y2!, label: label! }
+  const numbers = parts.map((part) => (part.trim() === '' ? Number.NaN : Number(part)))
+  if (parts.length !== 5 || !numbers.every((value) => Number.isFinite(value))) return undefined
+  const [x1, y1, x2, y2, label] = numbers as [number, number, number, number, number]
+  return { x1, y1, x2, y2, label }
+}
+
+/** One field of a line; `place` is file:line, for the error. */
+function parseBox(field: string, place: string, classes: number): Box {
+  const box = boxOfField(field)
+  if (box === undefined) throw new Error(`${place}: expected a box as x1,y1,x2,y2,class, found '${field}'`)
   if (!(box.x2 > box.x1 && box.y2 > box.y1)) {
     throw new Error(`${place}: expected a box with x1 < x2 and y1 < y2, found '${field}'`)
   }

@@ -1,7 +1,10 @@
+import { SPLIT_NAMES } from './hash'
 import { readImage } from './images'
 import { type OpenOptions, type ScannedSample, type ScannedSet, scanDataset } from './open'
+import { withLines } from './place'
 import type { Problem } from './problem'
 import { mapLimited } from './scan'
+import { sharedImages } from './shared'
 import type { Box, Sample, SplitName } from './types'
 
 /** How far, in pixels, an edge may lie outside before it is a problem: written decimals are rounded. */
@@ -30,37 +33,58 @@ export interface CleanSet {
  * training copies of images that are also held out are left out.
  */
 export async function checkDataset(directory: string, options: OpenOptions = {}): Promise<CheckReport> {
-  const problems: Problem[] = []
-  const set = await scanDataset(directory, options, (problem) => problems.push(problem))
+  const found: Problem[] = []
+  const set = await scanDataset(directory, options, (problem) => found.push(problem))
   const dropped = new Set<ScannedSample>()
-  await mapLimited(set.samples, 4, async (scanned) => {
-    try {
-      await readImage(scanned.sample.file)
-    } catch (error) {
-      const { file } = scanned.sample
-      const message = (error instanceof Error ? error.message : String(error)).replace(`${file}: `, '')
-      problems.push({ kind: 'corrupt image', file, message })
-      dropped.add(scanned)
-    }
-  })
-  for (const scanned of set.samples) problems.push(...boxProblems(scanned))
-  problems.push(...duplicates(set, dropped))
+  for (const scanned of await undecodable(set.samples)) {
+    dropped.add(scanned)
+    found.push(await decodingProblem(scanned.sample))
+  }
+  for (const scanned of set.samples) found.push(...boxProblems(scanned))
+  found.push(...duplicates(set, dropped))
   const counts = countSplits(set)
-  if (set.samples.length === 0) {
-    problems.push({
-      kind: 'empty split',
-      file: directory,
-      message: 'expected images, found none that can be read',
-    })
-  }
-  for (const [split, { images, boxes }] of Object.entries(counts)) {
-    if (split === 'unlabelled' || boxes > 0) continue
-    const message = `expected boxes in ${split}, found none in ${images} images`
-    problems.push({ kind: 'empty split', file: directory, key: split, message })
-  }
+  found.push(...emptySplits(set, counts))
+  const problems = await withLines(found)
   const order = (problem: Problem) => `${problem.file}\0${String(problem.line ?? 0).padStart(9, '0')}`
   problems.sort((a, b) => (order(a) < order(b) ? -1 : order(a) > order(b) ? 1 : 0))
   return { problems, format: set.layout.format, classes: set.classes, counts, clean: cleaned(set, dropped) }
+}
+
+/** Samples whose images cannot be decoded to the end. */
+async function undecodable(samples: readonly ScannedSample[]): Promise<ScannedSample[]> {
+  const decodes = await mapLimited(samples, 4, ({ sample }) =>
+    readImage(sample.file).then(
+      () => true,
+      () => false,
+    ),
+  )
+  return samples.filter((_, i) => !decodes[i])
+}
+
+/** Why an image cannot be decoded: tried by itself, since the decoder mixes up the reasons of several at once. */
+async function decodingProblem({ file }: Sample): Promise<Problem> {
+  const error = await readImage(file).then(
+    () => new Error('expected a readable image, found one that decodes only sometimes'),
+    (reason: unknown) => reason,
+  )
+  const message = (error instanceof Error ? error.message : String(error)).replace(`${file}: `, '')
+  return { kind: 'corrupt image', file, message }
+}
+
+function emptySplits({ layout, samples }: ScannedSet, counts: CheckReport['counts']): Problem[] {
+  const file = layout.directory
+  const problems = SPLIT_NAMES.flatMap((split): Problem[] => {
+    const { images, boxes } = counts[split] ?? { images: 1, boxes: 1 }
+    if (images === 0) {
+      const message = `expected images in ${split}, found none that can be read`
+      return [{ kind: 'empty split', file, key: split, message }]
+    }
+    if (split === 'unlabelled' || boxes > 0) return []
+    const message = `expected boxes in ${split}, found none in ${images} images`
+    return [{ kind: 'empty split', file, key: split, message }]
+  })
+  if (samples.length > 0 || problems.length > 0) return problems
+  return [{ kind: 'empty split', file, message: 'expected images, found none that can be read' }]
 }
 
 function boxProblems({ sample, parsed, written }: ScannedSample): Problem[] {
@@ -83,32 +107,16 @@ function boxProblems({ sample, parsed, written }: ScannedSample): Problem[] {
   return problems
 }
 
-/** Held-out images stay; their copies in an earlier split are marked as dropped. */
-const HELD: Readonly<Record<SplitName, number>> = {
-  unlabelled: 0,
-  train: 1,
-  validation: 2,
-  test: 3,
-  shifted: 4,
-}
-
 function duplicates(set: ScannedSet, dropped: Set<ScannedSample>): Problem[] {
-  const byDigest = new Map<string, ScannedSample>()
-  const problems: Problem[] = []
-  for (const scanned of [...set.samples].sort((a, b) => HELD[b.split] - HELD[a.split])) {
-    const first = byDigest.get(scanned.facts.digest)
-    if (first === undefined) byDigest.set(scanned.facts.digest, scanned)
-    else if (first.split !== scanned.split) {
-      const message = `expected an image of one split, found the same bytes as ${first.sample.file} of ${first.split}`
-      problems.push({ kind: 'duplicate image', file: scanned.sample.file, message })
-      dropped.add(scanned)
-    }
-  }
-  return problems
+  return sharedImages(set.samples).map(({ copy, problem }) => {
+    dropped.add(copy)
+    return problem
+  })
 }
 
 function countSplits(set: ScannedSet): CheckReport['counts'] {
   const counts: { [split in SplitName]?: { images: number; boxes: number } } = {}
+  for (const split of set.named) counts[split] = { images: 0, boxes: 0 }
   for (const { split, sample } of set.samples) {
     const count = counts[split] ?? { images: 0, boxes: 0 }
     counts[split] = count

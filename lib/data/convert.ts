@@ -9,6 +9,16 @@ import type { Sample } from './types'
 
 export type Notation = 'coco' | 'list'
 
+/** Boxes that say more than a list can hold: difficult ones, crowds, and areas other than the box's. */
+export function flaggedBoxes(set: CleanSet): number {
+  let count = 0
+  for (const samples of Object.values(set.splits)) {
+    for (const { boxes = [] } of samples ?? [])
+      for (const { difficult, crowd, area } of boxes) if (difficult || crowd || area !== undefined) count++
+  }
+  return count
+}
+
 /**
  * Writes annotations to a new folder, which `openDataset` opens: for 'list' an annotation list a split
  * (train.txt, ...) and classes.txt, for 'coco' annotations/instances_(split).json. Images stay where they are

@@ -30,7 +30,19 @@ export async function firstExisting(paths: readonly string[]): Promise<string | 
   return undefined
 }
 
-export const readText = (file: string): Promise<string> => readFile(file, 'utf8')
+/**
+ * The text of a file, without the mark that some editors begin it with.
+ * @throws Error naming the file when it cannot be read
+ */
+export async function readText(file: string): Promise<string> {
+  try {
+    return (await readFile(file, 'utf8')).replace(/^\ufeff/, '')
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    const found = { ENOENT: 'nothing', EISDIR: 'a folder', EACCES: 'one that may not be read' }[code ?? '']
+    throw new Error(`${file}: expected a file, found ${found ?? message}`, { cause })
+  }
+}
 
 export const IMAGE_NAME = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i
 
@@ -60,6 +72,17 @@ export function splitOfPath(root: string, file: string): SplitName | undefined {
     if (split !== undefined) return split
   }
   return undefined
+}
+
+/** The splits that folders within a folder are named after, empty ones included. */
+export async function splitFolders(folder: string): Promise<SplitName[]> {
+  if ((await kindOf(folder)) !== 'folder') return []
+  const splits: SplitName[] = []
+  for (const name of await readdir(folder)) {
+    const split = SPLITS[name.toLowerCase()]
+    if (split !== undefined && (await kindOf(join(folder, name))) === 'folder') splits.push(split)
+  }
+  return splits
 }
 
 /** Folders that only say what kind of file is inside, so that a label's path and its image's agree without. */

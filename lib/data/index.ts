@@ -9,7 +9,7 @@ export {
 } from './augment'
 export type { Batch } from './batch'
 export { type CheckReport, type CleanSet, checkDataset } from './check'
-export { type Notation, writeAnnotations } from './convert'
+export { flaggedBoxes, type Notation, writeAnnotations } from './convert'
 export { countBoxes, type SplitCounts } from './counts'
 export type { Crop, LoadableSample } from './frames'
 export { type GenerateOptions, generateScenes, type ScenesConfig, scenesSchema } from './generate'

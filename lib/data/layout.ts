@@ -133,11 +133,18 @@ async function anyFits(
   return false
 }
 
-/** JSON folders hold other files too (a manifest, say); those that are something else are left out. */
+/**
+ * JSON folders hold other files too (a manifest, say); those that are something else are left out. Not those whose
+ * name says what they are: they may be broken, or empty.
+ */
 async function fitting(files: readonly string[], format: Format): Promise<string[]> {
   if (format !== 'coco' && format !== 'scalabel') return [...files]
   const kept: string[] = []
-  for (const file of files) if (NOTATIONS[format].fits(await readText(file), file)) kept.push(file)
+  for (const file of files) {
+    const name = basename(file)
+    const named = name.startsWith('instances') || (/^[a-z]+\d*\.json$/i.test(name) && isSplitList(file))
+    if (named || NOTATIONS[format].fits(await readText(file), file)) kept.push(file)
+  }
   return kept.length > 0 ? kept : [...files]
 }
 

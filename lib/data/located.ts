@@ -1,5 +1,15 @@
 import { dirname, join, relative, resolve } from 'node:path'
-import { filesBelow, IMAGE_NAME, ImageIndex, kindOf, readText, splitNamed, splitOfPath, stem } from './files'
+import {
+  filesBelow,
+  IMAGE_NAME,
+  ImageIndex,
+  kindOf,
+  readText,
+  splitFolders,
+  splitNamed,
+  splitOfPath,
+  stem,
+} from './files'
 import { type Layout, readClasses, readYoloConfig } from './layout'
 import type { Report } from './problem'
 import { parseCoco } from './readers/coco'
@@ -23,6 +33,8 @@ export interface LocatedSet {
   /** Classes that the data set itself lists; undefined where only its boxes name them. */
   readonly classes: readonly string[] | undefined
   readonly images: readonly LocatedImage[]
+  /** Splits that a file, a list or a folder is named after, also where nothing is in it. */
+  readonly named: ReadonlySet<SplitName>
 }
 
 /** Reads every annotation of a layout and finds the image of each. */
@@ -90,8 +102,10 @@ async function perList(
   parse: ParseMany,
 ): Promise<LocatedSet> {
   const images: LocatedImage[] = []
+  const splits = new Set(await splitFolders(index.root))
   for (const file of layout.files) {
     const named = splitNamed(stem(file))
+    if (named !== undefined) splits.add(named)
     for (const parsed of parse(await readText(file), file) ?? []) {
       const found = await index.named(parsed.image, dirname(file), named)
       if (found === undefined) {
@@ -104,7 +118,7 @@ async function perList(
       else images.push({ file: found, split, parsed })
     }
   }
-  return { classes, images }
+  return { classes, images, named: splits }
 }
 
 /**
@@ -120,9 +134,12 @@ async function perImage(
   report: Report,
   parse: ParseOne,
 ): Promise<LocatedSet> {
-  const lists = await readLists(layout, config, index, report)
+  const { splits: lists, named } = await readLists(layout, config, index, report)
   const root =
     (await kindOf(layout.annotations)) === 'folder' ? layout.annotations : dirname(layout.annotations)
+  if (lists === undefined) {
+    for (const folder of [index.root, root]) for (const split of await splitFolders(folder)) named.add(split)
+  }
   const images: LocatedImage[] = []
   const labelled = new Set<string>()
   for (const file of layout.files) {
@@ -143,18 +160,20 @@ async function perImage(
     if (labelled.has(file) || (lists && !lists.has(file))) continue
     images.push({ file, split: 'unlabelled', parsed: { image: file, boxes: undefined, source: file } })
   }
-  return { classes, images }
+  return { classes, images, named }
 }
 
-/** Split of every image that a list names; undefined where there is no list. */
+/** Split of every image that a list names, and the splits that have a list; undefined where no image has one. */
 async function readLists(
   layout: Layout,
   config: YoloConfig,
   index: ImageIndex,
   report: Report,
-): Promise<Map<string, SplitName> | undefined> {
+): Promise<{ splits: Map<string, SplitName> | undefined; named: Set<SplitName> }> {
   const splits = new Map<string, SplitName>()
+  const named = new Set<SplitName>()
   const add = async (split: SplitName, path: string) => {
+    named.add(split)
     if ((await kindOf(path)) === 'folder') {
       for (const file of await filesBelow(path, IMAGE_NAME)) splits.set(file, split)
       return
@@ -178,6 +197,7 @@ async function readLists(
   ]
   for (const [split, paths] of entries) {
     for (const path of paths ?? []) {
+      named.add(split)
       // data.yaml is often written for another folder: "../train/images" or "data/train.txt" of somebody's disk.
       const inside = path.replace(/^(\.\.\/)+/, '')
       const candidates = [
@@ -199,7 +219,7 @@ async function readLists(
       ? /^(train|val|test)\.txt$/
       : /^trainval\.txt$/
   for (const file of await filesBelow(main, sets)) await add(splitNamed(stem(file)) ?? 'train', file)
-  return splits.size > 0 ? splits : undefined
+  return { splits: splits.size > 0 ? splits : undefined, named }
 }
 
 function reportMissing(

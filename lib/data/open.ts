@@ -3,10 +3,12 @@ import { idOf } from './files'
 import { hashDataset, SPLIT_NAMES } from './hash'
 import { findLayout, type Layout, type LayoutOptions } from './layout'
 import { locateImages } from './located'
-import { type Report, throwProblem } from './problem'
-import type { ParsedBox, ParsedImage } from './readers/parsed'
+import { namingLines } from './place'
+import { DatasetError, type Report, throwProblem } from './problem'
+import { type ParsedBox, type ParsedImage, pixelsOf } from './readers/parsed'
 import type { VocPixels } from './readers/voc'
 import { type ImageFacts, scanImages } from './scan'
+import { sharedImages } from './shared'
 import { carveValidation } from './split'
 import type { Box, Dataset, Sample, SplitName } from './types'
 
@@ -35,6 +37,8 @@ export interface ScannedSet {
   readonly layout: Layout
   readonly classes: readonly string[]
   readonly samples: readonly ScannedSample[]
+  /** Splits that the data set names, also those without images. */
+  readonly named: ReadonlySet<SplitName>
 }
 
 /**
@@ -42,20 +46,26 @@ export interface ScannedSet {
  * OpenImages, recognised by its files (VOC first where the same labels come in several notations). Splits are
  * the data set's own folders, files or lists; where there is no validation split it is carved from training
  * (split.ts). Boxes are taken as written; images are measured and hashed, not decoded.
- * @throws DatasetError naming file and line or key of the first thing that is wrong
+ * @throws DatasetError naming file and line or key of the first thing that is wrong, or an image in two splits
  */
 export async function openDataset(directory: string, options: OpenOptions = {}): Promise<Dataset> {
-  const { layout, classes, samples } = await scanDataset(directory, options, throwProblem)
+  const { layout, classes, samples } = await namingLines(() => scanDataset(directory, options, throwProblem))
   const own: { [split in SplitName]?: Sample[] } = {}
   for (const name of SPLIT_NAMES) {
     const members = samples.filter(({ split }) => split === name).map(({ sample }) => sample)
     if (members.length > 0) own[name] = members
   }
+  for (const { problem } of sharedImages(samples))
+    throw new DatasetError(
+      problem,
+      '; `dataset check --fix` leaves out the copies of what another split holds',
+    )
   const { validation = 0.15 } = options
   const carve = validation !== false && own.validation === undefined && own.train !== undefined
-  const splits = carve ? { ...own, ...carveValidation(own.train!, validation) } : own
   const digests = new Map(samples.map(({ sample, facts }) => [sample, facts.digest]))
-  const hash = hashDataset(classes, splits, (sample) => digests.get(sample)!)
+  const digestOf = (sample: Sample) => digests.get(sample)!
+  const splits = carve ? { ...own, ...carveValidation(own.train!, validation, digestOf) } : own
+  const hash = hashDataset(classes, splits, digestOf)
   return { name: basename(layout.directory), classes, splits, hash }
 }
 
@@ -66,7 +76,7 @@ export async function scanDataset(
   report: Report,
 ): Promise<ScannedSet> {
   const layout = await findLayout(resolve(directory), options)
-  const { classes: listed, images } = await locateImages(layout, options, report)
+  const { classes: listed, images, named } = await locateImages(layout, options, report)
   const classes = listed ?? namesIn(images.map(({ parsed }) => parsed))
   const labels = new Map(classes.map((name, label) => [name, label]))
   const facts = await scanImages(
@@ -84,7 +94,7 @@ export async function scanDataset(
     }
     const { width, height } = found
     if ((parsed.width ?? width) !== width || (parsed.height ?? height) !== height) {
-      const message = `expected the size of ${file}, ${width}x${height}, found ${parsed.width}x${parsed.height}`
+      const message = `expected the size of ${file}, ${width}x${height}, found ${parsed.width ?? '?'}x${parsed.height ?? '?'}`
       report({ kind: 'wrong size', file: source, line, key, message })
       return
     }
@@ -106,20 +116,22 @@ export async function scanDataset(
         continue
       }
       written.push(box)
-      boxes.push(toBox(box, label, parsed.relative ? found : { width: 1, height: 1 }))
+      boxes.push(toBox(box, label, parsed.relative ? found : undefined))
     }
     const sample = { id, file, width, height, boxes: parsed.boxes && boxes }
     samples.push({ sample, split, facts: found, parsed, written })
   })
-  return { layout, classes, samples: samples.sort((a, b) => (a.sample.id < b.sample.id ? -1 : 1)) }
+  samples.sort((a, b) => (a.sample.id < b.sample.id ? -1 : 1))
+  return { layout, classes, samples, named }
 }
 
-function toBox(box: ParsedBox, label: number, scale: { width: number; height: number }): Box {
+/** `size` is that of the image where the box is a share of it. */
+function toBox(box: ParsedBox, label: number, size: { width: number; height: number } | undefined): Box {
   return {
-    x1: box.x1 * scale.width,
-    y1: box.y1 * scale.height,
-    x2: box.x2 * scale.width,
-    y2: box.y2 * scale.height,
+    x1: size ? pixelsOf(box.x1, size.width) : box.x1,
+    y1: size ? pixelsOf(box.y1, size.height) : box.y1,
+    x2: size ? pixelsOf(box.x2, size.width) : box.x2,
+    y2: size ? pixelsOf(box.y2, size.height) : box.y2,
     label,
     ...(box.difficult ? { difficult: true } : {}),
     ...(box.crowd ? { crowd: true } : {}),

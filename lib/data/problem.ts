@@ -1,6 +1,5 @@
 /** What can be wrong with a data set. */
 export type ProblemKind =
-  | 'unreadable file'
   | 'syntax'
   | 'unknown class'
   | 'missing image'
@@ -17,7 +16,7 @@ export interface Problem {
   readonly file: string
   /** Line in the file, from 1. */
   readonly line?: number
-  /** Where the line is not known: the key in the file, "annotations[3].bbox" say. */
+  /** The key in a file of JSON or YAML, "annotations[3].bbox" say. */
   readonly key?: string
   /** What was expected and what was found. */
   readonly message: string
@@ -30,7 +29,7 @@ export class DatasetError extends Error {
   override readonly name = 'DatasetError'
   constructor(
     readonly problem: Problem,
-    advice = '',
+    readonly advice = '',
   ) {
     super(describeProblem(problem) + advice)
   }
@@ -40,7 +39,7 @@ export function throwProblem(problem: Problem): never {
   throw new DatasetError(problem, '; `dataset check` lists every problem of the data set')
 }
 
-/** "labels/a.xml:12: empty box: expected ..., found ..." */
+/** "labels/a.xml:12: empty box: expected ..., found ...", or "a.json:5:annotations[3].bbox: ..." */
 export function describeProblem({ file, line, key, kind, message }: Problem): string {
   const place = [file, line, key].filter((part) => part !== undefined && part !== '').join(':')
   return `${place}: ${kind}: ${message}`

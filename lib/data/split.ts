@@ -15,10 +15,13 @@ export function sequenceOf(id: string): { sequence: string; frame: number } {
  * both sides: samples whose ids differ only in the number at the end are a sequence. Of a few long sequences,
  * one block of consecutive frames is taken from each, at a place that depends on the hash of the sequence's
  * name; of many (20 or more) whole sequences go, in the order of their names' hashes, until the share is full.
+ *
+ * @param imageOf what two samples of the same image have in common (a digest, say); such samples stay together
  */
 export function carveValidation(
   samples: readonly Sample[],
   share: number,
+  imageOf: (sample: Sample) => string = ({ id }) => id,
 ): { train: Sample[]; validation: Sample[] } {
   if (!(share > 0 && share < 1))
     throw new RangeError(`validation: expected a share between 0 and 1, found ${share}`)
@@ -44,9 +47,10 @@ export function carveValidation(
       for (const sample of ordered.slice(start, start + length)) taken.add(sample)
     }
   }
+  const held = new Set([...taken].map(imageOf))
   return {
-    train: samples.filter((sample) => !taken.has(sample)),
-    validation: samples.filter((sample) => taken.has(sample)),
+    train: samples.filter((sample) => !held.has(imageOf(sample))),
+    validation: samples.filter((sample) => held.has(imageOf(sample))),
   }
 }
 

@@ -2,9 +2,9 @@ import { parse } from 'node:path'
 import { z } from 'zod'
 import { filesBelow, kindOf, readText } from '../data/files'
 import { DatasetError, type Problem } from '../data/problem'
-import { filledLines, parseJson, parseNumber, parseWith } from '../data/readers/parsed'
+import { filledLines, parseJson, parseNumber, parseWith, pixelsOf } from '../data/readers/parsed'
 import type { VocPixels } from '../data/readers/voc'
-import { cocoBoxSchema, cocoCategorySchema, cocoImageSchema, pixelsOf, type TruthSet } from './truth-files'
+import { cocoBoxSchema, cocoCategorySchema, cocoImageSchema, type TruthSet } from './truth-files'
 
 /** One detection as a file gives it. */
 export interface FileDetection {

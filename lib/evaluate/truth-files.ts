@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { filesBelow, firstExisting, readText } from '../data/files'
 import { readImageSize } from '../data/images'
 import { throwProblem } from '../data/problem'
-import { type ParsedImage, parseJson, parseWith } from '../data/readers/parsed'
+import { type ParsedImage, parseJson, parseWith, pixelsOf } from '../data/readers/parsed'
 import { parseVoc, type VocPixels } from '../data/readers/voc'
 import { parseYolo, parseYoloYaml } from '../data/readers/yolo'
 import type { Truths } from './types'
@@ -206,16 +206,6 @@ function swapLabels(folder: string): string {
   const parts = folder.split(sep)
   const last = parts.lastIndexOf('labels')
   return last < 0 ? folder : [...parts.slice(0, last), 'images', ...parts.slice(last + 1)].join(sep)
-}
-
-/**
- * A share of a side in pixels. Shares are written with six decimals as a rule; a corner that lies within that
- * rounding of a whole pixel is that pixel, so that boxes on whole pixels are the same in every notation.
- */
-export function pixelsOf(share: number, side: number): number {
-  const pixels = share * side
-  const whole = Math.round(pixels)
-  return Math.abs(pixels - whole) <= 1e-6 * side ? whole : pixels
 }
 
 function fromParsed(

@@ -40,6 +40,7 @@ test('VOC: corners as written, or the first and last pixel counted from 1', () =
     height: 40,
     boxes: [{ x1: 1, y1: 2, x2: 30, y2: 40, name: 'car', line: 4 }],
     source: 'a.xml',
+    line: 2,
   })
   const box = read('inclusive').result?.boxes?.[0]
   assert.deepEqual([box?.x1, box?.y1, box?.x2, box?.y2], [0, 1, 30, 40])
@@ -229,14 +230,13 @@ test('annotation list: every wrong line is reported and the rest is read', () =>
   assert.deepEqual(
     result.map(({ image, boxes }) => [image, boxes?.length]),
     [
-      ['a.jpg', 1],
+      ['a.jpg', 2], // the second without area
       ['b c.jpg', 0],
       ['d.jpg', 0],
     ],
   )
   assert.deepEqual(problems, [
-    "l.txt:2: syntax: expected a box with x1 < x2 and y1 < y2, found '5,5,1,9,0'",
     'l.txt:4: duplicate id: expected every image once, found a.jpg again (first in line 2)',
-    "l.txt:5: syntax: expected a class from 0 to 0, found 7 in '0,0,1,1,7'",
+    "l.txt:5: unknown class: expected a class of 0 .. 0, found 7 in '0,0,1,1,7'",
   ])
 })

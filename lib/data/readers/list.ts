@@ -1,8 +1,11 @@
-import { decodePath, parseBox } from '../annotations'
+import { boxOfField, decodePath } from '../annotations'
 import type { Report } from '../problem'
 import { filledLines, type ParsedBox, type ParsedImage } from './parsed'
 
-/** An annotation list (annotations.ts) read to the end: what is wrong is reported by line and left out. */
+/**
+ * An annotation list (annotations.ts) read to the end: what is wrong is reported by line and left out. Boxes without
+ * area stay, as in every reader: they are for the check to find.
+ */
 export function parseList(
   content: string,
   file: string,
@@ -12,18 +15,8 @@ export function parseList(
   const images = new Map<string, ParsedImage>()
   for (const { text, line } of filledLines(content)) {
     if (text.startsWith('#')) continue
-    const place = `${file}:${line}`
-    const attempt = <T>(parse: () => T): T | undefined => {
-      try {
-        return parse()
-      } catch (error) {
-        const message = (error instanceof Error ? error.message : String(error)).replace(`${place}: `, '')
-        report({ kind: 'syntax', file, line, message })
-        return undefined
-      }
-    }
     const [name = '', ...fields] = text.split(/\s+/)
-    const image = attempt(() => decodePath(name, place))
+    const image = decoded(name, file, line, report)
     if (image === undefined) continue
     const earlier = images.get(image)
     if (earlier !== undefined) {
@@ -33,10 +26,35 @@ export function parseList(
     }
     const boxes: ParsedBox[] = []
     for (const field of fields) {
-      const box = attempt(() => parseBox(field, place, classes.length))
-      if (box !== undefined) boxes.push({ ...box, name: classes[box.label]!, line })
+      const box = boxOfField(field)
+      const className = box && classes[box.label]
+      if (box === undefined) {
+        report({
+          kind: 'syntax',
+          file,
+          line,
+          message: `expected a box as x1,y1,x2,y2,class, found '${field}'`,
+        })
+      } else if (className === undefined) {
+        const message = `expected a class of 0 .. ${classes.length - 1}, found ${box.label} in '${field}'`
+        report({ kind: 'unknown class', file, line, message })
+      } else {
+        const { x1, y1, x2, y2 } = box
+        boxes.push({ x1, y1, x2, y2, name: className, line })
+      }
     }
     images.set(image, { image, boxes, source: file, line })
   }
   return [...images.values()]
+}
+
+function decoded(name: string, file: string, line: number, report: Report): string | undefined {
+  const place = `${file}:${line}`
+  try {
+    return decodePath(name, place)
+  } catch (error) {
+    const message = (error instanceof Error ? error.message : String(error)).replace(`${place}: `, '')
+    report({ kind: 'syntax', file, line, message })
+    return undefined
+  }
 }

@@ -33,6 +33,16 @@ export interface ParsedImage {
   readonly key?: string
 }
 
+/**
+ * A share of a side in pixels. Shares are written with six decimals as a rule; a corner that lies within that
+ * rounding of a whole pixel is that pixel, so that boxes on whole pixels are the same in every notation.
+ */
+export function pixelsOf(share: number, side: number): number {
+  const pixels = share * side
+  const whole = Math.round(pixels)
+  return Math.abs(pixels - whole) <= 1e-6 * side ? whole : pixels
+}
+
 /** JSON text, or undefined after a report that names the line. */
 export function parseJson(text: string, file: string, report: Report): unknown {
   try {

@@ -77,6 +77,7 @@ export function parseVoc(
     height: side(size?.height),
     boxes,
     source: file,
+    line: lineAt(content, Math.max(0, content.indexOf('<filename'))),
   }
 }
 

@@ -1,10 +1,12 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import {
   type CheckReport,
+  type CleanSet,
   checkDataset,
   describeProblem,
   FORMATS,
   type Format,
+  flaggedBoxes,
   type Notation,
   openDataset,
   writeAnnotations,
@@ -22,18 +24,22 @@ export function datasetCommand(): Command {
   const command = new Command('dataset').description('check and convert folders of labelled images')
   withSource(command.command('check'))
     .description('list every problem of a data set with file and line; exit code 1 when there is one')
-    .option(
-      '--fix <folder>',
-      'write cleaned annotation lists to a new folder; the originals stay as they are',
+    .option('--fix <folder>', 'write cleaned annotations to a new folder; the originals stay as they are')
+    .addOption(
+      new Option(
+        '--to <notation>',
+        'of the cleaned annotations; a list, or COCO where boxes are difficult, crowds or have areas',
+      ).choices(['coco', 'list']),
     )
     .option('--json', 'print the report as JSON')
-    .action(async (directory: string, options: Source & { fix?: string; json?: boolean }) => {
-      const { fix, json, ...source } = options
+    .action(async (directory: string, options: Source & { fix?: string; to?: Notation; json?: boolean }) => {
+      const { fix, to, json, ...source } = options
       const report = await checkDataset(directory, source)
-      if (fix !== undefined) await writeAnnotations(report.clean, 'list', fix)
-      const { problems, format, classes, counts } = report
+      const { problems, format, classes, counts, clean } = report
+      const notation = to ?? (flaggedBoxes(clean) > 0 ? 'coco' : 'list')
+      if (fix !== undefined) await write(clean, notation, fix)
       console.log(json ? JSON.stringify({ format, classes, counts, problems }, null, 2) : summary(report))
-      if (fix !== undefined && !json) console.log(`cleaned annotation lists: ${fix}`)
+      if (fix !== undefined && !json) console.log(`cleaned annotations (${notation}): ${fix}`)
       if (problems.length > 0) process.exitCode = 1
     })
   withSource(command.command('convert'))
@@ -47,12 +53,23 @@ export function datasetCommand(): Command {
       async (directory: string, target: string, options: Source & { to: Notation; validation?: number }) => {
         const { to, validation = false, ...source } = options
         const dataset = await openDataset(directory, { ...source, validation })
-        await writeAnnotations(dataset, to, target)
+        await write(dataset, to, target)
         const images = Object.values(dataset.splits).reduce((sum, samples) => sum + samples.length, 0)
         console.log(`${images} images of ${dataset.classes.length} classes: ${target}`)
       },
     )
   return command
+}
+
+/** Says on the error output what a list cannot hold. */
+async function write(set: CleanSet, notation: Notation, target: string): Promise<void> {
+  await writeAnnotations(set, notation, target)
+  const flagged = flaggedBoxes(set)
+  if (notation === 'list' && flagged > 0) {
+    console.error(
+      `${target}: ${flagged} boxes are difficult, crowds or have areas, which a list does not hold; --to coco keeps them`,
+    )
+  }
 }
 
 function withSource(command: Command): Command {
