@@ -1,6 +1,6 @@
 import { basename, join, relative, resolve } from 'node:path'
 import { z } from 'zod'
-import { filesBelow, firstExisting, kindOf, readText, splitNamed } from './files'
+import { filesBelow, firstExisting, kindOf, readText, splitNamed, stem } from './files'
 import type { Report } from './problem'
 import { filledLines, parseJson, parseWith } from './readers/parsed'
 import { parseYoloData, parseYoloYaml, type YoloConfig } from './readers/yolo'
@@ -32,7 +32,7 @@ export interface LayoutOptions {
 
 /** Where each notation's annotations usually lie, and how to know them by a file's name and its text. */
 const NOTATIONS: Readonly<
-  Record<Format, { places: string[]; name: RegExp; fits: (text: string, file: string) => boolean }>
+  Record<Format, { places: string[]; name: RegExp; fits: (text: string) => boolean }>
 > = {
   voc: {
     places: ['labels_voc', 'Annotations', 'annotations', 'labels', '.'],
@@ -48,12 +48,12 @@ const NOTATIONS: Readonly<
   list: {
     places: ['.', 'annotations'],
     name: /\.txt$/i,
-    fits: (text, file) => isSplitList(file) && /^\S+ +[-\d.]+(,[-\d.]+){4}/m.test(text),
+    fits: (text) => /^\S+ +[-\d.]+(,[-\d.]+){4}/m.test(text),
   },
   yolo: {
     places: ['labels_yolo', 'labels', '.'],
     name: /\.txt$/i,
-    fits: (text, file) => !isSplitList(file) && /^\s*\d+(\s+[-\d.e]+){4}\s*$/m.test(text),
+    fits: (text) => /^\s*\d+(\s+[-\d.e]+){4}\s*$/m.test(text),
   },
   kitti: {
     places: ['label_2', 'training/label_2', 'labels', '.'],
@@ -72,11 +72,13 @@ const NOTATIONS: Readonly<
   },
 }
 
-/** Text files that are no labels. */
-const OTHER_TEXT = /^(classes|labels|names|obj|readme.*|licen[cs]e.*)$/i
+/** Text files that are no labels. An image may be called train_0001, so that only whole names tell a list. */
+const OTHER_TEXT =
+  /^(classes|labels|names|obj|readme.*|licen[cs]e.*|autosplit_.*|(train(ing|val)?|val(id|idation)?|test)(\d{4})?)$/i
 
-function isSplitList(file: string): boolean {
-  return splitNamed(basename(file).replace(/\.[^.]*$/, '')) !== undefined
+/** Whether a file that holds many images' labels, or is to list them, is named after a split. */
+function isNamedAfterSplit(file: string): boolean {
+  return splitNamed(stem(file)) !== undefined
 }
 
 /**
@@ -112,12 +114,11 @@ export async function findLayout(directory: string, options: LayoutOptions = {})
   )
 }
 
-function labelFiles(format: Format, files: readonly string[]): string[] {
-  if (format === 'list') return files.filter(isSplitList)
+/** The files among those with a notation's extension that hold labels, by their names. */
+export function labelFiles(format: Format, files: readonly string[]): string[] {
+  if (format === 'list') return files.filter(isNamedAfterSplit)
   if (format === 'yolo' || format === 'kitti')
-    return files.filter(
-      (file) => !isSplitList(file) && !OTHER_TEXT.test(basename(file, '.txt')) && !/ImageSets/.test(file),
-    )
+    return files.filter((file) => !OTHER_TEXT.test(stem(file)) && !/ImageSets/.test(file))
   if (format !== 'coco') return [...files]
   // Beside its boxes COCO keeps captions and key points of the same images.
   const instances = files.filter((file) => basename(file).startsWith('instances'))
@@ -125,11 +126,8 @@ function labelFiles(format: Format, files: readonly string[]): string[] {
 }
 
 /** A few files tell: the first ones of a folder may be empty, since YOLO writes nothing where there is nothing. */
-async function anyFits(
-  files: readonly string[],
-  fits: (text: string, file: string) => boolean,
-): Promise<boolean> {
-  for (const file of files.slice(0, 50)) if (fits(await readText(file), file)) return true
+async function anyFits(files: readonly string[], fits: (text: string) => boolean): Promise<boolean> {
+  for (const file of files.slice(0, 50)) if (fits(await readText(file))) return true
   return false
 }
 
@@ -142,8 +140,8 @@ async function fitting(files: readonly string[], format: Format): Promise<string
   const kept: string[] = []
   for (const file of files) {
     const name = basename(file)
-    const named = name.startsWith('instances') || (/^[a-z]+\d*\.json$/i.test(name) && isSplitList(file))
-    if (named || NOTATIONS[format].fits(await readText(file), file)) kept.push(file)
+    const named = name.startsWith('instances') || (/^[a-z]+\d*\.json$/i.test(name) && isNamedAfterSplit(file))
+    if (named || NOTATIONS[format].fits(await readText(file))) kept.push(file)
   }
   return kept.length > 0 ? kept : [...files]
 }

@@ -4,7 +4,14 @@ import { filesBelow, kindOf, readText } from '../data/files'
 import { DatasetError, type Problem } from '../data/problem'
 import { filledLines, parseJson, parseNumber, parseWith, pixelsOf } from '../data/readers/parsed'
 import type { VocPixels } from '../data/readers/voc'
-import { cocoBoxSchema, cocoCategorySchema, cocoImageSchema, type TruthSet } from './truth-files'
+import { mapLimited } from '../data/scan'
+import {
+  cocoBoxSchema,
+  cocoCategorySchema,
+  cocoImageSchema,
+  FILES_AT_ONCE,
+  type TruthSet,
+} from './truth-files'
 
 /** One detection as a file gives it. */
 export interface FileDetection {
@@ -50,22 +57,21 @@ export async function readDetections(
   const files = await filesBelow(path, /\.txt$/i)
   if (files.length === 0) throw new Error(`${path}: expected a .json file or .txt files, found none`)
   const imageOf = new Map(set.images.map(({ stem }, i) => [stem, i]))
-  const lists = files.map(async (file) => {
+  const lists = await mapLimited(files, FILES_AT_ONCE, async (file) => {
     const { name: stem, base } = parse(file)
     const named = /^comp\d+_det_[^_]+_(.+)\.txt$/.exec(base)?.[1]
     const text = await readText(file)
-    if (named !== undefined) return readVocResults(text, file, named, imageOf, options.pixels)
+    if (named !== undefined) {
+      return readVocResults(text, file, known(named, set, { file }), imageOf, options.pixels)
+    }
     const image = imageOf.get(stem)
     if (image === undefined) {
-      return stop({
-        kind: 'missing image',
-        file,
-        message: `expected the name of an image with truths, found ${stem}`,
-      })
+      const message = `expected the name of an image with truths, found ${stem}; an image without objects has an empty file of truths`
+      return stop({ kind: 'missing image', file, message })
     }
     return readLines(text, file, image, set, options)
   })
-  return (await Promise.all(lists)).flat()
+  return lists.flat()
 }
 
 function readVocResults(
@@ -113,7 +119,7 @@ function readLines(
       number,
       number,
     ]
-    const name = className(field('class'), classes, file, line)
+    const name = known(className(field('class'), classes, file, line), set, { file, line })
     if (layout[0] === 'x1') return { image, name, score, box: [a, b, c, d] }
     if (layout[0] === 'x') return { image, name, score, box: [a, b, a + c, b + d], size: [c, d] }
     const { width, height, stem } = set.images[image]!
@@ -187,8 +193,8 @@ async function readCoco(file: string, set: TruthSet): Promise<FileDetection[]> {
     }
     return results.map((result, i) => {
       const place = { file, key: `[${i}]` }
-      const label = known(categories, result.category_id, 'category_id', place)
-      return detection(result, known(imageOf, result.image_id, 'image_id', place), classes[label]!)
+      const label = lookUp(categories, result.category_id, 'category_id', place)
+      return detection(result, lookUp(imageOf, result.image_id, 'image_id', place), classes[label]!)
     })
   }
   const document = parseWith(documentSchema, json, { file }, stop)!
@@ -197,9 +203,13 @@ async function readCoco(file: string, set: TruthSet): Promise<FileDetection[]> {
   const nameOf = new Map(document.categories.map(({ id, name }) => [id, name]))
   return document.annotations.map((result, i) => {
     const place = { file, key: `annotations[${i}]` }
-    const stem = known(stemOf, result.image_id, 'image_id', place)
-    const name = known(nameOf, result.category_id, 'category_id', place)
-    return detection(result, known(imageOf, stem, 'image_id', place), name)
+    const stem = lookUp(stemOf, result.image_id, 'image_id', place)
+    const name = lookUp(nameOf, result.category_id, 'category_id', place)
+    return detection(
+      result,
+      lookUp(imageOf, stem, 'image_id', place),
+      known(name, set, { file, key: `${place.key}.category_id` }),
+    )
   })
 }
 
@@ -211,7 +221,18 @@ function detection(
   return { image, name, score, box: [x, y, x + w, y + h], size: [w, h] }
 }
 
-function known<K, V>(
+/** The name of a class, which must be one of the truths' where these are listed. */
+function known(
+  name: string,
+  { listed, classes }: TruthSet,
+  place: Pick<Problem, 'file' | 'line' | 'key'>,
+): string {
+  if (!listed || classes.includes(name)) return name
+  const message = `expected one of the truths' classes (${classes.join(', ')}), found ${name}`
+  return stop({ kind: 'unknown class', ...place, message })
+}
+
+function lookUp<K, V>(
   map: ReadonlyMap<K, V>,
   key: K,
   column: 'image_id' | 'category_id',

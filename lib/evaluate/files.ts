@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises'
 import { filesBelow, readText } from '../data/files'
+import { namingLines } from '../data/place'
 import type { VocPixels } from '../data/readers/voc'
 import { type FileDetection, readDetections } from './detection-files'
-import { readTruths, splitNames, type TruthFormat, type TruthSet } from './truth-files'
+import { readTruths, splitNames, type TruthFormat } from './truth-files'
 import type { Detections, Truths } from './types'
 
 export interface EvaluationFiles {
@@ -33,10 +34,16 @@ export interface EvaluationData {
   readonly classes: readonly string[]
   /** Names of the images without folder and extension. */
   readonly images: readonly string[]
+  /** What a reader of the numbers should know. */
+  readonly notes: readonly string[]
 }
 
 /** Reads truths and detections in any of the notations; throws with file and line of the first problem. */
-export async function readEvaluation(files: EvaluationFiles): Promise<EvaluationData> {
+export function readEvaluation(files: EvaluationFiles): Promise<EvaluationData> {
+  return namingLines(() => read(files))
+}
+
+async function read(files: EvaluationFiles): Promise<EvaluationData> {
   const { format = await formatOf(files.truth), vocPixels: pixels = 'corners' } = files
   const listed = files.classes === undefined ? undefined : splitNames(await readText(files.classes))
   const set = await readTruths(files.truth, { format, classes: listed, images: files.images, pixels })
@@ -55,9 +62,10 @@ export async function readEvaluation(files: EvaluationFiles): Promise<Evaluation
   const classes = set.listed ? set.classes : [...new Set([...set.classes, ...rows.map(({ name }) => name)])]
   return {
     truths: { ...set.truths, classes: classes.length },
-    detections: columnsOf(rows, classes, files.detections, set),
+    detections: columnsOf(rows, classes),
     classes,
     images: set.images.map(({ stem }) => stem),
+    notes: set.notes,
   }
 }
 
@@ -71,22 +79,11 @@ async function formatOf(truth: string): Promise<TruthFormat> {
   throw new Error(`${truth}: expected COCO's .json, VOC's .xml or YOLO's .txt files, found none`)
 }
 
-function columnsOf(
-  rows: readonly FileDetection[],
-  classes: readonly string[],
-  file: string,
-  set: TruthSet,
-): Detections {
+function columnsOf(rows: readonly FileDetection[], classes: readonly string[]): Detections {
   const labelOf = new Map(classes.map((name, label) => [name, label]))
   return {
     image: Int32Array.from(rows, ({ image }) => image),
-    label: Int32Array.from(rows, ({ name, image }) => {
-      const label = labelOf.get(name)
-      if (label !== undefined) return label
-      throw new Error(
-        `${file}: expected one of the truths' classes (${classes.join(', ')}), found ${name} in image ${set.images[image]!.stem}`,
-      )
-    }),
+    label: Int32Array.from(rows, ({ name }) => labelOf.get(name)!),
     score: Float64Array.from(rows, ({ score }) => score),
     box: Float64Array.from(rows.flatMap(({ box }) => box)),
     size: Float64Array.from(rows.flatMap(({ box: [x1, y1, x2, y2], size }) => size ?? [x2 - x1, y2 - y1])),

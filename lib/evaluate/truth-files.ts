@@ -2,11 +2,16 @@ import { basename, dirname, join, parse, sep } from 'node:path'
 import { z } from 'zod'
 import { filesBelow, firstExisting, readText } from '../data/files'
 import { readImageSize } from '../data/images'
+import { labelFiles } from '../data/layout'
 import { throwProblem } from '../data/problem'
 import { type ParsedImage, parseJson, parseWith, pixelsOf } from '../data/readers/parsed'
 import { parseVoc, type VocPixels } from '../data/readers/voc'
 import { parseYolo, parseYoloYaml } from '../data/readers/yolo'
+import { mapLimited } from '../data/scan'
 import type { Truths } from './types'
+
+/** A process may have some thousand files open. */
+export const FILES_AT_ONCE = 64
 
 export type TruthFormat = 'coco' | 'voc' | 'yolo'
 
@@ -28,6 +33,8 @@ export interface TruthSet {
   readonly listed: boolean
   /** COCO's category ids. */
   readonly categories?: ReadonlyMap<number | string, number>
+  /** What a reader of the numbers should know. */
+  readonly notes: readonly string[]
 }
 
 export interface TruthFileOptions {
@@ -47,11 +54,14 @@ export async function readTruths(path: string, options: TruthFileOptions): Promi
   if (options.format === 'coco') return readCocoTruths(path)
   const parsed =
     options.format === 'voc' ? await readVocFolder(path, options) : await readYoloFolder(path, options)
-  const images = await Promise.all(parsed.images.map((image) => measured(image, path, options.images)))
+  const images = await mapLimited(parsed.images, FILES_AT_ONCE, (image) =>
+    measured(image, path, options.images),
+  )
   return fromParsed(images, parsed.classes)
 }
 
 const identifier = z.number().or(z.string())
+const flag = z.union([z.literal(0), z.literal(1), z.boolean()])
 export const cocoImageSchema = z.object({
   id: identifier,
   file_name: z.string().min(1).optional(),
@@ -65,24 +75,36 @@ const cocoTruthSchema = z.object({
   categories: z.array(cocoCategorySchema).min(1),
   annotations: z.array(
     z.object({
+      id: identifier.optional(),
       image_id: identifier,
       category_id: identifier,
       bbox: cocoBoxSchema,
       area: z.number().optional(),
-      iscrowd: z.union([z.literal(0), z.literal(1), z.boolean()]).optional(),
+      iscrowd: flag.optional(),
+      ignore: flag.optional(),
     }),
   ),
 })
 
-/** Widths and heights are kept as written: x + width - x is not always width. */
+/**
+ * Widths and heights are kept as written: x + width - x is not always width. `ignore` is VOC's difficult flag, as
+ * converters from VOC write it; COCO's numbers do not look at it, and neither does pycocotools.
+ */
 async function readCocoTruths(file: string): Promise<TruthSet> {
   const json = parseJson(await readText(file), file, throwProblem)
   const document = parseWith(cocoTruthSchema, json, { file }, throwProblem)!
+  const { annotations } = document
+  for (const list of ['images', 'categories', 'annotations'] as const) {
+    const ids = document[list].map(({ id }) => id)
+    refuseDuplicates(ids, 'id', list, file)
+  }
+  // Detections are joined to classes by name.
+  const names = document.categories.map(({ name }) => name)
+  refuseDuplicates(names, 'name', 'categories', file)
   const images = [...document.images].sort(byId)
   const categories = [...document.categories].sort(byId)
   const imageOf = new Map(images.map(({ id }, i) => [id, i]))
   const labelOf = new Map(categories.map(({ id }, i) => [id, i]))
-  const { annotations } = document
   const find = <T>(map: ReadonlyMap<T, number>, id: T, i: number, key: 'image_id' | 'category_id') => {
     const found = map.get(id)
     if (found !== undefined) return found
@@ -105,6 +127,13 @@ async function readCocoTruths(file: string): Promise<TruthSet> {
     classes: categories.map(({ name }) => name),
     listed: true,
     categories: labelOf,
+    notes: annotations.flatMap(({ id }, i) =>
+      id !== 0
+        ? []
+        : [
+            `${file}: annotations[${i}] has the id 0: pycocotools counts such a truth as never found, here it counts as any other`,
+          ],
+    ),
     truths: {
       images: images.length,
       classes: categories.length,
@@ -116,8 +145,27 @@ async function readCocoTruths(file: string): Promise<TruthSet> {
       size: Float64Array.from(annotations.flatMap(({ bbox: [, , w, h] }) => [w, h])),
       area: Float64Array.from(annotations, ({ area, bbox }) => area ?? bbox[2] * bbox[3]),
       crowd: Uint8Array.from(annotations, ({ iscrowd }) => (iscrowd ? 1 : 0)),
+      difficult: Uint8Array.from(annotations, ({ ignore }) => (ignore ? 1 : 0)),
     },
   }
+}
+
+function refuseDuplicates(
+  values: readonly (number | string | undefined)[],
+  key: 'id' | 'name',
+  list: string,
+  file: string,
+): void {
+  const placeOf = new Map<number | string, number>()
+  values.forEach((value, i) => {
+    if (value === undefined) return
+    const earlier = placeOf.get(value)
+    if (earlier !== undefined) {
+      const message = `expected a new ${key}, found ${value} again (first in ${list}[${earlier}])`
+      throwProblem({ kind: 'duplicate id', file, key: `${list}[${i}].${key}`, message })
+    }
+    placeOf.set(value, i)
+  })
 }
 
 function byId(a: { id: number | string }, b: { id: number | string }): number {
@@ -130,20 +178,21 @@ interface ParsedFolder {
 }
 
 async function readVocFolder(folder: string, { classes, pixels }: TruthFileOptions): Promise<ParsedFolder> {
-  const files = await expectFiles(folder, /\.xml$/i, "VOC's .xml files")
-  const images = files.map(async (file) => parseVoc(await readText(file), file, { pixels }, throwProblem)!)
-  return { images: await Promise.all(images), classes }
+  const files = oneOfEachName(await filesBelow(folder, /\.xml$/i), folder, "VOC's .xml files")
+  const read = async (file: string) => parseVoc(await readText(file), file, { pixels }, throwProblem)!
+  return { images: await mapLimited(files, FILES_AT_ONCE, read), classes }
 }
 
 async function readYoloFolder(folder: string, options: TruthFileOptions): Promise<ParsedFolder> {
   const classes = options.classes ?? (await namesBeside(folder))
-  const files = await expectFiles(folder, /^(?!classes\.txt$).*\.txt$/i, "YOLO's .txt files")
-  const images = files.map(async (file) => parseYolo(await readText(file), file, classes, throwProblem))
-  return { images: await Promise.all(images), classes }
+  const labels = labelFiles('yolo', await filesBelow(folder, /\.txt$/i))
+  const files = oneOfEachName(labels, folder, "YOLO's .txt files")
+  const read = async (file: string) => parseYolo(await readText(file), file, classes, throwProblem)
+  return { images: await mapLimited(files, FILES_AT_ONCE, read), classes }
 }
 
-async function expectFiles(folder: string, name: RegExp, what: string): Promise<string[]> {
-  const files = await filesBelow(folder, name)
+/** Detections refer to images by the names of the truths' files. */
+function oneOfEachName(files: readonly string[], folder: string, what: string): readonly string[] {
   if (files.length === 0) throw new Error(`${folder}: expected a folder of ${what}, found none`)
   const seen = new Map<string, string>()
   for (const file of files) {
@@ -227,6 +276,7 @@ function fromParsed(
     images: images.map(({ stem, width, height }) => ({ stem, width, height })),
     classes,
     listed: listed !== undefined,
+    notes: [],
     truths: {
       images: images.length,
       classes: classes.length,

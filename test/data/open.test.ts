@@ -184,6 +184,25 @@ test('VOC devkit: JPEGImages, Annotations, and the lists of ImageSets/Main', asy
   await assert.rejects(openDataset(folder), /test\.txt:2: missing image: expected one image c_002/)
 })
 
+test('YOLO: images called after splits, beside a list of images called after one', async () => {
+  const folder = join(scratch, 'called')
+  mkdirSync(join(folder, 'labels'), { recursive: true })
+  mkdirSync(join(folder, 'images'))
+  for (const name of ['train_0001', 'test_0002']) {
+    cpSync(join(fixtures, 'images/test/c_001.jpg'), join(folder, `images/${name}.jpg`))
+    cpSync(join(fixtures, 'yolo/test/c_001.txt'), join(folder, `labels/${name}.txt`))
+  }
+  writeFileSync(join(folder, 'labels/train.txt'), 'images/train_0001.jpg\nimages/test_0002.jpg\n')
+  const { splits } = await openDataset(folder, { classes: ['car', 'light'], validation: false })
+  assert.deepEqual(
+    splits.train?.map(({ id, boxes }) => [id, boxes?.length]),
+    [
+      ['test_0002', 1],
+      ['train_0001', 1],
+    ],
+  )
+})
+
 test('YOLO: train/images beside train/labels, with a data.yaml of another folder', async () => {
   const folder = copy('exported', {
     'images/train': 'train/images',

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -159,13 +160,13 @@ test('what is wrong is named with file, line or key', async () => {
   const row = { image_id: 7, category_id: 3, bbox: [0, 0, 1, 1], score: 1 }
   await refusal(
     { truth, detections: results([row, { ...row, category_id: 9 }]) },
-    /bad\.json:\[1\]\.category_id: unknown class: expected a class of the truths, found 9/,
+    /bad\.json:1:\[1\]\.category_id: unknown class: expected a class of the truths, found 9/,
   )
   await refusal(
     { truth, detections: results([{ ...row, image_id: 1 }]) },
-    /bad\.json:\[0\]\.image_id: missing image: expected an image of the truths, found 1/,
+    /bad\.json:1:\[0\]\.image_id: missing image: expected an image of the truths, found 1/,
   )
-  await refusal({ truth, detections: results([{ ...row, score: '1' }]) }, /bad\.json:\[0\]\.score: syntax/)
+  await refusal({ truth, detections: results([{ ...row, score: '1' }]) }, /bad\.json:1:\[0\]\.score: syntax/)
   await refusal({ truth: write('no.json', '{'), detections }, /no\.json:1: syntax: expected JSON/)
   const lines = (text: string) => dirname(write('bad/a.txt', text))
   await refusal(
@@ -176,7 +177,10 @@ test('what is wrong is named with file, line or key', async () => {
     { truth, detections: lines('5 0.5 1 2 3 4') },
     /a\.txt:1: unknown class: expected a class of 0 \.\. 1, found 5/,
   )
-  await refusal({ truth, detections: lines('cow 0.5 1 2 3 4') }, /classes \(cat, dog\), found cow in image a/)
+  await refusal(
+    { truth, detections: lines('dog 0.5 1 2 3 4\ncow 0.5 1 2 3 4') },
+    /a\.txt:2: unknown class: expected one of the truths' classes \(cat, dog\), found cow/,
+  )
   await refusal(
     { truth, detections: lines('dog 0.5 1 2 3 4'), columns: 'class x1 y1 x2 y2' },
     /columns: expected class, score/,
@@ -186,6 +190,90 @@ test('what is wrong is named with file, line or key', async () => {
     /nowhere: expected a file or folder of truths/,
   )
   await refusal({ ...voc(), detections }, /results\.json: expected truths as a COCO file/)
+  await refusal(
+    { truth, detections: join(folder, 'no.txt') },
+    /no\.txt: expected a file or folder, found nothing/,
+  )
+  await refusal(
+    { truth: join(folder, 'gone.json'), detections },
+    /gone\.json: expected a file, found nothing/,
+  )
+  const stray = dirname(write('stray/z.txt', 'dog 0.5 1 2 3 4'))
+  await refusal({ truth, detections: stray }, /z\.txt: missing image: .*found z; an image without objects/)
+})
+
+test("COCO truths: ids and names once, missing keys named, ignore is VOC's difficult flag", async () => {
+  const { truth, detections } = coco()
+  const document = JSON.parse(readFileSync(truth, 'utf8')) as {
+    images: { id: number }[]
+    categories: { id: number; name: string }[]
+    annotations: object[]
+  }
+  const changed = (change: (copy: typeof document) => unknown, name = 'changed.json') => {
+    const copy = structuredClone(document)
+    change(copy)
+    return write(name, JSON.stringify(copy, null, 1))
+  }
+  const refusal = (change: (copy: typeof document) => unknown, pattern: RegExp) =>
+    assert.rejects(readEvaluation({ truth: changed(change), detections }), pattern)
+  await refusal(
+    (copy) => copy.images.push(copy.images[0]!),
+    /changed\.json:\d+:images\[3\]\.id: duplicate id: expected a new id, found 9 again \(first in images\[0\]\)/,
+  )
+  await refusal(
+    (copy) => copy.categories.push({ id: 8, name: 'dog' }),
+    /categories\[2\]\.name: duplicate id: expected a new name, found dog again/,
+  )
+  await refusal(
+    (copy) => Object.assign(copy.annotations[1]!, { bbox: [1, 2, 3] }),
+    /changed\.json:\d+:annotations\[1\]\.bbox: syntax/,
+  )
+  await refusal(
+    (copy) => Reflect.deleteProperty(copy, 'categories'),
+    /changed\.json:1:categories: syntax: Required/,
+  )
+  await refusal((copy) => {
+    for (const row of copy.annotations) Object.assign(row, { id: 4 })
+  }, /annotations\[1\]\.id: duplicate id: expected a new id, found 4 again/)
+  // The hit of class dog is difficult: one dog is left, which nothing finds.
+  const ignored = changed((copy) => Object.assign(copy.annotations[0]!, { ignore: 1, id: 0 }))
+  const data = await readEvaluation({ truth: ignored, detections })
+  assert.equal(evaluateVoc(data.truths, data.detections).mAP, 0.5)
+  const plain = await readEvaluation({ truth, detections })
+  const stats = ({ truths, detections: found }: typeof data) => evaluateCoco(truths, found).stats
+  assert.deepEqual(stats(data), stats(plain))
+  assert.match(data.notes.join(), /annotations\[0\] has the id 0: pycocotools counts/)
+  assert.deepEqual(plain.notes, [])
+})
+
+test("a YOLO folder's lists of images are no labels, and its images may be called after splits", async () => {
+  const { detections } = await yolo()
+  const labels = join(folder, 'yolo-lists/labels')
+  for (const name of ['a', 'b', 'c']) {
+    write(`yolo-lists/labels/train_${name}.txt`, readFileSync(join(folder, `yolo/labels/${name}.txt`)))
+    write(`yolo-lists/images/train_${name}.png`, readFileSync(join(folder, `yolo/images/${name}.png`)))
+  }
+  for (const name of ['a', 'b'])
+    write(`yolo-lists/found/train_${name}.txt`, readFileSync(join(detections, `${name}.txt`)))
+  write('yolo-lists/labels/train.txt', 'data/images/train_a.png\n')
+  write('yolo-lists/labels/classes.txt', CLASSES.join('\n'))
+  const data = await readEvaluation({ truth: labels, detections: join(folder, 'yolo-lists/found') })
+  assert.deepEqual(data.images, ['train_a', 'train_b', 'train_c'])
+  assert.equal(evaluateVoc(data.truths, data.detections).mAP, 0.75)
+})
+
+test('there may be more files than a process can have open', () => {
+  for (let i = 0; i < 400; i++) {
+    const box = '<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>'
+    write(`many/truths/${i}.xml`, `<annotation><object><name>car</name>${box}</object></annotation>`)
+    write(`many/found/${i}.txt`, 'car 1 1 1 9 9')
+  }
+  const paths = { truth: join(folder, 'many/truths'), detections: join(folder, 'many/found') }
+  const program = `require(${JSON.stringify(join(__dirname, '../../lib/evaluate'))})
+    .readEvaluation(${JSON.stringify(paths)}).then(({ detections }) => console.log(detections.image.length))`
+  const command = 'ulimit -n 200 && exec "$0" --require tsx/cjs -e "$1"'
+  const run = spawnSync('sh', ['-c', command, process.execPath, program], { encoding: 'utf8' })
+  assert.equal(run.stdout, '400\n', run.stderr)
 })
 
 test('the command prints tables, or JSON', async (context) => {

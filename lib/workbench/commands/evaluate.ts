@@ -51,7 +51,8 @@ export function evaluateCommand(): Command {
     .option('--plus-one', "VOC's IoU as in the devkit: widths and heights count both end pixels")
     .option('--json', 'print everything as JSON')
     .action(async (options: EvaluateOptions) => {
-      const { truths, detections, classes } = await readEvaluation(options)
+      const { truths, detections, classes, notes } = await readEvaluation(options)
+      for (const note of notes) console.error(note)
       const summary = evaluateDetections(truths, detections, { classes, plusOne: options.plusOne })
       const found = mistakes(truths, detections)
       const sizes = bySize(truths, detections)
