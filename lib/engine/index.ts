@@ -3,4 +3,4 @@ export { type DeviceInfo, deviceInfo, supportsPrecision, TF32_CAPABILITY } from 
 export { nativeBackend, scoped, type Tensor, tf } from './native'
 export * from './ops'
 export type { Precision } from './precision'
-export { logSoftmax } from './softmax'
+export { softmaxDivergence } from './softmax'

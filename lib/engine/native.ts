@@ -55,7 +55,15 @@ interface NativeBackend {
 
 /** TF_AttrType and TF_DataType numbers of TensorFlow's C API. */
 export const ATTR = { string: 0, int: 1, float: 2, bool: 3, type: 4, shape: 5 } as const
-export const DTYPE = { float32: 1, int32: 3, bool: 10, bfloat16: 14, float16: 19, resource: 20 } as const
+export const DTYPE = {
+  float32: 1,
+  float64: 2,
+  int32: 3,
+  bool: 10,
+  bfloat16: 14,
+  float16: 19,
+  resource: 20,
+} as const
 
 function isNativeBackend(candidate: object): candidate is NativeBackend {
   return 'binding' in candidate && 'executeMultipleOutputs' in candidate && 'getInputTensorIds' in candidate
@@ -90,6 +98,60 @@ export const attribute = {
 /** Runs one TensorFlow operation by name and returns its `outputs` outputs. Not differentiable by itself. */
 export function execute(name: string, attributes: Attribute[], inputs: Tensor[], outputs = 1): Tensor[] {
   return nativeBackend().executeMultipleOutputs(name, attributes, inputs, outputs)
+}
+
+/** A value of type float64, which tfjs has no tensors for; it lives as long as `inFloat64` runs. */
+export interface Float64 {
+  readonly id: number
+}
+
+/**
+ * Computes in float64 with TensorFlow's operations, where float32 would cancel. Not differentiable by itself; can be
+ * recorded by `compile`.
+ *
+ * @param inputs float32
+ * @param body takes them as float64 and a function that runs one operation of type T = float64, whose inputs are such
+ *   values or int32 tensors (axes)
+ * @returns what the body returns, rounded to float32
+ */
+export function inFloat64<K extends string>(
+  inputs: readonly Tensor[],
+  body: (
+    inputs: readonly Float64[],
+    run: (
+      operation: string,
+      inputs: readonly (Float64 | Tensor)[],
+      attributes?: readonly Attribute[],
+    ) => Float64,
+  ) => { readonly [name in K]: Float64 },
+): { [name in K]: Tensor } {
+  const { binding } = nativeBackend()
+  const alive: number[] = []
+  const execute64 = (operation: string, attributes: Attribute[], ids: number[]): Float64 => {
+    const [result] = binding.executeOp(operation, attributes, ids, 1)
+    if (!result) throw new Error(`${operation}: expected one output, found none`)
+    alive.push(result.id)
+    return { id: result.id }
+  }
+  const cast = (from: keyof typeof DTYPE, to: keyof typeof DTYPE) => [
+    attribute.type('SrcT', from),
+    attribute.type('DstT', to),
+    attribute.bool('Truncate', false),
+  ]
+  try {
+    const wide = nativeIds([...inputs]).map((id) => execute64('Cast', cast('float32', 'float64'), [id]))
+    const results = body(wide, (operation, operands, attributes = []) => {
+      const ids = operands.map((operand) => ('dataId' in operand ? nativeIds([operand])[0]! : operand.id))
+      return execute64(operation, [attribute.type('T', 'float64'), ...attributes], ids)
+    })
+    const narrow = Object.entries<Float64>(results).map(([name, { id }]) => {
+      const [result] = binding.executeOp('Cast', cast('float64', 'float32'), [id], 1)
+      return [name, adopt(result!)] as const
+    })
+    return Object.fromEntries(narrow) as { [name in K]: Tensor }
+  } finally {
+    for (const id of alive) binding.deleteTensor(id)
+  }
 }
 
 /** The native ids of tensors; uploads values that tfjs still holds on the JavaScript side. */

@@ -40,6 +40,9 @@ export interface AssignOptions {
   readonly crossGrid?: boolean
 }
 
+/** Sides of boxes in pixels whose areas, and those of what encloses them and a prediction, are finite in float32. */
+const LARGEST_CORNER = 1e9
+
 type GridConfig = Pick<DetectorConfig, 'input' | 'classes' | 'anchors'>
 
 /** A truth reduced to what assignment needs. */
@@ -64,7 +67,7 @@ interface Truth {
  *
  * @param truths one list an image, boxes in pixels of the network's input; undefined for an unlabelled image, whose
  *   slots are neither positive nor negative
- * @throws RangeError when a label is not a class index or a coordinate is not finite
+ * @throws RangeError when a label is not a class index, a coordinate is not finite, or the input is no multiple of 32
  */
 export function assignTargets(
   truths: readonly (readonly Box[] | undefined)[],
@@ -77,8 +80,11 @@ export function assignTargets(
     multiAnchorThreshold = 0.5,
     crossGrid = false,
   } = options
+  const [height, width] = config.input
+  if (!(height > 0 && width > 0) || height % STRIDES[0] !== 0 || width % STRIDES[0] !== 0) {
+    throw new RangeError(`expected an input of multiples of ${STRIDES[0]} pixels, found [${config.input}]`)
+  }
   const scales = STRIDES.map((stride, s): TargetScale => {
-    const [height, width] = config.input
     const shape = [
       truths.length,
       height / stride,
@@ -130,9 +136,10 @@ function measure(boxes: readonly Box[], image: number, classes: number): Truth[]
   const truths: Truth[] = []
   for (const [index, box] of boxes.entries()) {
     const { x1, y1, x2, y2, label } = box
-    if (![x1, y1, x2, y2].every(Number.isFinite)) {
+    if (![x1, y1, x2, y2].every((corner) => Math.abs(corner) <= LARGEST_CORNER)) {
       throw new RangeError(
-        `image ${image}, box ${index}: expected finite corners, found (${x1}, ${y1}, ${x2}, ${y2})`,
+        `image ${image}, box ${index}: expected finite corners within ${LARGEST_CORNER} pixels, found ` +
+          `(${x1}, ${y1}, ${x2}, ${y2})`,
       )
     }
     if (!Number.isInteger(label) || label < 0 || label >= classes) {
@@ -142,7 +149,9 @@ function measure(boxes: readonly Box[], image: number, classes: number): Truth[]
       )
     }
     const [width, height] = [x2 - x1, y2 - y1]
-    if (width > 0 && height > 0) truths.push({ box, x: (x1 + x2) / 2, y: (y1 + y2) / 2, width, height })
+    // As targets they are float32, where a sliver may have no area.
+    if (Math.fround(x2) > Math.fround(x1) && Math.fround(y2) > Math.fround(y1))
+      truths.push({ box, x: (x1 + x2) / 2, y: (y1 + y2) / 2, width, height })
   }
   return truths
 }

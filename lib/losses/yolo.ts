@@ -71,7 +71,8 @@ export function yoloLoss(
   const sign = tf.sub(negative!, positive!)
   const objectnessSum = tf.sum(tf.mul(tf.softplus(tf.mul(objectness!, sign)), known))
 
-  const onehot = tf.oneHot(tf.cast(tf.squeeze(label!, [2]), 'int32'), config.classes)
+  // tfjs's oneHot refuses a single class.
+  const onehot = tf.cast(tf.equal(label!, tf.range(0, config.classes)), 'float32') // [n, slots, classes]
   const classTarget = tf.add(tf.mul(onehot, 1 - smoothing), smoothing / config.classes)
   const classSum = masked(crossEntropy(classes!, classTarget))
 
@@ -85,8 +86,10 @@ export function yoloLoss(
     const whError = tf.mul(tf.sub(wh!, tf.log(tf.div(size, grid.anchor))), positive!)
     boxTerms.xy = term(masked(crossEntropy(xy!, xyTarget)), 2 * boxWeight)
     boxTerms.wh = term(tf.sum(tf.square(whError)), 2 * boxWeight)
-  } else {
+  } else if (box === 'giou' || box === 'iou') {
     boxTerms.box = term(masked(overlapLoss(box, xy!, wh!, from!, to!, grid)), boxWeight)
+  } else {
+    throw new Error(`expected box to be "giou", "iou" or "xywh", found "${box}"`)
   }
 
   const terms = {

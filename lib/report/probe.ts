@@ -80,8 +80,8 @@ export async function openProbe(study: Study, options: ProbeOptions = {}): Promi
     lossOf({ weight: _, ...term }) {
       const output = student.forward(images, { training: true, updateStatistics: false })
       const target = teacher.forward(images, { training: false })
-      const methods = [{ ...term, weight: 1, adapters }]
-      const { total, terms } = distillationLoss(output, target, student.config, { methods })
+      const methods = [{ ...term, adapters }]
+      const { total, terms } = distillationLoss(output, target, student.config, { methods, weights: [1] })
       const groundTruth = yoloLoss(output.outputs, targets, student.config, loss).total
       return { groundTruth, distillation: total, terms }
     },
@@ -138,8 +138,8 @@ export function gradientMaps(probe: Probe, { weight: _, ...term }: Term, image: 
         outputs: values.slice(0, scales) as tf.Tensor4D[],
         features: values.slice(scales) as tf.Tensor4D[],
       }
-      return distillationLoss(output, t, student.config, { methods: [{ ...term, weight: 1, adapters }] })
-        .total
+      const methods = [{ ...term, adapters }]
+      return distillationLoss(output, t, student.config, { methods, weights: [1] }).total
     }
     const copies = maps.map((map) => map.clone())
     const { grads } = tf.engine().gradients(() => loss(...copies), copies, undefined, true)

@@ -8,7 +8,7 @@ import {
   conv2dTranspose,
   gatherRows,
   leakyRelu,
-  logSoftmax,
+  softmaxDivergence,
   type Tensor,
   tf,
   topK,
@@ -164,19 +164,37 @@ test('gatherRows picks rows within every image', () => {
   ])
 })
 
-test('logSoftmax: by hand, with logits of 80, and its gradient', () => {
-  const x = tf.tensor2d([
-    [0, Math.log(3)],
+test('softmaxDivergence: by hand, with logits of 80 and of any size, in a graph too', () => {
+  const student = tf.tensor2d([
+    [0, 0],
     [80, -80],
+    [3e38, -3e38],
   ])
-  assertClose(logSoftmax(x).dataSync(), [Math.log(0.25), Math.log(0.75), 0, -160], 'values')
-  const picked = tf.tensor2d([
-    [1, 0],
-    [0, 1],
+  const teacher = tf.tensor2d([
+    [Math.log(3), 0],
+    [-80, 80],
+    [-3e38, 3e38],
   ])
-  const gradient = tf.grad((logits) => tf.sum(tf.mul(logSoftmax(logits as tf.Tensor2D), picked)))(x)
-  // d log p_j / d x_i = [i = j] - p_i
-  assertClose(gradient.dataSync(), [0.75, -0.75, -1, 1], 'gradient')
+  // Softmax of the teacher's first row: 3/4, 1/4. The third row's divergence is more than float32 holds.
+  const kl = 0.75 * Math.log(1.5) + 0.25 * Math.log(0.5)
+  const weights = tf.tensor2d([[10], [1], [0]])
+  const compiled = compile((s: tf.Tensor2D, t: tf.Tensor2D) => ({ ...softmaxDivergence(s, t, 1, weights) }))
+  for (const found of [softmaxDivergence(student, teacher, 1, weights), compiled(student, teacher)]) {
+    assertClose(found.divergence.dataSync(), [10 * kl + 160], 'divergence')
+    assertClose(found.differences.dataSync(), [-2.5, 2.5, 1, -1, 0, 0], 'differences')
+  }
+  compiled.dispose()
+  assert.equal(softmaxDivergence(student, teacher, 1).divergence.dataSync()[0], Number.POSITIVE_INFINITY)
+  // Two channels whose logits differ by d = log(3) / T: KL is d^2 / 8 for small d.
+  const [s, t] = [student, teacher].map((logits) => tf.slice(logits, 0, 1) as tf.Tensor2D) as [
+    tf.Tensor2D,
+    tf.Tensor2D,
+  ]
+  assertClose(
+    softmaxDivergence(s, t, 1e4).divergence.dataSync(),
+    [(Math.log(3) / 1e4) ** 2 / 8],
+    'a high temperature',
+  )
 })
 
 test('operations leave no tensors behind, forward and backward', () => {
@@ -186,6 +204,7 @@ test('operations leave no tensors behind, forward and backward', () => {
   tf.tidy(() => {
     tf.grads((a, b) => tf.sum(leakyRelu(darknet(a as tf.Tensor4D, b), 0.1)))([x, k])
     tf.grads((a, g) => tf.sum(normalise(a as tf.Tensor4D, g, tf.zeros([3]))))([x, tf.ones([3])])
+    softmaxDivergence(tf.ones([2, 3]), tf.zeros([2, 3]), 2)
   })
   assert.equal(tf.memory().numTensors, before)
 })

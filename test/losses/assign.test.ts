@@ -120,8 +120,19 @@ test('a label outside the classes and a corner that is not finite are errors tha
     () => assignTargets([[], [centred(1, 1, 2, 2, 3)]], config),
     /image 1, box 0: expected a label in 0\.\.2/,
   )
+  for (const x of [Number.NaN, Number.POSITIVE_INFINITY, 2e9]) {
+    assert.throws(
+      () => assignTargets([[centred(x, 1, 2, 2)]], config),
+      /image 0, box 0: expected finite corners within 1000000000 pixels/,
+    )
+  }
   assert.throws(
-    () => assignTargets([[centred(Number.NaN, 1, 2, 2)]], config),
-    /image 0, box 0: expected finite/,
+    () => assignTargets([[]], { ...config, input: [96, 100] }),
+    /expected an input of multiples of 32 pixels, found \[96,100\]/,
   )
+})
+
+test('a truth without area in float32 is skipped like one without any', () => {
+  const sliver: Box = { x1: 100, y1: 20, x2: 100 + 1e-9, y2: 40, label: 0 }
+  assert.equal(assignTargets([[sliver]], config).positives, 0)
 })

@@ -46,7 +46,7 @@ const data = oracle.data as {
 }
 
 test('values and gradients equal the float64 oracle', () => {
-  assert.equal(oracle.cases.length, 18)
+  assert.equal(oracle.cases.length, 22)
   for (const { data: source, method, options, terms, gradients } of oracle.cases) {
     tf.tidy(() => {
       const name = `${method} on ${source} ${JSON.stringify(options)}`
@@ -187,6 +187,57 @@ test('every method is 0 with gradient 0 for a student that equals its teacher', 
   })
 })
 
+test('no finite logit gives NaN, in the value or the gradient', () => {
+  const largest = 3.4e38
+  const sizes = [80, 1e10, 1e20, largest]
+  tf.tidy(() => {
+    const draw = (value: (i: number) => number) =>
+      [2, 1, 1].map((side) =>
+        tf.tensor4d(
+          Float32Array.from({ length: side * 24 }, (_, i) => value(i)),
+          [1, 1, side, 24],
+        ),
+      )
+    for (const size of sizes) {
+      const alternate = (i: number) => (i % 2 === 0 ? size : -size)
+      // Every sign of the student meets every sign of the teacher, and every sign of its objectness (channel 4).
+      for (const other of [alternate, (i: number) => -alternate(i), (i: number) => (i % 3 ? -size : size)]) {
+        const [student, teacher] = [draw(alternate), outputs(draw(other))]
+        for (const method of names.filter((name) => name !== 'feature-mse')) {
+          for (const options of [
+            { variant: 'mse', temperature: 0.25 },
+            { variant: 'paper', temperature: 4 },
+            { variant: 'paddle', threshold: 0 },
+          ] as const) {
+            const { value, grads } = tf.valueAndGrads(
+              (...x) => METHODS[method](outputs(x), teacher, config, options).total,
+            )(student)
+            const found = [value, ...grads].flatMap((tensor) => [...tensor.dataSync()])
+            assert.ok(
+              found.every((v) => !Number.isNaN(v)),
+              `${method} ${JSON.stringify(options)} at ${size}: ${found}`,
+            )
+          }
+        }
+      }
+    }
+  })
+})
+
+test('one class: its softmax says nothing, the other groups do', () => {
+  const one = (method: MethodName) =>
+    tf.tidy(() => {
+      const single = { classes: 1, anchors: [[anchor]] }
+      const of = (logits: number[]) => outputs([tf.tensor4d(logits, [1, 1, 1, 6])])
+      const { terms } = METHODS[method](of([1, -1, 1, 3, 2, 5]), of([0, 0, 0, 0, 0, 3]), single)
+      return Object.values(terms).map((term) => term.dataSync()[0]!)
+    })
+  assert.deepEqual(one('class-kd'), [0])
+  assert.deepEqual(one('masked-class-kd'), [0])
+  // Box, objectness, class, halved by the teacher's objectness.
+  assertClose(one('objectness-mse'), [0.5 * 3, 0.5 * 4, 0.5 * 4], 'objectness-mse')
+})
+
 test('no gradient flows into the teacher', () => {
   tf.tidy(() => {
     const student = [...tensors(data.two!.student), ...tensors(oracle.features.teacher)]
@@ -241,6 +292,21 @@ test('a combination is the weighted sum of its methods, with numbers or scalars 
       distillationLoss(student, teacher, config, { methods, weights }).total.dataSync(),
       [weighted([0, 4, 2])],
       'weights',
+    )
+    // At step 12 the first is off, the second at a quarter of lambda 2, the third has no schedule.
+    const scheduled = [
+      { ...methods[0], schedule: { stop: 12 } },
+      { ...methods[1], schedule: { start: 10, ramp: 8 } },
+      methods[2],
+    ]
+    assertClose(
+      distillationLoss(student, teacher, config, { methods: scheduled, step: 12 }).total.dataSync(),
+      [weighted([0, 0.5, 3])],
+      'schedules',
+    )
+    assert.throws(
+      () => distillationLoss(student, teacher, config, { methods: scheduled }),
+      /"class-kd" has a schedule: expected the step, or weights from methodWeights, found neither/,
     )
   })
 })

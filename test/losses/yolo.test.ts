@@ -13,13 +13,13 @@ const LOGITS = oracle.logits as { [name: string]: { shape: number[]; data: strin
 type Shape4 = [number, number, number, number]
 
 test('values and gradients equal the float64 oracle for every switch', () => {
-  assert.equal(oracle.cases.length, 12)
+  assert.equal(oracle.cases.length, 14)
   for (const [i, expected] of oracle.cases.entries()) {
     tf.tidy(() => {
       const name = `case ${i} (${expected.batch}, ${expected.kind}, ${expected.normalise})`
       const config = {
         input: expected.input as [number, number],
-        classes: oracle.classes,
+        classes: expected.classes,
         anchors: ANCHORS,
         scaleXY: expected.scale_xy,
       }
@@ -134,6 +134,32 @@ test('no finite logit gives NaN', () => {
       }
     }
   }
+})
+
+test('the largest logits and boxes may overflow, but give no NaN', () => {
+  for (const box of ['giou', 'iou', 'xywh'] as const) {
+    for (const truth of [
+      { x1: -1e9, y1: -1e9, x2: 1e9, y2: 1e9, label: 1 },
+      { x1: 14, y1: 12, x2: 14.0001, y2: 20, label: 1 },
+    ]) {
+      for (const size of [80, 1e20, 3.4e38]) {
+        for (const flip of [1, -1]) {
+          const logits = Array.from({ length: 9 }, (_, i) => (i % 2 === 0 ? size : -size) * flip)
+          const values = single(logits, truth, { box })
+          assert.ok(!Object.values(values).some(Number.isNaN), `${box} at ${size}: ${JSON.stringify(values)}`)
+        }
+      }
+    }
+  }
+})
+
+test('an unknown box loss is refused', () => {
+  const truth: Box = { x1: 14, y1: 12, x2: 22, y2: 20, label: 1 }
+  const options: object = { box: 'ciou' }
+  assert.throws(
+    () => single(new Array(9).fill(0), truth, options),
+    /expected box to be "giou", "iou" or "xywh", found "ciou"/,
+  )
 })
 
 test('an image without labels adds nothing, and its logits get no gradient', () => {

@@ -1,4 +1,4 @@
-import { logSoftmax, tf } from '../../engine'
+import { softmaxDivergence, tf } from '../../engine'
 
 export interface DivergenceOptions {
   readonly temperature: number
@@ -25,21 +25,14 @@ export function klDivergence(
   { temperature, scaleByTemperatureSquared, weights }: DivergenceOptions,
 ): tf.Scalar {
   if (!(temperature > 0)) throw new RangeError(`expected a temperature above 0, found ${temperature}`)
-  const soften = (logits: tf.Tensor2D) =>
-    temperature === 1 ? logits : tf.div<tf.Tensor2D>(logits, temperature)
   const factor = scaleByTemperatureSquared ? temperature ** 2 : 1
-  const weigh = (rows: tf.Tensor, by: tf.Tensor | undefined) => (by ? tf.mul(rows, by) : rows)
-
   const operation = tf.customGrad((input, save) => {
-    const logStudent = logSoftmax(soften(input as tf.Tensor2D))
-    const logTeacher = logSoftmax(soften(teacher))
-    const target = tf.exp(logTeacher)
+    const { divergence, differences } = softmaxDivergence(input as tf.Tensor2D, teacher, temperature, weights)
     // Whatever the gradient needs must be saved, or tfjs frees it with the scope in which it was made.
-    ;(save as (tensors: tf.Tensor[]) => void)([logStudent, target, ...(weights ? [weights] : [])])
+    ;(save as (tensors: tf.Tensor[]) => void)([differences])
     return {
-      value: tf.mul(tf.sum(weigh(tf.mul(target, tf.sub(logTeacher, logStudent)), weights)), factor),
-      gradFunc: (dy: tf.Tensor, [logits, wanted, by]: tf.Tensor[]) =>
-        tf.mul(weigh(tf.sub(tf.exp(logits!), wanted!), by), tf.mul(dy, factor / temperature)),
+      value: tf.mul(divergence, factor),
+      gradFunc: (dy: tf.Tensor, [saved]: tf.Tensor[]) => tf.mul(saved!, tf.mul(dy, factor / temperature)),
     }
   })
   return operation(student) as tf.Scalar

@@ -30,6 +30,8 @@ export interface DistillationTerm extends DistillationOptions {
 
 export interface CombinationOptions {
   readonly methods: readonly DistillationTerm[]
+  /** The step at which the schedules are read; needed where a method has one and `weights` are not given. */
+  readonly step?: number
   /**
    * What each method is multiplied with, in the order of `methods`, instead of its lambda: `methodWeights` at the current
    * step. As scalars that are fed to a recorded graph, they change from step to step without a new recording.
@@ -49,7 +51,8 @@ export function methodWeights(methods: readonly DistillationTerm[], step: number
  * or not.
  *
  * @returns terms '<method>/<term>', weighted
- * @throws Error for an unknown method, a method that is listed twice, or a number of weights that does not fit
+ * @throws Error for an unknown method, a method that is listed twice, a number of weights that does not fit, or a schedule
+ *   without a step
  */
 export function distillationLoss(
   student: DetectorOutput,
@@ -57,9 +60,15 @@ export function distillationLoss(
   config: DistillationConfig,
   options: CombinationOptions,
 ): LossResult {
-  const { methods } = options
+  const { methods, step } = options
   checkMethods(methods)
-  const { weights = methods.map(({ method, weight }) => weight ?? PUBLISHED[method].weight) } = options
+  const scheduled = methods.find(({ schedule }) => schedule)
+  if (scheduled && step === undefined && options.weights === undefined) {
+    throw new Error(
+      `"${scheduled.method}" has a schedule: expected the step, or weights from methodWeights, found neither`,
+    )
+  }
+  const { weights = methodWeights(methods, step ?? 0) } = options
   if (weights.length !== methods.length) {
     throw new Error(`expected a weight for each of ${methods.length} methods, found ${weights.length}`)
   }

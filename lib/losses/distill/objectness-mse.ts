@@ -49,7 +49,7 @@ export function objectnessMse(
   )
   const scaled = tf.mul(tf.sigmoid(t[2]!), share)
   const mean = (elements: tf.Tensor, weights: tf.Tensor, channels: number) =>
-    tf.div<tf.Scalar>(tf.sum(tf.mul(elements, weights)), channels)
+    tf.div<tf.Scalar>(weightedSum(elements, weights), channels)
 
   const [xy, wh, objectness, category] = elementsOf(variant)
   return sumOf([
@@ -59,11 +59,32 @@ export function objectnessMse(
   ])
 }
 
+/**
+ * sum of weight * element, where no gradient flows into the weights. An element that overflows to infinity counts for
+ * nothing under a weight of 0, where a product would be NaN.
+ *
+ * @param elements [rows, channels]
+ * @param weights [rows, 1]
+ */
+function weightedSum(elements: tf.Tensor, weights: tf.Tensor): tf.Tensor {
+  const operation = tf.customGrad((input, save) => {
+    const values = input as tf.Tensor
+    const channels = values.shape[1]!
+    ;(save as (tensors: tf.Tensor[]) => void)([weights])
+    const weighted = tf.mul(tf.where(tf.greater(weights, 0), values, 0), weights)
+    return {
+      value: tf.sum(weighted),
+      gradFunc: (dy: tf.Tensor, [by]: tf.Tensor[]) => tf.mul(tf.tile(by!, [1, channels]), dy),
+    }
+  })
+  return operation(elements)
+}
+
 type Elementwise = (s: tf.Tensor, t: tf.Tensor) => tf.Tensor
 
 /** The elementwise losses of xy, wh, objectness and class. */
 function elementsOf(variant: ObjectnessVariant): [Elementwise, Elementwise, Elementwise, Elementwise] {
-  const squared: Elementwise = (s, t) => tf.squaredDifference(s, t)
+  const squared: Elementwise = (s, t) => tf.square(difference(s, t))
   switch (variant) {
     case 'mse':
     case 'paper':
@@ -83,8 +104,16 @@ function crossEntropy(s: tf.Tensor, target: tf.Tensor): tf.Tensor {
   return tf.sub(tf.softplus(s), tf.mul(s, target))
 }
 
+/** Twice this is finite in float32, and so is the gradient of its square. */
+const LARGEST_DIFFERENCE = 1e38
+
+/** s - t, finite for all finite logits. */
+function difference(s: tf.Tensor, t: tf.Tensor): tf.Tensor {
+  return tf.clipByValue(tf.sub(s, t), -LARGEST_DIFFERENCE, LARGEST_DIFFERENCE)
+}
+
 /** |s - t|, with gradient 0 where they agree (tfjs's abs gives -1 there). */
 function distance(s: tf.Tensor, t: tf.Tensor): tf.Tensor {
-  const difference = tf.sub(s, t)
-  return tf.mul(difference, tf.sign(difference))
+  const gap = difference(s, t)
+  return tf.mul(gap, tf.sign(gap))
 }

@@ -146,11 +146,15 @@ def inputs():
         logits[1][..., 2 * WIDTH + 4] = -6  # no cell of this scale and anchor passes 0.05
         return logits
 
-    return {
+    data = {
         "two": (draw(2, 1.5), teacher(2)),
         "one": (draw(1, 1), teacher(1)),
         "extreme": (extreme(1), extreme(1)),
     }
+    # A student that has learnt nearly everything, of a teacher that is sure: differences of large numbers.
+    sure = draw(1, 5)
+    data["close"] = ([(t + rng.normal(0, 1e-3, t.shape)).astype(np.float32) for t in sure], sure)
+    return data
 
 
 def head_cases(data):
@@ -173,6 +177,10 @@ def head_cases(data):
         ("two", "objectness-mse", {"variant": "paddle"}),
         ("extreme", "objectness-mse", {"variant": "mse"}),
         ("extreme", "objectness-mse", {"variant": "paddle"}),
+        ("close", "output-kd", {"temperature": 20}),
+        ("close", "class-kd", {"temperature": 1}),
+        ("close", "masked-class-kd", {"temperature": 8, "threshold": 0.05, "scaleByTemperatureSquared": True}),
+        ("one", "output-kd", {"temperature": 50, "scaleByTemperatureSquared": True}),
     ]
     cases = []
     for source, method, options in rows:

@@ -236,8 +236,9 @@ def loss_cases():
         "odd": [random_truths(rng, 9, odd, 2)],
     }
 
-    def draw(n, size, spread):
-        return [rng.normal(0, spread, (n, size[0] // s, size[1] // s, 21)).astype(np.float32) for s in STRIDES]
+    def draw(n, size, spread, classes=2):
+        shape = lambda s: (n, size[0] // s, size[1] // s, 3 * (5 + classes))
+        return [rng.normal(0, spread, shape(s)).astype(np.float32) for s in STRIDES]
 
     def extremes(n, size):
         return [rng.choice([-80, 80], (n, size[0] // s, size[1] // s, 21)).astype(np.float32) for s in STRIDES]
@@ -248,8 +249,10 @@ def loss_cases():
         "mixed": draw(3, small, 1.5),
         "one": draw(1, small, 1),
         "odd": draw(1, odd, 1),
+        "single": draw(1, small, 1, classes=1),
     }
-    plain = {"kind": "giou", "normalise": "sum", "smoothing": 0.01, "weights": [1, 1, 1], "scale_xy": 2.0, "assign": {}}
+    batches["single"] = [[t | {"label": 0} for t in batches["two"][0]]]
+    plain = {"classes": 2, "kind": "giou", "normalise": "sum", "smoothing": 0.01, "weights": [1, 1, 1], "scale_xy": 2.0, "assign": {}}
     both = {"multi_anchor": True, "cross_grid": True}
     rows = [
         ("two", "two", small, {}),
@@ -264,14 +267,15 @@ def loss_cases():
         ("empty", "two", small, {"normalise": "positive"}),
         ("unlabelled", "one", small, {"normalise": "image"}),
         ("odd", "odd", odd, {"assign": both, "normalise": "positive"}),
+        ("single", "single", small, {"classes": 1, "smoothing": 0.1}),
+        ("single", "single", small, {"classes": 1, "kind": "xywh", "assign": both, "normalise": "image"}),
     ]
     cases = []
     for batch, source, size, changes in rows:
         o = plain | changes
         x = [torch.tensor(a, dtype=torch.float64, requires_grad=True) for a in logits[source]]
-        terms = yolo_loss(
-            x, batches[batch], size, 2, o["scale_xy"], o["assign"], o["kind"], o["normalise"], o["smoothing"], o["weights"]
-        )
+        switches = ["classes", "scale_xy", "assign", "kind", "normalise", "smoothing", "weights"]
+        terms = yolo_loss(x, batches[batch], size, *(o[name] for name in switches))
         total = sum(terms.values())
         if total.requires_grad:
             total.backward()
@@ -287,7 +291,7 @@ def loss_cases():
             }
         )
     packed = {name: [{"shape": a.shape, "data": pack(a)} for a in arrays] for name, arrays in logits.items()}
-    return {"classes": 2, "anchors": ANCHORS, "batches": batches, "logits": packed, "cases": cases}
+    return {"anchors": ANCHORS, "batches": batches, "logits": packed, "cases": cases}
 
 
 if __name__ == "__main__":
