@@ -3,7 +3,7 @@ import { batchNormTraining, biasAdd, conv2d, conv2dTranspose, leakyRelu, tf } fr
 import { type Layer, layersOf } from './layers'
 import { network } from './network'
 import type { Operations } from './operations'
-import type { DetectorConfig, DetectorOutput } from './types'
+import { type DetectorConfig, type ForwardOutput, STRIDES } from './types'
 
 /** Batch norm's epsilon. */
 export const BATCH_NORM_EPSILON = 1e-5
@@ -140,8 +140,15 @@ export class Detector {
    * Runs the network. Call it inside tf.tidy or a compiled function.
    *
    * @param images [n, h, w, 3] in 0..1; h and w multiples of 32, not necessarily those of the config
+   * @throws Error when the images have another shape
    */
-  forward(images: tf.Tensor4D, { training, updateStatistics = true }: ForwardOptions): DetectorOutput {
+  forward(images: tf.Tensor4D, { training, updateStatistics = true }: ForwardOptions): ForwardOutput {
+    const [, height, width, channels] = images.shape
+    if (images.rank !== 4 || height % STRIDES[0] !== 0 || width % STRIDES[0] !== 0 || channels !== 3) {
+      throw new Error(
+        `images: expected [n, h, w, 3] with h and w multiples of ${STRIDES[0]}, found [${images.shape}]`,
+      )
+    }
     const operations = training ? this.trainingOperations(updateStatistics) : this.inferenceOperations()
     return network(operations, images, this.config)
   }

@@ -1,5 +1,5 @@
 import type { Operations } from './operations'
-import type { BackboneWidths, DetectorConfig } from './types'
+import type { BackboneWidths, DetectorConfig, NamedFeatures } from './types'
 
 /** Residual blocks of darknet21's five stages. */
 export const BLOCKS = [1, 1, 2, 2, 1] as const
@@ -37,8 +37,8 @@ export function darknet21<T>(ops: Operations<T>, images: T, widths: BackboneWidt
 }
 
 /**
- * Neck: detect1 (three convolutions, SPP, three more) on C5, then twice a 1x1 convolution, upsampling by 2, concatenation with the finer backbone
- * map and five convolutions.
+ * Neck: detect1 (three convolutions, SPP, three more) on C5, then twice a 1x1 convolution, upsampling by 2, concatenation
+ * with the finer backbone map and five convolutions.
  *
  * @returns one map per scale, strides 32, 16, 8
  */
@@ -84,7 +84,11 @@ export function network<T>(
   ops: Operations<T>,
   images: T,
   config: DetectorConfig,
-): { outputs: T[]; features: T[] } {
-  const features = neck(ops, darknet21(ops, images, config.backbone), config)
-  return { outputs: head(ops, features, config), features }
+): { outputs: T[]; features: T[]; named: NamedFeatures<T> } {
+  const stages = darknet21(ops, images, config.backbone)
+  const features = neck(ops, stages, config)
+  const [C3, C4, C5] = stages
+  const [detect1, detect2, detect3] = features as [T, T, T]
+  const named = { C3, C4, C5, detect1, detect2, detect3 }
+  return { outputs: head(ops, features, config), features, named }
 }

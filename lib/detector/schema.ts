@@ -1,12 +1,10 @@
 import { z } from 'zod'
-import type { DetectorConfig } from './types'
+import { type DetectorConfig, STRIDES } from './types'
 
 const width = z.number().int().positive()
 const side = z
   .number()
-  .int()
-  .positive()
-  .refine((pixels) => pixels % 32 === 0, 'expected a multiple of 32 pixels')
+  .refine((pixels) => pixels > 0 && pixels % STRIDES[0] === 0, `expected a multiple of ${STRIDES[0]} pixels`)
 const anchor = z.tuple([z.number().positive(), z.number().positive()])
 
 /** An architecture as it stands in a JSON file; see `DetectorConfig`. */
@@ -28,3 +26,16 @@ export const detectorSchema: z.ZodType<DetectorConfig, z.ZodTypeDef, unknown> = 
     scaleXY: z.number().min(1),
   })
   .strict()
+
+/** @throws Error naming the key of an architecture that cannot be built, what was expected and what was found */
+export function checkConfig(config: DetectorConfig): void {
+  const [issue] = detectorSchema.safeParse(config).error?.issues ?? []
+  if (!issue) return
+  let found: unknown = config
+  for (const key of issue.path) {
+    found = typeof found === 'object' && found !== null ? Reflect.get(found, key) : undefined
+  }
+  throw new Error(
+    `detector config: ${issue.path.join('.')}: ${issue.message}, found ${JSON.stringify(found) ?? 'nothing'}`,
+  )
+}

@@ -33,3 +33,20 @@ export interface DetectorOutput {
   /** Neck maps in front of the heads [n, h / stride, w / stride, neck[i]]. */
   readonly features: readonly tf.Tensor4D[]
 }
+
+/** Maps by the names of the layers' table: outputs of the stages C3, C4, C5 and of the neck's detect1, detect2, detect3. */
+export interface NamedFeatures<T> {
+  /** [n, h / 8, w / 8, out[2]], [n, h / 16, w / 16, out[3]] and [n, h / 32, w / 32, out[4]]. */
+  readonly C3: T
+  readonly C4: T
+  readonly C5: T
+  /** `features`: [n, h / 32, w / 32, neck[0]], [n, h / 16, w / 16, neck[1]] and [n, h / 8, w / 8, neck[2]]. */
+  readonly detect1: T
+  readonly detect2: T
+  readonly detect3: T
+}
+
+/** What a detector's own forward pass gives: the losses need no more than a DetectorOutput. */
+export interface ForwardOutput extends DetectorOutput {
+  readonly named: NamedFeatures<tf.Tensor4D>
+}

@@ -76,13 +76,27 @@ test('inputs of any multiple of 32 and any number of classes have their shapes',
       )
     }
   }
-  for (const input of [
-    [48, 64],
-    [64, 0],
-    [-32, 64],
-  ] as const) {
-    assert.throws(() => layersOf(narrowDetector({ input })), /multiples of 32 pixels, found/)
+})
+
+test('a config that describes no network is refused by its key', () => {
+  const refused = (change: object, message: RegExp) =>
+    assert.throws(() => complexity({ ...narrowDetector(), ...change }), message)
+  for (const height of [48, 0, -32, 64.5, Number.NaN]) {
+    refused({ input: [height, 64] }, /detector config: input\.0: .*, found (-?[\d.]+|null)$/)
   }
+  refused({ input: [64, 48] }, /input\.1: expected a multiple of 32 pixels, found 48/)
+  refused({ classes: 0 }, /classes: .*greater than 0, found 0/)
+  refused({ classes: 2.5 }, /classes: Expected integer.*, found 2\.5/)
+  refused({ upsample: 'bilinear' }, /upsample: .*'deconv' \| 'nearest'.*, found "bilinear"/)
+  refused({ neck: [8, 6] }, /neck: .*3 element\(s\), found \[8,6\]/)
+  refused({ anchors: [[[1, 1]]] }, /anchors: .*3 element/)
+  refused({ depth: 3 }, /Unrecognized key.*depth/)
+  const { backbone } = narrowDetector()
+  refused({ backbone: { ...backbone, mid: [1, 2, 3] } }, /backbone\.mid: .*7 element\(s\), found \[1,2,3\]/)
+  refused(
+    { backbone: { ...backbone, in: [4, 9, 9, 9, 9] } },
+    /backbone: expected every stage to take what the one before gives/,
+  )
 })
 
 test('MACs grow with the input area, parameters do not', () => {

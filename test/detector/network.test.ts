@@ -7,14 +7,18 @@ import { Lcg } from './lcg'
 import oracle from './oracle/network.json'
 import { assertNear, drawnWeights, narrowDetector } from './support'
 
-type Case = Omit<(typeof oracle.inference)[number], 'features'>
+type Case = Omit<(typeof oracle.inference)[number], 'features' | 'stages'> & { readonly offset?: number }
 
 function setUp(expected: Case) {
-  const { classes, seed, images } = expected
+  const { classes, seed, images, offset = 0 } = expected
   const upsample = expected.upsample === 'deconv' ? 'deconv' : 'nearest'
   const config = narrowDetector({ classes, upsample, spp: expected.spp })
   const random = new Lcg(seed)
-  const detector = new Detector(config, drawnWeights(config, random))
+  const weights = [...drawnWeights(config, random)].map(([name, { shape, values }]) => {
+    const shift = (i: number) => (name.endsWith('/beta') ? offset * (1 - 2 * (i % 2)) : 0)
+    return [name, { shape, values: values.map((value, i) => value + shift(i)) }] as const
+  })
+  const detector = new Detector(config, new Map(weights))
   const shape: [number, number, number, number] = [images[0]!, images[1]!, images[2]!, 3]
   const values = random.uniform(shape[0] * shape[1] * shape[2] * 3, 0, 1)
   return { config, detector, random, images: tf.tensor4d(values, shape) }
@@ -27,7 +31,7 @@ for (const expected of oracle.inference) {
   test(`inference agrees with PyTorch in float64 (${title}), eager and compiled`, () => {
     const { detector, images } = setUp(expected)
     const [n, height, width] = images.shape
-    const { outputs, features } = detector.forward(images, { training: false })
+    const { outputs, features, named } = detector.forward(images, { training: false })
     const widths = detector.config.neck
     const cells = [32, 16, 8].map((stride) => [n, height / stride, width / stride])
     assert.deepEqual(
@@ -40,6 +44,8 @@ for (const expected of oracle.inference) {
     )
     assertClose(flat(outputs), unpack(expected.outputs), 'outputs')
     assertClose(flat(features), unpack(expected.features), 'features')
+    assertClose(flat([named.C3, named.C4, named.C5]), unpack(expected.stages), 'stages')
+    assert.deepEqual([named.detect1, named.detect2, named.detect3], features)
     const compiled = compile((x: tf.Tensor4D) => {
       const [coarse, middle, fine] = detector.forward(x, { training: false }).outputs
       return { coarse: coarse!, middle: middle!, fine: fine! }
@@ -82,6 +88,18 @@ test('training: outputs, gradients and running statistics agree with PyTorch in 
     kind === 'linear' ? [] : [detector.variable(`${name}/mean`), detector.variable(`${name}/variance`)],
   )
   assertNear(flat(running), unpack(expected.running), 'running statistics')
+  detector.dispose()
+})
+
+test('images of another shape are refused', () => {
+  const detector = Detector.create(narrowDetector(), 1)
+  for (const shape of ['1,48,64,3', '1,64,63,3', '1,64,64,1', '64,64,3']) {
+    const images = tf.zeros(shape.split(',').map(Number) as [number, number, number, number]) as tf.Tensor4D
+    assert.throws(
+      () => detector.forward(images, { training: false }),
+      new RegExp(`multiples of 32, found \\[${shape}\\]`),
+    )
+  }
   detector.dispose()
 })
 

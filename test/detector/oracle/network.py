@@ -92,12 +92,12 @@ class Detector(nn.Module):
         n2 = self.detect2(torch.cat([self.raise_map(self.up2, self.route2(n1)), c4], 1))
         n3 = self.detect3(torch.cat([self.raise_map(self.up3, self.route3(n2)), c3], 1))
         features = [n1, n2, n3]
-        return [linear(conv(f)) for f, (conv, linear) in zip(features, self.heads)], features
+        return [linear(conv(f)) for f, (conv, linear) in zip(features, self.heads)], features, [c3, c4, c5]
 
 
-def fill(model, random):
+def fill(model, random, offset):
     """Weights in the order of the modules; kernels drawn as [kh, kw, in, out], those of a deconvolution as
-    [kh, kw, out, in]."""
+    [kh, kw, out, in]. The offset is added to the betas of even channels and subtracted from those of odd ones."""
     named = []
     for name, module in model.named_modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
@@ -117,6 +117,8 @@ def fill(model, random):
             draw = lambda low, high: torch.tensor(random.uniform(count, low, high), dtype=torch.float64)
             module.weight.data = draw(0.5, 1)
             module.bias.data = draw(-0.3, 0.3)
+            if offset:
+                module.bias.data += offset * torch.tensor([1 - 2 * (i % 2) for i in range(count)])
             module.running_mean = draw(-0.2, 0.2)
             module.running_var = draw(0.5, 1.5)
             named += [module.weight, module.bias]
@@ -141,17 +143,17 @@ def forward_case(spec):
     torch.set_default_dtype(torch.float64)
     model = Detector(spec["in"], spec["out"], spec["mid"], spec["neck"], spec["classes"], spec["upsample"], spec["spp"])
     random = Lcg(spec["seed"])
-    named = fill(model, random)
+    named = fill(model, random, spec.get("offset", 0))
     n, h, w = spec["images"]
     images = random.uniform(n * h * w * 3, 0, 1).reshape(n, h, w, 3).transpose(0, 3, 1, 2)
     images = torch.tensor(images.copy(), dtype=torch.float64)
     if not spec["training"]:
         model.eval()
-        outputs, features = model(images)
-        result = {"outputs": pack(outputs), "features": pack(features)}
+        outputs, features, stages = model(images)
+        result = {"outputs": pack(outputs), "features": pack(features), "stages": pack(stages)}
     else:
         model.train()
-        outputs, _ = model(images)
+        outputs, _, _ = model(images)
         result = {"outputs": pack(outputs)}
         # scalar = sum of outputs * coefficients, drawn in the order [n, h, w, c]
         total = 0
@@ -204,8 +206,9 @@ if __name__ == "__main__":
         {**NARROW, "classes": 3, "upsample": "deconv", "spp": True, "images": [1, 64, 96], "training": False, "seed": 1},
         {**NARROW, "classes": 1, "upsample": "nearest", "spp": False, "images": [1, 96, 64], "training": False, "seed": 2},
     ]
-    # Four images: batch norm over fewer cells amplifies the rounding of float32 (PyTorch's too) past 1e-4.
-    training = {**cases[0], "images": [4, 64, 96], "training": True, "seed": 3}
+    # Batch norm over few cells and activations near the kink of LeakyReLU amplify the rounding of float32, PyTorch's too:
+    # with betas near 0 some gradients come out 10 % off. Four images and betas near 1 and -1 keep it below 3e-5.
+    training = {**cases[0], "images": [4, 64, 96], "training": True, "seed": 3, "offset": 1}
     result = {
         "layers": {"teacher": count(TEACHER, 8, 192, 512), "student": count(STUDENT, 8, 192, 512)},
         "inference": [forward_case(case) for case in cases],
