@@ -37,9 +37,9 @@ export interface DistillationCheckOptions {
    * several times and must not change any variable.
    */
   readonly lossOf: () => LossPair
-  /** The student's variables; without those that only one of the losses knows, such as adapters. */
-  readonly variables: readonly tf.Variable[]
-  readonly teacherVariables?: readonly tf.Variable[]
+  /** The student's variables by name (`trained`); without those that only one of the losses knows, such as adapters. */
+  readonly variables: ReadonlyMap<string, tf.Variable>
+  readonly teacherVariables?: ReadonlyMap<string, tf.Variable>
   /** The teacher's outputs for the batch; without them the share of passing cells is not reported. */
   readonly teacher?: DetectorOutput
   readonly config?: Pick<DetectorConfig, 'classes' | 'anchors'>
@@ -58,9 +58,15 @@ export interface DistillationCheck {
   readonly passing: PassingShare | undefined
 }
 
-/** Measures one batch. Reads tensors back, so it belongs outside a recorded function. */
+/**
+ * Measures one batch: both losses, every term's size beside the ground truth's, norms and cosine of the two gradients,
+ * which variables the distillation loss reaches, and the share of slots that pass the teacher's threshold. Reads tensors
+ * back, so it belongs outside a recorded function.
+ *
+ * @throws Error when teacher and config are not given together
+ */
 export function checkDistillation(options: DistillationCheckOptions): DistillationCheck {
-  const { lossOf, variables, teacherVariables = [], teacher, config } = options
+  const { lossOf, variables, teacherVariables = new Map(), teacher, config } = options
   const { threshold = PUBLISHED['masked-class-kd'].threshold } = options
   if ((teacher === undefined) !== (config === undefined)) {
     throw new Error('checkDistillation: expected teacher and config together, found only one of them')
@@ -74,19 +80,17 @@ export function checkDistillation(options: DistillationCheckOptions): Distillati
         return [name, { value, relative: value / losses.groundTruth }] as const
       }),
     )
-    const trainable = variables.filter((variable) => variable.trainable)
-    const all = [...trainable, ...teacherVariables]
+    const student = [...variables].filter(([, variable]) => variable.trainable)
+    const trainable = student.map(([, variable]) => variable)
     const groundTruth = gradients(() => lossOf().groundTruth, trainable)
-    const distillation = gradients(() => lossOf().distillation, all)
+    const distillation = gradients(() => lossOf().distillation, [...trainable, ...teacherVariables.values()])
     const reached = (i: number) => squaredNorm(distillation[i]) > 0
-    const names = (of: readonly tf.Variable[], keep: (i: number) => boolean, offset: number) =>
-      of.filter((_, i) => keep(i + offset)).map(({ name }) => name)
     return {
       losses,
       terms,
       norms: compare(groundTruth, distillation.slice(0, trainable.length)),
-      unreachedStudent: names(trainable, (i) => !reached(i), 0),
-      reachedTeacher: names(teacherVariables, reached, trainable.length),
+      unreachedStudent: student.filter((_, i) => !reached(i)).map(([name]) => name),
+      reachedTeacher: [...teacherVariables.keys()].filter((_, i) => reached(i + trainable.length)),
       passing: teacher && config && passingShare(teacher, config, threshold),
     }
   })

@@ -97,22 +97,14 @@ export async function openProbe(study: Study, options: ProbeOptions = {}): Promi
 /** Sizes and gradients of a method's loss beside the ground truth's on the probe's batch; see `checkDistillation`. */
 export function checkMethod(probe: Probe, term: Term): DistillationCheck {
   const { student, teacher, t } = probe
-  const check = checkDistillation({
+  return checkDistillation({
     lossOf: () => probe.lossOf(term),
-    variables: [...student.trained.values()],
-    teacherVariables: [...teacher.trained.values()],
+    variables: student.trained,
+    teacherVariables: teacher.trained,
     teacher: t,
     config: student.config,
     threshold: term.threshold,
   })
-  // tfjs numbers its variables; readers know weights by the names that the detectors give them.
-  const weightNames = ({ trained }: Detector, names: readonly string[]) =>
-    [...trained].filter(([, variable]) => names.includes(variable.name)).map(([name]) => name)
-  return {
-    ...check,
-    unreachedStudent: weightNames(student, check.unreachedStudent),
-    reachedTeacher: weightNames(teacher, check.reachedTeacher),
-  }
 }
 
 /** One number for every cell of an image, at one stride. */

@@ -4,10 +4,16 @@ import { tf } from '../../lib/engine'
 import { checkDistillation, gradientNorms, lambdaForRatio, passingShare } from '../../lib/losses'
 import { assertClose } from './support'
 
-const a = tf.variable(tf.tensor1d([1, 2]), true, 'a')
-const b = tf.variable(tf.scalar(3), true, 'b')
-const frozen = tf.variable(tf.scalar(5), false, 'frozen')
-const teacher = tf.variable(tf.tensor1d([0, 1]), true, 'teacher')
+const a = tf.variable(tf.tensor1d([1, 2]))
+const b = tf.variable(tf.scalar(3))
+const frozen = tf.variable(tf.scalar(5), false)
+const teacher = tf.variable(tf.tensor1d([0, 1]))
+const variables = new Map([
+  ['a', a as tf.Variable],
+  ['b', b],
+  ['frozen', frozen],
+])
+const teacherVariables = new Map([['teacher', teacher as tf.Variable]])
 after(() => tf.dispose([a, b, frozen, teacher]))
 
 // ground truth = a0^2 + a1^2 + 4 b: gradient (2, 4), 4, norm 6. distillation = 3 a0 - 4 a1 + teacher's sum, held
@@ -24,7 +30,7 @@ const lossOf = () => {
 
 test('norms, ratio, cosine and sizes by hand', () => {
   const before = tf.memory().numTensors
-  const report = checkDistillation({ lossOf, variables: [a, b, frozen], teacherVariables: [teacher] })
+  const report = checkDistillation({ lossOf, variables, teacherVariables })
   assertClose([report.losses.groundTruth, report.losses.distillation], [17, 5], 'losses')
   const { groundTruth, distillation, ratio, cosine } = report.norms
   assertClose([groundTruth, distillation, ratio, cosine], [6, 5, 5 / 6, -1 / 3], 'norms')
@@ -42,13 +48,13 @@ test('a teacher that learns is reported', () => {
     groundTruth: tf.sum(tf.square(a)) as tf.Scalar,
     distillation: tf.sum(tf.squaredDifference(a, teacher)) as tf.Scalar,
   })
-  const report = checkDistillation({ lossOf: leaking, variables: [a], teacherVariables: [teacher] })
+  const report = checkDistillation({ lossOf: leaking, variables: new Map([['a', a]]), teacherVariables })
   assert.deepEqual(report.reachedTeacher, ['teacher'])
   assert.deepEqual(report.unreachedStudent, [])
 })
 
 test('lambda for a ratio', () => {
-  const { norms } = checkDistillation({ lossOf, variables: [a, b] })
+  const { norms } = checkDistillation({ lossOf, variables })
   const lambda = lambdaForRatio(0.5, norms)
   assertClose([lambda], [0.6], 'lambda')
   const scaled = () => {
@@ -82,10 +88,10 @@ test('share of passing slots, counted by hand', () => {
     ] as [number, number][][],
   }
   assert.deepEqual(passingShare(output, config, 0.5), { overall: 0.75, perAnchor: [[0.5, 1]] })
-  const report = checkDistillation({ lossOf, variables: [a], teacher: output, config, threshold: 0.9 })
+  const report = checkDistillation({ lossOf, variables, teacher: output, config, threshold: 0.9 })
   assert.deepEqual(report.passing, { overall: 0.5, perAnchor: [[0.5, 0.5]] })
   assert.throws(
-    () => checkDistillation({ lossOf, variables: [a], teacher: output }),
+    () => checkDistillation({ lossOf, variables, teacher: output }),
     /teacher and config together/,
   )
   tf.dispose(output.outputs)
