@@ -1,4 +1,6 @@
 /** The networks that oracle/darknet.py runs through OpenCV, narrowed or in full. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   type ConvolutionWeights,
   convolutionsOf,
@@ -14,10 +16,11 @@ import {
 import { Lcg } from './lcg'
 import { drawnWeights, narrowDetector } from './support'
 
-export const NAMES = ['yolov3', 'yolov3-spp', 'yolov3-tiny', 'darknet21'] as const
+/** `forms` is a cfg by hand, of one size only. */
+export const NAMES = ['yolov3', 'yolov3-spp', 'yolov3-tiny', 'darknet21', 'forms'] as const
 export type Name = (typeof NAMES)[number]
 
-const SEEDS = { yolov3: 11, 'yolov3-spp': 12, 'yolov3-tiny': 13, darknet21: 14 } as const
+const SEEDS = { yolov3: 11, 'yolov3-spp': 12, 'yolov3-tiny': 13, darknet21: 14, forms: 15 } as const
 
 /** Weights drawn in the order of the file; shrunken residual branches keep 23 of them from adding up. */
 function drawn(cfg: ReturnType<typeof parseCfg>, random: Lcg): DarknetWeights {
@@ -53,6 +56,10 @@ export function darknetCase(name: Name, full = false): Files {
         ? publishedDetector(undefined, { upsample: 'nearest' })
         : narrowDetector({ upsample: 'nearest', input: [96, 160], classes: 2 })
       return toDarknet(config, drawnWeights(config, random), 1234)
+    }
+    if (name === 'forms') {
+      const cfg = readFileSync(join(__dirname, 'oracle/forms.cfg'), 'utf8')
+      return { cfg, weights: drawn(parseCfg(cfg), random) }
     }
     const published = { yolov3: yolov3Cfg, 'yolov3-spp': yolov3SppCfg, 'yolov3-tiny': yolov3TinyCfg }
     const cfg = published[name](options)

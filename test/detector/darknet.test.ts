@@ -74,6 +74,17 @@ test('headers: version, images seen in 64 bits from version 0.2 on and in 32 bef
   assert.deepEqual(decodeWeights(early, cfg), { version: [0, 1, 0], seen: 7n, convolutions })
 })
 
+test('a number of images that does not fit into the header is refused', () => {
+  const encode = (version: [number, number, number], seen: bigint) => () =>
+    encodeWeights({ version, seen, convolutions: [] })
+  assert.equal(encode([0, 1, 0], 2n ** 32n - 1n)().length, 16)
+  assert.throws(
+    encode([0, 1, 0], 2n ** 32n),
+    /images seen: expected 32 bits in version 0\.1 of the file, found 4294967296/,
+  )
+  assert.throws(encode([0, 2, 0], -1n), /expected 64 bits/)
+})
+
 test('weights that do not fit the cfg are refused with layer and numbers', () => {
   const { cfg: text, weights } = darknetCase('yolov3-tiny')
   const cfg = parseCfg(text, 'tiny.cfg')
@@ -111,14 +122,14 @@ test('weights that do not fit the cfg are refused with layer and numbers', () =>
   )
   assert.throws(
     () => new DarknetNetwork(cfg, { ...wrong, convolutions: [...wrong.convolutions].reverse() }),
-    /layer 0: expected a kernel of 54, 2 biases and batch norm, found 336, 21 and none/,
+    /tiny\.cfg: layer 0: expected a kernel of 54, 2 biases and batch norm, found 336, 21 and none/,
   )
   const short = wrong.convolutions.map((weights, i) =>
     i === 3 ? { ...weights, kernel: new Float32Array(1) } : weights,
   )
   assert.throws(
     () => new DarknetNetwork(cfg, { ...wrong, convolutions: short }),
-    /layer 6: expected .* found 1, 8 and/,
+    /layer 6: expected .* found 1, 8\/8\/8\/8 and/,
   )
   assert.equal(tf.memory().numTensors, count)
 })
@@ -172,7 +183,7 @@ const CONV = '[convolutional]\nfilters=4\nsize=3\nstride=2\npad=1\nactivation=le
 
 test('white space and comments do not count, as in Darknet', () => {
   const text =
-    '# a comment\n\n[net]\r\n width = 32\nheight=64\n; another\nmomentum=0.9\n[convolutional]\n' +
+    '# a comment\n\n[network]\r\n width = 32\nheight=64\n; another\nmomentum=0.9\n[convolutional]\n' +
     'filters = 4\nsize=3\nstride=2\npad=1\nactivation = leaky\n[route]\nlayers = -1, 0\n'
   const cfg = parseCfg(text)
   assert.deepEqual(cfg.input, { height: 64, width: 32, channels: 3 })
@@ -186,7 +197,7 @@ test('white space and comments do not count, as in Darknet', () => {
     batchNormalize: false,
     activation: 'leaky',
   })
-  assert.deepEqual(cfg.layers[1], { type: 'route', layers: [0, 0] })
+  assert.deepEqual(cfg.layers[1], { type: 'route', layers: [0, 0], groups: 1, group: 0 })
   assert.deepEqual(cfg.shapes, [
     { height: 32, width: 16, channels: 4 },
     { height: 32, width: 16, channels: 8 },
@@ -214,6 +225,13 @@ test('errors in a cfg name file, line, section and key', () => {
     /a\.cfg:11: \[route\], layer 1: expected an earlier layer, found 1/,
   )
   refused(`${HEAD}${CONV}[route]\nlayers=-2\n`, /expected an earlier layer, found -2/)
+  refused(`${HEAD}${CONV}[route]\nlayers=\n`, /a\.cfg:12: \[route\] layers: expected a number, found ""/)
+  refused(`${HEAD}${CONV}[route]\nlayers=0\ngroups=2\ngroup_id=2\n`, /group_id below groups=2, found 2/)
+  refused(`${HEAD}${CONV}[route]\nlayers=0\ngroups=3\n`, /channels in 3 equal groups, found 16x16x4/)
+  refused(
+    `${HEAD}${CONV}${CONV.replace('stride=2', 'stride=1')}[shortcut]\nfrom=-2\nactivation=leaky\n`,
+    /a\.cfg:19: \[shortcut\] activation: .*"linear".*found "leaky"/,
+  )
   refused(
     `${HEAD}${CONV}${CONV}[shortcut]\nfrom=-2\nactivation=linear\n`,
     /\[shortcut\], layer 2: expected equal shapes, found 16x16x4 and 8x8x4/,
@@ -306,6 +324,16 @@ test('a cfg of another network is no detector of this library, and the first dif
     drawnWeights(narrowDetector({ upsample: 'nearest' }), new Lcg(1)),
   )
   const other = parseCfg(files.cfg.replace('activation=leaky', 'activation=linear'), 'other.cfg')
+  const own = parseCfg(files.cfg, 'own.cfg')
+  assert.throws(
+    () => fromDarknet(own, { ...files.weights, convolutions: files.weights.convolutions.slice(1) }),
+    /own\.cfg: expected weights of 44 convolutions, found 43/,
+  )
+  const cut = parseCfg(files.cfg.slice(0, files.cfg.lastIndexOf('[yolo]')), 'cut.cfg')
+  assert.throws(
+    () => fromDarknet(cut, files.weights),
+    /cut\.cfg: expected 3 \[yolo\] sections, as a darknet21-YOLOv3 has, found 2/,
+  )
   assert.throws(
     () => fromDarknet(other, files.weights),
     /other\.cfg:9: layer 0 is not that of a darknet21-YOLOv3: expected .*leaky.*, found .*linear/,

@@ -30,13 +30,21 @@ export interface Yolo {
   readonly scaleXY: number
 }
 
+/** Concatenates channels of earlier layers: of each the `group`-th of `groups` equal parts. */
+export interface Route {
+  readonly type: 'route'
+  readonly layers: readonly number[]
+  readonly groups: number
+  readonly group: number
+}
+
 /** Layers are numbered from 0; `layers` and `from` are such numbers. */
 export type DarknetLayer =
   | Convolution
   | Yolo
   | { readonly type: 'maxpool'; readonly size: number; readonly stride: number }
   | { readonly type: 'upsample'; readonly stride: number }
-  | { readonly type: 'route'; readonly layers: readonly number[] }
+  | Route
   | { readonly type: 'shortcut'; readonly from: number }
 
 export interface DarknetCfg {
@@ -80,8 +88,14 @@ const convolutional = z
   .strict()
 const maxpool = z.object({ size: count, stride: count }).strict()
 const upsample = z.object({ stride: count }).strict()
-const route = z.object({ layers: list(whole).refine((layers) => layers.length > 0) }).strict()
-const shortcut = z.object({ from: whole, activation: z.literal('linear') }).strict()
+const route = z
+  .object({
+    layers: list(whole),
+    groups: count.default('1'),
+    group_id: number.pipe(z.number().int().min(0)).default('0'),
+  })
+  .strict()
+const shortcut = z.object({ from: whole, activation: z.literal('linear').optional() }).strict()
 const yolo = z
   .object({
     mask: list(number.pipe(z.number().int().min(0))),
@@ -95,10 +109,11 @@ const yolo = z
   })
   .strict()
 
-/** Keys of [yolo] that matter to Darknet's training and its own NMS only. */
+/** Keys that matter to Darknet's training and its own NMS only. */
 const TRAINING_KEYS = new Set(
   `jitter ignore_thresh truth_thresh random resize iou_thresh iou_loss iou_normalizer cls_normalizer obj_normalizer
-  label_smooth_eps max_delta focal_loss max thresh nms_threshold nms_kind beta_nms`.split(/\s+/),
+  label_smooth_eps max_delta focal_loss max thresh nms_threshold nms_kind beta_nms counters_per_class
+  stopbackward`.split(/\s+/),
 )
 
 /**
@@ -190,14 +205,19 @@ function readLayer(
       return { layer: { type: 'upsample', stride }, shape }
     }
     case 'route': {
-      const layers = check(route, section, file).layers.map(refer)
+      const { layers: given, groups, group_id: group } = check(route, section, file)
+      const layers = given.map(refer)
       const routed = layers.map((layer) => shapes[layer]!)
       const [head] = routed as [Shape]
+      if (group >= groups) fail(`expected group_id below groups=${groups}, found ${group}`)
+      if (routed.some(({ channels }) => channels % groups !== 0)) {
+        fail(`expected channels in ${groups} equal groups, found ${routed.map(text).join(', ')}`)
+      }
       if (routed.some(({ height, width }) => height !== head.height || width !== head.width)) {
         fail(`expected maps of one size, found ${routed.map(text).join(', ')}`)
       }
-      const channels = routed.reduce((sum, shape) => sum + shape.channels, 0)
-      return { layer: { type: 'route', layers }, shape: { ...head, channels } }
+      const channels = routed.reduce((sum, shape) => sum + shape.channels, 0) / groups
+      return { layer: { type: 'route', layers, groups, group }, shape: { ...head, channels } }
     }
     case 'shortcut': {
       const from = refer(check(shortcut, section, file).from)
@@ -207,7 +227,7 @@ function readLayer(
       return { layer: { type: 'shortcut', from }, shape: before }
     }
     case 'yolo': {
-      const found = check(yolo, section, file, TRAINING_KEYS)
+      const found = check(yolo, section, file)
       const { mask, anchors, classes, num } = found
       if (anchors.length !== 2 * num) fail(`expected num=${num} anchors, found ${anchors.length / 2}`)
       const selected = mask.map((index): readonly [number, number] => {
@@ -230,13 +250,8 @@ function readLayer(
   }
 }
 
-function check<T>(
-  schema: z.ZodType<T, z.ZodTypeDef, unknown>,
-  section: Section,
-  file: string,
-  ignored: ReadonlySet<string> = new Set(),
-): T {
-  const entries = [...section.entries].filter(([key]) => !ignored.has(key))
+function check<T>(schema: z.ZodType<T, z.ZodTypeDef, unknown>, section: Section, file: string): T {
+  const entries = [...section.entries].filter(([key]) => !TRAINING_KEYS.has(key))
   const result = schema.safeParse(Object.fromEntries(entries.map(([key, { value }]) => [key, value])))
   if (result.success) return result.data
   const issue = result.error.issues[0]!

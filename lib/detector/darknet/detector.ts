@@ -4,11 +4,11 @@ import { BATCH_NORM_EPSILON, type Weights } from '../detector'
 import { type Layer, layersOf } from '../layers'
 import { network } from '../network'
 import type { Operations } from '../operations'
-import type { DetectorConfig } from '../types'
+import { type DetectorConfig, STRIDES } from '../types'
 import { type DarknetCfg, type DarknetLayer, parseCfg } from './cfg'
 import { fromDarknetKernel, toDarknetKernel } from './kernels'
 import { DARKNET_EPSILON, decodingOf } from './network'
-import { type ConvolutionWeights, convolutionsOf, type DarknetWeights } from './weights'
+import { type ConvolutionWeights, checkWeights, convolutionsOf, type DarknetWeights } from './weights'
 import { cfgWriter, IMAGES } from './writer'
 
 /**
@@ -85,13 +85,14 @@ export function toDarknet(
 /**
  * A detector from Darknet's files, the inverse of `toDarknet`.
  *
- * @throws Error naming the first layer in which the cfg is not that of a darknet21-YOLOv3
+ * @throws Error naming the first layer in which the cfg is not that of a darknet21-YOLOv3, or whose weights do not fit it
  */
 export function fromDarknet(
   cfg: DarknetCfg,
   weights: DarknetWeights,
 ): { config: DetectorConfig; weights: Weights } {
   const config = detectorConfigOf(cfg)
+  checkWeights(cfg, weights)
   const result = new Map<string, { shape: number[]; values: Float32Array }>()
   layersOf(config).layers.forEach((layer, i) => {
     const { biases, norm, kernel } = weights.convolutions[i]!
@@ -133,8 +134,14 @@ function detectorConfigOf(cfg: DarknetCfg): DetectorConfig {
   const widths = (name: RegExp) => pattern.flatMap((layer, i) => (name.test(layer.name) ? [width(i)] : []))
   const out = widths(/^stage\d\/down$/)
   const [coarse, middle, fine] = widths(/^head\/\d\/conv$/)
+  const decoding = decodingOf(cfg)
+  if (decoding.anchors.length !== STRIDES.length) {
+    throw new Error(
+      `${cfg.file}: expected ${STRIDES.length} [yolo] sections, as a darknet21-YOLOv3 has, found ${decoding.anchors.length}`,
+    )
+  }
   const config: DetectorConfig = {
-    ...decodingOf(cfg),
+    ...decoding,
     input: [cfg.input.height, cfg.input.width],
     backbone: { in: [width(0), ...out.slice(0, -1)], out, mid: widths(/^stage\d\/block\d\/reduce$/) },
     neck: [coarse!, middle!, fine!],

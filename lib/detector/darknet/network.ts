@@ -3,7 +3,7 @@ import type { DecodeConfig } from '../decode'
 import { STRIDES } from '../types'
 import type { Convolution, DarknetCfg, DarknetLayer, Yolo } from './cfg'
 import { fromDarknetKernel } from './kernels'
-import { type ConvolutionWeights, convolutionsOf, type DarknetWeights } from './weights'
+import { type ConvolutionWeights, checkWeights, convolutionsOf, type DarknetWeights } from './weights'
 
 /**
  * Batch norm's epsilon when Darknet's weights are run: y = scale * (x - mean) / sqrt(variance + 1e-6) + bias, as OpenCV
@@ -27,19 +27,10 @@ export class DarknetNetwork {
     readonly cfg: DarknetCfg,
     weights: DarknetWeights,
   ) {
-    const layers = convolutionsOf(cfg)
-    if (layers.length !== weights.convolutions.length) {
-      const found = weights.convolutions.length
-      throw new Error(`${cfg.file}: expected weights of ${layers.length} convolutions, found ${found}`)
-    }
-    try {
-      layers.forEach(({ index, layer }, i) => {
-        this.weights.set(index, fold(layer, index, weights.convolutions[i]!))
-      })
-    } catch (error) {
-      this.dispose()
-      throw error
-    }
+    checkWeights(cfg, weights)
+    convolutionsOf(cfg).forEach(({ index, layer }, i) => {
+      this.weights.set(index, fold(layer, weights.convolutions[i]!))
+    })
   }
 
   /** Every weight, batch norm folded in, so that a compiled function can hold them as state. */
@@ -87,7 +78,12 @@ export class DarknetNetwork {
       case 'upsample':
         return tf.image.resizeNearestNeighbor(x, [x.shape[1] * layer.stride, x.shape[2] * layer.stride])
       case 'route': {
-        const routed = layer.layers.map((from) => maps[from]!)
+        const routed = layer.layers.map((from) => {
+          const map = maps[from]!
+          if (layer.groups === 1) return map
+          const width = map.shape[3] / layer.groups
+          return tf.slice(map, [0, 0, 0, layer.group * width], [-1, -1, -1, width])
+        })
         return routed.length === 1 ? routed[0]! : tf.concat(routed, 3)
       }
       case 'shortcut':
@@ -99,20 +95,8 @@ export class DarknetNetwork {
 }
 
 /** Batch norm with fixed statistics is a scale, which goes into the kernel, and a shift, which is a bias. */
-function fold(layer: Convolution, index: number, { biases, norm, kernel }: ConvolutionWeights): Weighted {
+function fold(layer: Convolution, { biases, norm, kernel }: ConvolutionWeights): Weighted {
   const { size, in: inputs, filters } = layer
-  const expected = size ** 2 * inputs * filters
-  if (
-    kernel.length !== expected ||
-    biases.length !== filters ||
-    (norm !== undefined) !== layer.batchNormalize
-  ) {
-    throw new Error(
-      `layer ${index}: expected a kernel of ${expected}, ${filters} biases and ` +
-        `${layer.batchNormalize ? 'batch norm' : 'no batch norm'}, found ${kernel.length}, ${biases.length} and ` +
-        `${norm ? 'batch norm' : 'none'}`,
-    )
-  }
   const own = fromDarknetKernel(kernel, layer)
   const shift = Float32Array.from(biases)
   if (norm) {

@@ -41,7 +41,7 @@ export function countNumbers(cfg: DarknetCfg): number {
   return convolutionsOf(cfg).reduce((sum, { layer }) => sum + numbersOf(layer), 0)
 }
 
-const wideSeen = (major: number, minor: number) => major * 10 + minor >= 2
+const wideSeen = (major: number, minor: number) => major * 10 + minor >= 2 && major < 1000 && minor < 1000
 const grouped = (value: number) => value.toLocaleString('en-US')
 
 /**
@@ -100,10 +100,45 @@ export function decodeWeights(bytes: Uint8Array, cfg: DarknetCfg, file = 'weight
   }
 }
 
-/** The bytes of a weights file; `decodeWeights` of them gives the same weights. */
+/** @throws Error naming the first layer whose weights have other numbers than the cfg asks for */
+export function checkWeights(cfg: DarknetCfg, { convolutions }: DarknetWeights): void {
+  const layers = convolutionsOf(cfg)
+  if (layers.length !== convolutions.length) {
+    throw new Error(
+      `${cfg.file}: expected weights of ${layers.length} convolutions, found ${convolutions.length}`,
+    )
+  }
+  layers.forEach(({ index, layer }, i) => {
+    const { biases, norm, kernel } = convolutions[i]!
+    const vectors = [biases, ...(norm ? [norm.scales, norm.means, norm.variances] : [])]
+    if (
+      kernel.length !== kernelSize(layer) ||
+      vectors.some((vector) => vector.length !== layer.filters) ||
+      (norm !== undefined) !== layer.batchNormalize
+    ) {
+      throw new Error(
+        `${cfg.file}: layer ${index}: expected a kernel of ${kernelSize(layer)}, ${layer.filters} biases and ` +
+          `${layer.batchNormalize ? 'batch norm' : 'no batch norm'}, found ${kernel.length}, ` +
+          `${vectors.map(({ length }) => length).join('/')} and ${norm ? 'batch norm' : 'none'}`,
+      )
+    }
+  })
+}
+
+/**
+ * The bytes of a weights file; `decodeWeights` of them gives the same weights.
+ *
+ * @throws RangeError when the number of images seen does not fit into the version's header
+ */
 export function encodeWeights({ version, seen, convolutions }: DarknetWeights): Uint8Array {
   const [major, minor, revision] = version
-  const header = wideSeen(major, minor) ? 20 : 16
+  const bits = wideSeen(major, minor) ? 64 : 32
+  if (seen < 0n || seen >= 1n << BigInt(bits)) {
+    throw new RangeError(
+      `images seen: expected ${bits} bits in version ${major}.${minor} of the file, found ${seen}`,
+    )
+  }
+  const header = 12 + bits / 8
   const arrays = convolutions.flatMap(({ biases, norm, kernel }) =>
     norm ? [biases, norm.scales, norm.means, norm.variances, kernel] : [biases, kernel],
   )
@@ -112,7 +147,7 @@ export function encodeWeights({ version, seen, convolutions }: DarknetWeights): 
   view.setInt32(0, major, true)
   view.setInt32(4, minor, true)
   view.setInt32(8, revision, true)
-  if (wideSeen(major, minor)) view.setBigUint64(12, seen, true)
+  if (bits === 64) view.setBigUint64(12, seen, true)
   else view.setUint32(12, Number(seen), true)
   let at = header
   for (const array of arrays) {

@@ -1,11 +1,11 @@
 """Darknet files through OpenCV's own reader: the oracle of darknet.test.ts.
 
-    python3 -m venv v && v/bin/pip install opencv-python-headless==4.12.0.88 numpy
-    v/bin/python test/detector/oracle/darknet.py          # narrowed networks: writes darknet.json beside it
-    v/bin/python test/detector/oracle/darknet.py --full   # the published sizes: prints the largest differences (GBs, minutes)
+    npm run check:darknet               # the published sizes: fails where a logit differs too much (GBs, minutes)
+    npm run check:darknet -- --update   # narrowed networks: writes darknet.json beside this file
 
-Run it in the project's root. This library writes cfg and weights files (darknet-files.ts) and its own outputs; OpenCV
-reads the files and computes the logits in front of every [yolo] section. (OpenCV 5 has no Darknet reader any more.)
+Both make a Python with OpenCV (requirements.txt; OpenCV 5 has no Darknet reader any more) and run this script in the
+project's root. This library writes cfg and weights files (darknet-files.ts) and its own outputs; OpenCV reads the files and
+computes the logits in front of every [yolo] section.
 """
 
 import base64
@@ -21,6 +21,8 @@ import numpy as np
 
 HERE = Path(__file__).parent
 NAMES = ["yolov3", "yolov3-spp", "yolov3-tiny", "darknet21"]
+FORMS = "forms"  # of one size only: oracle/forms.cfg
+LIMIT = 1e-4  # of the largest logit
 
 
 def run(name, size):
@@ -41,9 +43,12 @@ def run(name, size):
     values = np.concatenate([m.ravel() for m in maps])
     assert own.shape == values.shape, (own.shape, values.shape)
     largest = np.abs(values).max()
+    difference = np.abs(own - values).max() / largest
     print(f"{name} {size} {height}x{width}: {values.size} logits, largest {largest:.4g}, sd {values.std():.4g}, "
-          f"largest difference {np.abs(own - values).max():.3g} = {np.abs(own - values).max() / largest:.3g} of it, "
-          f"relative in the Euclidean norm {np.linalg.norm(own - values) / np.linalg.norm(values):.3g}")
+          f"largest difference {difference:.3g} of it (at most {LIMIT}), "
+          f"in the Euclidean norm {np.linalg.norm(own - values) / np.linalg.norm(values):.3g}", flush=True)
+    if not difference <= LIMIT:
+        sys.exit(f"{name}: expected a largest difference of {LIMIT} of the largest logit, found {difference}")
     return {
         "name": name,
         "sha256": digest,
@@ -53,9 +58,11 @@ def run(name, size):
 
 
 if __name__ == "__main__":
-    if "--full" in sys.argv:
+    if sys.argv[1:] == ["full"]:
         for name in NAMES:
             run(name, "full")
-    else:
-        result = [run(name, "narrow") for name in NAMES]
+    elif sys.argv[1:] == ["update"]:
+        result = [run(name, "narrow") for name in [*NAMES, FORMS]]
         (HERE / "darknet.json").write_text(json.dumps(result, separators=(",", ":")) + "\n")
+    else:
+        sys.exit(f"expected full or update, found {sys.argv[1:]}")
