@@ -1,32 +1,63 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+
+export interface LockOptions {
+  /** The owner touches its lock this often, in milliseconds. */
+  readonly beat?: number
+  /** A lock whose process cannot be asked is given up when it was not touched for so long, in milliseconds. */
+  readonly silence?: number
+  /** Ends the watching. */
+  readonly signal?: AbortSignal
+}
 
 /**
- * Takes a trial's folder for this process, so that two runs never share one. A lock whose process was killed is taken over.
+ * Takes a trial's folder for this process, so that two runs never share one, on one machine or on several that see the same
+ * folder. A lock whose process was killed is taken over: at once where it ran on this machine; one of another machine
+ * after it has been watched for `silence` and nobody has touched it.
+ *
  * @returns a function that gives it back
  * @throws Error when another process has it
  */
-export function lockFolder(folder: string): () => void {
+export async function lockFolder(
+  folder: string,
+  { beat = 10_000, silence = 60_000, signal }: LockOptions = {},
+): Promise<() => void> {
   mkdirSync(folder, { recursive: true })
   const file = join(folder, 'lock')
   const claim = `${file}.takeover`
   const own = `${process.pid} ${hostname()}`
-  let found: string | undefined
+  let found: Lock | undefined
   for (let attempt = 0; attempt < 4; attempt++) {
-    if (createFile(file, own)) return () => rmSync(file, { force: true })
-    found = readFile(file)
+    if (createFile(file, own)) {
+      const stop = keepTouching(file, beat)
+      return () => {
+        stop()
+        rmSync(file, { force: true })
+      }
+    }
+    found = readLock(file)
     if (found === undefined) continue
-    if (isAtWork(found)) break
+    if (await isAtWork(file, found, { silence, signal })) break
     // Only one of all who see that its process is gone removes the lock, and none removes the next owner's.
     if (!createFile(claim, own)) continue
-    if (readFile(file) === found) rmSync(file)
+    const now = readLock(file)
+    if (now?.owner === found.owner && now.touched === found.touched) rmSync(file)
     rmSync(claim)
   }
   throw new Error(
-    `${folder}: expected a folder of its own, found process ${found ?? 'unknown'} at work in it; wait for it, or remove ` +
-      `${file}* if there is no such process`,
+    `${folder}: expected a folder of its own, found process ${found?.owner || 'unknown'} at work in it; wait for it, or ` +
+      `remove ${file}* if there is no such process`,
   )
+}
+
+interface Lock {
+  /** Id of the process, and its machine. */
+  readonly owner: string
+  /** When it was touched last, by the owner's clock. */
+  readonly touched: number
 }
 
 /** False where the file is there already. */
@@ -40,23 +71,64 @@ function createFile(file: string, content: string): boolean {
   }
 }
 
-function readFile(file: string): string | undefined {
+function readLock(file: string): Lock | undefined {
   try {
-    return readFileSync(file, 'utf8')
+    // Network file systems ask the server anew for a file that is opened, and not always for one that is looked at.
+    const descriptor = openSync(file, 'r')
+    try {
+      return { owner: readFileSync(descriptor, 'utf8'), touched: fstatSync(descriptor).mtimeMs }
+    } finally {
+      closeSync(descriptor)
+    }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
 }
 
-/** Whether the process of a lock lives. Of another machine's nothing can be known, nor of a lock that is being written. */
-function isAtWork(lock: string): boolean {
-  const [pid, host = hostname()] = lock.split(' ')
-  if (!pid || host !== hostname()) return true
+/** Whether the process of a lock lives. One of another machine shows it by touching the lock. */
+async function isAtWork(
+  file: string,
+  lock: Lock,
+  { silence, signal }: { readonly silence: number; readonly signal?: AbortSignal },
+): Promise<boolean> {
+  const [pid, host = hostname()] = lock.owner.split(' ')
+  if (pid && host === hostname()) return isAlive(Number(pid))
+  // Clocks of two machines differ, so a change is waited for, and no age is computed.
+  const end = performance.now() + silence
+  while (performance.now() < end) {
+    await setTimeout(Math.min(1000, silence / 10), undefined, { signal })
+    const now = readLock(file)
+    if (now === undefined) return false
+    if (now.owner !== lock.owner || now.touched !== lock.touched) return true
+  }
+  return false
+}
+
+function isAlive(pid: number): boolean {
   try {
-    process.kill(Number(pid), 0)
+    process.kill(pid, 0)
     return true
   } catch (error) {
     return (error as NodeJS.ErrnoException).code !== 'ESRCH'
   }
+}
+
+/** Touches a file from a thread of its own: a step of the training may hold the main one for longer than the silence. */
+function keepTouching(file: string, beat: number): () => void {
+  const program = `
+    const { utimesSync } = require('node:fs')
+    const { file, beat } = require('node:worker_threads').workerData
+    const touch = () => {
+      try {
+        utimesSync(file, new Date(), new Date())
+      } catch (error) {
+        // It is gone when it was given back. Any other error ends the process, which can no longer keep others away.
+        if (error.code !== 'ENOENT') throw error
+      }
+    }
+    setInterval(touch, beat)`
+  const worker = new Worker(program, { eval: true, execArgv: [], workerData: { file, beat } })
+  worker.unref()
+  return () => void worker.terminate()
 }

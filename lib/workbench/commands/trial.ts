@@ -28,12 +28,13 @@ export function trialCommand(): Command {
       }
       const { trial, source, cache, checkpointEvery, logEvery } = parsed.data
       const folder = path.resolve(out)
-      const release = lockFolder(folder)
       const signal = interruptSignal()
       // Without the process that asked for the trial nobody would stop it.
       const orphaned = () => process.kill(process.pid, 'SIGTERM')
       process.once('disconnect', orphaned)
+      let release: (() => void) | undefined
       try {
+        release = await lockFolder(folder, { signal })
         const dataset = await openSource(source, cache, { signal })
         const onProgress = process.send ? reportToParent() : showOnTerminal()
         const runs = path.dirname(folder)
@@ -50,7 +51,7 @@ export function trialCommand(): Command {
         const { voc, coco, split } = metrics.evaluation
         console.log(`${split} mAP@0.5 ${voc.mAP?.toFixed(4)}, AP@[.5:.95] ${coco.AP?.toFixed(4)}; ${folder}`)
       } finally {
-        release()
+        release?.()
         process.off('disconnect', orphaned)
         process.disconnect?.()
       }
