@@ -11,6 +11,9 @@ export class InterruptedError extends Error {
   }
 }
 
+/** Signals that follow each other within this are one. */
+const SAME_MS = 500
+
 // Held by the process and not by this module: the kernel loads edited modules anew.
 const SLOT = Symbol.for('workbook.interrupt')
 const slot = globalThis as typeof globalThis & { [SLOT]?: AbortController }
@@ -19,9 +22,14 @@ function controller(): AbortController {
   if (!slot[SLOT]) {
     const created = new AbortController()
     slot[SLOT] = created
-    // A second Ctrl-C finds no listener and ends the process in the usual way.
     for (const name of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(name, () => created.abort(new InterruptedError()))
+      const stop = () => {
+        created.abort(new InterruptedError())
+        // A second Ctrl-C finds no listener and ends the process in the usual way. The same one may arrive twice: from the
+        // group of processes, as a batch system stops a job, and from the parent, which hands it on.
+        setTimeout(() => process.off(name, stop), SAME_MS).unref()
+      }
+      process.on(name, stop)
     }
   }
   return slot[SLOT]
