@@ -92,6 +92,12 @@ export function trialHash(config: TrialConfig): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
+/** The models that a trial loads: the one that it starts from, and its teacher. */
+export function modelsOf(config: TrialConfig): ModelRef[] {
+  if (config.kind === 'teacher') return []
+  return config.kind === 'distill' ? [config.start, config.teacher] : [config.start]
+}
+
 /** Name of a trial's folder: what it is, for people, and its hash. */
 export function trialFolder(config: TrialConfig): string {
   const label = config.kind === 'distill' ? config.terms.map((term) => term.method).join('+') : config.kind

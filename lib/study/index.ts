@@ -17,6 +17,7 @@ export {
   trialSchema,
 } from './config'
 export { createDistillation } from './distillation'
+export { type JobPlan, jobPlanSchema, planJobs } from './jobs'
 export { applyLabels, type LabelledSamples, type Labels } from './labels'
 export { lockFolder } from './lock'
 export { methodOf, withTerms } from './method'
@@ -46,7 +47,7 @@ export {
   type SelectionRow,
   select,
 } from './selection'
-export { SIDE_SWEEPS, type SideSweep, sideSweep, sideTrials } from './side'
+export { SIDE_SWEEPS, type SideSweep, sideSweep, sideTrials, workbookTrials } from './side'
 export { openSource } from './source'
 export * from './statistics'
 export { createStudy, type Study, type StudySettings } from './study'
@@ -61,5 +62,6 @@ export {
   type SweepRow,
   shippedSweeps,
   sweepFileSchema,
+  sweepTrials,
 } from './sweep-result'
 export { runTrial, type TrialProgress } from './trial'

@@ -25,12 +25,18 @@ export function loadModel(ref: ModelRef, runs: string): Checkpoint & { readonly 
     }
     return model
   }
-  const folder = readdirSync(runs).find((name) => name.endsWith(`-${ref.trial.slice(0, 12)}`))
-  const file = folder && join(runs, folder, FILES.model)
-  if (!file || !existsSync(file)) {
+  const file = findModel(ref.trial, runs)
+  if (!file) {
     throw new Error(`${runs}: expected a finished trial ${ref.trial.slice(0, 12)}, found none; run it first`)
   }
   return loadCheckpoint(file)
+}
+
+/** The file of the model that a trial has left under `runs`; undefined where there is none. */
+export function findModel(hash: string, runs: string): string | undefined {
+  const folder = readdirSync(runs).find((name) => name.endsWith(`-${hash.slice(0, 12)}`))
+  const file = folder && join(runs, folder, FILES.model)
+  return file && existsSync(file) ? file : undefined
 }
 
 /** Reference to a checkpoint that is shipped under a name. */

@@ -39,6 +39,9 @@ export type TrialState =
   | { readonly state: 'found' | 'started' | 'finished' }
   | { readonly state: 'running'; readonly progress: TrialProgress }
 
+/** Set to the number of threads of a trial's process: with the same number come the same bits. */
+export const THREAD_VARIABLES = ['OMP_NUM_THREADS', 'TF_NUM_INTRAOP_THREADS', 'TF_NUM_INTEROP_THREADS']
+
 const COMMAND_LINE = join(__dirname, '../workbench/cli.ts')
 
 /**
@@ -88,21 +91,32 @@ export async function runTrials(trials: readonly TrialConfig[], options: RunOpti
   return trials.map((trial) => results.get(trialFolder(trial))!)
 }
 
+export type TaskOptions = Pick<RunOptions, 'runs' | 'cache' | 'source' | 'checkpointEvery' | 'logEvery'>
+
+/** File of a trial's folder with what its process is told. */
+export const TASK = 'task.json'
+
+/** Makes a trial's folder with its task; whoever then runs `trial --config <file> --out <folder>` runs the trial. */
+export function writeTask(trial: TrialConfig, options: TaskOptions): { folder: string; file: string } {
+  const { runs, cache, source, checkpointEvery, logEvery } = options
+  const folder = join(runs, trialFolder(trial))
+  const task: TrialTask = { trial, source, cache, checkpointEvery, logEvery }
+  const file = join(folder, TASK)
+  mkdirSync(folder, { recursive: true })
+  writeAtomically(file, `${JSON.stringify(task, null, 2)}\n`)
+  return { folder, file }
+}
+
 async function runInProcess(
   trial: TrialConfig,
   options: RunOptions,
   signal: AbortSignal,
 ): Promise<TrialResult> {
-  const { runs, cache, source, workers, checkpointEvery, logEvery, onProgress } = options
-  const folder = join(runs, trialFolder(trial))
-  const task: TrialTask = { trial, source, cache, checkpointEvery, logEvery }
-  const file = join(folder, 'task.json')
-  mkdirSync(folder, { recursive: true })
-  writeAtomically(file, `${JSON.stringify(task, null, 2)}\n`)
+  const { workers, onProgress } = options
+  const { folder, file } = writeTask(trial, options)
   onProgress?.(trial, { state: 'started' })
   // Two single-thread trials side by side are faster than one after the other with two threads.
-  const threads =
-    workers > 1 ? { OMP_NUM_THREADS: '1', TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1' } : {}
+  const threads = workers > 1 ? Object.fromEntries(THREAD_VARIABLES.map((name) => [name, '1'])) : {}
   const child = fork(COMMAND_LINE, ['trial', '--config', file, '--out', folder], {
     execArgv: ['--require', require.resolve('tsx/cjs')],
     env: { TF_CPP_MIN_LOG_LEVEL: '2', ...process.env, ...threads },

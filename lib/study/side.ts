@@ -1,8 +1,9 @@
 /** The sweeps that every study runs in short beside its main comparison; with more steps and seeds they come with results. */
-
 import type { TrialConfig } from './config'
+import { namedTrials } from './plan'
 import type { Study } from './study'
 import { loadSweep, planSweep, type Sweep } from './sweep'
+import { sweepTrials } from './sweep-result'
 
 /** Sweeps with a notebook of their own. */
 export const SIDE_SWEEPS = ['recovery', 'unlabelled'] as const
@@ -47,4 +48,13 @@ export function sideTrials(study: Study): ReadonlyMap<string, TrialConfig> {
     })
   }
   return named
+}
+
+/** All trials that the notebooks run, side sweeps included; teacher and student must be there. */
+export function workbookTrials(study: Study): TrialConfig[] {
+  const side = SIDE_SWEEPS.map((name) => sweepTrials(sideSweep(name, study), study))
+  return [
+    ...namedTrials(study.plan, study.precision).values(),
+    ...side.flatMap(({ training, measuring }) => [...training, ...measuring]),
+  ]
 }

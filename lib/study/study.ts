@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import type { Dataset } from '../data'
 import { deviceInfo, supportsPrecision } from '../engine'
 import type { TrialConfig } from './config'
+import { type JobPlan, planJobs } from './jobs'
 import { type Plan, planStudy, type StartingPoint } from './plan'
 import { loadProfile, type Profile } from './profile'
 import type { TrialResult } from './results'
@@ -43,6 +44,8 @@ export interface Study {
     trials: readonly TrialConfig[],
     options?: Pick<RunOptions, 'signal' | 'onProgress'>,
   ): Promise<TrialResult[]>
+  /** What an engine needs that runs trials in place of `run`; its results are found by `run` afterwards. */
+  jobs(trials: readonly TrialConfig[]): JobPlan
 }
 
 /** Opens (and the first time renders) the data, resolves the profile and plans the trials. */
@@ -66,6 +69,7 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
   })
   const runs = join(settings.out, 'trials')
   const { workers, checkpointEvery, logEvery } = profile
+  const task = { runs, cache, source, checkpointEvery, logEvery }
   return {
     settings,
     profile,
@@ -73,8 +77,8 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
     plan,
     precision,
     runs,
-    run: (trials, options = {}) =>
-      runTrials(trials, { runs, cache, source, workers, checkpointEvery, logEvery, signal, ...options }),
+    run: (trials, options = {}) => runTrials(trials, { ...task, workers, signal, ...options }),
+    jobs: (trials) => planJobs(trials, task),
   }
 }
 

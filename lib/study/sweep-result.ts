@@ -83,8 +83,14 @@ function fixedModels({ arms, references }: Sweep): ModelRole[] {
   return [...new Set<ModelRole>(['teacher', ...starts, ...references.filter(isRole)])]
 }
 
-/** The trials of a sweep: those that train, arm by arm and seed by seed, and those that measure what came out. */
-function sweepTrials(sweep: Sweep, study: Study): { training: TrialConfig[]; measuring: TrialConfig[] } {
+/**
+ * The trials of a sweep: those that train, arm by arm and seed by seed, and those that measure what came out. What its arms
+ * start from must be there.
+ */
+export function sweepTrials(
+  sweep: Sweep,
+  study: Study,
+): { training: TrialConfig[]; measuring: TrialConfig[] } {
   const training = planSweep(sweep, study).flat()
   return {
     training,

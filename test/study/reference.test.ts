@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { Dataset } from '../../lib/data'
@@ -11,11 +11,9 @@ import {
   type Reference,
   readReference,
   referenceOf,
-  type TrialConfig,
-  trialFolder,
-  trialHash,
 } from '../../lib/study'
 import { temporary } from '../train/tiny'
+import { finishTrial } from './tiny'
 
 const REFERENCE: Reference = {
   profile: 'smoke',
@@ -129,38 +127,6 @@ test('a reference file is read, or its mistake is named', () => {
   assert.throws(() => readReference(file), /reference\.json: expected JSON/)
 })
 
-/** Writes the folder of a finished trial, as far as it is read. */
-function finish(runs: string, config: TrialConfig, mAP: number | null): void {
-  const folder = join(runs, trialFolder(config))
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
-  const metrics = {
-    format: 'trial-metrics/1',
-    hash: trialHash(config),
-    kind: config.kind,
-    evaluation: {
-      split: 'validation',
-      images: 1,
-      truths: 1,
-      detections: 0,
-      voc: { mAP, mAP11: 0 },
-      coco: { AP: 0.125 },
-      perClass: [],
-      secondsPerImage: 1,
-    },
-    complexity: { macs: 7, macsByPart: { backbone: 4, neck: 2, head: 1 }, parameters: 3, mmdet: 8 },
-    ...('training' in config && {
-      training: { steps: 1, images: 1, seconds: 1, waitedShare: 0, last: { total: 1.5, box: 0.5 }, macs: 1 },
-    }),
-    ...(config.kind === 'distill' && {
-      gradients: [{ method: config.terms[0]!.method, unitRatio: 2, ratio: 0.3, lambda: 0.15, cosine: null }],
-    }),
-    weights: '0',
-    provenance: { device: 'this CPU', tensorflow: '2.21.0' },
-  }
-  writeFileSync(join(folder, 'metrics.json'), JSON.stringify(metrics))
-}
-
 test('the reference of a study has the numbers of all its trials by their names', () => {
   const profile = loadProfile('smoke')
   const sides = [6, 10, 14, 20, 28, 36, 44, 56, 64]
@@ -188,15 +154,16 @@ test('the reference of a study has the numbers of all its trials by their names'
     precision: 'float32' as const,
     runs,
     run: () => Promise.reject(new Error('nothing is to run')),
+    jobs: () => assert.fail('nothing is to run'),
   }
   const trials = namedTrials(plan, 'float32')
   for (const [name, trial] of trials)
-    if (name !== 'student on test') finish(runs, trial, name === 'prune' ? null : 0.5)
+    if (name !== 'student on test') finishTrial(runs, trial, name === 'prune' ? null : 0.5)
   assert.throws(
     () => referenceOf(study, REFERENCE.tolerances),
     /expected the finished trial "student on test", found none/,
   )
-  finish(runs, trials.get('student on test')!, 0.75)
+  finishTrial(runs, trials.get('student on test')!, 0.75)
 
   const reference = referenceOf(study, REFERENCE.tolerances)
   assert.deepEqual(Object.keys(reference.trials), [...trials.keys()])

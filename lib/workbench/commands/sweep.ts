@@ -2,10 +2,20 @@ import path from 'node:path'
 import Table from 'cli-table3'
 import { Command } from 'commander'
 import { sweepDifferenceTable, sweepTable, type TableRow } from '../../report'
-import { createStudy, loadSweep, provenance, runSweep, SWEEPS, type SweepFile, sweepNames } from '../../study'
+import {
+  createStudy,
+  loadSweep,
+  provenance,
+  runSweep,
+  SWEEPS,
+  type SweepFile,
+  sweepNames,
+  sweepTrials,
+} from '../../study'
 import { writeAtomically } from '../../train'
 import { interruptSignal } from '../interrupt'
 import { root } from '../project'
+import { type Engine, parseEngine, runOnEngine, withEngine } from '../snakemake'
 import { defaultOut, parseSeeds, parseStart, runTrials } from '../study'
 
 interface Options {
@@ -14,19 +24,33 @@ interface Options {
   seeds?: string
   out?: string
   ship?: boolean
+  engine?: Engine['name']
 }
 
-/** `sweep`: trials of the user's own choice beside each other. */
+/**
+ * `sweep`: trials of the user's own choice beside each other, on this machine or, where they outgrow it, on Snakemake:
+ *
+ *     sweep recovery --engine snakemake                                        as many at a time as the profile says
+ *     sweep recovery --engine snakemake -- --executor slurm --jobs 20          each trial a job of Slurm
+ *
+ * What stands behind `--` goes to Snakemake. The machines must see this folder, the folder of the trials and Node at the
+ * same places. Every trial is one job of one thread and 3 GB (`--set-resources trial:mem_mb=8000`, `--set-threads trial=4`)
+ * that is tried three times, and goes on from its checkpoint. Interrupted, the command cancels the jobs, which write a
+ * checkpoint first; the same command goes on, with or without the engine: the results are the same.
+ */
 export function sweepCommand(): Command {
-  return new Command('sweep')
+  const command = new Command('sweep')
     .description('run the arms of a sweep on every seed, and compare them with its references')
     .argument('<sweep>', `${sweepNames().join(', ')}, or a YAML file; the keys are in lib/study/sweep.ts`)
+  return withEngine(command)
     .option('--data <folder>', 'your own data set instead of the rendered scenes')
     .option('--from <start>', 'as of the workbook: student, teacher or scratch')
     .option('--seeds <list>', 'instead of those of the sweep, e.g. 1,2,3')
     .option('--out <folder>', "folder of the trials; by default that of the profile's study")
     .option('--ship', 'put the result among those that come with the workbook, in data/sweeps')
-    .action(async (nameOrFile: string, { data, from, seeds, out, ship }: Options) => {
+    .action(async (nameOrFile: string, engineOptions: string[], options: Options) => {
+      const { data, from, seeds, out, ship } = options
+      const engine = parseEngine(options.engine, engineOptions)
       const loaded = loadSweep(nameOrFile)
       const sweep = seeds === undefined ? loaded : { ...loaded, seeds: parseSeeds(seeds) }
       const study = await createStudy({
@@ -37,6 +61,12 @@ export function sweepCommand(): Command {
         cache: path.join(root, '.cache'),
         signal: interruptSignal(),
       })
+      if (engine) {
+        await runOnEngine(study, engine, () => {
+          const { training, measuring } = sweepTrials(sweep, study)
+          return [...training, ...measuring]
+        })
+      }
       for (const trial of study.plan.preparation) await runTrials(study, [trial])
       const result = await runSweep(sweep, study, (trials) => runTrials(study, trials))
       console.log(sweep.question)

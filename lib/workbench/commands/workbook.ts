@@ -1,18 +1,29 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
-import { loadProfile } from '../../study'
+import { createStudy, loadProfile, workbookTrials } from '../../study'
 import { interruptSignal } from '../interrupt'
 import { formatSeconds } from '../progress'
+import { root } from '../project'
+import { type Engine, parseEngine, runOnEngine, withEngine } from '../snakemake'
 import { defaultOut, parseSeeds, parseStart } from '../study'
 import { resultTable, runWorkbook, type WorkbookOptions } from '../workbook'
 
-type CommandOptions = Omit<WorkbookOptions, 'out' | 'from'> & { out?: string; from?: string }
+type CommandOptions = Omit<WorkbookOptions, 'out' | 'from'> & {
+  out?: string
+  from?: string
+  engine?: Engine['name']
+}
 
-/** `workbook`: the whole study as notebooks, up to the report. */
+/**
+ * `workbook`: the whole study as notebooks, up to the report. With --engine, as of the command `sweep`, the trials run on
+ * the engine first, and the notebooks find them.
+ */
 export function workbookCommand(): Command {
-  return new Command('workbook')
-    .description('run the whole study in its notebooks and write the report')
+  const command = new Command('workbook').description(
+    'run the whole study in its notebooks and write the report',
+  )
+  return withEngine(command)
     .option('--profile <name>', 'smoke, default, paper, or a .yaml file', 'default')
     .option('--data <folder>', 'your own data set (Pascal VOC, COCO or YOLO) instead of the rendered scenes')
     .option('--out <folder>', 'where everything goes; what is finished there is not done again')
@@ -22,8 +33,9 @@ export function workbookCommand(): Command {
       'take the shipped teacher and student ("student", the default), slim the shipped teacher again ("teacher"), or train everything ("scratch")',
     )
     .option('--full', 'the long version of the profile: more seeds, finer ablations')
-    .action(async ({ from: start, ...given }: CommandOptions) => {
+    .action(async (engineOptions: string[], { from: start, engine: name, ...given }: CommandOptions) => {
       const started = performance.now()
+      const engine = parseEngine(name, engineOptions)
       const options = { ...given, from: parseStart(start) }
       // What can be wrong is found before anything runs.
       loadProfile(options.profile)
@@ -32,6 +44,12 @@ export function workbookCommand(): Command {
         throw new Error(`--data ${options.data}: expected a folder with a data set, found nothing`)
       }
       const out = path.resolve(options.out ?? defaultOut(options.profile, options.data))
+      if (engine) {
+        const seeds = options.seeds === undefined ? undefined : parseSeeds(options.seeds)
+        const cache = path.join(root, '.cache')
+        const study = await createStudy({ ...options, seeds, out, cache, signal: interruptSignal() })
+        await runOnEngine(study, engine, () => workbookTrials(study))
+      }
       await runWorkbook({ ...options, out }, interruptSignal())
       console.log(await resultTable({ ...options, out }))
       console.log(`Notebooks: ${path.join(out, 'notebooks')}`)

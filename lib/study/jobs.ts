@@ -1,0 +1,72 @@
+/** Trials as the jobs of a workflow engine, where a study outgrows one machine. */
+import { z } from 'zod'
+import { modelsOf, type TrialConfig, trialFolder, trialHash } from './config'
+import { findModel } from './models'
+import { findTrial } from './results'
+import { TASK, type TaskOptions, THREAD_VARIABLES, writeTask } from './runner'
+
+/**
+ * What an engine's workflow reads. A job's command is `trial --config <runs>/<job>/<task> --out <runs>/<job>`, and it is
+ * done when <runs>/<job>/metrics.json is there. A job that is begun again goes on from its checkpoint.
+ */
+export const jobPlanSchema = z
+  .object({
+    format: z.literal('trial-jobs/1'),
+    /** The program that runs the command line. */
+    node: z.string(),
+    /** Folder of the trials. */
+    runs: z.string(),
+    /** Name of a job's task file. */
+    task: z.string(),
+    /** Environment variables that hold a job's number of threads. */
+    threads: z.array(z.string()),
+    /** By the name of the trial's folder: the jobs that must be done before. */
+    jobs: z.record(z.array(z.string())),
+  })
+  .strict()
+  .superRefine(({ jobs }, context) => {
+    for (const [name, before] of Object.entries(jobs)) {
+      const unknown = before.find((other) => !(other in jobs))
+      if (unknown === undefined) continue
+      context.addIssue({
+        code: 'custom',
+        path: ['jobs', name],
+        message: `expected names of jobs, found ${unknown}`,
+      })
+    }
+  })
+export type JobPlan = z.infer<typeof jobPlanSchema>
+
+/**
+ * Plans those of the trials that are not finished, each after the trials whose models it loads, and writes their tasks.
+ *
+ * @throws Error where a trial needs a model that neither is there nor comes from one of the trials
+ */
+export function planJobs(trials: readonly TrialConfig[], options: TaskOptions): JobPlan {
+  const { runs } = options
+  const pending = new Map(
+    trials.filter((trial) => !findTrial(runs, trial)).map((trial) => [trialHash(trial), trial]),
+  )
+  const jobs = [...pending.values()].map((trial): [string, string[]] => {
+    writeTask(trial, options)
+    const before = modelsOf(trial).flatMap((ref) => {
+      if ('shipped' in ref) return []
+      const source = pending.get(ref.trial)
+      if (source) return [trialFolder(source)]
+      if (findModel(ref.trial, runs)) return []
+      throw new Error(
+        `${trialFolder(trial)}: expected trial ${ref.trial.slice(0, 12)} to be finished in ${runs} or to be among those ` +
+          'that run, found neither',
+      )
+    })
+    return [trialFolder(trial), [...new Set(before)]]
+  })
+  return jobPlanSchema.parse({
+    format: 'trial-jobs/1',
+    node: process.execPath,
+    runs,
+    task: TASK,
+    threads: THREAD_VARIABLES,
+    jobs: Object.fromEntries(jobs),
+  })
+}

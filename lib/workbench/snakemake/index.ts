@@ -1,0 +1,145 @@
+/** Trials on Snakemake, an engine that knows Slurm, Kubernetes and others, where a study outgrows one machine. */
+import { spawn } from 'node:child_process'
+import path from 'node:path'
+import { type Command, Option } from 'commander'
+import { lockFolder, readTrial, type Study, type TrialConfig } from '../../study'
+import { writeAtomically } from '../../train'
+import { interruptSignal } from '../interrupt'
+import { pythonProgram, root } from '../project'
+import { ensureVenv } from '../venv'
+
+/** An engine beside the built-in runner, with its own options as they follow `--` on the command line. */
+export interface Engine {
+  readonly name: 'snakemake'
+  readonly options: readonly string[]
+}
+
+/** Gives a command `--engine`, and takes what stands behind `--`. */
+export function withEngine(command: Command): Command {
+  return command
+    .argument(
+      '[engine-options...]',
+      "behind --: the engine's own options, e.g. -- --executor slurm --jobs 20",
+    )
+    .addOption(
+      new Option('--engine <name>', 'run the trials on another engine than the built-in one').choices([
+        'snakemake',
+      ]),
+    )
+}
+
+/** @throws Error where options are given to an engine that is not asked for */
+export function parseEngine(
+  name: Engine['name'] | undefined,
+  options: readonly string[],
+): Engine | undefined {
+  if (name) return { name, options }
+  if (options.length === 0) return undefined
+  throw new Error(`expected --engine before the options of an engine, found ${options.join(' ')} without it`)
+}
+
+/** Options with which the user says where the jobs run and how many at a time. */
+const PLACE = /^(-[cje]|--(cores|jobs|executor|profile|workflow-profile)(=|$))/
+
+/**
+ * Runs a study's trials on the engine: first those that make teacher and student, whose size decides about others, then the
+ * rest. Afterwards `Study.run` finds them all. Finished trials are left as they are; unfinished ones go on from their
+ * checkpoint.
+ *
+ * @param rest the other trials, asked for when teacher and student are there
+ * @throws Error when the engine ends before all trials are finished; what is finished stays
+ * @throws the interrupt's reason when the work is interrupted, after the running trials have written their checkpoints
+ */
+export async function runOnEngine(
+  study: Study,
+  { options }: Engine,
+  rest: () => readonly TrialConfig[],
+): Promise<void> {
+  await runJobs(study, study.plan.preparation, options)
+  await runJobs(study, rest(), options)
+}
+
+async function runJobs(
+  study: Study,
+  trials: readonly TrialConfig[],
+  options: readonly string[],
+): Promise<void> {
+  const plan = study.jobs(trials)
+  if (Object.keys(plan.jobs).length === 0) return
+  const program = await snakemakeProgram()
+  // Beside the trials: the Snakefile finds them by that.
+  const folder = path.join(path.dirname(plan.runs), 'snakemake')
+  const release = await lockFolder(folder, { signal: interruptSignal() })
+  try {
+    writeAtomically(path.join(folder, 'plan.json'), `${JSON.stringify(plan, null, 2)}\n`)
+    const isPlaced = options.some((option) => PLACE.test(option))
+    const place = isPlaced ? [] : ['--cores', String(study.profile.workers)]
+    await runSnakemake(program, ['--directory', folder, ...ALWAYS, ...place, ...options])
+  } finally {
+    release()
+  }
+  const missing = Object.keys(plan.jobs).filter((name) => !readTrial(path.join(plan.runs, name)))
+  if (missing.length > 0) {
+    throw new Error(`snakemake ended, and these trials are not finished: ${missing.join(', ')}`)
+  }
+}
+
+/** Where Snakemake is; it is installed at first use. */
+export async function snakemakeProgram(): Promise<string> {
+  const programs = await ensureVenv({
+    prefix: path.join(root, '.cache', 'snakemake-venv'),
+    list: path.join(__dirname, 'requirements.txt'),
+    python: pythonProgram('python'),
+    title: 'Snakemake and its Slurm executor, about 300 MB',
+    otherwise: 'without --engine the trials run on this machine',
+    signal: interruptSignal(),
+  })
+  return path.join(programs, 'snakemake')
+}
+
+/** What stands before the user's own options, which win. */
+const ALWAYS = [
+  '--snakefile',
+  path.join(__dirname, 'Snakefile'),
+  // The lock of the working directory is ours, since it is taken over from a process that was killed.
+  '--nolock',
+  // metrics.json is complete whenever it is there, whatever became of its job.
+  '--ignore-incomplete',
+  '--keep-incomplete',
+  '--rerun-triggers',
+  'mtime',
+  // Here and not in the rule, which the Snakemake inside each of a cluster's jobs reads too.
+  '--retries',
+  '2',
+  '--show-failed-logs',
+]
+
+/** Runs Snakemake with its messages on stderr until it and its jobs have ended. */
+async function runSnakemake(program: string, options: readonly string[]): Promise<void> {
+  const signal = interruptSignal()
+  signal.throwIfAborted()
+  // In a group of its own, so that an interruption reaches the jobs on this machine too, and all of them once.
+  const child = spawn(program, options, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  child.stdout.pipe(process.stderr, { end: false })
+  child.stderr.pipe(process.stderr, { end: false })
+  const interrupt = () => {
+    const hasEnded = child.exitCode !== null || child.signalCode !== null
+    if (child.pid !== undefined && !hasEnded) process.kill(-child.pid, 'SIGINT')
+  }
+  signal.addEventListener('abort', interrupt, { once: true })
+  try {
+    const end = await new Promise<number | string>((resolve, reject) => {
+      child.once('error', reject)
+      child.once('close', (code, name) => resolve(code ?? name ?? 'unknown'))
+    })
+    signal.throwIfAborted()
+    if (end !== 0) {
+      throw new Error(
+        `snakemake ended with ${end}; its messages are above, those of a trial in its folder's job.log. What is finished ` +
+          'is kept, and the same command goes on from there',
+      )
+    }
+  } finally {
+    signal.removeEventListener('abort', interrupt)
+  }
+}
