@@ -4,6 +4,7 @@ import { Random } from './random'
 import { resample } from './resample'
 import { compose, type KeepRule, type Placement, placeBoxes, toInput } from './transform'
 import type { Box } from './types'
+import { type FoundViews, findViews, type ViewCache } from './view-cache'
 
 /** One batch as the network takes it. */
 export interface Batch {
@@ -20,6 +21,8 @@ export interface Batch {
   readonly indices: readonly number[]
   /** How each original image lies in the input; `toImage` takes detections back. */
   readonly placements: readonly Placement[]
+  /** What the view cache knows of the images, where the loader has one. */
+  readonly found?: FoundViews
 }
 
 /** What fixes every batch of a loader: with it, a batch is a pure function of the step. */
@@ -29,10 +32,14 @@ export interface BatchPlan {
   readonly seed: number
   readonly shuffle: boolean
   readonly augment: Augmentation | false
+  /** Augmented views of an image, over which the epochs go round; without it every epoch has its own. */
+  readonly views?: number
   readonly fit: Fit
   /** Value of pixels outside the frame, 0 .. 255. */
   readonly fill: number
   readonly dropLast: boolean
+  /** Looks up what was computed from each view before. */
+  readonly viewCache?: ViewCache
 }
 
 /** Without augmentation every box stays of which the crop leaves enough, however small. */
@@ -72,9 +79,10 @@ function epochOrder(seed: number, epoch: number, count: number): Int32Array {
   return order
 }
 
-/** Reads, augments and resamples the images of a step. Randomness depends on (seed, epoch, index) alone. */
+/** Reads, augments and resamples the images of a step. Randomness depends on (seed, view, index) alone. */
 export async function makeBatch(plan: BatchPlan, frames: SharedFrames, step: number): Promise<Batch> {
   const { epoch, indices } = batchIndices(plan, frames.samples.length, step)
+  const number = plan.views === undefined ? epoch : epoch % plan.views
   const [height, width] =
     plan.augment !== false && plan.augment.multiScale
       ? drawInputSize(new Random(plan.seed, 'input size', step), plan.augment.multiScale)
@@ -96,7 +104,7 @@ export async function makeBatch(plan: BatchPlan, frames: SharedFrames, step: num
     if (plan.augment === false) {
       resample(frame, view.placement, [height, width], images, offset, { fill: plan.fill })
     } else {
-      const random = new Random(plan.seed, 'augment', epoch, index)
+      const random = new Random(plan.seed, 'augment', number, index)
       const drawn = drawView(random, frame, boxes ?? [], [height, width], plan.fit, plan.augment)
       if (plan.augment.minIouCrop) boxes = boxes?.filter((box) => holdsCentre(drawn.visible, box))
       resample(frame, drawn.placement, [height, width], images, offset, { ...drawn, fill: plan.fill })
@@ -112,6 +120,7 @@ export async function makeBatch(plan: BatchPlan, frames: SharedFrames, step: num
     truths.push(boxes && placeBoxes(boxes, view.placement, bounds, rule))
     placements.push(compose(toFrame, view.placement))
   })
+  const found = plan.viewCache && (await findViews(plan.viewCache, images, indices.length))
   return {
     step,
     epoch,
@@ -121,5 +130,6 @@ export async function makeBatch(plan: BatchPlan, frames: SharedFrames, step: num
     ids: indices.map((index) => frames.samples[index]!.id),
     indices,
     placements,
+    ...(found && { found }),
   }
 }

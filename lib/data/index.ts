@@ -33,3 +33,5 @@ export {
 export { carveValidation } from './split'
 export { cropRegion, type Placement, type Region, toImage, toInput } from './transform'
 export type { Box, Dataset, RgbImage, Sample, SplitName } from './types'
+export type { FoundViews, ViewCache } from './view-cache'
+export { ViewWriter } from './view-writer'

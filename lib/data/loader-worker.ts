@@ -13,7 +13,11 @@ port.on('message', ({ request, step }: WorkerRequest) => {
     try {
       const batch = await makeBatch(plan, frames, step)
       const answer: WorkerAnswer = { request, batch }
-      port.postMessage(answer, [batch.images.buffer as ArrayBuffer])
+      const moved = [batch.images, ...(batch.found?.values ? [batch.found.values] : [])]
+      port.postMessage(
+        answer,
+        moved.map(({ buffer }) => buffer as ArrayBuffer),
+      )
     } catch (error) {
       const answer: WorkerAnswer = { request, error }
       port.postMessage(answer)

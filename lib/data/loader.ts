@@ -17,6 +17,8 @@ export const loaderSchema = z
     /** A new order for every epoch. */
     shuffle: z.boolean().default(false),
     augment: augmentSchema.or(z.literal(false)).default(false),
+    /** Augmented views of an image, over which the epochs go round; without it every epoch has its own. */
+    views: z.number().int().positive().optional(),
     /** Leaves out the last, smaller batch of an epoch, so that every batch has one shape. */
     dropLast: z.boolean().default(false),
     /** Part of the frame that is used, as fractions [x1, y1, x2, y2]. */
@@ -42,6 +44,8 @@ export const loaderSchema = z
       .int()
       .min(0)
       .default(8 * 2 ** 30),
+    /** Where what was computed from single views is looked up (`Batch.found`); none by default. */
+    viewCache: z.object({ folder: z.string(), key: z.string() }).strict().optional(),
     /** Heap limit of a worker in MiB; Node's own by default. */
     workerHeap: z.number().int().positive().optional(),
   })

@@ -16,7 +16,7 @@ import { supportsPrecision } from './device'
 import { barrier, identity, placeholder, savedModel, variableNodes } from './graphdef'
 import { adopt, DTYPE, execute, nativeBackend, nativeIds, scoped, type Tensor, tf } from './native'
 import { lowerPrecision, type Precision } from './precision'
-import { type GraphNode, type NodeOutput, record, type ValueType } from './recorder'
+import { callSite, type GraphNode, type NodeOutput, record, type ValueType } from './recorder'
 
 /** What a compiled function may return: one tensor, or tensors by name. */
 export type Outputs = Tensor | { readonly [name: string]: Tensor }
@@ -344,7 +344,7 @@ function load(nodes: readonly GraphNode[], name: string): number {
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     const blamed = nodes.find((node) => node.origin && new RegExp(`\\b${node.name}\\b`).test(message))
-    const place = blamed ? ` (operation ${blamed.operation} called at ${blamed.origin})` : ''
+    const place = blamed ? ` (operation ${blamed.operation} called at ${callSite(blamed.origin)})` : ''
     throw new Error(`compile(${name}): TensorFlow refused the recorded graph: ${message}${place}`)
   } finally {
     rmSync(directory, { recursive: true, force: true })

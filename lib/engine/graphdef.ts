@@ -2,7 +2,7 @@
 /** Graph nodes as a TensorFlow SavedModel (GraphDef in protocol buffers, schema version 1). */
 import * as proto from '@tensorflow/tfjs-node-gpu/dist/proto/api_pb'
 import { ATTR, type Attribute, DTYPE } from './native'
-import type { Constant, GraphNode, NodeOutput } from './recorder'
+import { type Constant, callSite, type GraphNode, type NodeOutput } from './recorder'
 
 /** GraphDef producer version: past 27 the importer validates shapes and types as current TensorFlow does. */
 const PRODUCER = 1882
@@ -26,6 +26,19 @@ const INFERRED_TYPES: { readonly [operation: string]: readonly (readonly [string
     ['Taxis', 2],
   ],
 }
+
+/** Raised when recorded graphs come to other last digits than before. */
+export const GRAPH_REVISION = 2
+
+/**
+ * TensorFlow's optimiser collects sums of sums into one and turns products around where shapes differ, which rounds
+ * otherwise than the recorded order did. It leaves alone what it has marked with these as done.
+ */
+const KEEP_ORDER = [
+  '_grappler_ArithmeticOptimizer_AddOpsRewriteStage',
+  '_grappler_ArithmeticOptimizer_MinimizeBroadcasts',
+]
+const ORDERED = new Set(['Add', 'AddV2', 'AddN', 'Mul'])
 
 function shapeMessage(shape: readonly number[]): proto.TensorShape {
   const message = new proto.TensorShape()
@@ -82,7 +95,7 @@ function nodeMessage(node: GraphNode): proto.NodeDef {
       attributes.set(attribute.name, attributeMessage(attribute))
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
-      throw new Error(`compile: operation ${node.operation} at ${node.origin ?? 'unknown place'}: ${reason}`)
+      throw new Error(`compile: operation ${node.operation} at ${callSite(node.origin)}: ${reason}`)
     }
   }
   const counted = COUNTED_INPUTS[node.operation]
@@ -93,6 +106,10 @@ function nodeMessage(node: GraphNode): proto.NodeDef {
     if (type && !node.attributes.some((attribute) => attribute.name === name)) {
       attributes.set(name, attributeMessage({ name, type: ATTR.type, value: type.dtype }))
     }
+  }
+  if (ORDERED.has(node.operation)) {
+    for (const name of KEEP_ORDER)
+      attributes.set(name, attributeMessage({ name, type: ATTR.bool, value: true }))
   }
   if (node.constant) {
     attributes.set('dtype', attributeMessage({ name: 'dtype', type: ATTR.type, value: node.constant.dtype }))

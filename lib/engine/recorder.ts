@@ -31,8 +31,8 @@ export interface GraphNode {
   readonly inputTypes?: readonly ValueType[]
   /** Keep in float32 whatever the graph's precision. */
   readonly float32?: boolean
-  /** Where the operation was called, for error messages. */
-  readonly origin?: string
+  /** Where the operation was called, for error messages; its stack becomes text when it is asked for, which costs. */
+  readonly origin?: Error
 }
 
 export interface Recording<T> {
@@ -70,12 +70,9 @@ const FOREIGN =
 /** V8 keeps 10 frames, which tfjs alone can fill. */
 const FRAMES = 40
 
-/** The first line of the caller's own code on the stack. */
-function callSite(): string {
-  const limit = Error.stackTraceLimit
-  Error.stackTraceLimit = FRAMES
-  const lines = (new Error().stack ?? '').split('\n').slice(1)
-  Error.stackTraceLimit = limit
+/** The first line of the caller's own code on a stack. */
+export function callSite(origin: Error | undefined): string {
+  const lines = (origin?.stack ?? '').split('\n').slice(1)
   const own = lines.find((line) => !FOREIGN.test(line))
   return (own ?? 'unknown place').trim().replace(/^at /, '')
 }
@@ -122,7 +119,7 @@ export function record<T>(
       return id
     },
     executeOp(operation, attributes, inputs, outputs): TensorMetadata[] {
-      const origin = callSite()
+      const origin = new Error()
       const sources = inputs.map(outputOf)
       const results = real.executeOp(operation, attributes, inputs, outputs)
       const name = `${operation}_${nodes.length}`
@@ -145,21 +142,24 @@ export function record<T>(
     tensorDataSync() {
       throw new Error(
         `compile: a recorded function must not read a tensor back (dataSync, arraySync, data, print), which ` +
-          `${callSite()} does; return the tensor and read it outside, or choose eager execution`,
+          `${callSite(new Error())} does; return the tensor and read it outside, or choose eager execution`,
       )
     },
     runSavedModel() {
       throw new Error(
-        `compile: a recorded function must not call another compiled one, which ${callSite()} does`,
+        `compile: a recorded function must not call another compiled one, which ${callSite(new Error())} does`,
       )
     },
   }
   const proxy: Binding = Object.create(real, Object.getOwnPropertyDescriptors(listener))
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = FRAMES
   backend.binding = proxy
   try {
     return { value: body(), nodes, outputOf }
   } finally {
     backend.binding = real
+    Error.stackTraceLimit = limit
   }
 }
 

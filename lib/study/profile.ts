@@ -64,6 +64,8 @@ export const recipeSchema = z
   .object({
     batch: z.number().int().positive(),
     augment: augmentSchema,
+    /** Augmented views of an image, over which the epochs go round; without it every epoch has its own. */
+    views: z.number().int().positive().optional(),
     assign: z
       .object({
         ignoreThreshold: z.number().min(0).max(1).default(0.7),
@@ -110,6 +112,13 @@ const controlsSchema = z
     teacher: z.boolean(),
     /** The student's architecture with new weights, for as many steps as fine-tuning and distillation have together. */
     scratch: z.boolean(),
+  })
+  .strict()
+
+export const teacherCacheSchema = z
+  .object({
+    /** Most that lies on disk; what was not used for longest goes first. */
+    gigabytes: z.number().positive(),
   })
   .strict()
 
@@ -167,6 +176,11 @@ export const profileSchema = z
     workers: z.number().int().positive(),
     checkpointEvery: steps,
     logEvery: steps,
+    /**
+     * Keeps the teacher's outputs of every view on disk for the trials that meet it again; results are the same with and
+     * without. Off by default.
+     */
+    teacherCache: teacherCacheSchema.optional(),
     bootstrap: z.object({ resamples: steps, confidence: z.number().gt(0).lt(1) }).strict(),
   })
   .strict()

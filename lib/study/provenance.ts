@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import { deviceInfo } from '../engine'
+import { deviceInfo, GRAPH_REVISION } from '../engine'
 
 const ROOT = join(__dirname, '../..')
 
@@ -24,6 +24,7 @@ export function provenance(): { [key: string]: string | number } {
     commit: commit(),
     node: process.version,
     tensorflow,
+    engine: GRAPH_REVISION,
     device:
       device === 'GPU'
         ? `${name}${tensorFloat32 ? ' (TF32)' : ''}`

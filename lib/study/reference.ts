@@ -12,7 +12,15 @@ const referenceSchema = z
   .object({
     profile: z.string(),
     /** Where the values were made; there they must come out to the last bit. */
-    madeOn: z.object({ device: z.string(), tensorflow: z.string(), precision: z.string() }).strict(),
+    madeOn: z
+      .object({
+        device: z.string(),
+        tensorflow: z.string(),
+        /** Revision of the engine's graphs. */
+        engine: z.number(),
+        precision: z.string(),
+      })
+      .strict(),
     data: z.string(),
     /** Elsewhere: largest absolute difference of counts' ratios, of mAP and AP, and relative difference of losses. */
     tolerances: z.object({ mAP: z.number(), loss: z.number() }).strict(),
@@ -46,13 +54,18 @@ export function referenceOf(
   others: ReadonlyMap<string, TrialConfig> = new Map(),
 ): Reference {
   const trials: Reference['trials'] = {}
-  let madeOn = { device: '', tensorflow: '', precision: study.precision }
+  let madeOn = { device: '', tensorflow: '', engine: 0, precision: study.precision }
   for (const [name, config] of [...namedTrials(study.plan, study.precision), ...others]) {
     const result = findTrial(study.runs, config)
     if (!result) throw new Error(`${study.runs}: expected the finished trial "${name}", found none`)
     trials[name] = numbersOf(result.metrics)
-    const { device, tensorflow } = result.metrics.provenance
-    madeOn = { ...madeOn, device: String(device), tensorflow: String(tensorflow) }
+    const { device, tensorflow, engine } = result.metrics.provenance
+    madeOn = {
+      ...madeOn,
+      device: String(device),
+      tensorflow: String(tensorflow),
+      engine: Number(engine),
+    }
   }
   return { profile: study.profile.name, madeOn, data: study.dataset.hash, tolerances, trials }
 }
@@ -76,7 +89,7 @@ export interface Deviation {
 }
 
 /**
- * What differs between a rerun and the reference. On the machine type, TensorFlow and precision that made the
+ * What differs between a rerun and the reference. On the machine type, TensorFlow, engine and precision that made the
  * reference everything must be equal; elsewhere counts must be equal, mAP and AP within `tolerances.mAP` (absolute)
  * and losses and gradient ratios within `tolerances.loss` (relative).
  */

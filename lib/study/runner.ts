@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { writeAtomically } from '../train'
 import { type TrialConfig, trialFolder, trialSchema } from './config'
+import { type Profile, teacherCacheSchema } from './profile'
 import { findTrial, readTrial, type TrialResult } from './results'
 import { type DataSource, sourceSchema } from './source'
 import type { TrialProgress } from './trial'
@@ -13,10 +14,11 @@ export const taskSchema = z
   .object({
     trial: trialSchema,
     source: sourceSchema,
-    /** Folder for rendered scenes. */
+    /** Folder for rendered scenes and the teacher's outputs. */
     cache: z.string(),
     checkpointEvery: z.number().int().positive(),
     logEvery: z.number().int().positive(),
+    teacherCache: teacherCacheSchema.optional(),
   })
   .strict()
 export type TrialTask = z.infer<typeof taskSchema>
@@ -30,6 +32,7 @@ export interface RunOptions {
   readonly workers: number
   readonly checkpointEvery: number
   readonly logEvery: number
+  readonly teacherCache?: Profile['teacherCache']
   readonly signal?: AbortSignal
   /** Called for every trial at its start (progress undefined), while it runs, and at its end. */
   readonly onProgress?: (trial: TrialConfig, state: TrialState) => void
@@ -91,16 +94,19 @@ export async function runTrials(trials: readonly TrialConfig[], options: RunOpti
   return trials.map((trial) => results.get(trialFolder(trial))!)
 }
 
-export type TaskOptions = Pick<RunOptions, 'runs' | 'cache' | 'source' | 'checkpointEvery' | 'logEvery'>
+export type TaskOptions = Pick<
+  RunOptions,
+  'runs' | 'cache' | 'source' | 'checkpointEvery' | 'logEvery' | 'teacherCache'
+>
 
 /** File of a trial's folder with what its process is told. */
 export const TASK = 'task.json'
 
 /** Makes a trial's folder with its task; whoever then runs `trial --config <file> --out <folder>` runs the trial. */
 export function writeTask(trial: TrialConfig, options: TaskOptions): { folder: string; file: string } {
-  const { runs, cache, source, checkpointEvery, logEvery } = options
+  const { runs, cache, source, checkpointEvery, logEvery, teacherCache } = options
   const folder = join(runs, trialFolder(trial))
-  const task: TrialTask = { trial, source, cache, checkpointEvery, logEvery }
+  const task: TrialTask = { trial, source, cache, checkpointEvery, logEvery, teacherCache }
   const file = join(folder, TASK)
   mkdirSync(folder, { recursive: true })
   writeAtomically(file, `${JSON.stringify(task, null, 2)}\n`)

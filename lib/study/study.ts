@@ -23,6 +23,8 @@ export interface StudySettings {
   readonly from?: StartingPoint
   /** The profile's long version. */
   readonly full?: boolean
+  /** Instead of the profile's. */
+  readonly teacherCache?: Profile['teacherCache']
   /** Fewer steps, images a step and images, to see whether a profile runs; the numbers mean nothing then. */
   readonly reduce?: { readonly steps: number; readonly batch: number; readonly images: number }
   readonly signal?: AbortSignal
@@ -69,7 +71,8 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
   })
   const runs = join(settings.out, 'trials')
   const { workers, checkpointEvery, logEvery } = profile
-  const task = { runs, cache, source, checkpointEvery, logEvery }
+  const { teacherCache = profile.teacherCache } = settings
+  const task = { runs, cache, source, checkpointEvery, logEvery, teacherCache }
   return {
     settings,
     profile,

@@ -8,7 +8,7 @@ import type { ModelRef, TrialConfig } from './config'
 import { labelsSchema } from './labels'
 import { loadModel } from './models'
 import { refTo } from './plan'
-import { termSchema, unlabelledSchema } from './profile'
+import { recipeSchema, teacherCacheSchema, termSchema, unlabelledSchema } from './profile'
 import type { Study } from './study'
 
 const count = z.number().int().positive()
@@ -35,6 +35,8 @@ const armSchema = z
     terms: z.array(termSchema).default([]),
     unlabelled: unlabelledSchema.optional(),
     labels: labelsSchema.optional(),
+    /** Augmented views of an image instead of the recipe's. */
+    views: recipeSchema.shape.views,
   })
   .strict()
   .refine(({ terms, unlabelled }) => unlabelled === undefined || terms.length > 0, {
@@ -56,6 +58,8 @@ export const sweepSchema = z
     split: z.enum(['validation', 'test', 'shifted']).default('validation'),
     /** What the arms are compared with, the most important one first: other arms, or the study's own models by role. */
     references: z.array(z.string()).min(1),
+    /** Instead of the profile's. */
+    teacherCache: teacherCacheSchema.optional(),
     arms: z.array(armSchema).min(1),
   })
   .strict()
@@ -136,7 +140,7 @@ export function planSweep(sweep: Sweep, study: Study): TrialConfig[][] {
 
 /** The trial of an arm and a seed. */
 function armTrial(
-  { start, fresh, rate, terms, unlabelled, labels }: SweepArm,
+  { start, fresh, rate, terms, unlabelled, labels, views }: SweepArm,
   { seed, steps }: { readonly seed: number; readonly steps: number },
   { plan, profile, precision }: Study,
 ): TrialConfig {
@@ -144,7 +148,11 @@ function armTrial(
     data: plan.baselines.teacher.data,
     start: plan[start],
     ...(fresh && { fresh: true as const }),
-    training: { steps, rate, seed, recipe: { ...profile.recipe, precision }, ...(labels && { labels }) },
+    training: {
+      ...{ steps, rate, seed },
+      recipe: { ...profile.recipe, precision, ...(views && { views }) },
+      ...(labels && { labels }),
+    },
   }
   if (terms.length === 0) return { kind: 'control', ...common }
   return { kind: 'distill', ...common, teacher: plan.teacher, terms, ...(unlabelled && { unlabelled }) }

@@ -50,6 +50,8 @@ export interface TrialContext {
   readonly frames?: string
   readonly checkpointEvery: number
   readonly logEvery: number
+  /** Where the teacher's outputs are kept, and bytes that may lie there; without it every step computes them. */
+  readonly teacherCache?: { readonly folder: string; readonly limit: number }
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: TrialProgress) => void
 }
@@ -175,12 +177,16 @@ async function produce(config: TrialConfig, context: TrialContext): Promise<Trai
   }
   const model = loadModel(config.teacher, context.runs)
   const teacher = new Detector(model.detector, model.weights)
+  const { unlabelled, training } = config
+  const { batch, precision } = training.recipe
+  const { teacherCache } = context
+  const perStep = batch + (unlabelled?.batch ?? 0)
+  const keep = teacherCache && { ...teacherCache, precision, batch: perStep }
+  const distillation = createDistillation(detector, teacher, config.terms, training.seed, keep)
   try {
-    const distillation = createDistillation(detector, teacher, config.terms, config.training.seed)
     const gradients = await compareGradients(detector, distillation, samples, options, config.terms)
     const terms = config.terms.map((term, i) => ({ ...term, weight: gradients[i]!.lambda }))
     const weightsAt = (step: number) => methodWeights(terms, step)
-    const { unlabelled } = config
     const frames = unlabelled && {
       samples: unlabelled.source === 'train' ? rest : splitOf(context.dataset, 'unlabelled'),
       batch: unlabelled.batch,
@@ -191,9 +197,9 @@ async function produce(config: TrialConfig, context: TrialContext): Promise<Trai
       { ...options, unlabelled: frames, extra: { ...distillation, weightsAt } },
       trainContext(context),
     )
-    for (const variable of distillation.variables.values()) variable.dispose()
     return { detector, gradients, training: summarise(summary, detector.config, teacher.config) }
   } finally {
+    distillation.dispose()
     teacher.dispose()
   }
 }
@@ -231,13 +237,14 @@ function trainOptions(
   { checkpointEvery, logEvery }: TrialContext,
   { data }: TrialConfig,
 ): TrainOptions {
-  const { batch, augment, assign, loss, sgd, schedule, warmUp, precision } = recipe
+  const { batch, augment, views, assign, loss, sgd, schedule, warmUp, precision } = recipe
   const epochs = Math.max(1, Math.ceil(steps / Math.floor(images / batch)))
   return {
     steps,
     batch,
     seed,
     augment,
+    views,
     crop: data.crop,
     assign,
     loss,
@@ -255,14 +262,26 @@ function trainOptions(
   }
 }
 
-/** A training's cost: a backward pass counts as two forward passes, a teacher's forward pass as one. */
+/**
+ * A training's cost: a backward pass counts as two forward passes, a teacher's forward pass as one, also where its
+ * outputs were read from disk, since they were computed once.
+ */
 function summarise(
-  { steps, images, seconds, waitedShare, last }: TrainSummary,
+  { steps, images, seconds, waitedShare, frozen, last }: TrainSummary,
   student: DetectorConfig,
   teacher?: DetectorConfig,
 ): Metrics['training'] {
   const perImage = 3 * complexity(student).macs + (teacher ? complexity(teacher).macs : 0)
-  return { steps, images, seconds, waitedShare, last: { ...last }, macs: images * perImage }
+  const teacherOutputs = frozen && { teacherOutputs: { ...frozen } }
+  return {
+    steps,
+    images,
+    seconds,
+    waitedShare,
+    last: { ...last },
+    macs: images * perImage,
+    ...teacherOutputs,
+  }
 }
 
 function pruneModel(
@@ -291,13 +310,14 @@ async function compareGradients(
   options: TrainOptions,
   terms: readonly Term[],
 ): Promise<NonNullable<Metrics['gradients']>> {
-  const { batch, seed, augment, crop, assign, loss } = options
+  const { batch, seed, augment, views, crop, assign, loss } = options
   const input = [...student.config.input] as [number, number]
   const loader = createLoader(samples, {
     input,
     batch,
     seed,
     augment,
+    views,
     crop: crop && ([...crop] as [number, number, number, number]),
     shuffle: true,
   })

@@ -7,6 +7,7 @@ import type { Detector, Weights } from '../detector'
 import { type Precision, tf } from '../engine'
 import { type AssignOptions, assignTargets, type YoloLossOptions } from '../losses'
 import { loadCheckpoint, saveCheckpoint } from './checkpoint'
+import type { FrozenStatistics } from './frozen'
 import { createSlots, type SgdOptions } from './optimizer'
 import type { NamedTensor } from './safetensors'
 import { learningRate, type RateSchedule, type WarmUp } from './schedule'
@@ -17,6 +18,8 @@ export interface TrainOptions {
   readonly batch: number
   readonly seed: number
   readonly augment: AugmentOptions | false
+  /** Augmented views of an image, over which the epochs go round; without it every epoch has its own. */
+  readonly views?: number
   readonly crop?: Crop
   readonly assign: AssignOptions
   readonly loss: YoloLossOptions
@@ -62,6 +65,8 @@ export interface TrainSummary {
   readonly seconds: number
   /** Share of the time in which a step waited for its batch, in this process. */
   readonly waitedShare: number
+  /** Where the outputs of a frozen network came from, in this process. */
+  readonly frozen?: FrozenStatistics
   readonly last: Measurements
 }
 
@@ -88,6 +93,8 @@ export async function train(
   const loading = {
     input: [...detector.config.input] as [number, number],
     augment: options.augment,
+    views: options.views,
+    viewCache: extra?.frozen?.cache,
     crop: options.crop && ([...options.crop] as [number, number, number, number]),
     shuffle: true,
     dropLast: true,
@@ -138,8 +145,9 @@ export async function train(
         steps,
         stepsPerEpoch: loader.stepsPerEpoch,
       })
-      last = step.run({ images: input, targets, rate, weights: extra?.weightsAt(done) ?? [] })
-      tf.dispose([input, targets])
+      const given = extra?.frozen?.tensors(input, more ? [labelled, more] : [labelled]) ?? []
+      last = step.run({ images: input, targets, rate, weights: extra?.weightsAt(done) ?? [], given })
+      tf.dispose([input, targets, given])
       for (const [name, value] of Object.entries(last)) {
         if (!Number.isFinite(value))
           throw new Error(`training diverged: ${name} is ${value} at step ${done}; lower the learning rate`)
@@ -159,9 +167,11 @@ export async function train(
       await new Promise((resolve) => setImmediate(resolve))
     }
     if (saved !== done) save(done, seconds)
+    await extra?.frozen?.flush()
     const perStep = batch + (unlabelled?.batch ?? 0)
     const waitedShare = loader.statistics().waitedShare + (others?.statistics().waitedShare ?? 0)
-    return { steps, images: steps * perStep, seconds, waitedShare, last }
+    const frozen = extra?.frozen && { frozen: extra.frozen.statistics }
+    return { steps, images: steps * perStep, seconds, waitedShare, ...frozen, last }
   } finally {
     step.dispose()
     for (const { momentum } of slots) momentum.dispose()

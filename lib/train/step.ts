@@ -2,6 +2,7 @@ import type { Detector, DetectorOutput } from '../detector'
 import { compile, type Precision, type Tensor, tf } from '../engine'
 import { type YoloLossOptions, yoloLoss } from '../losses'
 import type { LossResult } from '../losses/types'
+import type { FrozenOutputs } from './frozen'
 import { type SgdOptions, type Slot, sgdStep } from './optimizer'
 
 /** A loss beside the ground truth's, such as a distillation loss. */
@@ -10,11 +11,19 @@ export interface ExtraLoss {
   readonly weights: number
   /** Trained variables of its own (adapters), by name. */
   readonly variables: ReadonlyMap<string, tf.Variable>
+  /** Gives the outputs of a frozen network that the loss otherwise computes at every step. */
+  readonly frozen?: FrozenOutputs
   /**
    * @param images [n, h, w, 3] of the step
    * @param weights [weights], given anew at every step, so that schedules do not record new graphs
+   * @param given the step's tensors from `frozen`
    */
-  readonly loss: (student: DetectorOutput, images: tf.Tensor4D, weights: tf.Tensor1D) => LossResult
+  readonly loss: (
+    student: DetectorOutput,
+    images: tf.Tensor4D,
+    weights: tf.Tensor1D,
+    given?: readonly tf.Tensor4D[],
+  ) => LossResult
 }
 
 export interface StepOptions {
@@ -36,6 +45,8 @@ export interface StepInputs {
   readonly targets: readonly tf.Tensor5D[]
   readonly rate: number
   readonly weights: readonly number[]
+  /** What `ExtraLoss.frozen` gives for the images. */
+  readonly given?: readonly tf.Tensor4D[]
 }
 
 export interface TrainingStep {
@@ -58,19 +69,20 @@ export function createStep(detector: Detector, slots: readonly Slot[], options: 
   const variables = slots.map((slot) => slot.variable)
 
   const step = (...inputs: Tensor[]): { [name: string]: Tensor } => {
-    const [images, first, second, third, rate, weights] = inputs as [
+    const [images, first, second, third, rate, weights, ...given] = inputs as [
       tf.Tensor4D,
       tf.Tensor5D,
       tf.Tensor5D,
       tf.Tensor5D,
       tf.Scalar,
       tf.Tensor1D,
+      ...tf.Tensor4D[],
     ]
     let terms: { [name: string]: Tensor } = {}
     const { value, grads } = tf.variableGrads(() => {
       const output = detector.forward(images, { training: true })
       const truth = yoloLoss(output.outputs, [first, second, third], detector.config, loss)
-      const more = extra?.loss(output, images, weights)
+      const more = extra?.loss(output, images, weights, given.length > 0 ? given : undefined)
       const total = more ? (tf.add(truth.total, more.total) as tf.Scalar) : truth.total
       terms = Object.fromEntries(
         Object.entries({ ...truth.terms, ...more?.terms }).map(([name, term]) => [name, tf.keep(term)]),
@@ -91,9 +103,9 @@ export function createStep(detector: Detector, slots: readonly Slot[], options: 
   const compiled = compile(step, { state, precision, eager, name: 'training step' })
 
   return {
-    run({ images, targets, rate, weights }) {
+    run({ images, targets, rate, weights, given = [] }) {
       const scalars = [tf.scalar(rate), tf.tensor1d([...weights, 0])]
-      const results = compiled(images, ...targets, ...scalars)
+      const results = compiled(images, ...targets, ...scalars, ...given)
       const measured = Object.fromEntries(
         Object.entries(results).map(([name, value]) => [name, value.dataSync()[0]!]),
       )

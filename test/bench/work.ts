@@ -81,7 +81,7 @@ function training(problem: Problem, detector: Detector, images: tf.Tensor4D, wor
     dispose() {
       step.dispose()
       teacher?.dispose()
-      for (const variable of extra?.variables.values() ?? []) variable.dispose()
+      extra?.dispose()
       for (const { momentum } of slots) momentum.dispose()
       detector.dispose()
       tf.dispose([images, targets])

@@ -17,7 +17,7 @@ import { finishTrial } from './tiny'
 
 const REFERENCE: Reference = {
   profile: 'smoke',
-  madeOn: { device: 'this CPU', tensorflow: '2.21.0', precision: 'float32' },
+  madeOn: { device: 'this CPU', tensorflow: '2.21.0', engine: 2, precision: 'float32' },
   data: 'abc',
   tolerances: { mAP: 0.02, loss: 0.1 },
   trials: {
@@ -97,8 +97,8 @@ describe('elsewhere', () => {
     assert.deepEqual(deviating(rerun({ macs: 1001, parameters: 51 }, ELSEWHERE)), ['macs', 'parameters'])
   })
 
-  test('another TensorFlow or precision is elsewhere', () => {
-    for (const change of [{ tensorflow: '2.20.0' }, { precision: 'bfloat16' }])
+  test('another TensorFlow, engine or precision is elsewhere', () => {
+    for (const change of [{ tensorflow: '2.20.0' }, { engine: 1 }, { precision: 'bfloat16' }])
       assert.equal(
         compareWithReference(REFERENCE, rerun({}, { ...REFERENCE.madeOn, ...change })).exact,
         false,

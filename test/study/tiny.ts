@@ -79,7 +79,7 @@ export function finishTrial(runs: string, config: TrialConfig, mAP: number | nul
       gradients: [{ method: config.terms[0]!.method, unitRatio: 2, ratio: 0.3, lambda: 0.15, cosine: null }],
     }),
     weights: '0',
-    provenance: { device: 'this CPU', tensorflow: '2.21.0' },
+    provenance: { device: 'this CPU', tensorflow: '2.21.0', engine: 2 },
   }
   writeFileSync(join(folder, 'metrics.json'), JSON.stringify(metrics))
 }

@@ -59,6 +59,7 @@ export function sweepCommand(): Command {
         from: parseStart(from),
         out: path.resolve(out ?? defaultOut(sweep.profile, data)),
         cache: path.join(root, '.cache'),
+        teacherCache: sweep.teacherCache,
         signal: interruptSignal(),
       })
       if (engine) {

@@ -14,7 +14,7 @@ export function trialCommand(): Command {
     .description('run one trial of a study, or go on with it')
     .requiredOption(
       '--config <file>',
-      'the trial as JSON: { trial, source, cache, checkpointEvery, logEvery }',
+      'the trial as JSON: { trial, source, cache, checkpointEvery, logEvery, teacherCache? }',
     )
     .requiredOption(
       '--out <folder>',
@@ -26,7 +26,7 @@ export function trialCommand(): Command {
         const problems = parsed.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`)
         throw new Error(`${config}: not a trial:\n${problems.join('\n')}`)
       }
-      const { trial, source, cache, checkpointEvery, logEvery } = parsed.data
+      const { trial, source, cache, checkpointEvery, logEvery, teacherCache } = parsed.data
       const folder = path.resolve(out)
       const signal = interruptSignal()
       // Without the process that asked for the trial nobody would stop it.
@@ -45,6 +45,10 @@ export function trialCommand(): Command {
           frames: path.join(cache, 'frames'),
           checkpointEvery,
           logEvery,
+          teacherCache: teacherCache && {
+            folder: path.join(cache, 'teacher'),
+            limit: teacherCache.gigabytes * 1e9,
+          },
           signal,
           onProgress,
         })

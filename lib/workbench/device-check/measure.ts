@@ -82,7 +82,7 @@ export function stepOf(
     dispose() {
       step.dispose()
       for (const { momentum } of slots) momentum.dispose()
-      for (const variable of extra?.variables.values() ?? []) variable.dispose()
+      extra?.dispose()
     },
   }
 }
