@@ -182,10 +182,10 @@ export function summariseStudy(input: ReportInput): StudySummary {
         ap: meanOrNull(evaluations.map(({ perClass }) => perClass[label]?.ap ?? null)),
       })),
       secondsPerImage: mean(evaluations.map(({ secondsPerImage }) => secondsPerImage)),
-      toControl: arm.role === 'teacher' ? undefined : compare(arm, control, split),
-      toCompute: arm.role === 'teacher' ? undefined : compare(arm, computeControl, split),
+      toControl: isTeacher(arm) ? undefined : compare(arm, control, split),
+      toCompute: isTeacher(arm) ? undefined : compare(arm, computeControl, split),
       toTeacher: compare(arm, teacher, split),
-      toControlAP: arm.role === 'teacher' ? undefined : compare(arm, control, split, [apTables, ofAP]),
+      toControlAP: isTeacher(arm) ? undefined : compare(arm, control, split, [apTables, ofAP]),
       trainingMacs: mean(arm.runs.map(({ training }) => training?.metrics.training?.macs ?? 0)),
     }
   }
@@ -367,6 +367,11 @@ function trialSummaries(
       return [{ arm: arm.name, role, seed: run.seed, mAP50: interval([table], bootstrap), trial }]
     }),
   )
+}
+
+/** The teacher, also trained on: the controls are students, and say nothing about it. */
+function isTeacher({ role, name }: Arm): boolean {
+  return role === 'teacher' || name === CONTROL_NAMES.teacher
 }
 
 function firstTrial(arm: Arm): TrialResult {
