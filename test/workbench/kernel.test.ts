@@ -50,6 +50,9 @@ function resultOf(reply: Reply): string {
   return results[0]?.content.data['text/plain']
 }
 
+/** Milliseconds after a cell's beginning by which it is compiled and runs, on a busy machine too: till then no signal stops it. */
+const COMPILED = 2000
+
 describe('notebook kernel', () => {
   let kernel: KernelClient
   const value = async (code: string): Promise<string> => resultOf(await kernel.execute(code))
@@ -225,7 +228,7 @@ describe('notebook kernel', () => {
     const begun = kernel.begun()
     const reply = kernel.execute('while (true) {}')
     await begun
-    await sleep(300)
+    await sleep(COMPILED)
     kernel.interrupt()
     assert.equal(errorOf(await reply).ename, 'Interrupted')
   })
@@ -241,7 +244,7 @@ describe('notebook kernel', () => {
       child.on('error', (reason) => { ended = reason.name })
       while (!interrupted()) { steps++; await new Promise((done) => setTimeout(done, 5)) }`)
     await begun
-    await sleep(300)
+    await sleep(COMPILED)
     kernel.interrupt()
     assert.equal(errorOf(await reply).ename, 'Interrupted')
     assert.equal(await value('ended'), 'AbortError')
@@ -254,7 +257,7 @@ describe('notebook kernel', () => {
     const begun = kernel.begun()
     const reply = kernel.execute('await new Promise(() => {})')
     await begun
-    await sleep(200)
+    await sleep(COMPILED)
     kernel.interrupt()
     assert.equal(errorOf(await reply).ename, 'Interrupted')
     assert.equal(await value('1'), '1')
