@@ -34,9 +34,10 @@ interface Options {
  *     sweep recovery --engine snakemake -- --executor slurm --jobs 20          each trial a job of Slurm
  *
  * What stands behind `--` goes to Snakemake. The machines must see this folder, the folder of the trials and Node at the
- * same places. Every trial is one job of one thread and 3 GB (`--set-resources trial:mem_mb=8000`, `--set-threads trial=4`)
- * that is tried three times, and goes on from its checkpoint. Interrupted, the command cancels the jobs, which write a
- * checkpoint first; the same command goes on, with or without the engine: the results are the same.
+ * same places; `auto` precision is what the machine of the command has. Every trial is one job of one thread and 3 GB
+ * (`--set-threads trial=4`, `--set-resources trial:mem_mb=8000`), which is tried three times and goes on from its
+ * checkpoint. Interrupted, the command stops the jobs, which write a checkpoint first; the same command goes on, with the
+ * engine or without it. With the same number of threads on the same kind of machine the results have the same bits.
  */
 export function sweepCommand(): Command {
   const command = new Command('sweep')
