@@ -105,26 +105,27 @@ export interface Float64 {
   readonly id: number
 }
 
+/** Runs one operation of type T = float64 on such values, and int32 tensors where it takes axes. */
+export type Run64 = (
+  operation: string,
+  inputs: readonly (Float64 | Tensor)[],
+  attributes?: readonly Attribute[],
+) => Float64
+
 /**
  * Computes in float64 with TensorFlow's operations, where float32 would cancel. Not differentiable by itself; can be
  * recorded by `compile`.
  *
- * @param inputs float32
- * @param body takes them as float64 and a function that runs one operation of type T = float64, whose inputs are such
- *   values or int32 tensors (axes)
+ * @param inputs float32; undefined ones stay undefined
  * @returns what the body returns, rounded to float32
  */
-export function inFloat64<K extends string>(
-  inputs: readonly Tensor[],
+export function inFloat64<I extends { readonly [name: string]: Tensor | undefined }, O extends string>(
+  inputs: I,
   body: (
-    inputs: readonly Float64[],
-    run: (
-      operation: string,
-      inputs: readonly (Float64 | Tensor)[],
-      attributes?: readonly Attribute[],
-    ) => Float64,
-  ) => { readonly [name in K]: Float64 },
-): { [name in K]: Tensor } {
+    inputs: { readonly [name in keyof I]: I[name] extends Tensor ? Float64 : Float64 | undefined },
+    run: Run64,
+  ) => { readonly [name in O]: Float64 },
+): { [name in O]: Tensor } {
   const { binding } = nativeBackend()
   const alive: number[] = []
   const execute64 = (operation: string, attributes: Attribute[], ids: number[]): Float64 => {
@@ -138,9 +139,11 @@ export function inFloat64<K extends string>(
     attribute.type('DstT', to),
     attribute.bool('Truncate', false),
   ]
+  const widen = (tensor: Tensor | undefined) =>
+    tensor && execute64('Cast', cast('float32', 'float64'), nativeIds([tensor]))
   try {
-    const wide = nativeIds([...inputs]).map((id) => execute64('Cast', cast('float32', 'float64'), [id]))
-    const results = body(wide, (operation, operands, attributes = []) => {
+    const wide = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, widen(tensor)]))
+    const results = body(wide as Parameters<typeof body>[0], (operation, operands, attributes = []) => {
       const ids = operands.map((operand) => ('dataId' in operand ? nativeIds([operand])[0]! : operand.id))
       return execute64(operation, [attribute.type('T', 'float64'), ...attributes], ids)
     })
@@ -148,7 +151,7 @@ export function inFloat64<K extends string>(
       const [result] = binding.executeOp('Cast', cast('float64', 'float32'), [id], 1)
       return [name, adopt(result!)] as const
     })
-    return Object.fromEntries(narrow) as { [name in K]: Tensor }
+    return Object.fromEntries(narrow) as { [name in O]: Tensor }
   } finally {
     for (const id of alive) binding.deleteTensor(id)
   }

@@ -1,4 +1,6 @@
-import { attribute, inFloat64, type Tensor, tf } from './native'
+import { attribute, type Float64, inFloat64, tf } from './native'
+
+const reduction = [attribute.type('Tidx', 'int32')]
 
 /**
  * Divergence of two softmax distributions by row, p = softmax(teacher / T) and q = softmax(student / T), weighted and
@@ -22,21 +24,25 @@ export function softmaxDivergence(
   temperature: number,
   weights?: tf.Tensor2D,
 ): { divergence: tf.Scalar; differences: tf.Tensor2D } {
-  const { divergence, differences } = inFloat64(
-    [student, teacher, tf.scalar(temperature), ...(weights ? [weights] : [])],
-    ([s, t, divisor, w], run) => {
-      const soften = (logits: typeof s) => (temperature === 1 ? logits! : run('RealDiv', [logits!, divisor!]))
-      const weigh = (rows: NonNullable<typeof s>) => (w ? run('Mul', [rows, w]) : rows)
-      const logStudent = run('LogSoftmax', [soften(s)])
-      const logTeacher = run('LogSoftmax', [soften(t)])
-      const [q, p] = [run('Exp', [logStudent]), run('Exp', [logTeacher])]
-      const elements = run('Mul', [p, run('Sub', [logTeacher, logStudent])])
-      const axes = tf.tensor1d([0, 1], 'int32')
-      return {
-        divergence: run('Sum', [weigh(elements), axes], [attribute.type('Tidx', 'int32')]),
-        differences: weigh(run('Sub', [q, p])),
-      }
-    },
-  )
-  return { divergence: divergence as Tensor as tf.Scalar, differences: differences as Tensor as tf.Tensor2D }
+  const inputs = { student, teacher, weights, divisor: tf.scalar(temperature) }
+  const { divergence, differences } = inFloat64(inputs, (wide, run) => {
+    const weigh = (rows: Float64) => (wide.weights ? run('Mul', [rows, wide.weights]) : rows)
+    const channels = tf.scalar(1, 'int32')
+    const largest = (x: Float64) =>
+      run('Max', [x, channels], [...reduction, attribute.bool('keep_dims', true)])
+    // log p = x - max(x) + log(max(p)): TensorFlow has no LogSoftmax of float64 for GPUs.
+    const distribution = (logits: Float64) => {
+      const x = temperature === 1 ? logits : run('RealDiv', [logits, wide.divisor])
+      const p = run('Softmax', [x])
+      const shift = run('Sub', [largest(x), run('Log', [largest(p)])])
+      return { p, log: run('Sub', [x, shift]) }
+    }
+    const [q, p] = [distribution(wide.student), distribution(wide.teacher)]
+    const elements = run('Mul', [p.p, run('Sub', [p.log, q.log])])
+    return {
+      divergence: run('Sum', [weigh(elements), tf.tensor1d([0, 1], 'int32')], reduction),
+      differences: weigh(run('Sub', [q.p, p.p])),
+    }
+  })
+  return { divergence: divergence as tf.Scalar, differences: differences as tf.Tensor2D }
 }

@@ -7,6 +7,7 @@ import { tf } from '../engine'
 import { TARGET_CHANNELS } from './assign'
 import type { LossResult } from './types'
 
+/** 1 - GIoU, 1 - IoU, or YOLOv3's own loss of the offsets. */
 export type BoxLoss = 'giou' | 'iou' | 'xywh'
 
 /** What the sums are divided by: nothing, the labelled images of the batch, or its positive slots. */
@@ -17,6 +18,7 @@ export interface YoloLossOptions {
   readonly normalise?: Normalisation
   /** e of the class targets onehot * (1 - e) + e / classes. */
   readonly smoothing?: number
+  /** What the terms are multiplied with; 1 unless given. */
   readonly boxWeight?: number
   readonly objectnessWeight?: number
   readonly classWeight?: number

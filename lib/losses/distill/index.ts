@@ -12,6 +12,7 @@ import { type MethodName, PUBLISHED } from './published'
 import { type Schedule, scheduleFactor } from './schedule'
 import type { DistillationConfig, DistillationMethod, DistillationOptions } from './types'
 
+/** The methods by name; `total` and `terms` of each are without lambda. */
 export const METHODS: { readonly [name in MethodName]: DistillationMethod } = {
   'output-kd': outputKd,
   'class-kd': classKd,
