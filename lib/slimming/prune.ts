@@ -1,7 +1,7 @@
 import { type DetectorConfig, SLOPE, type Weights } from '../detector'
 import { network } from '../detector/network'
 import type { Operations } from '../detector/operations'
-import { maskGroups } from './groups'
+import { maskGroups, widthsOf } from './groups'
 import type { PruningPlan } from './plan'
 
 /** What is known of a value's channels when some of them are pruned. */
@@ -36,14 +36,17 @@ export function prune(
   plan: PruningPlan,
 ): { readonly config: DetectorConfig; readonly weights: Weights } {
   const keptOf = new Map<string, readonly number[]>()
+  const counts = new Map<string, number>()
   for (const { name, layers, channels } of maskGroups(config)) {
     const kept = plan.kept[name]
-    if (!kept || kept.some((c) => c >= channels)) {
+    const fits = (c: number, i: number) => Number.isInteger(c) && c > (kept?.[i - 1] ?? -1) && c < channels
+    if (!kept || kept.length === 0 || !kept.every(fits)) {
       throw new Error(
-        `pruning ${name}: expected indices of its ${channels} channels, found ${kept ? `[${kept}]` : 'none'}; ` +
-          'the plan was made for another network',
+        `pruning ${name}: expected ascending indices of its ${channels} channels, found ` +
+          `${kept ? `[${kept}]` : 'none'}; the plan was made for another network`,
       )
     }
+    counts.set(name, kept.length)
     for (const layer of layers) keptOf.set(layer, kept)
   }
   const pruned = new Map<string, WeightArray>()
@@ -100,7 +103,7 @@ export function prune(
     maxPool: (x) => x,
   }
   network(operations, { kept: all(3), constant: new Float64Array(3) }, config)
-  return { config: plan.config, weights: pruned }
+  return { config: { ...config, backbone: widthsOf(counts) }, weights: pruned }
 }
 
 const all = (channels: number) => Array.from({ length: channels }, (_, c) => c)

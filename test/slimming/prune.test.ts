@@ -184,6 +184,10 @@ test('weights or a plan of another network are refused by name', () => {
   assert.throws(() => prune(TINY, less, plan), /weight stage2\/down\/kernel: expected .* found none/)
   const { stem: _, ...kept } = plan.kept
   assert.throws(() => prune(TINY, weights, { ...plan, kept }), /pruning stem: .* 8 channels, found none/)
-  const far = { ...plan, kept: { ...plan.kept, stem: [0, 8] } }
-  assert.throws(() => prune(TINY, weights, far), /pruning stem: .* 8 channels, found \[0,8\]/)
+  for (const stem of [[0, 8], [-1, 0], [0, 0], [1, 0], [0.5], []]) {
+    assert.throws(
+      () => prune(TINY, weights, { ...plan, kept: { ...plan.kept, stem } }),
+      new RegExp(`pruning stem: expected ascending indices of its 8 channels, found \\[${stem}\\]`),
+    )
+  }
 })
