@@ -112,7 +112,7 @@ export async function runTrial(config: TrialConfig, context: TrialContext): Prom
     step: extra.training?.steps ?? 0,
     weights: detector.weights(),
     optimizer: new Map(),
-    provenance: { trial: hash, config, data: dataset.hash },
+    provenance: originOf(config, context),
   })
   const metrics = metricsSchema.parse({
     format: 'trial-metrics/1',
@@ -149,7 +149,7 @@ async function produce(config: TrialConfig, context: TrialContext): Promise<Trai
     const detector = Detector.create(config.detector, config.training.seed)
     const { labelled } = trainingSamples(config.training, context)
     const options = trainOptions(config.training, labelled.length, context, config)
-    const summary = await train(detector, labelled, options, trainContext(context))
+    const summary = await train(detector, labelled, options, trainContext(context, config))
     return { detector, training: summarise(summary, detector.config) }
   }
   const start = loadModel(config.start, context.runs)
@@ -167,12 +167,12 @@ async function produce(config: TrialConfig, context: TrialContext): Promise<Trai
       recordGammas(context.folder, step, weights, gammas)
     if (!existsSync(join(context.folder, FILES.gammas))) onCheckpoint(0, start.weights)
     const sparsity = { strength: config.strength, gammas }
-    const following = { ...trainContext(context), onCheckpoint }
+    const following = { ...trainContext(context, config), onCheckpoint }
     const summary = await train(detector, samples, { ...options, sparsity }, following)
     return { detector, training: summarise(summary, detector.config) }
   }
   if (config.kind !== 'distill') {
-    const summary = await train(detector, samples, options, trainContext(context))
+    const summary = await train(detector, samples, options, trainContext(context, config))
     return { detector, training: summarise(summary, detector.config) }
   }
   const model = loadModel(config.teacher, context.runs)
@@ -195,7 +195,7 @@ async function produce(config: TrialConfig, context: TrialContext): Promise<Trai
       detector,
       samples,
       { ...options, unlabelled: frames, extra: { ...distillation, weightsAt } },
-      trainContext(context),
+      trainContext(context, config),
     )
     return { detector, gradients, training: summarise(summary, detector.config, teacher.config) }
   } finally {
@@ -216,11 +216,19 @@ function recordGammas(folder: string, step: number, weights: Weights, gammas: Re
   appendFileSync(join(folder, FILES.gammas), `${JSON.stringify({ step, edges, counts, quantiles })}\n`)
 }
 
-function trainContext({ folder, dataset, frames, signal, onProgress }: TrialContext) {
+/** Where a trial's numbers come from, for the checkpoints that it writes. */
+function originOf(config: TrialConfig, { dataset }: TrialContext) {
+  const { commit, node, tensorflow, device } = provenance()
+  return { trial: trialHash(config), config, data: dataset.hash, commit, node, tensorflow, device }
+}
+
+function trainContext(context: TrialContext, config: TrialConfig) {
+  const { folder, dataset, frames, signal, onProgress } = context
   return {
     directory: folder,
     classes: dataset.classes,
     frames,
+    provenance: originOf(config, context),
     signal,
     onProgress: (progress: TrainProgress) => onProgress?.({ phase: 'training', progress }),
   }

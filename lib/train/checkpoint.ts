@@ -1,34 +1,82 @@
+/**
+ * Checkpoints: `<name>.json` says what a model is, and `<name>.<hash>.safetensors` beside it holds its numbers as float32,
+ * `weight/<layer>/<kernel|gamma|beta|mean|variance|bias>` and, of a training, `optimizer/...`. In Python:
+ *
+ *     from safetensors.numpy import load_file  # or safetensors.torch
+ *     weights = load_file('model.<hash>.safetensors')
+ *     kernel = weights['weight/stem/kernel']  # [kh, kw, in, out]; of a deconvolution [kh, kw, out, in]
+ */
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import stringify from 'safe-stable-stringify'
 import { z } from 'zod'
 import { writeAtomically } from '../data/atomic'
 import { readJson } from '../data/json'
 import { type DetectorConfig, detectorSchema, type Weights } from '../detector'
+import { sgdSchema } from './optimizer'
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from './safetensors'
+import { scheduleSchema, warmUpSchema } from './schedule'
 
 export { writeAtomically }
 
-/** What the JSON file of a checkpoint says; the safetensors file beside it holds the numbers. */
-const documentSchema = z
+const hash = z.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 in hexadecimal digits')
+
+/** What a training goes on with beside weights and optimizer; an exported model has none. */
+const trainingSchema = z
   .object({
-    format: z.literal('detector-checkpoint/1'),
-    /** Name of the safetensors file, in the same folder, and its SHA-256. */
-    file: z.string(),
-    sha256: z.string().length(64),
-    detector: detectorSchema,
-    classes: z.array(z.string()),
-    /** Steps done; batches and augmentation are functions of (seed, step), so this is the random state too. */
-    step: z.number().int().min(0),
-    /** Anything else worth knowing: recipe, metrics, versions, parents. */
-    provenance: z.record(z.unknown()),
+    steps: z.number().int().positive(),
+    batch: z.number().int().positive(),
+    /** The learning rate is a function of these and of the step. */
+    schedule: scheduleSchema,
+    warmUp: warmUpSchema,
+    sgd: sgdSchema,
+    /** Batches, augmentation and adapters are drawn anew for every (seed, step), so this is the whole random state. */
+    random: z.object({ seed: z.number(), step: z.number().int().min(0) }).strict(),
+    /** Spent in steps so far. */
+    seconds: z.number().min(0),
+    /** What the last step measured. */
+    last: z.record(z.number()),
   })
   .strict()
+
+export type TrainingState = z.infer<typeof trainingSchema>
+
+/** What the JSON file of a checkpoint says; the safetensors file beside it holds the numbers. */
+const described = {
+  /** Name of the safetensors file, in the same folder, and its SHA-256. */
+  file: z.string(),
+  sha256: hash,
+  detector: detectorSchema,
+  classes: z.array(z.string()),
+  step: z.number().int().min(0),
+  /** Anything else worth knowing: recipe, metrics, versions, parents. */
+  provenance: z.record(z.unknown()),
+}
+
+/**
+ * `document` is the SHA-256 of the other keys, as JSON without white space and with sorted keys. Files of version 1, written
+ * before it was kept, are still read.
+ */
+const documentSchema = z.discriminatedUnion('format', [
+  z.object({ format: z.literal('detector-checkpoint/1'), ...described }).strict(),
+  z
+    .object({
+      format: z.literal('detector-checkpoint/2'),
+      ...described,
+      training: trainingSchema.optional(),
+      document: hash,
+    })
+    .strict(),
+])
 
 export interface Checkpoint {
   readonly detector: DetectorConfig
   readonly classes: readonly string[]
+  /** Steps done. */
   readonly step: number
+  /** Absent in an exported model. */
+  readonly training?: TrainingState
   readonly weights: Weights
   /** Momentum by weight name, and other trained tensors; empty in an exported model. */
   readonly optimizer: ReadonlyMap<string, NamedTensor>
@@ -40,8 +88,14 @@ const OPTIMIZER = 'optimizer/'
 /** What follows the stem: a file of numbers, or a temporary name of one or of the JSON file. */
 const OWN_FILE = /^\.[0-9a-f]{12}\.safetensors$|^\.(json|[0-9a-f]{12}\.safetensors)\..*\.tmp$/
 
+/** SHA-256 in hexadecimal digits. */
 export function sha256(bytes: Buffer | string): string {
   return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** Hash of a document as its file says it: what JSON drops or rounds is dropped and rounded before. */
+function documentHash(document: object): string {
+  return sha256(stringify(JSON.parse(JSON.stringify(document))) ?? '')
 }
 
 /**
@@ -57,48 +111,48 @@ export function saveCheckpoint(path: string, checkpoint: Checkpoint): { sha256: 
   for (const [name, tensor] of checkpoint.weights) tensors.set(WEIGHT + name, tensor)
   for (const [name, tensor] of checkpoint.optimizer) tensors.set(OPTIMIZER + name, tensor)
   const bytes = encodeSafetensors(tensors, { format: 'detector-checkpoint/1' })
-  const hash = sha256(bytes)
+  const digest = sha256(bytes)
   const stem = basename(path, '.json')
-  const file = `${stem}.${hash.slice(0, 12)}.safetensors`
+  const file = `${stem}.${digest.slice(0, 12)}.safetensors`
   const directory = dirname(path)
   writeAtomically(join(directory, file), bytes)
-  const document: z.infer<typeof documentSchema> = {
-    format: 'detector-checkpoint/1',
+  const { detector, classes, step, training, provenance } = checkpoint
+  const content = {
+    format: 'detector-checkpoint/2',
     file,
-    sha256: hash,
-    detector: checkpoint.detector,
-    classes: [...checkpoint.classes],
-    step: checkpoint.step,
-    provenance: checkpoint.provenance,
+    sha256: digest,
+    ...{ detector, classes, step, training, provenance },
   }
-  writeAtomically(path, `${JSON.stringify(document, null, 2)}\n`)
+  writeAtomically(path, `${JSON.stringify({ ...content, document: documentHash(content) }, null, 2)}\n`)
   for (const other of readdirSync(directory)) {
     const isOwn = other.startsWith(`${stem}.`) && OWN_FILE.test(other.slice(stem.length))
     if (isOwn && other !== file) rmSync(join(directory, other))
   }
-  return { sha256: hash }
+  return { sha256: digest }
 }
 
 /**
  * Reads a checkpoint and verifies it.
- * @throws Error naming the file when it is missing, malformed, or its numbers do not have the recorded hash
+ * @throws Error naming the file when it is missing, malformed, or does not have the recorded hash
  */
 export function loadCheckpoint(path: string): Checkpoint & { readonly sha256: string } {
-  const parsed = documentSchema.safeParse(readJson(path))
+  const content = readJson(path)
+  const parsed = documentSchema.safeParse(content)
   if (!parsed.success) {
     const issue = parsed.error.issues[0]
     throw new Error(`${path}: not a checkpoint: at "${issue?.path.join('.')}": ${issue?.message}`)
   }
   const document = parsed.data
-  const file = join(dirname(path), document.file)
-  const bytes = readFileSync(file)
-  const hash = sha256(bytes)
-  if (hash !== document.sha256) {
-    throw new Error(
-      `${file}: expected SHA-256 ${document.sha256} as ${basename(path)} says, found ${hash}; the file is damaged or ` +
-        'belongs to another checkpoint: fetch or train it again',
-    )
+  if (document.format === 'detector-checkpoint/2') {
+    const { document: _, ...rest } = z.record(z.unknown()).parse(content)
+    verifyHash(path, document.document, documentHash(rest), 'its key "document"')
   }
+  const file = join(dirname(path), document.file)
+  if (!existsSync(file)) {
+    throw new Error(`${file}: expected the numbers of ${basename(path)}, found no such file; copy both files`)
+  }
+  const bytes = readFileSync(file)
+  verifyHash(file, document.sha256, sha256(bytes), basename(path))
   const { tensors } = decodeSafetensors(bytes, file)
   const under = (prefix: string) =>
     new Map(
@@ -110,9 +164,23 @@ export function loadCheckpoint(path: string): Checkpoint & { readonly sha256: st
     detector: document.detector,
     classes: document.classes,
     step: document.step,
+    ...('training' in document && { training: document.training }),
     weights: under(WEIGHT),
     optimizer: under(OPTIMIZER),
     provenance: document.provenance,
-    sha256: hash,
+    sha256: document.sha256,
   }
+}
+
+function verifyHash(file: string, expected: string, found: string, source: string): void {
+  if (found === expected) return
+  throw new Error(
+    `${file}: expected SHA-256 ${expected} as ${source} says, found ${found}; the file is damaged or belongs to another ` +
+      'checkpoint: fetch or train it again',
+  )
+}
+
+/** A checkpoint's model alone: without optimizer, adapters and what a training goes on with. */
+export function withoutTraining({ training: _, ...checkpoint }: Checkpoint): Checkpoint {
+  return { ...checkpoint, optimizer: new Map() }
 }

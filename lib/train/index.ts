@@ -1,4 +1,12 @@
-export { type Checkpoint, loadCheckpoint, saveCheckpoint, sha256, writeAtomically } from './checkpoint'
+export {
+  type Checkpoint,
+  loadCheckpoint,
+  saveCheckpoint,
+  sha256,
+  type TrainingState,
+  withoutTraining,
+  writeAtomically,
+} from './checkpoint'
 export { type FrozenOptions, FrozenOutputs, type FrozenStatistics } from './frozen'
 export * from './loop'
 export { createSlots, globalNorm, type SgdOptions, sgdSchema } from './optimizer'

@@ -1,12 +1,12 @@
 import { appendFileSync, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import pino from 'pino'
-import { z } from 'zod'
 import { type AugmentOptions, type Crop, createLoader, type Sample } from '../data'
 import type { Detector, Weights } from '../detector'
 import { type Precision, tf } from '../engine'
 import { type AssignOptions, assignTargets, type YoloLossOptions } from '../losses'
-import { loadCheckpoint, saveCheckpoint } from './checkpoint'
+import { loadCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint'
 import type { FrozenStatistics } from './frozen'
 import { createSlots, type SgdOptions } from './optimizer'
 import type { NamedTensor } from './safetensors'
@@ -54,6 +54,8 @@ export interface TrainContext {
   readonly frames?: string
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: TrainProgress) => void
+  /** Kept in every checkpoint: where the training comes from. */
+  readonly provenance?: { readonly [key: string]: unknown }
   /** Called with the weights just before a checkpoint is written. */
   readonly onCheckpoint?: (step: number, weights: Weights) => void
 }
@@ -116,10 +118,12 @@ export async function train(
     const optimizer = new Map<string, NamedTensor>()
     for (const { name, momentum } of slots) optimizer.set(`momentum/${name}`, tensorOf(momentum))
     for (const [name, variable] of extra?.variables ?? []) optimizer.set(`extra/${name}`, tensorOf(variable))
-    const provenance: Progress = { seconds, seed, steps, last }
     const weights = detector.weights()
     context.onCheckpoint?.(done, weights)
-    saveCheckpoint(path, { detector: detector.config, classes, step: done, weights, optimizer, provenance })
+    const training = { ...settingsOf(options), random: { seed, step: done }, seconds, last }
+    const { provenance = {} } = context
+    const model = { detector: detector.config, classes, step: done, weights, provenance }
+    saveCheckpoint(path, { ...model, training, optimizer })
   }
 
   let done = before.step
@@ -180,30 +184,23 @@ export async function train(
   }
 }
 
-/** What a checkpoint says of the run that wrote it. */
-const progressSchema = z.object({
-  seconds: z.number(),
-  seed: z.number(),
-  steps: z.number(),
-  last: z.record(z.number()),
-})
-type Progress = z.infer<typeof progressSchema>
+/** The settings that a run must share with the one that it continues. */
+function settingsOf({ steps, batch, schedule, warmUp, sgd }: TrainOptions) {
+  return { steps, batch, schedule, warmUp, sgd }
+}
 
 function restore(
   path: string,
   detector: Detector,
   slots: ReturnType<typeof createSlots>,
-  { extra, seed, steps }: TrainOptions,
+  options: TrainOptions,
 ): { step: number; seconds: number; last: Measurements } {
   if (!existsSync(path)) return { step: 0, seconds: 0, last: {} }
   const checkpoint = loadCheckpoint(path)
-  const run = progressSchema.safeParse(checkpoint.provenance)
-  if (!run.success || run.data.seed !== seed || run.data.steps !== steps) {
-    const found = run.success ? `${run.data.steps} steps with seed ${run.data.seed}` : 'something else'
-    throw new Error(
-      `${path}: expected a checkpoint of a training of ${steps} steps with seed ${seed}, found one of ${found}; ` +
-        'remove it or train in another folder',
-    )
+  const { training, step } = checkpoint
+  const wanted = { ...settingsOf(options), random: { seed: options.seed, step } }
+  for (const key of ['random', 'steps', 'batch', 'schedule', 'warmUp', 'sgd'] as const) {
+    checkSetting(path, key, wanted[key], training?.[key])
   }
   detector.restore(checkpoint.weights)
   const assign = (variable: tf.Variable, name: string) => {
@@ -216,8 +213,16 @@ function restore(
     tf.tidy(() => variable.assign(tf.tensor(found.values, [...found.shape])))
   }
   for (const { name, momentum } of slots) assign(momentum, `momentum/${name}`)
-  for (const [name, variable] of extra?.variables ?? []) assign(variable, `extra/${name}`)
-  return { step: checkpoint.step, seconds: run.data.seconds, last: run.data.last }
+  for (const [name, variable] of options.extra?.variables ?? []) assign(variable, `extra/${name}`)
+  return { step, seconds: training?.seconds ?? 0, last: training?.last ?? {} }
+}
+
+function checkSetting(path: string, key: keyof TrainingState, expected: unknown, found: unknown): void {
+  if (isDeepStrictEqual(expected, found)) return
+  throw new Error(
+    `${path}: training.${key}: expected ${JSON.stringify(expected)} as in this training, found ` +
+      `${JSON.stringify(found) ?? 'none'}; remove the checkpoint or train in another folder`,
+  )
 }
 
 function tensorOf(variable: tf.Variable): NamedTensor {

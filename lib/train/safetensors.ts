@@ -1,8 +1,6 @@
 /**
  * The safetensors format (huggingface.co/docs/safetensors): 8 bytes of header length (little-endian), a JSON header
  * `{ name: { dtype, shape, data_offsets: [begin, end] }, __metadata__? }`, then the values. float32 only here.
- *
- * In Python: `from safetensors.numpy import load_file; load_file('model.safetensors')`.
  */
 import { z } from 'zod'
 
@@ -55,7 +53,8 @@ export function encodeSafetensors(
 /**
  * Reads a safetensors file.
  * @param source names the file in errors
- * @throws Error when the header is malformed, a tensor is not float32, or the file is truncated or holds more
+ * @throws Error when the header is malformed, a tensor is not float32, the file is truncated or holds more, or tensors
+ *   share bytes
  */
 export function decodeSafetensors(
   file: Buffer,
@@ -77,7 +76,7 @@ export function decodeSafetensors(
   if (!object.success) return fail('its header is not a JSON object of tensors')
   const tensors = new Map<string, NamedTensor>()
   let metadata: { [key: string]: string } = {}
-  let held = 0
+  const places: { name: string; begin: number; end: number }[] = []
   for (const [name, value] of Object.entries(object.data)) {
     if (name === '__metadata__') {
       const parsed = metadataSchema.safeParse(value)
@@ -95,14 +94,20 @@ export function decodeSafetensors(
     if (end - begin !== bytes)
       fail(`tensor "${name}": expected ${bytes} bytes for [${shape}], found ${end - begin}`)
     if (end > file.length) fail(`tensor "${name}": expected ${end} bytes of file, found ${file.length}`)
-    held += bytes
+    places.push({ name, begin, end })
     tensors.set(name, {
       shape,
       values: new Float32Array(file.buffer.slice(file.byteOffset + begin, file.byteOffset + end)),
     })
   }
-  if (headerEnd + held !== file.length) {
-    fail(`its tensors take ${held} bytes behind the header, found ${file.length - headerEnd}`)
+  // The format leaves no bytes between tensors nor lets them share any.
+  let at = headerEnd
+  for (const { name, begin, end } of places.sort((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (begin !== at) fail(`tensor "${name}": expected it to begin at byte ${at}, found ${begin}`)
+    at = end
+  }
+  if (at !== file.length) {
+    fail(`its tensors take ${at - headerEnd} bytes behind the header, found ${file.length - headerEnd}`)
   }
   return { tensors, metadata }
 }

@@ -22,6 +22,7 @@ export const scheduleSchema = z.discriminatedUnion('kind', [
     .strict(),
 ])
 
+/** A linear rise of the rate at the start, on top of the schedule. */
 export const warmUpSchema = z
   .object({
     /** Steps over which the rate rises linearly. */

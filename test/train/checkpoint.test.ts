@@ -1,13 +1,20 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { initialWeights } from '../../lib/detector'
-import { type Checkpoint, loadCheckpoint, saveCheckpoint, sha256, writeAtomically } from '../../lib/train'
+import {
+  type Checkpoint,
+  loadCheckpoint,
+  saveCheckpoint,
+  sha256,
+  withoutTraining,
+  writeAtomically,
+} from '../../lib/train'
 import { narrowDetector } from '../detector/support'
 
 const root = mkdtempSync(join(tmpdir(), 'checkpoint-'))
@@ -21,7 +28,18 @@ const checkpoint: Checkpoint = {
   step: 12,
   weights: initialWeights(detector, 1),
   optimizer: new Map([['momentum/stem/kernel', { shape: [2], values: Float32Array.of(1, 2) }]]),
-  provenance: { recipe: { rate: 0.1 } },
+  training: {
+    steps: 40,
+    batch: 2,
+    schedule: { kind: 'poly', rate: 1e-3, floor: 1e-6, power: 0.9, epochs: 100 },
+    warmUp: { steps: 20, from: 0.1 },
+    sgd: { momentum: 0.9, weightDecay: 5e-4, clip: 35 },
+    random: { seed: 7, step: 12 },
+    seconds: 1.5,
+    last: { total: 3.25 },
+  },
+  // What JSON does not keep is not part of the hash.
+  provenance: { recipe: { rate: 0.1 }, nothing: undefined },
 }
 const other: Checkpoint = { ...checkpoint, step: 13, weights: initialWeights(detector, 2) }
 const tensorsIn = (directory: string) =>
@@ -32,6 +50,7 @@ test('what is saved is loaded again', () => {
   const { sha256: hash } = saveCheckpoint(path, checkpoint)
   assert.deepEqual(loadCheckpoint(path), {
     ...checkpoint,
+    provenance: { recipe: { rate: 0.1 } },
     weights: new Map(checkpoint.weights),
     sha256: hash,
   })
@@ -152,6 +171,47 @@ describe('what is damaged is refused', () => {
     )
   })
 
+  test('any flipped bit of either file', () => {
+    const { path, tensors } = saved()
+    for (const file of [path, tensors]) {
+      const whole = readFileSync(file)
+      // A third of the JSON file, some of the other.
+      const stride = file === path ? 3 : 211
+      for (let at = 0; at < whole.length; at += stride) {
+        const bytes = Buffer.from(whole)
+        bytes[at]! ^= 1 << (at % 8)
+        writeFileSync(file, bytes)
+        assert.throws(() => loadCheckpoint(path), `${file}, byte ${at}`)
+      }
+      for (const length of [0, 1, whole.length - 2]) {
+        writeFileSync(file, whole.subarray(0, length))
+        assert.throws(() => loadCheckpoint(path), `${file}, ${length} bytes`)
+      }
+      writeFileSync(file, whole)
+    }
+    assert.equal(loadCheckpoint(path).step, 12)
+  })
+
+  test('another value of any key', () => {
+    const { path } = saved()
+    for (const change of [
+      { step: 13 },
+      { classes: ['car', 'bus', 'uber'] },
+      { provenance: {} },
+      { detector: { ...detector, scaleXY: 1.5 } },
+      { training: undefined },
+      { training: { ...checkpoint.training!, random: { seed: 8, step: 12 } } },
+    ]) {
+      const before = readFileSync(path)
+      edit(path, change)
+      assert.throws(
+        () => loadCheckpoint(path),
+        /checkpoint\.json: expected SHA-256 [0-9a-f]{64} as its key "document" says, found [0-9a-f]{64}/,
+      )
+      writeFileSync(path, before)
+    }
+  })
+
   test('missing files, by their names', () => {
     const { path, tensors } = saved()
     rmSync(tensors)
@@ -172,7 +232,8 @@ describe('what is damaged is refused', () => {
   })
 
   const wrong: readonly [string, object, RegExp][] = [
-    ['another format', { format: 'detector-checkpoint/2' }, /at "format": /],
+    ['another format', { format: 'detector-checkpoint/3' }, /at "format": /],
+    ['no hash of its own', { document: undefined }, /at "document": Required/],
     ['a step of text', { step: '12' }, /at "step": Expected number, received string/],
     ['a negative step', { step: -1 }, /at "step": /],
     ['a short hash', { sha256: 'abc' }, /at "sha256": /],
@@ -202,6 +263,44 @@ describe('what is damaged is refused', () => {
     )
   })
 })
+
+test('files of version 1, which has no hash of its own, are read', () => {
+  const path = join(folder(), 'old.json')
+  saveCheckpoint(path, withoutTraining(checkpoint))
+  const { document: _, ...rest } = JSON.parse(readFileSync(path, 'utf8'))
+  writeFileSync(path, JSON.stringify({ ...rest, format: 'detector-checkpoint/1' }))
+  assert.deepEqual(loadCheckpoint(path).weights, new Map(checkpoint.weights))
+})
+
+/** The block of Python that README.md shows, with a file of numbers in place of its example. */
+function documentedReader(file: string): string {
+  const readme = readFileSync(join(__dirname, '../../README.md'), 'utf8')
+  const block = /```python\n([^`]*load_file[^`]*)```/.exec(readme)?.[1]
+  assert.ok(block, 'README.md: expected a block of Python with load_file, found none')
+  assert.equal(block.trim().split('\n').length, 3)
+  return block.replace(/'model[^']*\.safetensors'/, JSON.stringify(file))
+}
+
+for (const [name, environment] of [
+  ['numpy', '.venv'],
+  ['torch', '.cache/bench-venv'],
+] as const) {
+  test(`the three documented lines read the weights in ${name}`, (t) => {
+    const python = join(__dirname, '../..', environment, 'bin/python')
+    const needs = `import safetensors, ${name}`
+    if (!existsSync(python) || spawnSync(python, ['-c', needs]).status !== 0) {
+      return t.skip(`${python} with safetensors and ${name} is not there`)
+    }
+    const directory = folder()
+    saveCheckpoint(join(directory, 'model.json'), checkpoint)
+    const lines = documentedReader(join(directory, tensorsIn(directory)[0]!)).replace('.numpy', `.${name}`)
+    const print = `import json\nprint(json.dumps([list(kernel.shape), [float(x) for x in kernel.reshape(-1)], len(weights)]))`
+    const { stdout, stderr } = spawnSync(python, ['-c', `${lines}\n${print}`], { encoding: 'utf8' })
+    assert.equal(stderr, '')
+    const { shape, values } = checkpoint.weights.get('stem/kernel')!
+    assert.deepEqual(JSON.parse(stdout), [shape, [...values], checkpoint.weights.size + 1])
+  })
+}
 
 test('writeAtomically makes folders, replaces, and leaves no temporary file', () => {
   const directory = folder()

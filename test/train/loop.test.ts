@@ -7,10 +7,12 @@ import { Detector } from '../../lib/detector'
 import { tf } from '../../lib/engine'
 import {
   loadCheckpoint,
+  saveCheckpoint,
   type TrainContext,
   type TrainOptions,
   type TrainSummary,
   train,
+  withoutTraining,
 } from '../../lib/train'
 import { assertNear } from '../detector/support'
 import { hashOf, TINY_TRAINING, temporary, tinyDetector, tinyScenes, tinyWeights } from './tiny'
@@ -135,10 +137,23 @@ test('a training that is stopped before it begins leaves a checkpoint of its sta
 
 test("another training's checkpoint is not continued", async () => {
   const { directory } = await trained({ steps: 1, eager: true })
-  const message =
-    /checkpoint\.json: expected a checkpoint of a training of 1 steps with seed 2, found one of 1 steps with seed 1; remove/
-  await assert.rejects(trained({ steps: 1, seed: 2 }, { directory }), message)
-  await assert.rejects(trained({ steps: 2 }, { directory }), /of 2 steps with seed 1, found one of 1 steps/)
+  const refused = (change: Partial<TrainOptions>, message: RegExp) =>
+    assert.rejects(trained({ steps: 1, ...change }, { directory }), message)
+  await refused(
+    { seed: 2 },
+    /checkpoint\.json: training\.random: expected \{"seed":2,"step":1\} .*, found \{"seed":1,"step":1\}; remove/,
+  )
+  await refused({ steps: 2 }, /training\.steps: expected 2 as in this training, found 1/)
+  await refused({ batch: 1 }, /training\.batch: expected 1 /)
+  await refused(
+    { schedule: { kind: 'cosine', rate: 0.01, final: 0.01 } },
+    /training\.schedule: .*"rate":0\.02/,
+  )
+  await refused({ warmUp: { steps: 3, from: 0.1 } }, /training\.warmUp: /)
+  await refused({ sgd: { ...TINY_TRAINING.sgd, momentum: 0.8 } }, /training\.sgd: .*"momentum":0\.8/)
+  const path = join(directory, 'checkpoint.json')
+  saveCheckpoint(path, withoutTraining(loadCheckpoint(path)))
+  await refused({}, /training\.random: expected .* found none/)
 })
 
 test('checkpoints are written as often as asked, and hold weights, momentum and the trained tensors of the extra loss', async () => {
@@ -162,9 +177,12 @@ test('checkpoints are written as often as asked, and hold weights, momentum and 
     },
     weightsAt: (step: number) => [step === 0 ? 0 : 2],
   }
-  await trained({ checkpointEvery: 2, extra, eager: true }, { directory, onProgress })
+  await trained(
+    { checkpointEvery: 2, extra, eager: true },
+    { directory, onProgress, provenance: { trial: 'this' } },
+  )
   assert.deepEqual(seen, [-1, 2, 2])
-  const { step, weights, optimizer, provenance } = loadCheckpoint(path)
+  const { step, weights, optimizer, training, provenance } = loadCheckpoint(path)
   assert.equal(step, 4)
   assert.deepEqual([...weights.keys()], [...tinyWeights().keys()])
   const names = [...tinyWeights().keys()].filter((name) => !/\/(mean|variance)$/.test(name))
@@ -180,7 +198,13 @@ test('checkpoints are written as often as asked, and hold weights, momentum and 
     kernel.dataSync().some((value) => value !== 1),
     'the adapter was trained',
   )
-  assert.equal(provenance.steps, 4)
+  assert.deepEqual(provenance, { trial: 'this' })
+  const { steps: all, batch, schedule, warmUp, sgd } = TINY_TRAINING
+  const { seconds, last, ...state } = training!
+  assert.deepEqual(state, { steps: all, batch, schedule, warmUp, sgd, random: { seed: 1, step: 4 } })
+  assert.ok(seconds > 0 && last.hint! > 0)
+  const model = withoutTraining(loadCheckpoint(path))
+  assert.deepEqual([model.training, model.optimizer.size, model.weights], [undefined, 0, weights])
   const log = logOf(directory)
   assert.equal(log[0]!.hint, 0)
   assert.ok(log.slice(1).every(({ hint }) => hint! > 0))

@@ -108,6 +108,16 @@ describe('broken files are named, with the tensor', () => {
       /tensor "x": expected 12 bytes for \[3\], found 8/,
     ],
     ['truncated values', file({ x: entry }, 7), /tensor "x": expected \d+ bytes of file, found \d+/],
+    [
+      'tensors that share bytes',
+      file({ x: entry, y: { ...entry, data_offsets: [4, 12] } }, 16),
+      /tensor "y": expected it to begin at byte \d+, found \d+/,
+    ],
+    [
+      'a gap between tensors',
+      file({ x: entry, y: { ...entry, data_offsets: [12, 20] } }, 20),
+      /tensor "y": expected it to begin at byte \d+, found \d+/,
+    ],
     ['bytes of no tensor', file({ x: entry }, 12), /its tensors take 8 bytes behind the header, found 12/],
   ]
   for (const [what, bytes, message] of broken) {
