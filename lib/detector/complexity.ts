@@ -2,13 +2,19 @@ import { type Layer, layersOf } from './layers'
 import type { Part } from './operations'
 import type { DetectorConfig } from './types'
 
-/** Multiply-accumulate operations of one layer on one image; a deconvolution is counted on its input positions. */
+/**
+ * Multiply-accumulate operations of one layer on one image: kernel^2 * in * out * height * width of the output; a
+ * deconvolution is counted on its input positions, as mmdetection does.
+ */
 export function layerMacs(layer: Layer): number {
   const [height, width] = layer.kind === 'deconv' ? layer.inputSize : layer.outputSize
   return layer.kernel ** 2 * layer.in * layer.out * height * width
 }
 
-/** Trained parameters of one layer: kernel, and gamma and beta, or a bias. Running statistics do not count. */
+/**
+ * Trained parameters of one layer: kernel^2 * in * out, and 2 * out (gamma and beta) or out (a bias). Running statistics do
+ * not count.
+ */
 export function layerParameters(layer: Layer): number {
   return layer.kernel ** 2 * layer.in * layer.out + (layer.kind === 'linear' ? 1 : 2) * layer.out
 }
@@ -25,7 +31,11 @@ export interface Complexity {
   readonly mmdet: number
 }
 
-/** Counts a detector's operations and parameters. */
+/**
+ * Counts a detector's operations on one image of `config.input`, and its parameters.
+ *
+ * @throws Error naming the key of a config that describes no network
+ */
 export function complexity(config: DetectorConfig): Complexity {
   const { layers, pools } = layersOf(config)
   const macsByPart = { backbone: 0, neck: 0, head: 0 }

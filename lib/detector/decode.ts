@@ -15,6 +15,7 @@ export interface DecodeOptions {
   readonly limit: number
 }
 
+/** The published run's post-processing. */
 export const DECODE_DEFAULTS: DecodeOptions = {
   objectness: 0.005,
   perScale: 1000,
@@ -83,6 +84,9 @@ export interface DetectionTensors {
  * Logits of all scales as the final detections of a batch, on the device: `decodeScale`, the thresholds and limits of
  * `DecodeOptions`, then class-wise NMS. Equal scores keep the order of the slots: by scale, then row, column, anchor (on
  * a scale with more than `perScale` slots by objectness first).
+ *
+ * @param outputs logits [n, h, w, anchors * (5 + classes)] of each scale, in the order of STRIDES
+ * @param options replace single ones of DECODE_DEFAULTS
  */
 export function detect(
   outputs: readonly tf.Tensor4D[],

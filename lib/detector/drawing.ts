@@ -1,7 +1,7 @@
 /** The detector as a picture: strides from top to bottom, backbone, neck and heads from left to right. */
 import { complexity } from './complexity'
-import { type Layer, layersOf } from './layers'
-import { BLOCKS } from './network'
+import type { Layer } from './layers'
+import { outlineOf } from './outline'
 import { inGiga } from './summary'
 import type { DetectorConfig } from './types'
 import { STRIDES } from './types'
@@ -67,12 +67,7 @@ const times = (...sizes: number[]) => sizes.join(' × ')
  * The network as an SVG picture: stages, SPP, neck and the three heads with their shapes (height x width x channels).
  */
 export function drawNetwork(config: DetectorConfig): string {
-  const { layers } = layersOf(config)
-  const named = (name: string): Layer => {
-    const layer = layers.find((candidate) => candidate.name === name)
-    if (!layer) throw new Error(`layer ${name}: expected it in the architecture, found none`)
-    return layer
-  }
+  const { stages, scales } = outlineOf(config)
   const shape = (layer: Layer) => times(...layer.outputSize, layer.out)
   const rows: number[] = [SIZE.top]
   for (const pitch of PITCH) rows.push(rows.at(-1)! + pitch)
@@ -84,29 +79,22 @@ export function drawNetwork(config: DetectorConfig): string {
   const parts: string[] = []
 
   const backbone = rows.map((_, row) => place('backbone', row))
-  const mids = layers.filter((layer) => layer.name.endsWith('/reduce')).map((layer) => layer.out)
   backbone.forEach((box, row) => {
-    const layer = named(row === 0 ? 'stem' : `stage${row}/down`)
-    const before = BLOCKS.slice(0, row - 1).reduce((sum, blocks) => sum + blocks, 0)
-    const own = row === 0 ? [] : mids.slice(before, before + BLOCKS[row - 1]!)
-    const residuals = `${own.length} residual block${own.length > 1 ? 's' : ''} (${own.join(', ')})`
-    const title = row === 0 ? 'stem' : `stage ${row}${row > 2 ? ` (C${row})` : ''}`
-    const detail = row === 0 ? '3×3' : `3×3 /2, ${residuals}`
+    const { title, layer, detail } = stages[row]!
     parts.push(draw(box, 'backbone', [title, shape(layer), detail]))
     if (row > 0) parts.push(arrow(bottom(backbone[row - 1]!), top(box)))
   })
 
-  STRIDES.forEach((_, scale) => {
+  scales.forEach(({ detect, output, route }, scale) => {
     const row = rows.length - 1 - scale
     const box = place('neck', row)
-    const last = named(`neck/detect${scale + 1}/${scale === 0 ? 6 : 5}`)
     const kernels =
       scale === 0
         ? config.spp
           ? '1×1 3×3 1×1 SPP 1×1 3×3 1×1'
           : '1×1 3×3 1×1 1×1 3×3 1×1'
         : '1×1 3×3 1×1 3×3 1×1'
-    parts.push(draw(box, 'neck', [`detect${scale + 1}`, shape(last), kernels]))
+    parts.push(draw(box, 'neck', [`detect${scale + 1}`, shape(detect), kernels]))
     parts.push(arrow(right(backbone[row]!), left(box)))
     if (scale === 0 && config.spp) {
       const [x, y] = bottom(box)
@@ -114,7 +102,7 @@ export function drawNetwork(config: DetectorConfig): string {
         text(x, y + 20, 'SPP: max pools 13, 9, 5 and the map itself', 12, 'text-anchor="middle" fill="#555"'),
       )
     }
-    if (scale > 0) {
+    if (route) {
       const [x, y] = left(box)
       const middle = (right(backbone[row]!)[0] + x) / 2
       parts.push(text(middle, y - 8, 'concat', 12, 'text-anchor="middle" fill="#555"'))
@@ -127,13 +115,11 @@ export function drawNetwork(config: DetectorConfig): string {
         width: box.width - 60,
         height: SIZE.up,
       }
-      const route = named(`neck/route${scale + 1}`)
       const method = config.upsample === 'deconv' ? 'deconv 2×2 /2' : 'nearest ×2'
       parts.push(draw(up, 'up', [`1×1 to ${route.out}, ${method}`]))
       parts.push(arrow(top(below), bottom(up)), arrow(top(up), bottom(box)))
     }
     const head = place('head', row)
-    const output = named(`head/${scale + 1}/output`)
     const anchors = config.anchors[scale]!.length
     const meaning = `${anchors} anchors × (5 + ${config.classes}), 3×3 1×1`
     parts.push(draw(head, 'head', [`head, stride ${STRIDES[scale]}`, shape(output), meaning]))

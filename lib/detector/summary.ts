@@ -2,6 +2,7 @@ import Table from 'cli-table3'
 import { complexity, layerMacs, layerParameters } from './complexity'
 import { type Layer, layersOf } from './layers'
 import type { Part } from './operations'
+import { sketchNetwork } from './sketch'
 import type { DetectorConfig } from './types'
 
 const PARTS: readonly Part[] = ['backbone', 'neck', 'head']
@@ -13,8 +14,8 @@ export const inGiga = (value: number) => `${(value / 1e9).toFixed(3)} G`
 const shape = ([height, width]: Layer['inputSize'], channels: number) => `${height}x${width}x${channels}`
 
 /**
- * A detector as a table for the terminal: every layer with weights (kernel/stride, shapes as height x width x channels,
- * multiply-accumulates, parameters), totals by part, and both counts of complexity by their names.
+ * A detector for the terminal: a drawing (`sketchNetwork`); a table of every layer with weights (kernel/stride, shapes as
+ * height x width x channels, multiply-accumulates, parameters) with totals by part; both counts of complexity by their names.
  */
 export function summary(config: DetectorConfig): string {
   const { layers } = layersOf(config)
@@ -43,6 +44,8 @@ export function summary(config: DetectorConfig): string {
   }
   table.push([{ colSpan: 4, content: `total (${layers.length} layers)` }, grouped(macs), grouped(parameters)])
   return [
+    sketchNetwork(config),
+    '',
     table.toString(),
     `MACs (multiply-accumulates of all convolutions; one MAC is two FLOPs): ${grouped(macs)} = ${inGiga(macs)}`,
     `by mmdetection's rules (with biases, batch norm, LeakyReLU and pools; published as "FLOPs"): ` +

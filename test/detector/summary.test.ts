@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { XMLValidator } from 'fast-xml-parser'
 import sharp from 'sharp'
-import { drawNetwork, layersOf, publishedDetector, STUDENT_WIDTHS, summary } from '../../lib/detector'
+import {
+  drawNetwork,
+  layersOf,
+  publishedDetector,
+  STUDENT_WIDTHS,
+  sketchNetwork,
+  summary,
+} from '../../lib/detector'
 import { narrowDetector } from './support'
 
 const cells = (line: string) =>
@@ -38,6 +45,29 @@ test('the table lists every layer, the totals by part and both counts by name', 
   assert.match(lines.at(-3)!, /^MACs .*one MAC is two FLOPs.*8,453,406,720 = 8\.453 G$/)
   assert.match(lines.at(-2)!, /^by mmdetection's rules .*= 8\.496 G$/)
   assert.equal(lines.at(-1), 'parameters: 27,256,917')
+})
+
+test('the drawing in text stands above the table and follows the switches', () => {
+  const options = { upsample: 'nearest', spp: false, classes: 20, input: [96, 160] } as const
+  const sketch = sketchNetwork(publishedDetector(STUDENT_WIDTHS, options))
+  assert.equal(
+    sketch,
+    [
+      'image 96x160x3',
+      'stem          96x160x26  3×3',
+      'stage 1       48x80x44   3×3 /2, 1 residual block (26)',
+      'stage 2       24x40x84   3×3 /2, 1 residual block (52)',
+      'stage 3 (C3)  12x20x80   3×3 /2, 2 residual blocks (104, 104) ─▶ concat ─▶ detect3 12x20x128 ─▶ head 12x20x75',
+      '                                                                   ▲ 1×1 to 128, nearest ×2, of detect2',
+      'stage 4 (C4)  6x10x26    3×3 /2, 2 residual blocks (122, 130) ─▶ concat ─▶ detect2 6x10x256  ─▶ head 6x10x75',
+      '                                                                   ▲ 1×1 to 256, nearest ×2, of detect1',
+      'stage 5 (C5)  3x5x52     3×3 /2, 1 residual block (26)        ───────────▶ detect1 3x5x512   ─▶ head 3x5x75',
+    ].join('\n'),
+  )
+  const teacher = publishedDetector()
+  assert.ok(summary(teacher).startsWith(`${sketchNetwork(teacher)}\n\n┌`))
+  assert.match(sketchNetwork(teacher), /detect1 6x16x512 with SPP/)
+  assert.match(sketchNetwork(teacher), /1×1 to 256, deconv 2×2 \/2, of detect1/)
 })
 
 test('the table has no colour codes, so that it can be written to a file', () => {
