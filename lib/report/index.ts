@@ -1,6 +1,7 @@
 export { type CollectOptions, collectStudy } from './collect'
 export type { Block, Section, TableRow } from './document'
 export {
+  accuracyByRatioFigure,
   computeFigure,
   differencesFigure,
   gammaHistogramFigure,
@@ -14,6 +15,7 @@ export {
   paretoFigure,
   perClassFigure,
   prCurveFigure,
+  sensitivityFigure,
   thresholdFigure,
 } from './figures'
 export { type CellMapOptions, type CellMapRow, cellMapsFigure } from './figures/cell-maps'

@@ -1,0 +1,60 @@
+/** What pruning costs before any fine-tuning. */
+import type { LayerPoint, ScanPoint } from '../../slimming'
+import { axis, colourOf, type Figure, layout } from './style'
+
+/** Score over the share of channels that one threshold takes, and the share of the operations that stay. */
+export function accuracyByRatioFigure(points: readonly ScanPoint[], score = 'mAP@0.5'): Figure {
+  const x = points.map(({ ratio }) => 100 * ratio)
+  const whole = Math.max(...points.map(({ macs }) => macs))
+  const scores = points.map((point) => point.score)
+  const shares = points.map(({ macs }) => (100 * macs) / whole)
+  const line = (name: string, index: number, y: readonly number[], more: object = {}) => ({
+    type: 'scatter',
+    mode: 'lines+markers',
+    name,
+    x,
+    y,
+    line: { color: colourOf('', index), width: 2 },
+    ...more,
+  })
+  return {
+    data: [line(score, 0, scores), line('MACs', 1, shares, { yaxis: 'y2' })],
+    layout: layout(`${score} after pruning, without fine-tuning`, {
+      xaxis: axis('channels taken, %', { rangemode: 'tozero' }),
+      yaxis: axis(score, { rangemode: 'tozero' }),
+      yaxis2: axis('MACs that stay, %', {
+        rangemode: 'tozero',
+        overlaying: 'y',
+        side: 'right',
+        showgrid: false,
+      }),
+      legend: { x: 1.12, y: 1 },
+    }),
+  }
+}
+
+/**
+ * What the score loses when one mask group alone is pruned, a bar for each of its ratios.
+ *
+ * @param whole the unpruned network's score
+ */
+export function sensitivityFigure(points: readonly LayerPoint[], whole: number, score = 'mAP@0.5'): Figure {
+  const ratios = [...new Set(points.map(({ ratio }) => ratio))]
+  return {
+    data: ratios.map((ratio, index) => {
+      const own = points.filter((point) => point.ratio === ratio)
+      return {
+        type: 'bar',
+        name: `${Math.round(100 * ratio)} % taken`,
+        x: own.map(({ group }) => group),
+        y: own.map((point) => whole - point.score),
+        text: own.map(({ kept, channels }) => `${kept} of ${channels}`),
+        marker: { color: colourOf('', index) },
+      }
+    }),
+    layout: layout(`What ${score} loses when one group alone is pruned, without fine-tuning`, {
+      yaxis: axis(`loss of ${score}`),
+      height: 440,
+    }),
+  }
+}
