@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import {
   type AblationSummary,
   type ArmSummary,
+  accuracyByRatioFigure,
   differencesFigure,
   format,
   gammaHistogramFigure,
@@ -17,6 +18,7 @@ import {
   prCurveFigure,
   readLog,
   renderCsv,
+  sensitivityFigure,
 } from '../../lib/report'
 import { html, trusted } from '../../lib/report/html'
 import type { PairedDifference } from '../../lib/study'
@@ -195,6 +197,35 @@ test('precision over recall and gammas', () => {
   })
   assert.deepEqual(gammas.data[0]!.x, [0.5, 0.25])
   assert.equal((gammas.layout.shapes as { x0: number }[])[0]!.x0, 0.3)
+})
+
+test('what pruning costs: by the ratio of channels, and by group', () => {
+  const counts = { macs: 50, parameters: 5 }
+  const byRatio = [
+    { ratio: 0, macs: 200, parameters: 20, score: 0.9 },
+    { ratio: 0.25, ...counts, score: 0.6 },
+  ]
+  const [score, macs] = accuracyByRatioFigure(byRatio).data
+  assert.deepEqual(
+    [score!.x, score!.y],
+    [
+      [0, 25],
+      [0.9, 0.6],
+    ],
+  )
+  assert.deepEqual([macs!.y, macs!.yaxis], [[100, 25], 'y2'])
+  const groups = ['stem', 'stage1/down'].flatMap((group) =>
+    [0.25, 0.5].map((ratio) => ({ group, ratio, kept: 4, channels: 8, ...counts, score: 1 - ratio })),
+  )
+  const [first, second] = sensitivityFigure(groups, 1).data
+  assert.deepEqual([first!.name, first!.x, first!.y], ['25 % taken', ['stem', 'stage1/down'], [0.25, 0.25]])
+  assert.deepEqual(
+    [second!.y, second!.text],
+    [
+      [0.5, 0.5],
+      ['4 of 8', '4 of 8'],
+    ],
+  )
 })
 
 test('a log in which steps were done again', () => {
