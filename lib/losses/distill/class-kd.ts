@@ -33,7 +33,7 @@ export function classKd(
         scaleByTemperatureSquared,
       })
       const [n, h, w] = pair.student.shape
-      return [pair.name, tf.div<tf.Scalar>(sum, n * h * w * classes)]
+      return [pair.name, tf.mul<tf.Scalar>(sum, 1 / (n * h * w * classes))]
     }),
   )
 }

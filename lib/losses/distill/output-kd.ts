@@ -32,7 +32,7 @@ export function outputKd(
         temperature,
         scaleByTemperatureSquared,
       })
-      return [pair.name, tf.div<tf.Scalar>(sum, pair.student.size)]
+      return [pair.name, tf.mul<tf.Scalar>(sum, 1 / pair.student.size)]
     }),
   )
 }
