@@ -47,12 +47,16 @@ export async function writeAnnotations(set: CleanSet, notation: Notation, target
   if (notation === 'list') texts.set('classes.txt', `${set.classes.join('\n')}\n`)
   // Written beside and renamed, so that the folder appears whole or not at all.
   const temporary = `${folder}.${randomUUID()}`
-  for (const [name, text] of texts) {
-    await mkdir(dirname(join(temporary, name)), { recursive: true })
-    await writeFile(join(temporary, name), text)
+  try {
+    for (const [name, text] of texts) {
+      await mkdir(dirname(join(temporary, name)), { recursive: true })
+      await writeFile(join(temporary, name), text)
+    }
+    if (kind === 'folder') await rm(folder, { recursive: true })
+    await rename(temporary, folder)
+  } finally {
+    await rm(temporary, { recursive: true, force: true })
   }
-  if (kind === 'folder') await rm(folder, { recursive: true })
-  await rename(temporary, folder)
 }
 
 const pathFrom = (folder: string, file: string) => relative(folder, file).split(sep).join('/')

@@ -22,7 +22,7 @@ export interface Problem {
   readonly message: string
 }
 
-/** Where readers send what they find: `throwProblem` stops at the first, a check collects them. */
+/** Where readers send what they find: `refuse` and `throwProblem` stop at the first, a check collects them. */
 export type Report = (problem: Problem) => void
 
 export class DatasetError extends Error {
@@ -33,6 +33,10 @@ export class DatasetError extends Error {
   ) {
     super(describeProblem(problem) + advice)
   }
+}
+
+export function refuse(problem: Problem): never {
+  throw new DatasetError(problem)
 }
 
 export function throwProblem(problem: Problem): never {

@@ -1,5 +1,8 @@
-import { FALSE_POSITIVE, IGNORED, TRUE_POSITIVE } from './average-precision'
+import { inFloat64 } from '../engine'
+import { FALSE_POSITIVE, IGNORED } from './average-precision'
+import { matchBlock } from './coco-block'
 import { checkColumns } from './columns'
+import { blocksOf, OverlapMeter, type PairGroup } from './overlaps'
 import { descendingOrder, type Groups, groupBy, indices } from './ranking'
 import type { Detections, Truths } from './types'
 
@@ -28,7 +31,7 @@ export interface CocoClassMatches {
 }
 
 /**
- * COCO's matching (pycocotools 2.0.11, `COCOeval.evaluateImg`), class by class in one pass.
+ * COCO's matching (pycocotools 2.0.11, `COCOeval.evaluateImg`), class by class.
  *
  * In an image and class, detections in descending order of score (ties keep list order) each take the free
  * truth of the largest IoU >= min(threshold, 1 - 1e-10); of equal IoUs the last truth wins; a truth that counts
@@ -36,14 +39,11 @@ export interface CocoClassMatches {
  * their overlap is divided by the detection's area. What matches a truth that does not count, or matches
  * nothing and lies outside the area range, is ignored.
  *
- * It runs in float64 on typed arrays. Tensors are float32: an IoU rounded to 24 bits can fall on the other side
- * of a threshold or tie with another, and as a filter before the exact arithmetic they do not pay. On COCO val's
- * size (test/bench/evaluator.ts, two CPU cores) the IoUs alone, batched over padded images and read back, took
- * 0.2 s as tensors, the whole of `evaluateVoc` 0.14 s and the whole of `evaluateCoco` 0.6 s (pycocotools 50 s),
- * since only pairs of one image and class are measured here. Memory is linear in detections and truths; only
- * the IoUs of one image and class exist at a time.
- *
- * The arrays given to `visit` are valid during the call; a label without detections is visited too.
+ * Ranking, overlaps and matching run on the device in double precision, for many images and classes and all
+ * thresholds at once (ranking.ts, overlaps.ts, assignment.ts); the rest runs on typed arrays. Only pairs of one image
+ * and class are measured, a block of them at a time, so that memory is linear in detections and truths. On COCO val's
+ * size and one thread of a CPU `evaluateCoco` takes 1.1 s of processor time, pycocotools 56 s and 1.6 GiB
+ * (`npm run bench -- --parts evaluator` measures both).
  */
 export function matchCoco(
   truths: Truths,
@@ -52,260 +52,154 @@ export function matchCoco(
   visit: (matches: CocoClassMatches) => void,
 ): void {
   checkColumns(truths, detections)
-  const { iouThresholds, areaRanges, maxDetections } = options
-  const settings = areaRanges.length * iouThresholds.length
+  const kept = keepBest(truths, detections, options.maxDetections)
   const truthRows = groupBy(
     groupBy(indices(truths.image.length), truths.image, truths.images).order,
     truths.label,
     truths.classes,
   )
-  const detectionRows = groupDetections(truths, detections)
-  const matcher = new ImageMatcher(truths, detections, options)
+  const ignored = ignoredTruths(truths, options.areaRanges)
+  const flag = unmatchedFlags(detections, kept, options)
+  takeTruths({ truths, detections, kept, truthRows, ignored, options }, flag)
 
-  let largest = 0
+  const settings = options.areaRanges.length * options.iouThresholds.length
   for (let label = 0; label < truths.classes; label++) {
-    largest = Math.max(largest, detectionRows.start[label + 1]! - detectionRows.start[label]!)
-  }
-  const row = new Int32Array(largest)
-  const place = new Int32Array(largest)
-  const score = new Float64Array(largest)
-  const listed = new Uint8Array(largest * settings)
-  const flag = new Uint8Array(largest * settings)
-  const rank = new Int32Array(largest)
-  const sortedRow = new Int32Array(largest)
-
-  for (let label = 0; label < truths.classes; label++) {
-    const count = keepTop(detections, detectionRows, label, maxDetections, row, place)
-    let truth = truthRows.start[label]!
-    const truthEnd = truthRows.start[label + 1]!
-    const positives = matcher.positives(truthRows.order.subarray(truth, truthEnd))
-    for (let begin = 0; begin < count; ) {
-      const image = detections.image[row[begin]!]!
-      let end = begin + 1
-      while (end < count && detections.image[row[end]!] === image) end++
-      while (truth < truthEnd && truths.image[truthRows.order[truth]!]! < image) truth++
-      const firstTruth = truth
-      while (truth < truthEnd && truths.image[truthRows.order[truth]!] === image) truth++
-      matcher.match(
-        row.subarray(begin, end),
-        truthRows.order.subarray(firstTruth, truth),
-        listed,
-        begin,
-        count,
-      )
-      begin = end
-    }
-
-    for (let i = 0; i < count; i++) score[i] = detections.score[row[i]!]!
-    const order = descendingOrder(score.subarray(0, count)) // ties: by image, then in list order
-    for (let i = 0; i < count; i++) {
-      sortedRow[i] = row[order[i]!]!
-      rank[i] = place[order[i]!]!
-    }
-    for (let setting = 0; setting < settings; setting++) {
-      const first = setting * count
-      for (let i = 0; i < count; i++) flag[first + i] = listed[first + order[i]!]!
-    }
+    const [first, end] = [kept.start[label]!, kept.start[label + 1]!]
     visit({
       label,
-      count,
-      row: sortedRow.subarray(0, count),
-      rank: rank.subarray(0, count),
-      flag: flag.subarray(0, settings * count),
-      positives,
+      count: end - first,
+      row: kept.row.subarray(first, end),
+      rank: kept.rank.subarray(first, end),
+      flag: flag.subarray(settings * first, settings * end),
+      positives: Int32Array.from(options.areaRanges, (_, range) => {
+        let count = 0
+        for (let i = truthRows.start[label]!; i < truthRows.start[label + 1]!; i++)
+          count += 1 - ignored[range * truths.image.length + truthRows.order[i]!]!
+        return count
+      }),
     })
   }
 }
 
-/** Rows by label, then image, then descending score, then list order. */
-function groupDetections(truths: Truths, detections: Detections): Groups {
-  const byScore = descendingOrder(detections.score)
-  const byImage = groupBy(byScore, detections.image, truths.images).order
-  return groupBy(byImage, detections.label, truths.classes)
+/** The best detections of every image and class. */
+export interface Kept {
+  /** [kept] rows by class, then by descending score; ties by image, then in list order */
+  readonly row: Int32Array
+  /** [kept] place among those of the same image and class */
+  readonly rank: Int32Array
+  /** [classes + 1] */
+  readonly start: Int32Array
+  /** [kept] the same detections by class, then image, then descending score: numbers into `row`, rows and images */
+  readonly byImage: Int32Array
+  readonly rowOf: Int32Array
+  readonly imageOf: Int32Array
 }
 
-/** Copies the class's rows without those past `maxDetections` of their image; returns how many are left. */
-function keepTop(
-  detections: Detections,
-  groups: Groups,
-  label: number,
-  maxDetections: number,
-  row: Int32Array,
-  place: Int32Array,
-): number {
+function keepBest(truths: Truths, detections: Detections, maxDetections: number): Kept {
+  const listed = groupBy(indices(detections.image.length), detections.image, truths.images).order
+  const scores = Float64Array.from(listed, (row) => detections.score[row]!)
+  const ranked = descendingOrder(scores).map((place) => listed[place]!)
+  const all = groupBy(ranked, detections.label, truths.classes)
+  const row = new Int32Array(all.order.length)
+  const rank = new Int32Array(all.order.length)
+  const start = new Int32Array(truths.classes + 1)
+  const inImage = new Int32Array(truths.images)
   let count = 0
-  let image = -1
-  let inImage = 0
-  for (let i = groups.start[label]!; i < groups.start[label + 1]!; i++) {
-    const candidate = groups.order[i]!
-    inImage = detections.image[candidate] === image ? inImage + 1 : 0
-    image = detections.image[candidate]!
-    if (inImage >= maxDetections) continue
-    row[count] = candidate
-    place[count] = inImage
-    count++
+  for (let label = 0; label < truths.classes; label++) {
+    inImage.fill(0)
+    for (let i = all.start[label]!; i < all.start[label + 1]!; i++) {
+      const place = inImage[detections.image[all.order[i]!]!]!++
+      if (place >= maxDetections) continue
+      row[count] = all.order[i]!
+      rank[count] = place
+      count++
+    }
+    start[label + 1] = count
   }
-  return count
+  const rows = row.slice(0, count)
+  const image = rows.map((kept) => detections.image[kept]!)
+  const label = rows.map((kept) => detections.label[kept]!)
+  const byImage = groupBy(groupBy(indices(count), image, truths.images).order, label, truths.classes).order
+  const rowOf = byImage.map((place) => rows[place]!)
+  const imageOf = byImage.map((place) => image[place]!)
+  return { row: rows, rank: rank.slice(0, count), start, byImage, rowOf, imageOf }
 }
 
-/** Matches the detections and truths of one image and class at every threshold and area range. */
-class ImageMatcher {
-  private readonly detectionSize: Float64Array
-  private readonly truthSize: Float64Array
-  private readonly thresholds: Float64Array
-  /** [detections, truths] of the image at hand */
-  private overlaps = new Float64Array(0)
-  /** [thresholds, detections]: the truth taken, or -1 */
-  private taken = new Int32Array(0)
-  private best = new Float64Array(0)
-  private used = new Uint8Array(0)
-  private ignored = new Uint8Array(0)
-  private order = new Int32Array(0)
-
-  constructor(
-    private readonly truths: Truths,
-    private readonly detections: Detections,
-    private readonly options: CocoMatchingOptions,
-  ) {
-    this.detectionSize = sizes(detections)
-    this.truthSize = sizes(truths)
-    this.thresholds = Float64Array.from(options.iouThresholds, (threshold) => Math.min(threshold, 1 - 1e-10))
-  }
-
-  /** Truths among the rows that count in each area range. */
-  positives(rows: Int32Array): Int32Array {
-    return Int32Array.from(this.options.areaRanges, (range) => {
-      let count = 0
-      for (const row of rows) if (!this.isIgnored(row, range)) count++
-      return count
+/** [areaRanges, truths] 1 for crowds and truths whose area is outside the range. */
+export function ignoredTruths(truths: Truths, areaRanges: readonly AreaRange[]): Uint8Array {
+  const count = truths.image.length
+  const ignored = new Uint8Array(areaRanges.length * count)
+  for (let i = 0; i < count; i++) {
+    const area = truths.area?.[i] ?? areaOf(truths, i)
+    areaRanges.forEach(([low, high], range) => {
+      if (truths.crowd?.[i] === 1 || area < low || area > high) ignored[range * count + i] = 1
     })
   }
-
-  /** Writes flag[setting * stride + first + i] of the i-th detection for every setting. */
-  match(rows: Int32Array, truthRows: Int32Array, flag: Uint8Array, first: number, stride: number): void {
-    const { areaRanges, iouThresholds } = this.options
-    // Locals: an import read in the innermost loop is a call of its getter.
-    const [falsePositive, truePositive, ignored] = [FALSE_POSITIVE, TRUE_POSITIVE, IGNORED]
-    const matchable = this.measure(rows, truthRows)
-    let current = '' // how the truths are split at present into counting and ignored
-    areaRanges.forEach((range, rangeIndex) => {
-      let ignoredCount = 0
-      for (let g = 0; g < truthRows.length; g++) {
-        this.ignored[g] = this.isIgnored(truthRows[g]!, range) ? 1 : 0
-        ignoredCount += this.ignored[g]!
-      }
-      if (matchable) {
-        // Truths that all count and truths that are all ignored are matched alike.
-        const uniform = ignoredCount === 0 || ignoredCount === truthRows.length
-        const split = uniform ? 'uniform' : this.ignored.subarray(0, truthRows.length).join('')
-        if (split !== current) this.assign(rows.length, truthRows)
-        current = split
-      }
-      for (let d = 0; d < rows.length; d++) {
-        const area = this.detectionSize[2 * rows[d]!]! * this.detectionSize[2 * rows[d]! + 1]!
-        const unmatched = area < range[0] || area > range[1] ? ignored : falsePositive
-        for (let t = 0; t < iouThresholds.length; t++) {
-          const truth = matchable ? this.taken[t * rows.length + d]! : -1
-          const place = (rangeIndex * iouThresholds.length + t) * stride + first + d
-          flag[place] = truth < 0 ? unmatched : this.ignored[truth] === 1 ? ignored : truePositive
-        }
-      }
-    })
-  }
-
-  private isIgnored(row: number, range: AreaRange): boolean {
-    const area = this.truths.area?.[row] ?? this.truthSize[2 * row]! * this.truthSize[2 * row + 1]!
-    return this.truths.crowd?.[row] === 1 || area < range[0] || area > range[1]
-  }
-
-  /** Computes the overlaps; false where none reaches the lowest threshold, so that nothing can match. */
-  private measure(rows: Int32Array, truthRows: Int32Array): boolean {
-    this.reserve(rows.length, truthRows.length)
-    const { truths, detectionSize, truthSize, overlaps, best } = this
-    const detections = this.detections
-    let largest = 0
-    for (let d = 0; d < rows.length; d++) {
-      const i = rows[d]!
-      const x1 = detections.box[4 * i]!
-      const y1 = detections.box[4 * i + 1]!
-      const width = detectionSize[2 * i]!
-      const height = detectionSize[2 * i + 1]!
-      best[d] = 0
-      for (let g = 0; g < truthRows.length; g++) {
-        const j = truthRows[g]!
-        const gx1 = truths.box[4 * j]!
-        const gy1 = truths.box[4 * j + 1]!
-        const gWidth = truthSize[2 * j]!
-        const gHeight = truthSize[2 * j + 1]!
-        const w = Math.min(x1 + width, gx1 + gWidth) - Math.max(x1, gx1)
-        const h = Math.min(y1 + height, gy1 + gHeight) - Math.max(y1, gy1)
-        let overlap = 0
-        if (w > 0 && h > 0) {
-          const area = width * height
-          const union = truths.crowd?.[j] === 1 ? area : area + gWidth * gHeight - w * h
-          overlap = (w * h) / union
-        }
-        overlaps[d * truthRows.length + g] = overlap
-        if (overlap > best[d]!) best[d] = overlap
-      }
-      largest = Math.max(largest, best[d]!)
-    }
-    return largest > 0 && this.thresholds.some((threshold) => largest >= threshold)
-  }
-
-  /** Greedy matching under the current split of the truths; fills `taken`. */
-  private assign(count: number, truthRows: Int32Array): void {
-    const { overlaps, best, used, ignored, taken, truths } = this
-    const order = this.order
-    const truthCount = truthRows.length
-    let position = 0
-    for (const wanted of [0, 1]) {
-      for (let g = 0; g < truthCount; g++) if (ignored[g] === wanted) order[position++] = g
-    }
-    for (let t = 0; t < this.thresholds.length; t++) {
-      const threshold = this.thresholds[t]!
-      used.fill(0, 0, truthCount)
-      for (let d = 0; d < count; d++) {
-        let match = -1
-        if (best[d]! >= threshold) {
-          let bar = threshold
-          for (let k = 0; k < truthCount; k++) {
-            const g = order[k]!
-            if (used[g] === 1 && truths.crowd?.[truthRows[g]!] !== 1) continue
-            if (match >= 0 && ignored[match] === 0 && ignored[g] === 1) break
-            const overlap = overlaps[d * truthCount + g]!
-            if (overlap < bar) continue
-            bar = overlap
-            match = g
-          }
-          if (match >= 0) used[match] = 1
-        }
-        taken[t * count + d] = match
-      }
-    }
-  }
-
-  private reserve(count: number, truthCount: number): void {
-    if (this.overlaps.length < count * truthCount) this.overlaps = new Float64Array(count * truthCount * 2)
-    if (this.best.length < count) {
-      this.best = new Float64Array(count * 2)
-      this.taken = new Int32Array(count * 2 * this.thresholds.length)
-    }
-    if (this.used.length < truthCount) {
-      this.used = new Uint8Array(truthCount * 2)
-      this.ignored = new Uint8Array(truthCount * 2)
-      this.order = new Int32Array(truthCount * 2)
-    }
-  }
+  return ignored
 }
 
-/** [rows * 2] width and height, as stated or as the difference of the corners. */
-function sizes(rows: Pick<Detections, 'box' | 'size'>): Float64Array {
-  if (rows.size !== undefined) return rows.size
-  const size = new Float64Array(rows.box.length / 2)
-  for (let i = 0; i < size.length; i += 2) {
-    size[i] = rows.box[2 * i + 2]! - rows.box[2 * i]!
-    size[i + 1] = rows.box[2 * i + 3]! - rows.box[2 * i + 1]!
+/** Flags as they are where nothing is matched: class by class [areaRanges, iouThresholds, detections of the class]. */
+function unmatchedFlags(detections: Detections, kept: Kept, options: CocoMatchingOptions): Uint8Array {
+  const { areaRanges, iouThresholds } = options
+  const settings = areaRanges.length * iouThresholds.length
+  const flag = new Uint8Array(settings * kept.row.length)
+  const area = Float64Array.from(kept.row, (row) => areaOf(detections, row))
+  const outside = new Uint8Array(kept.row.length)
+  areaRanges.forEach(([low, high], range) => {
+    for (let i = 0; i < outside.length; i++)
+      outside[i] = area[i]! < low || area[i]! > high ? IGNORED : FALSE_POSITIVE
+    for (let label = 0; label < kept.start.length - 1; label++) {
+      const [first, end] = [kept.start[label]!, kept.start[label + 1]!]
+      const ofClass = outside.subarray(first, end)
+      for (let t = 0; t < iouThresholds.length; t++)
+        flag.set(ofClass, settings * first + (range * iouThresholds.length + t) * (end - first))
+    }
+  })
+  return flag
+}
+
+/** Area in square pixels, of the stated sides where there are some. */
+function areaOf({ box, size }: Pick<Detections, 'box' | 'size'>, i: number): number {
+  if (size !== undefined) return size[2 * i]! * size[2 * i + 1]!
+  return (box[4 * i + 2]! - box[4 * i]!) * (box[4 * i + 3]! - box[4 * i + 1]!)
+}
+
+/** A matching under way, as its blocks see it. */
+export interface CocoMatching {
+  readonly truths: Truths
+  readonly detections: Detections
+  readonly kept: Kept
+  /** Truths by class, then image, then in list order. */
+  readonly truthRows: Groups
+  readonly ignored: Uint8Array
+  readonly options: CocoMatchingOptions
+}
+
+/** Overwrites the flags of detections that take a truth. */
+function takeTruths(matching: CocoMatching, flag: Uint8Array): void {
+  const { truths, detections, options } = matching
+  if (options.iouThresholds.length === 0) return
+  inFloat64((device) => {
+    const meter = new OverlapMeter(device, detections, truths, { regions: truths.crowd })
+    for (const block of blocksOf(groupsOf(matching))) matchBlock(matching, meter, block, flag)
+  })
+}
+
+/** Every image and class with detections and truths: numbers into kept.byImage and truthRows.order. */
+function* groupsOf({ truths, kept, truthRows }: CocoMatching): Generator<PairGroup, void> {
+  for (let label = 0; label < truths.classes; label++) {
+    let truth = truthRows.start[label]!
+    const lastTruth = truthRows.start[label + 1]!
+    const last = kept.start[label + 1]!
+    for (let first = kept.start[label]!; first < last; ) {
+      const image = kept.imageOf[first]!
+      let end = first + 1
+      while (end < last && kept.imageOf[end] === image) end++
+      while (truth < lastTruth && truths.image[truthRows.order[truth]!]! < image) truth++
+      const firstTruth = truth
+      while (truth < lastTruth && truths.image[truthRows.order[truth]!] === image) truth++
+      if (truth > firstTruth) yield { first, end, firstTruth, endTruth: truth }
+      first = end
+    }
   }
-  return size
 }

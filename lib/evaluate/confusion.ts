@@ -1,5 +1,5 @@
 import { checkColumns } from './columns'
-import { coverage, iou } from './iou'
+import { eachGroup } from './overlaps'
 import { descendingOrder, groupBy, indices } from './ranking'
 import type { Detections, Truths } from './types'
 
@@ -35,23 +35,29 @@ export function confusionMatrix(
   const counts = Array.from({ length: classes + 1 }, () => new Array<number>(classes + 1).fill(0))
   const ranked = groupBy(descendingOrder(detections.score), detections.image, truths.images)
   const listed = groupBy(indices(truths.image.length), truths.image, truths.images)
-  for (let image = 0; image < truths.images; image++) {
-    const rows = ranked.order
-      .subarray(ranked.start[image], ranked.start[image + 1])
-      .filter((row) => detections.score[row]! >= scoreThreshold)
-    const all = Array.from(listed.order.subarray(listed.start[image], listed.start[image + 1]))
-    const absorbs = (row: number) => truths.crowd?.[row] === 1 || truths.difficult?.[row] === 1
+  const groups = Array.from({ length: truths.images }, (_, image) => {
+    const first = ranked.start[image]!
+    let end = first
+    while (end < ranked.start[image + 1]! && detections.score[ranked.order[end]!]! >= scoreThreshold) end++
+    return { first, end, firstTruth: listed.start[image]!, endTruth: listed.start[image + 1]! }
+  })
+  const absorbs = (row: number) => truths.crowd?.[row] === 1 || truths.difficult?.[row] === 1
+  const order = { detections: ranked.order, truths: listed.order }
+  eachGroup({ detections, truths }, order, groups, { regions: truths.crowd }, (group, overlaps) => {
+    const rows = ranked.order.subarray(group.first, group.end)
+    const all = listed.order.subarray(group.firstTruth, group.endTruth)
     const targets = all.filter((row) => !absorbs(row))
-    const regions = all.filter(absorbs)
 
     const pairs: { row: number; target: number; overlap: number; agree: boolean }[] = []
-    for (const row of rows) {
-      for (const target of targets) {
-        const overlap = iou(detections.box, row, truths.box, target)
-        if (overlap < iouThreshold) continue
-        pairs.push({ row, target, overlap, agree: detections.label[row] === truths.label[target] })
-      }
-    }
+    const absorbed = new Set<number>()
+    rows.forEach((row, d) => {
+      all.forEach((target, g) => {
+        const overlap = overlaps[d * all.length + g]!
+        if (overlap < iouThreshold) return
+        if (absorbs(target)) absorbed.add(row)
+        else pairs.push({ row, target, overlap, agree: detections.label[row] === truths.label[target] })
+      })
+    })
     pairs.sort((a, b) => b.overlap - a.overlap || Number(b.agree) - Number(a.agree)) // stable: by score
     const joined = new Set<number>()
     const found = new Set<number>()
@@ -62,14 +68,8 @@ export function confusionMatrix(
       counts[truths.label[target]!]![detections.label[row]!]!++
     }
     for (const target of targets) if (!found.has(target)) counts[truths.label[target]!]![classes]!++
-    for (const row of rows) {
-      if (joined.has(row)) continue
-      const absorbed = regions.some((region) => {
-        const measure = truths.crowd?.[region] === 1 ? coverage : iou
-        return measure(detections.box, row, truths.box, region) >= iouThreshold
-      })
-      if (!absorbed) counts[classes]![detections.label[row]!]!++
-    }
-  }
+    for (const row of rows)
+      if (!joined.has(row) && !absorbed.has(row)) counts[classes]![detections.label[row]!]!++
+  })
   return { classes, counts }
 }

@@ -1,7 +1,7 @@
 import { parse } from 'node:path'
 import { z } from 'zod'
 import { filesBelow, kindOf, readText } from '../data/files'
-import { DatasetError, type Problem } from '../data/problem'
+import { type Problem, refuse } from '../data/problem'
 import { filledLines, parseJson, parseNumber, parseWith, pixelsOf } from '../data/readers/parsed'
 import type { VocPixels } from '../data/readers/voc'
 import { mapLimited } from '../data/scan'
@@ -67,7 +67,7 @@ export async function readDetections(
     const image = imageOf.get(stem)
     if (image === undefined) {
       const message = `expected the name of an image with truths, found ${stem}; an image without objects has an empty file of truths`
-      return stop({ kind: 'missing image', file, message })
+      return refuse({ kind: 'missing image', file, message })
     }
     return readLines(text, file, image, set, options)
   })
@@ -88,7 +88,7 @@ function readVocResults(
     const image = imageOf.get(fields[0]!)
     if (image === undefined) {
       const message = `expected the name of an image with truths, found ${fields[0]}`
-      return stop({ kind: 'missing image', file, line, message })
+      return refuse({ kind: 'missing image', file, line, message })
     }
     const [score, x1, y1, x2, y2] = numbers(fields.slice(1), ['score', 'x1', 'y1', 'x2', 'y2'], file, line)
     return { image, name, score: score!, box: [x1! - first, y1! - first, x2!, y2!] }
@@ -125,7 +125,7 @@ function readLines(
     const { width, height, stem } = set.images[image]!
     if (width === undefined || height === undefined) {
       const message = `expected the size of ${stem}, since its boxes are shares of it, found none with the truths`
-      return stop({ kind: 'wrong size', file, message })
+      return refuse({ kind: 'wrong size', file, message })
     }
     const box = [
       pixelsOf(a - c / 2, width),
@@ -150,7 +150,7 @@ function className(
   const message = classes
     ? `expected a class of 0 .. ${classes.length - 1}, found ${field}`
     : `found the class number ${field} and no list of names; name a file of them, one a line (--detection-classes)`
-  return stop({ kind: 'unknown class', file, line, message })
+  return refuse({ kind: 'unknown class', file, line, message })
 }
 
 function expectFields(
@@ -161,11 +161,11 @@ function expectFields(
 ): void {
   if (fields.length === columns.length) return
   const message = `expected ${columns.length} fields (${columns.join(' ')}), found ${fields.length}: "${fields.join(' ')}"`
-  stop({ kind: 'syntax', file, line, message })
+  refuse({ kind: 'syntax', file, line, message })
 }
 
 function numbers(fields: readonly string[], names: readonly string[], file: string, line: number): number[] {
-  return fields.map((field, i) => parseNumber(field, names[i]!, { file, line }, stop)!)
+  return fields.map((field, i) => parseNumber(field, names[i]!, { file, line }, refuse)!)
 }
 
 const resultSchema = z.object({
@@ -181,9 +181,9 @@ const documentSchema = z.object({
 })
 
 async function readCoco(file: string, set: TruthSet): Promise<FileDetection[]> {
-  const json = parseJson(await readText(file), file, stop)
+  const json = parseJson(await readText(file), file, refuse)
   if (Array.isArray(json)) {
-    const results = parseWith(z.array(resultSchema), json, { file }, stop)!
+    const results = parseWith(z.array(resultSchema), json, { file }, refuse)!
     const imageOf = new Map(set.images.map(({ id }, i) => [id, i]))
     const { categories, classes } = set
     if (categories === undefined) {
@@ -197,7 +197,7 @@ async function readCoco(file: string, set: TruthSet): Promise<FileDetection[]> {
       return detection(result, lookUp(imageOf, result.image_id, 'image_id', place), classes[label]!)
     })
   }
-  const document = parseWith(documentSchema, json, { file }, stop)!
+  const document = parseWith(documentSchema, json, { file }, refuse)!
   const imageOf = new Map(set.images.map(({ stem }, i) => [stem, i]))
   const stemOf = new Map(document.images.map(({ id, file_name }) => [id, parse(file_name).name]))
   const nameOf = new Map(document.categories.map(({ id, name }) => [id, name]))
@@ -229,7 +229,7 @@ function known(
 ): string {
   if (!listed || classes.includes(name)) return name
   const message = `expected one of the truths' classes (${classes.join(', ')}), found ${name}`
-  return stop({ kind: 'unknown class', ...place, message })
+  return refuse({ kind: 'unknown class', ...place, message })
 }
 
 function lookUp<K, V>(
@@ -242,14 +242,10 @@ function lookUp<K, V>(
   if (value !== undefined) return value
   const [kind, what] =
     column === 'image_id' ? (['missing image', 'an image'] as const) : (['unknown class', 'a class'] as const)
-  return stop({
+  return refuse({
     kind,
     file: place.file,
     key: `${place.key}.${column}`,
     message: `expected ${what} of the truths, found ${key}`,
   })
-}
-
-function stop(problem: Problem): never {
-  throw new DatasetError(problem)
 }

@@ -16,7 +16,6 @@ export { type ConfusionMatrix, type ConfusionOptions, confusionMatrix } from './
 export { bestF1, type PrecisionRecallCurve, precisionEnvelope, precisionRecall } from './curves'
 export { boxesOfImage, type DrawnBox, type DrawOptions, drawDetections } from './draw'
 export { type EvaluationData, type EvaluationFiles, readEvaluation } from './files'
-export { coverage, iou } from './iou'
 export {
   classApFromTable,
   type MatchTable,

@@ -5,7 +5,8 @@ import {
   type Interpolation,
   TRUE_POSITIVE,
 } from './average-precision'
-import { matchCoco } from './coco-matching'
+import { COCO_AREA_RANGES } from './coco'
+import { ignoredTruths, matchCoco } from './coco-matching'
 import type { Detections, Truths } from './types'
 import { matchVoc } from './voc-matching'
 
@@ -33,8 +34,6 @@ export interface MatchTable {
   /** [truths that count] the image of each */
   readonly truthImage: Int32Array
 }
-
-const ANY_AREA = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const
 
 export interface MatchTableOptions {
   /** Whose matching: VOC's (see `evaluateVoc`) or COCO's (see `evaluateCoco`, all areas). */
@@ -166,7 +165,7 @@ function cocoTable(
   const rows: Int32Array[] = []
   const flags: Uint8Array[] = []
   const start = new Int32Array(truths.classes + 1)
-  const settings = { iouThresholds, areaRanges: [ANY_AREA], maxDetections }
+  const settings = { iouThresholds, areaRanges: [COCO_AREA_RANGES[0]], maxDetections }
   matchCoco(truths, detections, settings, (matches) => {
     rows.push(matches.row.slice())
     flags.push(matches.flag.slice())
@@ -181,7 +180,8 @@ function cocoTable(
       flag.set(flags[label]!.subarray(t * count, (t + 1) * count), t * order.length + start[label]!)
     }
   }
-  const counts = (i: number) => truths.crowd?.[i] !== 1
+  const ignored = ignoredTruths(truths, settings.areaRanges)
+  const counts = (i: number) => ignored[i] === 0
   return {
     rule: 'coco',
     iouThresholds,

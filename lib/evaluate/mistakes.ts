@@ -1,6 +1,6 @@
 import { averagePrecision, FALSE_POSITIVE, TRUE_POSITIVE } from './average-precision'
 import { checkColumns } from './columns'
-import { coverage, iou } from './iou'
+import { eachGroup } from './overlaps'
 import { descendingOrder, groupBy, indices } from './ranking'
 import type { Detections, Truths } from './types'
 
@@ -190,15 +190,26 @@ function findMistakes(
   const isIgnored = (row: number) => truths.crowd?.[row] === 1 || truths.difficult?.[row] === 1
   const ranked = groupBy(descendingOrder(detections.score), detections.image, truths.images)
   const listed = groupBy(indices(truths.image.length), truths.image, truths.images)
-  for (let image = 0; image < truths.images; image++) {
-    const end = Math.min(ranked.start[image + 1]!, ranked.start[image]! + maxDetections)
-    const rows = ranked.order.subarray(ranked.start[image], end)
-    const all = listed.order.subarray(listed.start[image], listed.start[image + 1])
-    const targets = all.filter((row) => !isIgnored(row))
-    const regions = all.filter(isIgnored)
+  const groups = Array.from({ length: truths.images }, (_, image) => ({
+    image,
+    first: ranked.start[image]!,
+    end: Math.min(ranked.start[image + 1]!, ranked.start[image]! + maxDetections),
+    firstTruth: listed.start[image]!,
+    endTruth: listed.start[image + 1]!,
+  }))
+  const regions = Uint8Array.from(truths.image, (_, row) => (isIgnored(row) ? 1 : 0))
+  const order = { detections: ranked.order, truths: listed.order }
+  eachGroup({ detections, truths }, order, groups, { regions }, (group, measured) => {
+    const { image } = group
+    const rows = ranked.order.subarray(group.first, group.end)
+    const all = listed.order.subarray(group.firstTruth, group.endTruth)
+    const places = Array.from(all.keys())
+    const targetPlaces = places.filter((place) => regions[all[place]!] === 0)
+    const regionPlaces = places.filter((place) => regions[all[place]!] === 1)
+    const targets = targetPlaces.map((place) => all[place]!)
     // [detection][target], and the detection that took each target
-    const overlaps = Array.from(rows, (row) =>
-      Float64Array.from(targets, (target) => iou(detections.box, row, truths.box, target)),
+    const overlaps = Array.from(rows, (_, d) =>
+      Float64Array.from(targetPlaces, (place) => measured[d * all.length + place]!),
     )
     const taker = new Int32Array(targets.length).fill(-1)
     const sameClass = (row: number, k: number) => truths.label[targets[k]!] === detections.label[row]
@@ -216,10 +227,10 @@ function findMistakes(
         outcome.hits.push(point)
         return
       }
-      const forgiven = regions.some(
-        (region) =>
-          truths.label[region] === detections.label[row] &&
-          coverage(detections.box, row, truths.box, region) > foreground,
+      const forgiven = regionPlaces.some(
+        (place) =>
+          truths.label[all[place]!] === detections.label[row] &&
+          measured[d * all.length + place]! > foreground,
       )
       if (!forgiven) outcome.points.push(point)
       const found = classify(overlaps[d]!, (k) => sameClass(row, k), taker, foreground, background)
@@ -240,7 +251,7 @@ function findMistakes(
       outcome.unfound[truths.label[truth]!]!++
       if (!outcome.rescuer.has(truth)) outcome.add({ kind: 'missed', image, truth })
     })
-  }
+  })
   return outcome
 }
 

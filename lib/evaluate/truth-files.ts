@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { filesBelow, firstExisting, readText } from '../data/files'
 import { readImageSize } from '../data/images'
 import { labelFiles } from '../data/layout'
-import { throwProblem } from '../data/problem'
+import { refuse } from '../data/problem'
 import { type ParsedImage, parseJson, parseWith, pixelsOf } from '../data/readers/parsed'
 import { parseVoc, type VocPixels } from '../data/readers/voc'
 import { parseYolo, parseYoloYaml } from '../data/readers/yolo'
@@ -91,8 +91,8 @@ const cocoTruthSchema = z.object({
  * converters from VOC write it; COCO's numbers do not look at it, and neither does pycocotools.
  */
 async function readCocoTruths(file: string): Promise<TruthSet> {
-  const json = parseJson(await readText(file), file, throwProblem)
-  const document = parseWith(cocoTruthSchema, json, { file }, throwProblem)!
+  const json = parseJson(await readText(file), file, refuse)
+  const document = parseWith(cocoTruthSchema, json, { file }, refuse)!
   const { annotations } = document
   for (const list of ['images', 'categories', 'annotations'] as const) {
     const ids = document[list].map(({ id }) => id)
@@ -110,7 +110,7 @@ async function readCocoTruths(file: string): Promise<TruthSet> {
     if (found !== undefined) return found
     const [kind, list] =
       key === 'image_id' ? (['missing image', 'images'] as const) : (['unknown class', 'categories'] as const)
-    return throwProblem({
+    return refuse({
       kind,
       file,
       key: `annotations[${i}].${key}`,
@@ -162,7 +162,7 @@ function refuseDuplicates(
     const earlier = placeOf.get(value)
     if (earlier !== undefined) {
       const message = `expected a new ${key}, found ${value} again (first in ${list}[${earlier}])`
-      throwProblem({ kind: 'duplicate id', file, key: `${list}[${i}].${key}`, message })
+      refuse({ kind: 'duplicate id', file, key: `${list}[${i}].${key}`, message })
     }
     placeOf.set(value, i)
   })
@@ -179,7 +179,7 @@ interface ParsedFolder {
 
 async function readVocFolder(folder: string, { classes, pixels }: TruthFileOptions): Promise<ParsedFolder> {
   const files = oneOfEachName(await filesBelow(folder, /\.xml$/i), folder, "VOC's .xml files")
-  const read = async (file: string) => parseVoc(await readText(file), file, { pixels }, throwProblem)!
+  const read = async (file: string) => parseVoc(await readText(file), file, { pixels }, refuse)!
   return { images: await mapLimited(files, FILES_AT_ONCE, read), classes }
 }
 
@@ -187,7 +187,7 @@ async function readYoloFolder(folder: string, options: TruthFileOptions): Promis
   const classes = options.classes ?? (await namesBeside(folder))
   const labels = labelFiles('yolo', await filesBelow(folder, /\.txt$/i))
   const files = oneOfEachName(labels, folder, "YOLO's .txt files")
-  const read = async (file: string) => parseYolo(await readText(file), file, classes, throwProblem)
+  const read = async (file: string) => parseYolo(await readText(file), file, classes, refuse)
   return { images: await mapLimited(files, FILES_AT_ONCE, read), classes }
 }
 
@@ -214,8 +214,7 @@ async function namesBeside(folder: string): Promise<readonly string[]> {
   )
   if (list !== undefined) {
     const text = await readText(list)
-    const names =
-      basename(list) === 'data.yaml' ? parseYoloYaml(text, list, throwProblem)?.names : splitNames(text)
+    const names = basename(list) === 'data.yaml' ? parseYoloYaml(text, list, refuse)?.names : splitNames(text)
     if (Array.isArray(names)) return names
   }
   throw new Error(
@@ -285,7 +284,7 @@ function fromParsed(
         const label = labelOf.get(name)
         if (label !== undefined) return label
         const message = `expected one of ${classes.join(', ')}, found ${name}`
-        return throwProblem({ kind: 'unknown class', file: source, line, message })
+        return refuse({ kind: 'unknown class', file: source, line, message })
       }),
       box: Float64Array.from(rows.flatMap(({ corners }) => corners)),
       difficult: Uint8Array.from(rows, ({ difficult }) => (difficult ? 1 : 0)),

@@ -1,6 +1,15 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type Dataset, FORMATS, generateScenes, openDataset, scenesSchema } from '../data'
+import {
+  type Dataset,
+  FORMATS,
+  flaggedBoxes,
+  generateScenes,
+  openDataset,
+  scenesSchema,
+  writeAnnotations,
+} from '../data'
 
 /** Where a data set comes from: rendered, or a folder of the user's. */
 export const sourceSchema = z.union([
@@ -17,4 +26,20 @@ export async function openSource(
 ): Promise<Dataset> {
   if ('scenes' in source) return generateScenes(join(cache, 'data'), source.scenes, options)
   return openDataset(source.directory, { format: source.format, cache: join(cache, 'scans') })
+}
+
+/**
+ * Writes the splits of a user's data set as they are used, a file each, into `out`/splits-(the data's hash): where
+ * validation was carved from training, no file of the user's says which images it holds. `--data` opens the folder again.
+ * Scenes come with such files.
+ */
+export async function recordSplits(dataset: Dataset, out: string): Promise<void> {
+  const folder = join(out, `splits-${dataset.hash.slice(0, 12)}`)
+  if (existsSync(folder)) return
+  try {
+    await writeAnnotations(dataset, flaggedBoxes(dataset) > 0 ? 'coco' : 'list', folder)
+  } catch (error) {
+    // Another notebook of the same study was faster.
+    if (!existsSync(folder)) throw error
+  }
 }

@@ -7,7 +7,7 @@ import { type Plan, planStudy, type StartingPoint } from './plan'
 import { loadProfile, type Profile } from './profile'
 import type { TrialResult } from './results'
 import { type RunOptions, runTrials } from './runner'
-import { type DataSource, openSource } from './source'
+import { type DataSource, openSource, recordSplits } from './source'
 
 /** What the user asks for; the rest stands in the profile. */
 export interface StudySettings {
@@ -60,6 +60,7 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
     settings.data === undefined ? { scenes: profile.data } : { directory: resolve(settings.data) }
   const { cache, signal, onData: onProgress } = settings
   const dataset = await openSource(source, cache, { onProgress, signal })
+  if (ownData) await recordSplits(dataset, settings.out)
   const precision = profile.recipe.precision === 'auto' ? automaticPrecision() : profile.recipe.precision
   const plan = planStudy({
     profile,

@@ -5,7 +5,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Random } from '../../lib/data'
-import { tf } from '../../lib/engine'
 import {
   type Detections,
   evaluateCoco,
@@ -46,10 +45,7 @@ export function runEvaluator(): Answer<'evaluate'> {
   return { seconds, stats: [...stats] }
 }
 
-/**
- * Seconds of the other evaluations (`voc`, one bootstrap `resample`), of the pairwise IoUs alone as tensors, and how much
- * memory the evaluations needed beside the data.
- */
+/** Seconds of the other evaluations (`voc`, one bootstrap `resample`), and how much memory all needed beside the data. */
 export function evaluatorExtras(): Answer<'evaluatorExtras'> {
   const { truths, detections, before } = evaluation()
   const grownMiB = residentMemory().peakMiB - before
@@ -60,7 +56,7 @@ export function evaluatorExtras(): Answer<'evaluatorExtras'> {
   meanApFromTable(table, weights)
   const resample = time(() => meanApFromTable(table, weights))
   const voc = time(() => evaluateVoc(truths, detections))
-  return { voc, resample, tensors: tensors(evaluation()), grownMiB }
+  return { voc, resample, grownMiB }
 }
 
 /** Generates the problem, and writes it as pycocotools reads it. */
@@ -157,49 +153,6 @@ function generate(): { truths: Truths; detections: Detections } {
 function box(x: number, y: number, width: number, height: number): [number, number, number, number] {
   const round = (v: number) => Math.round(v * 100) / 100
   return [round(x), round(y), round(x + width), round(y + height)]
-}
-
-/** The IoUs alone, float32, batched over images that are padded to the fullest; read back for the matching. */
-function tensors({ truths, detections }: Evaluation): number {
-  const pad = (rows: Truths | Detections) => {
-    const counts = new Int32Array(IMAGES)
-    for (const image of rows.image) counts[image]!++
-    const width = counts.reduce((a, b) => Math.max(a, b), 0)
-    const values = new Float32Array(IMAGES * width * 4)
-    counts.fill(0)
-    rows.image.forEach((image, i) => {
-      values.set(rows.box.subarray(4 * i, 4 * i + 4), (image * width + counts[image]!++) * 4)
-    })
-    return tf.tensor3d(values, [IMAGES, width, 4])
-  }
-  const overlaps = () => {
-    const a = pad(detections)
-    const b = pad(truths)
-    let sum = 0
-    const batch = 500
-    for (let first = 0; first < IMAGES; first += batch) {
-      sum += tf.tidy(() => {
-        const corners = (t: typeof a, axis: 1 | 2) =>
-          tf
-            .split(t.slice([first, 0, 0], [batch, t.shape[1], 4]), 4, 2)
-            .map((c) => tf.expandDims(tf.squeeze(c, [2]), axis))
-        const [ax1, ay1, ax2, ay2] = corners(a, 2) as [typeof a, typeof a, typeof a, typeof a]
-        const [bx1, by1, bx2, by2] = corners(b, 1) as [typeof a, typeof a, typeof a, typeof a]
-        const w = tf.relu(tf.sub(tf.minimum(ax2, bx2), tf.maximum(ax1, bx1)))
-        const h = tf.relu(tf.sub(tf.minimum(ay2, by2), tf.maximum(ay1, by1)))
-        const overlap = tf.mul(w, h)
-        const areas = tf.add(
-          tf.mul(tf.sub(ax2, ax1), tf.sub(ay2, ay1)),
-          tf.mul(tf.sub(bx2, bx1), tf.sub(by2, by1)),
-        )
-        return tf.divNoNan(overlap, tf.sub(areas, overlap)).dataSync()[0]!
-      })
-    }
-    tf.dispose([a, b])
-    return sum
-  }
-  overlaps()
-  return time(overlaps)
 }
 
 function time(work: () => unknown): number {

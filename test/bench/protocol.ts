@@ -107,7 +107,7 @@ export const ANSWERS = {
   epoch: z.object({ imagesPerSecond: number, seconds: number, waitedShare: number }),
   evaluatorPrepare: z.object({}),
   evaluate: z.object({ seconds: number, stats: z.array(number) }),
-  evaluatorExtras: z.object({ voc: number, resample: number, tensors: number, grownMiB: number }),
+  evaluatorExtras: z.object({ voc: number, resample: number, grownMiB: number }),
   stages: z.object({ found: z.string(), rows: spans }),
 } as const satisfies { readonly [op in Request['op']]: z.ZodTypeAny }
 

@@ -230,7 +230,6 @@ export function describeResults(results: Results, targets: readonly Target[]): s
       ['largest difference of the 12 numbers', largestDifference.toExponential(1)],
       ['VOC mAP', `${extras.voc.toFixed(2)} s`],
       ['a bootstrap resample', `${(1000 * extras.resample).toFixed(2)} ms`],
-      ['the IoUs alone as tensors', `${extras.tensors.toFixed(2)} s`],
       ['memory added by the evaluation', `${extras.grownMiB.toFixed(0)} MiB`],
     ]
     text.push(table(title, ['', ''], rows))

@@ -117,7 +117,7 @@ test('COCO: errors name the key', () => {
     'c.json:annotations[1].category_id: unknown class: expected the id of a category (2, 9), found 3',
   ])
   assert.deepEqual(problems({ image_id: 5, category_id: 2, bbox: [0, 'x', 1, 1] }), [
-    'c.json:annotations[1].bbox[1]: syntax: Expected number, received string',
+    'c.json:annotations[1].bbox[1]: syntax: expected number, found "x"',
   ])
 })
 
@@ -196,7 +196,7 @@ test('Scalabel: box2d only, crowd, unlabelled frames, addresses as names', () =>
     assert.deepEqual(a?.boxes, [{ ...box2d, name: 'car', key: '[0].labels[0].box2d', crowd: true }])
     assert.equal(b?.boxes, undefined)
     assert.deepEqual(c?.boxes, [])
-    assert.deepEqual(problems, ['s.json:[2].labels[0].box2d.x2: syntax: Expected number, received string'])
+    assert.deepEqual(problems, ['s.json:[2].labels[0].box2d.x2: syntax: expected number, found "wide"'])
   }
 })
 

@@ -88,6 +88,15 @@ test('a finished folder is used again, and another config has its own', async ()
   assert.equal((await readdir(directory)).length, 2)
 })
 
+test('frames of 16:9 show all of the frame', async () => {
+  const config = { ...CONFIG, splits: { test: 1 }, width: 192, height: 108 }
+  const { splits } = await generateScenes(await folder(), config)
+  const [sample] = splits.test!
+  assert.deepEqual([sample!.width, sample!.height], [192, 108])
+  const scene = renderScene({ seed: 5, index: 0, stream: 'test', width: 192, frame: 'full' })
+  assert.deepEqual((await readImage(sample!.file)).pixels, Buffer.from(scene.image.pixels))
+})
+
 test('a split is the beginning of the same split with more images', async () => {
   const directory = await folder()
   const few = await generateScenes(directory, { ...CONFIG, splits: { test: 2 } })

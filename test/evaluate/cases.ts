@@ -23,6 +23,8 @@ class Lcg {
 }
 
 export const CASES = 240
+/** One more case, with more pairs of detections and truths than are measured at once. */
+export const LARGE = 240
 
 type Quad = [number, number, number, number]
 
@@ -84,8 +86,9 @@ export function makeCase(number: number): Case {
   const coarse = number % 3 === 0
   const crowded = number % 5 === 0
   const many = number % 20 === 7
-  const images = 1 + random.integer(6)
-  const classes = many ? 1 : 1 + random.integer(4)
+  const large = number === LARGE
+  const images = large ? 40 : 1 + random.integer(6)
+  const classes = many || large ? 1 : 1 + random.integer(4)
   const side = grid ? 16 : number % 4 === 1 ? 400 : 60
 
   const coordinate = () => (grid ? random.integer(side) : random.next() * side)
@@ -108,7 +111,7 @@ export function makeCase(number: number): Case {
   const truths: TruthRow[] = []
   if (number % 11 !== 4) {
     for (let image = 0; image < images; image++) {
-      for (let left = random.integer(9); left > 0; left--) {
+      for (let left = large ? 40 : random.integer(9); left > 0; left--) {
         const box = anyBox()
         let area = (box[2] - box[0]) * (box[3] - box[1])
         if (crowded && random.chance(0.3)) area = random.chance(0.3) ? 1024 : area * random.next()
@@ -123,7 +126,8 @@ export function makeCase(number: number): Case {
   if (number % 13 !== 5) {
     for (let image = 0; image < images; image++) {
       const here = truths.filter((row) => row.image === image)
-      for (let left = many ? 130 + random.integer(40) : random.integer(24); left > 0; left--) {
+      const found = () => (many ? 130 + random.integer(40) : random.integer(24))
+      for (let left = large ? 100 : found(); left > 0; left--) {
         let box: Quad
         let label: number
         if (here.length > 0 && random.chance(0.7)) {

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { nativeBackend } from '../../lib/engine'
 import {
   COCO_IOU_THRESHOLDS,
   classApFromTable,
+  confusionMatrix,
   evaluateCoco,
   evaluateVoc,
   matchTable,
   meanApFromTable,
+  mistakes,
 } from '../../lib/evaluate'
 import { CASES, type Case, columns, makeCase } from './cases'
 
@@ -31,6 +34,25 @@ test('with every image once the table gives VOC and COCO again', () => {
     const found = Number.isNaN(aps[0]!) ? -1 : mean(aps)
     assert.ok(Math.abs(found - AP) < 1e-12, `case ${number}: expected ${AP}, found ${found}`)
   }
+})
+
+test("a table knows COCO's largest area, 1e10, and no native tensor stays behind", () => {
+  const boxes = [0, 20].map((x): [number, number, number, number] => [x, 0, x + 10, 10])
+  const { truths, detections } = columns(
+    1,
+    1,
+    boxes.map((box, i) => ({ image: 0, label: 0, box, area: i === 0 ? 100 : 1e10 + 1 })),
+    boxes.map((box) => ({ image: 0, label: 0, box, score: 1 })),
+  )
+  const { binding } = nativeBackend()
+  const before = binding.getNumOfTensors()
+  const { AP50 } = evaluateCoco(truths, detections)
+  assert.equal(meanApFromTable(matchTable(truths, detections, { rule: 'coco' })), AP50)
+  assert.ok(Math.abs(AP50 - 1) < 1e-12) // the larger truth is not expected, and its detection not counted
+  evaluateVoc(truths, detections)
+  mistakes(truths, detections)
+  confusionMatrix(truths, detections)
+  assert.equal(binding.getNumOfTensors(), before)
 })
 
 /** The case with every image as often as its weight says; copies of a detection stand side by side. */

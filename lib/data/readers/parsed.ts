@@ -68,9 +68,36 @@ export function parseWith<T extends z.ZodTypeAny>(
   for (const issue of result.error.issues) {
     const path = issue.path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`)).join('')
     const key = `${place.key ?? ''}${path}`.replace(/^\./, '')
-    report({ kind: 'syntax', file: place.file, line: place.line, key, message: issue.message })
+    report({ kind: 'syntax', file: place.file, line: place.line, key, message: explain(issue, value) })
   }
   return undefined
+}
+
+/** What a schema's issue says, as "expected ..., found ...". */
+function explain(issue: z.ZodIssue, value: unknown): string {
+  const at = issue.path.reduce<unknown>(
+    (inner, part) => (inner instanceof Object ? Reflect.get(inner, part) : undefined),
+    value,
+  )
+  const text = JSON.stringify(at) ?? 'nothing'
+  const found = text.length > 60 ? `${text.slice(0, 57)}...` : text
+  const expected = expectedTypes(issue)
+  return expected.length > 0
+    ? `expected ${[...new Set(expected)].join(' or ')}, found ${found}`
+    : `${issue.message}, found ${found}`
+}
+
+function expectedTypes(issue: z.ZodIssue): string[] {
+  switch (issue.code) {
+    case 'invalid_type':
+      return [issue.expected]
+    case 'invalid_literal':
+      return [JSON.stringify(issue.expected)]
+    case 'invalid_union':
+      return issue.unionErrors.flatMap(({ issues }) => issues.flatMap(expectedTypes))
+    default:
+      return []
+  }
 }
 
 /** A finite number written out, or undefined after a report. */

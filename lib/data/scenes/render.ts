@@ -21,7 +21,7 @@ export interface SceneOptions {
   readonly height?: number
   /** 0 (large, few, bright) to 1 (small, many, dark, noisy, hidden). Default: 0.25. */
   readonly difficulty?: number
-  /** Rows 140 to 860 of the 1920x1080 frame, or all of it. Default: 'crop'. */
+  /** Rows 140 to 860 of the 1920x1080 frame, or all of it. Default: what the size's aspect says, else 'crop'. */
   readonly frame?: 'crop' | 'full'
 }
 
@@ -44,8 +44,9 @@ const SMALLEST = 3 / 256
  * @throws RangeError when the size does not have the frame's aspect, or an option is out of range
  */
 export function renderScene(options: SceneOptions): Scene {
-  const { seed, index, stream = '', style = 'default', difficulty = 0.25, frame = 'crop' } = options
-  const { width = 256, height = frame === 'crop' ? (width * 3) / 8 : (width * 9) / 16 } = options
+  const { seed, index, stream = '', style = 'default', difficulty = 0.25, width = 256 } = options
+  const { frame = options.height === (width * 9) / 16 ? 'full' : 'crop' } = options
+  const { height = frame === 'crop' ? (width * 3) / 8 : (width * 9) / 16 } = options
   checkOptions(seed, index, difficulty, frame, width, height)
   const town = townOf(style)
   const random = new Random('scene', style, seed, stream, index)

@@ -18,6 +18,7 @@ class Lcg:
 
 
 CASES = 240
+LARGE = 240  # one more case, with more pairs of detections and truths than are measured at once
 
 
 def make_case(number):
@@ -27,8 +28,9 @@ def make_case(number):
     coarse = number % 3 == 0  # scores in tenths: ties
     crowded = number % 5 == 0  # crowds and stated areas
     many = number % 20 == 7  # more than 100 detections in an image and class
-    images = 1 + random.integer(6)
-    classes = 1 if many else 1 + random.integer(4)
+    large = number == LARGE
+    images = 40 if large else 1 + random.integer(6)
+    classes = 1 if many or large else 1 + random.integer(4)
     side = 16 if grid else (400 if number % 4 == 1 else 60)
 
     def coordinate():
@@ -49,7 +51,7 @@ def make_case(number):
     truths = []
     if number % 11 != 4:
         for image in range(images):
-            for _ in range(random.integer(9)):
+            for _ in range(40 if large else random.integer(9)):
                 box = any_box()
                 area = (box[2] - box[0]) * (box[3] - box[1])
                 if crowded and random.chance(0.3):
@@ -63,7 +65,7 @@ def make_case(number):
     if number % 13 != 5:
         for image in range(images):
             here = [t for t in truths if t['image'] == image]
-            for _ in range(130 + random.integer(40) if many else random.integer(24)):
+            for _ in range(100 if large else 130 + random.integer(40) if many else random.integer(24)):
                 if here and random.chance(0.7):
                     truth = here[random.integer(len(here))]
                     shift = 3 if grid else side / 10

@@ -9,7 +9,7 @@ import io
 import json
 
 import numpy as np
-from cases import CASES, make_case
+from cases import CASES, LARGE, make_case
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -47,5 +47,5 @@ def evaluate(case):
 
 
 if __name__ == '__main__':
-    rows = [evaluate(make_case(number)) for number in range(CASES)]
+    rows = [evaluate(make_case(number)) for number in [*range(CASES), LARGE]]
     print('[' + ',\n'.join(json.dumps(r) for r in rows) + ']')

@@ -5,7 +5,7 @@
 
 import json
 
-from cases import CASES, make_case
+from cases import CASES, LARGE, make_case
 
 
 def overlap(a, b, plus):
@@ -71,7 +71,7 @@ def mean_ap(case, threshold=0.5, plus=0, eleven=False):
 
 if __name__ == '__main__':
     rows = []
-    for number in range(CASES):
+    for number in [*range(CASES), LARGE]:
         case = make_case(number)
         mean, aps = mean_ap(case)
         rows.append([mean, mean_ap(case, eleven=True)[0], mean_ap(case, plus=1)[0],

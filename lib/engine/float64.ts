@@ -1,0 +1,200 @@
+/**
+ * Arithmetic in double precision on the device. tfjs has no float64 type, so these arrays are native tensors beside its
+ * own: values go in and come out as pairs of 32-bit words, and TensorFlow's kernels compute in between. Each operation is
+ * a kernel of its own, rounded once as IEEE 754 says, so that + - * / min max give the very bits that JavaScript gives
+ * (except that kernels take numbers below 2.2e-308 for 0).
+ */
+import { ATTR, type Attribute, attribute, DTYPE, nativeBackend } from './native'
+
+const FLOAT64 = 2
+const TYPES = { float64: FLOAT64, int32: DTYPE.int32, bool: DTYPE.bool } as const
+
+export type DeviceType = keyof typeof TYPES
+
+/** An array on the device; it lives as long as the scope that it was made in. */
+export interface DeviceArray<T extends DeviceType = 'float64'> {
+  readonly id: number
+  readonly shape: readonly number[]
+  readonly type: T
+}
+
+/** Runs `body`; every array made inside is freed at its end. Results are read out, or taken on by an enclosing scope. */
+export function inFloat64<T>(body: (device: Float64Device) => T): T {
+  const device = new Float64Device()
+  try {
+    return body(device)
+  } finally {
+    device.dispose()
+  }
+}
+
+/** The operations of one scope. Shapes broadcast as TensorFlow's do. */
+export class Float64Device {
+  private readonly owned = new Set<number>()
+
+  /** Values on the device, as a list or in the given shape. */
+  upload(values: Float64Array, shape: readonly number[] = [values.length]): DeviceArray {
+    const words = new Int32Array(values.buffer, values.byteOffset, values.length * 2)
+    const pairs = this.create([...shape, 2], words)
+    const [result] = this.run('Bitcast', 'float64', [type('T', 'int32'), type('type', 'float64')], [pairs])
+    this.free(pairs)
+    return result!
+  }
+
+  /** Numbers of elements, rows or segments. */
+  indices(values: Int32Array): DeviceArray<'int32'> {
+    return this.create([values.length], values)
+  }
+
+  /** The values of an array, in row-major order. */
+  read(array: DeviceArray): Float64Array {
+    const attributes = [type('T', 'float64'), type('type', 'int32')]
+    const [pairs] = this.run('Bitcast', 'int32', attributes, [array])
+    const words = this.data(pairs!)
+    this.free(pairs!)
+    return new Float64Array(words.buffer, words.byteOffset, words.length / 2)
+  }
+
+  readIndices(array: DeviceArray<'int32'>): Int32Array {
+    return this.data(array)
+  }
+
+  readonly add = (a: DeviceArray, b: DeviceArray) => this.binary('AddV2', a, b)
+  readonly subtract = (a: DeviceArray, b: DeviceArray) => this.binary('Sub', a, b)
+  readonly multiply = (a: DeviceArray, b: DeviceArray) => this.binary('Mul', a, b)
+  readonly minimum = (a: DeviceArray, b: DeviceArray) => this.binary('Minimum', a, b)
+  readonly maximum = (a: DeviceArray, b: DeviceArray) => this.binary('Maximum', a, b)
+  /** a / b, and 0 where b is 0. */
+  readonly divide = (a: DeviceArray, b: DeviceArray) => this.binary('DivNoNan', a, b)
+
+  readonly equal = (a: DeviceArray, b: DeviceArray) => this.compare('Equal', a, b)
+  readonly atLeast = (a: DeviceArray, b: DeviceArray) => this.compare('GreaterEqual', a, b)
+
+  and(a: DeviceArray<'bool'>, b: DeviceArray<'bool'>): DeviceArray<'bool'> {
+    return this.run('LogicalAnd', 'bool', [], [a, b])[0]!
+  }
+
+  or(a: DeviceArray<'bool'>, b: DeviceArray<'bool'>): DeviceArray<'bool'> {
+    return this.run('LogicalOr', 'bool', [], [a, b])[0]!
+  }
+
+  /** a where the condition holds, else b. */
+  select(condition: DeviceArray<'bool'>, a: DeviceArray, b: DeviceArray): DeviceArray {
+    return this.run('SelectV2', 'float64', [type('T', 'float64')], [condition, a, b])[0]!
+  }
+
+  /** Whether two arrays of truth values are the same; reads one value back. */
+  same(a: DeviceArray<'bool'>, b: DeviceArray<'bool'>): boolean {
+    const equal = this.run('Equal', 'bool', [type('T', 'bool')], [a, b])[0]!
+    const axes = this.indices(Int32Array.from(equal.shape.keys()))
+    const attributes = [attribute.bool('keep_dims', false), type('Tidx', 'int32')]
+    const all = this.run('All', 'bool', attributes, [equal, axes])[0]!
+    const [value] = nativeBackend().binding.tensorDataSync(all.id)
+    this.free(equal, axes, all)
+    return value === 1
+  }
+
+  /** Elements of an axis by their numbers; the other axes stay. */
+  gather(array: DeviceArray, indices: DeviceArray<'int32'>, axis = 0): DeviceArray {
+    const place = this.create([], Int32Array.of(axis))
+    const types = [type('Tparams', 'float64'), type('Tindices', 'int32'), type('Taxis', 'int32')]
+    const [result] = this.run(
+      'GatherV2',
+      'float64',
+      [...types, attribute.int('batch_dims', 0)],
+      [array, indices, place],
+    )
+    this.free(place)
+    return result!
+  }
+
+  /** The rows of an array [n, ...] as n arrays. */
+  rows(array: DeviceArray): DeviceArray[] {
+    const count = array.shape[0]!
+    const attributes = [type('T', 'float64'), attribute.int('num', count), attribute.int('axis', 0)]
+    return this.run('Unpack', 'float64', attributes, [array], count)
+  }
+
+  /** The largest of each segment: y[s, ...] = max of x[i, ...] over segments[i] = s; the lowest double where there is none. */
+  segmentMax(x: DeviceArray, segments: DeviceArray<'int32'>, count: number): DeviceArray {
+    const number = this.create([], Int32Array.of(count))
+    const types = [type('T', 'float64'), type('Tindices', 'int32'), type('Tnumsegments', 'int32')]
+    const [result] = this.run('UnsortedSegmentMax', 'float64', types, [x, segments, number])
+    this.free(number)
+    return result!
+  }
+
+  /** Numbers of a list's elements in descending order, equal ones by ascending number. */
+  descending(list: DeviceArray): DeviceArray<'int32'> {
+    const count = this.create([], Int32Array.of(list.shape[0]!))
+    const types = [type('T', 'float64'), type('Tk', 'int32'), type('index_type', 'int32')]
+    const [values, order] = this.execute(
+      'TopKV2',
+      [attribute.bool('sorted', true), ...types],
+      [list, count],
+      2,
+    )
+    this.free(count, values!)
+    return { id: order!.id, shape: order!.shape, type: 'int32' }
+  }
+
+  /** Frees arrays before the scope ends. */
+  free(...arrays: readonly { readonly id: number }[]): void {
+    for (const { id } of arrays) if (this.owned.delete(id)) nativeBackend().binding.deleteTensor(id)
+  }
+
+  dispose(): void {
+    for (const id of this.owned) nativeBackend().binding.deleteTensor(id)
+    this.owned.clear()
+  }
+
+  private binary(name: string, a: DeviceArray, b: DeviceArray): DeviceArray {
+    return this.run(name, 'float64', [type('T', 'float64')], [a, b])[0]!
+  }
+
+  private compare(name: string, a: DeviceArray, b: DeviceArray): DeviceArray<'bool'> {
+    return this.run(name, 'bool', [type('T', 'float64')], [a, b])[0]!
+  }
+
+  private create(shape: number[], values: Int32Array): DeviceArray<'int32'> {
+    const id = nativeBackend().binding.createTensor(shape, DTYPE.int32, values)
+    this.owned.add(id)
+    return { id, shape, type: 'int32' }
+  }
+
+  private run<T extends DeviceType>(
+    name: string,
+    result: T,
+    attributes: Attribute[],
+    inputs: readonly DeviceArray<DeviceType>[],
+    outputs = 1,
+  ): DeviceArray<T>[] {
+    return this.execute(name, attributes, inputs, outputs).map(({ id, shape }) => ({
+      id,
+      shape,
+      type: result,
+    }))
+  }
+
+  private execute(
+    name: string,
+    attributes: Attribute[],
+    inputs: readonly DeviceArray<DeviceType>[],
+    outputs: number,
+  ) {
+    const ids = inputs.map(({ id }) => id)
+    const made = nativeBackend().binding.executeOp(name, attributes, ids, outputs)
+    for (const { id } of made) this.owned.add(id)
+    return made
+  }
+
+  private data(array: DeviceArray<'int32'>): Int32Array {
+    const values = nativeBackend().binding.tensorDataSync(array.id)
+    if (values instanceof Int32Array) return values
+    throw new Error(`expected int32 values from the device, found ${values.constructor.name}`)
+  }
+}
+
+function type(name: string, of: DeviceType): Attribute {
+  return { name, type: ATTR.type, value: TYPES[of] }
+}

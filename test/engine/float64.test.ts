@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { inFloat64, nativeBackend } from '../../lib/engine'
+
+/** Doubles of all sizes, signs and special values; a linear congruential generator. */
+function doubles(count: number, seed: number): Float64Array {
+  let state = seed >>> 0
+  const next = () => {
+    state = (Math.imul(1664525, state) + 1013904223) >>> 0
+    return state / 4294967296
+  }
+  const special = [0, -0, 1, -1, 1 / 3, Number.MAX_VALUE, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
+  return Float64Array.from({ length: count }, (_, i) =>
+    i < special.length
+      ? special[i]!
+      : (next() - 0.5 + next() * 2 ** -32) * 10 ** Math.floor(60 * next() - 30),
+  )
+}
+
+/** Bit for bit, NaN of any kind included. */
+function same(found: Float64Array, expected: Float64Array, what: string): void {
+  assert.equal(found.length, expected.length)
+  found.forEach((value, i) => {
+    assert.ok(Object.is(value, expected[i]), `${what}, ${i}: expected ${expected[i]}, found ${value}`)
+  })
+}
+
+test("the device's doubles are JavaScript's, to the last bit", () => {
+  const a = doubles(20000, 1)
+  const b = doubles(20000, 2).reverse()
+  const each = (f: (x: number, y: number) => number) => a.map((x, i) => f(x, b[i]!))
+  inFloat64((device) => {
+    const [x, y] = [device.upload(a), device.upload(b)]
+    same(device.read(x), a, 'there and back')
+    same(
+      device.read(device.add(x, y)),
+      each((p, q) => p + q),
+      'add',
+    )
+    same(
+      device.read(device.subtract(x, y)),
+      each((p, q) => p - q),
+      'subtract',
+    )
+    same(
+      device.read(device.multiply(x, y)),
+      each((p, q) => p * q),
+      'multiply',
+    )
+    same(
+      device.read(device.divide(x, y)),
+      each((p, q) => (q === 0 ? 0 : p / q)),
+      'divide',
+    )
+    const ordered = each((p, q) => (p >= q ? p : q))
+    const larger = device.select(device.atLeast(x, y), x, y)
+    same(device.read(larger), ordered, 'select')
+    assert.ok(device.same(device.equal(device.maximum(x, y), larger), device.equal(x, x)), 'maximum')
+    const smaller = device.minimum(x, y)
+    assert.ok(device.same(device.atLeast(larger, smaller), device.equal(y, y)), 'minimum')
+  })
+})
+
+test('descending order: exact where float32 sees ties, equal values by ascending number', () => {
+  const close = Float64Array.from({ length: 300 }, (_, i) => 0.5 + ((i * 7) % 5) * 2 ** -50)
+  const values = Float64Array.from([...close, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, 0.5])
+  const expected = [...values.keys()].sort((i, j) => values[j]! - values[i]! || i - j)
+  const found = inFloat64((device) => device.readIndices(device.descending(device.upload(values))))
+  assert.deepEqual([...found], expected)
+})
+
+test('gathering, rows and the largest of segments', () => {
+  inFloat64((device) => {
+    const table = device.upload(Float64Array.of(1, 2, 3, 4, 5, 6), [2, 3])
+    const picked = device.gather(table, device.indices(Int32Array.of(2, 0, 2, 2)), 1)
+    assert.deepEqual(picked.shape, [2, 4])
+    const [first, second] = device.rows(picked)
+    assert.deepEqual([...device.read(first!)], [3, 1, 3, 3])
+    assert.deepEqual([...device.read(second!)], [6, 4, 6, 6])
+    const column = device.upload(Float64Array.of(1, -2, 5, 4, -3, 0), [3, 2])
+    const largest = device.segmentMax(column, device.indices(Int32Array.of(2, 0, 2)), 3)
+    // Segment 1 is empty.
+    assert.deepEqual([...device.read(largest)], [5, 4, -Number.MAX_VALUE, -Number.MAX_VALUE, 1, 0])
+    const [yes, no] = [
+      device.equal(table, table),
+      device.atLeast(device.upload(Float64Array.of(3), []), table),
+    ]
+    assert.equal(device.same(yes, no), false)
+    assert.ok(device.same(device.and(yes, no), no) && device.same(device.or(yes, no), yes))
+  })
+})
+
+test('a scope frees what was made in it, also when it throws', () => {
+  const count = () => nativeBackend().binding.getNumOfTensors()
+  const before = count()
+  inFloat64((device) => {
+    const x = device.upload(Float64Array.of(1, 2))
+    device.free(device.add(x, x))
+    device.multiply(x, x)
+    device.read(x)
+    assert.equal(count(), before + 2)
+  })
+  assert.equal(count(), before)
+  assert.throws(() =>
+    inFloat64((device) =>
+      device.add(device.upload(Float64Array.of(1, 2)), device.upload(Float64Array.of(1, 2, 3))),
+    ),
+  )
+  assert.equal(count(), before)
+})
