@@ -1,7 +1,7 @@
 export { type Compiled, type CompileOptions, compile, type Outputs } from './compile'
 export { type DeviceInfo, deviceInfo, supportsPrecision, TF32_CAPABILITY } from './device'
 export { GRAPH_REVISION } from './graphdef'
-export { nativeBackend, scoped, type Tensor, tf } from './native'
+export { beforeOperations, nativeBackend, scoped, type Tensor, tf } from './native'
 export * from './ops'
 export type { Precision } from './precision'
 export { softmaxDivergence } from './softmax'

@@ -24,7 +24,7 @@ export function descendingOrder(values: Float64Array): Int32Array {
   const words = keysOfDescending(values)
   const histogram = new Int32Array(2048)
   let order = indices(count)
-  let next = new Int32Array(count)
+  let next: Int32Array = new Int32Array(count)
   for (const { word, shift, mask } of DIGITS) {
     histogram.fill(0)
     for (let i = 0; i < count; i++) histogram[(words[2 * i + word]! >>> shift) & mask]!++
