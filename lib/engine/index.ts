@@ -2,7 +2,7 @@ export { type Compiled, type CompileOptions, compile, type Outputs } from './com
 export { type DeviceInfo, deviceInfo, supportsPrecision, TF32_CAPABILITY } from './device'
 export { type DeviceArray, Float64Device, inFloat64 } from './float64'
 export { GRAPH_REVISION } from './graphdef'
-export { nativeBackend, scoped, type Tensor, tf } from './native'
+export { beforeOperations, nativeBackend, scoped, type Tensor, tf } from './native'
 export * from './ops'
 export type { Precision } from './precision'
 export { softmaxDivergence } from './softmax'

@@ -177,4 +177,21 @@ export function scoped<T>(body: () => T): T {
   }
 }
 
+/** Calls `check` before every native operation from now on; what it throws ends the computation there. */
+export function beforeOperations(check: () => void): void {
+  const backend = nativeBackend()
+  const real = backend.binding
+  const checked: Pick<Binding, 'executeOp' | 'runSavedModel'> = {
+    executeOp(...words) {
+      check()
+      return real.executeOp(...words)
+    },
+    runSavedModel(...words) {
+      check()
+      return real.runSavedModel(...words)
+    },
+  }
+  backend.binding = Object.create(real, Object.getOwnPropertyDescriptors(checked))
+}
+
 export type { DataType, Tensor, TensorInfo }

@@ -10,7 +10,7 @@ const steps = z.number().int().positive()
 const METHOD_NAMES = Object.keys(PUBLISHED) as [MethodName, ...MethodName[]]
 
 /** lambda as a number, or found at the start so that distillation's gradient is `ratio` times the ground truth's. */
-const weightSchema = z.union([z.number().min(0), z.object({ ratio: z.number().positive() }).strict()])
+export const weightSchema = z.union([z.number().min(0), z.object({ ratio: z.number().positive() }).strict()])
 
 /** One method of a distillation loss with its options; what is left out takes the published value. */
 export const termSchema = z

@@ -14,6 +14,7 @@ export {
 } from './display'
 export { type Picture, showGallery } from './gallery'
 export { InterruptedError, interrupted, interruptSignal, throwIfInterrupted } from './interrupt'
+export { parameter } from './parameter'
 export { type ProgressBar, showProgress } from './progress'
 export { describeTrial, openStudy, prepareModels, runTrials } from './study'
 export { agree, verify } from './verify'

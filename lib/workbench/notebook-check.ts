@@ -2,14 +2,14 @@ import path from 'node:path'
 import { joined, readNotebook } from './notebooks'
 import { root } from './project'
 
-interface Diagnostic {
-  start: { line: number; character: number }
-  messageText: string
-  fileName?: string
+/** What of the kernel's compiler is used here; see kernel/compiler.cjs. */
+interface Compiler {
+  compile(source: string, declarations: string): Compiled
+  close(): void
 }
-
-interface Converter {
-  convert(declarations: string, source: string): { diagnostics: Diagnostic[]; declOutput?: string }
+interface Compiled {
+  diagnostics: { line: number; character: number; fileName?: string; message: string }[]
+  declarations?: string
 }
 
 /** What is wrong with the form of a notebook: stored outputs or execution counts, another format or kernel. */
@@ -31,29 +31,29 @@ export function checkForm(file: string): string[] {
  * Type-checks the cells of notebooks in order, with the kernel's own compiler and without running them.
  * The working directory must be the project's root.
  */
-export function checkTypes(files: readonly string[]): string[] {
-  const compiler = require('./kernel-compiler.cjs') as {
-    createConverters(): { node: Converter; close(): void }
-  }
-  const converters = compiler.createConverters()
+export async function checkTypes(files: readonly string[]): Promise<string[]> {
+  const { makeDeclarations } = require('./kernel/declarations.cjs') as { makeDeclarations(): Promise<void> }
+  await makeDeclarations()
+  const { createCompiler } = require('./kernel/compiler.cjs') as { createCompiler(): Compiler }
+  const compiler = createCompiler()
   try {
-    return files.flatMap((file) => checkCells(file, converters.node))
+    return files.flatMap((file) => checkCells(file, compiler))
   } finally {
-    converters.close()
+    compiler.close()
   }
 }
 
-function checkCells(file: string, converter: Converter): string[] {
+function checkCells(file: string, compiler: Compiler): string[] {
   const problems: string[] = []
   let declarations = ''
   for (const [i, cell] of readNotebook(file).cells.entries()) {
     if (cell.cell_type !== 'code') continue
-    const { diagnostics, declOutput } = converter.convert(declarations, joined(cell.source))
-    for (const { start, messageText, fileName } of diagnostics) {
+    const compiled = compiler.compile(joined(cell.source), declarations)
+    for (const { line, character, fileName, message } of compiled.diagnostics) {
       const where = fileName ?? `${path.relative(root, file)} cell ${i + 1}`
-      problems.push(`${where} ${start.line + 1}:${start.character + 1} - ${messageText}`)
+      problems.push(`${where} ${line + 1}:${character + 1} - ${message}`)
     }
-    if (diagnostics.length === 0) declarations = declOutput ?? ''
+    declarations = compiled.declarations ?? declarations
   }
   return problems
 }

@@ -7,6 +7,8 @@ import { extractFormulae, restoreFormulae } from './formulae'
 import type { ProgressEvent } from './progress'
 import { pythonProgram, root } from './project'
 
+const { makeDeclarations } = require('./kernel/declarations.cjs') as { makeDeclarations(): Promise<void> }
+
 export interface ExecuteOptions {
   /** Notebooks (.ipynb) in the order in which they run. */
   notebooks: readonly string[]
@@ -68,6 +70,7 @@ export class NotebookError extends Error {
 export async function executeNotebooks(options: ExecuteOptions): Promise<ExecutedNotebook[]> {
   const { notebooks, outDir } = options
   mkdirSync(outDir, { recursive: true })
+  await makeDeclarations()
   const results: ExecutedNotebook[] = []
   // A notebook's page is written while the next one runs.
   let page: Promise<void> = Promise.resolve()

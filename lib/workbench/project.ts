@@ -9,7 +9,7 @@ export const root = path.resolve(__dirname, '../..')
  *
  * @throws when there is none
  */
-export function pythonProgram(name: 'python' | 'jupyter'): string {
+export function pythonProgram(name: 'python' | 'jupyter' | 'papermill'): string {
   const python = process.env.WORKBOOK_PYTHON ?? path.join(root, '.venv/bin/python')
   const program = path.join(path.dirname(python), name)
   if (!existsSync(program)) {

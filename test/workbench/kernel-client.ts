@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHmac, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -31,11 +32,13 @@ export class KernelClient {
   private readonly idle = new Map<string, (messages: Message[]) => void>()
   private readonly published = new Map<string, Message[]>()
   private begin: (() => void) | undefined
+  private print: { text: string; resolve: () => void } | undefined
 
   private constructor(
     readonly process: ChildProcess,
     private readonly shell: zmq.Dealer,
     private readonly iopub: zmq.Subscriber,
+    private readonly control: zmq.Dealer,
     private readonly key: string,
     private readonly folder: string,
   ) {}
@@ -51,19 +54,22 @@ export class KernelClient {
       file,
       JSON.stringify({ ...connection, ...Object.fromEntries(names.map((name, i) => [name, ports[i]])) }),
     )
-    const launcher = path.join(root, 'lib/workbench/kernel.cjs')
+    const launcher = path.join(root, 'lib/workbench/kernel/main.cjs')
     const child = spawn(process.execPath, [launcher, file], {
       cwd: notebookDir,
       stdio: ['ignore', 'inherit', 'inherit'],
     })
     const shell = new zmq.Dealer()
+    const control = new zmq.Dealer()
     const iopub = new zmq.Subscriber()
     iopub.receiveHighWaterMark = 0
     shell.connect(`tcp://127.0.0.1:${ports[0]}`)
     iopub.connect(`tcp://127.0.0.1:${ports[1]}`)
+    control.connect(`tcp://127.0.0.1:${ports[3]}`)
     iopub.subscribe()
-    const client = new KernelClient(child, shell, iopub, key, folder)
-    void client.listenShell()
+    const client = new KernelClient(child, shell, iopub, control, key, folder)
+    void client.listen(shell)
+    void client.listen(control)
     void client.listenIopub()
     await client.request('kernel_info_request', {})
     await new Promise((resolve) => setTimeout(resolve, 100)) // the subscription travels on its own
@@ -77,7 +83,7 @@ export class KernelClient {
     const reply = await this.request(
       'execute_request',
       { code, silent: false, store_history: true, ...content },
-      id,
+      { id },
     )
     const all = await messages
     const streams = all.filter(({ type }) => type === 'stream')
@@ -89,40 +95,53 @@ export class KernelClient {
     }
   }
 
-  async request(type: string, content: object, id: string = randomUUID()): Promise<Message['content']> {
+  async request(
+    type: string,
+    content: object,
+    { id = randomUUID() as string, socket = this.shell }: { id?: string; socket?: zmq.Dealer } = {},
+  ): Promise<Message['content']> {
     const header = { msg_id: id, session: 'test', username: 'test', msg_type: type, version: '5.3', date: '' }
     const parts = [header, {}, {}, content].map((part) => JSON.stringify(part))
     const hmac = createHmac('sha256', this.key)
     for (const part of parts) hmac.update(part)
     const reply = new Promise<Message['content']>((resolve) => this.replies.set(id, resolve))
-    await this.shell.send(['<IDS|MSG>', hmac.digest('hex'), ...parts])
+    await socket.send(['<IDS|MSG>', hmac.digest('hex'), ...parts])
     return reply
   }
 
-  /** Resolves when the kernel begins the next cell: what was asked for may still be on its way. */
+  /** Resolves when the kernel begins the next cell, which it compiles first. */
   begun(): Promise<void> {
     return new Promise((resolve) => {
       this.begin = resolve
     })
   }
 
-  interrupt(): void {
-    this.process.kill('SIGINT')
+  /** Resolves when a cell has printed a text. */
+  printed(text: string): Promise<void> {
+    return new Promise((resolve) => {
+      this.print = { text, resolve }
+    })
+  }
+
+  /** Interrupts as Jupyter does by the kernel's specification; resolves when the kernel has heard it. */
+  async interrupt(): Promise<void> {
+    assert.equal((await this.request('interrupt_request', {}, { socket: this.control })).status, 'ok')
   }
 
   /** Shuts the kernel down; answers with its exit code. */
   async stop(): Promise<number | null> {
     const exited = once(this.process, 'exit')
-    void this.request('shutdown_request', { restart: false })
+    void this.request('shutdown_request', { restart: false }, { socket: this.control })
     const [code] = await exited
     this.shell.close()
+    this.control.close()
     this.iopub.close()
     rmSync(this.folder, { recursive: true, force: true })
     return code
   }
 
-  private async listenShell(): Promise<void> {
-    for await (const frames of this.shell) {
+  private async listen(socket: zmq.Dealer): Promise<void> {
+    for await (const frames of socket) {
       const { parent, content } = parse(frames)
       this.replies.get(parent)?.(content)
     }
@@ -134,6 +153,7 @@ export class KernelClient {
       const messages = this.published.get(message.parent) ?? []
       this.published.set(message.parent, messages)
       if (message.type === 'execute_input') this.begin?.()
+      if (this.print && message.content.text?.includes(this.print.text)) this.print.resolve()
       if (message.type !== 'status') messages.push(message)
       else if (message.content.execution_state === 'idle') this.idle.get(message.parent)?.(messages)
     }

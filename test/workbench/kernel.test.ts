@@ -21,6 +21,26 @@ const files: Record<string, string> = {
   'inner.ts': 'export const value = 10\n',
   'wrong.ts': "export const wrong: number = 'text'\n",
   'thrower.ts': "\n\nexport function fail(): never {\n  throw new RangeError('no such layer')\n}\n",
+  'spin.ts': "export function spin(): void {\n  console.log('spinning')\n  while (true);\n}\n",
+  'compute.ts': `import { tf } from '../../lib/engine'
+export const tensors = (): number => tf.memory().numTensors
+export function compute(): void {
+  const ones = tf.ones([64, 64])
+  tf.tidy(() => {
+    for (console.log('computing'); ; ) tf.matMul(ones, ones).dispose()
+  })
+}
+`,
+  'polite.ts': `import { throwIfInterrupted } from '../../lib/workbench'
+export const state = { tidied: false }
+export function polite(): void {
+  try {
+    for (console.log('working'); ; ) throwIfInterrupted()
+  } finally {
+    state.tidied = true
+  }
+}
+`,
 }
 
 function write(name: string, text: string): void {
@@ -49,9 +69,6 @@ function resultOf(reply: Reply): string {
   assert.equal(results.length, 1)
   return results[0]?.content.data['text/plain']
 }
-
-/** Milliseconds after a cell's beginning by which it is compiled and runs, on a busy machine too: till then no signal stops it. */
-const COMPILED = 2000
 
 describe('notebook kernel', () => {
   let kernel: KernelClient
@@ -92,8 +109,76 @@ describe('notebook kernel', () => {
     assert.equal(await value('const { left: l, right: { deep: r } } = pair; l + 10 * r'), '21')
   })
 
-  it('takes await before a parenthesis', async () => {
+  it('takes every await', async () => {
     assert.equal(await value('const w = await (Promise.resolve(4)); w'), '4')
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the cell's template
+    assert.equal(await value('const five = [await [5][0], `${await (5)}`, await -5]; five.join()'), '5,5,-5')
+    assert.match(
+      (await error('const text: string = await (Promise.resolve(4))')).evalue,
+      /^1:7 - Type 'number'/,
+    )
+    const turns = 'let turns = 0; for await (const by of [1, Promise.resolve(2)]) turns += by; turns'
+    assert.equal(await value(turns), '3')
+  })
+
+  it('lets a later cell set a variable that a function of an earlier one reads', async () => {
+    await kernel.execute('let rate = 1; const doubled = () => 2 * rate; const faster = () => { rate += 1 }')
+    assert.equal(await value('rate = 5; doubled()'), '10')
+    assert.equal(await value('faster(); [rate, doubled()].join()'), '6,12')
+  })
+
+  it('takes declarations anew, and those that are marked as exports', async () => {
+    assert.equal(await value('class Layer { size() { return 1 } }; new Layer().size()'), '1')
+    assert.equal(await value("class Layer { size() { return 'two' } }; new Layer().size()"), 'two')
+    assert.equal(await value('function size() { return new Layer().size() }; size()'), 'two')
+    assert.equal(await value('export const size = 3, { length } = [1]; size + length'), '4')
+    assert.equal(await value('export enum Unit { Points = 7 }; Unit.Points'), '7')
+  })
+
+  it('keeps what a failed cell had declared until then', async () => {
+    await kernel.execute('const start = 1')
+    await error("const losses = [0.5]; const half = () => 0.5; const start = 'text'; throw new Error('mid')")
+    assert.equal(await value('losses[0] === half() && start'), 'text')
+    await error("const steps = 3; const later: number = await Promise.reject(new Error('no'))")
+    assert.equal(await value('steps'), '3')
+    assert.match((await error('later')).evalue, /Cannot find name 'later'/)
+  })
+
+  it('names the lines of cells as they were typed', async () => {
+    await kernel.execute('interface Shape { sides: number }\n\nfunction area({ sides }: Shape): number {')
+    const first = await kernel.execute(`interface Shape { sides: number }
+
+// A comment that is not compiled.
+function area({ sides }: Shape): number {
+  if (sides < 3) throw new RangeError(\`\${sides} sides\`)
+  return sides
+}`)
+    const { traceback } = await error('const shapes = [3, 2].map(\n  (sides) => area({ sides }),\n)')
+    assert.deepEqual(
+      traceback
+        .join('\n')
+        .replace(/Object\./g, '')
+        .split('\n'),
+      [
+        'RangeError: 2 sides',
+        `    at area (cell[${first.count}]:5:24)`,
+        `    at cell[${first.count + 1}]:2:14`,
+        '    at Array.map (<anonymous>)',
+        `    at cell[${first.count + 1}]:1:23`,
+      ],
+    )
+    const logged = await kernel.execute(
+      'try { area({ sides: 1 }) } catch (error) {\n  console.error(error)\n}',
+    )
+    assert.match(logged.text, new RegExp(`at .*area \\(cell\\[${first.count}\\]:5:24\\)`))
+  })
+
+  it('completes names of earlier cells and of lib', async () => {
+    await kernel.execute("import { showTable } from './lib/workbench'; const longName = { inner: 1 }")
+    const names = async (code: string): Promise<string[]> =>
+      (await kernel.request('complete_request', { code, cursor_pos: code.length })).matches
+    assert.ok((await names('showT')).includes('showTable'))
+    assert.deepEqual(await names('longName.in'), ['inner'])
   })
 
   it('loads modules as Node does: circular, folder index, dotted names', async () => {
@@ -124,6 +209,7 @@ describe('notebook kernel', () => {
     assert.equal(await value(cell), '10')
     write('inner.ts', 'export const value = 20\n')
     utimesSync(path.join(modules, 'inner.ts'), new Date(), new Date(Date.now() + 5000))
+    assert.match((await kernel.execute('value')).text, /^Edited: \S+inner\.ts\. Run the cells again/)
     assert.equal(await value(cell), '20')
     write('inner.ts', "export const value: number = 'text'\n")
     utimesSync(path.join(modules, 'inner.ts'), new Date(), new Date(Date.now() + 9000))
@@ -205,8 +291,9 @@ describe('notebook kernel', () => {
   })
 
   it('fails the next cell when that happens between cells', async () => {
-    assert.equal((await kernel.execute("setTimeout(() => { throw new Error('late') }, 30)")).status, 'ok')
-    await sleep(150)
+    await kernel.execute("process.once('SIGUSR2', () => { throw new Error('late') })")
+    kernel.process.kill('SIGUSR2')
+    await sleep(300)
     assert.match((await error('1')).evalue, /^late \(uncaught after an earlier cell/)
     assert.equal(await value('2'), '2')
   })
@@ -224,13 +311,77 @@ describe('notebook kernel', () => {
     assert.equal(resultOf(await next), '3')
   })
 
-  it('interrupts a loop without an await', async () => {
-    const begun = kernel.begun()
-    const reply = kernel.execute('while (true) {}')
-    await begun
-    await sleep(COMPILED)
-    kernel.interrupt()
+  /** Interrupts a cell once it has printed something, and sees that it stops. */
+  const interrupted = async (code: string, printed = 'running'): Promise<KernelError> => {
+    const running = kernel.printed(printed)
+    const reply = kernel.execute(code)
+    await running
+    await kernel.interrupt()
+    const failure = errorOf(await reply)
+    assert.equal(failure.ename, 'Interrupted')
+    return failure
+  }
+
+  it('stops loops without an await, in the first part of a cell and behind one', async () => {
+    await interrupted("console.log('running'); while (true);")
+    const { traceback } = await interrupted("await 0\nconsole.log('running')\nfor (;;) {\n}")
+    assert.match(traceback.join('\n'), /at cell\[\d+\]:3:/)
+    const running = kernel.printed('running')
+    const reply = kernel.execute("console.log('running'); while (true);")
+    await running
+    kernel.process.kill('SIGINT')
     assert.equal(errorOf(await reply).ename, 'Interrupted')
+  })
+
+  it('stops a loop with an await, also in a function of an earlier cell', async () => {
+    await kernel.execute(`
+      let turns = 0
+      const work = async () => {
+        console.log('running')
+        for (;;) { await new Promise((done) => setTimeout(done, 5)); turns++ }
+      }`)
+    await interrupted('await work()')
+    const counted = await value('turns')
+    await sleep(50)
+    assert.equal(await value('turns'), counted)
+    await interrupted(
+      "const found = [1]; console.log('running'); for await (const x of (async function* () { for (;;) yield 1 })()) found.push(x)",
+    )
+    assert.equal(await value('found.length > 0'), 'true')
+  })
+
+  it('lets synchronous work of lib stop by itself', async () => {
+    await interrupted(`import { polite, state } from ${from('polite')}; await 0; polite()`, 'working')
+    assert.equal(await value('state.tidied'), 'true')
+  })
+
+  it('stops computations of TensorFlow, which tidy up', async () => {
+    await kernel.execute(`import { compute, tensors } from ${from('compute')}; const before = tensors()`)
+    await interrupted('await 0; compute()', 'computing')
+    assert.equal(await value('tensors() - before'), '1')
+  })
+
+  it('breaks off what does not ask, says so, and goes on', async () => {
+    await interrupted(`import { spin } from ${from('spin')}; spin()`, 'spinning')
+    const running = kernel.printed('spinning')
+    const reply = kernel.execute('await 0; spin()')
+    await running
+    await kernel.interrupt()
+    const brokenOff = await reply
+    assert.equal(errorOf(brokenOff).ename, 'Interrupted')
+    assert.match(brokenOff.text, /^spinning\nThe cell was broken off/)
+    assert.equal(await value('await Promise.resolve(1) + 1'), '2')
+    assert.equal((await kernel.execute("await 0; console.log('still here')")).text, 'still here\n')
+  })
+
+  it('stops a cell that was interrupted while it was compiled', async () => {
+    const begun = kernel.begun()
+    const many = Array.from({ length: 400 }, (_, i) => `const n${i} = [${i}].map((x) => ({ x }))`).join('\n')
+    const reply = kernel.execute(`${many}\nlet ran = 1\nawait new Promise(() => {})`)
+    await begun
+    await kernel.interrupt()
+    assert.equal(errorOf(await reply).ename, 'Interrupted')
+    assert.equal((await error('ran')).ename, 'TypeScript')
   })
 
   it('stops a loop that asks for the signal, and child processes that were given it', async () => {
@@ -238,29 +389,44 @@ describe('notebook kernel', () => {
       import { interruptSignal, interrupted } from './lib/workbench'
       import { spawn } from 'node:child_process'
       let steps = 0, ended = ''`)
-    const begun = kernel.begun()
-    const reply = kernel.execute(`
+    await interrupted(`
       const child = spawn('sleep', ['60'], { signal: interruptSignal() })
-      child.on('error', (reason) => { ended = reason.name })
-      while (!interrupted()) { steps++; await new Promise((done) => setTimeout(done, 5)) }`)
-    await begun
-    await sleep(COMPILED)
-    kernel.interrupt()
-    assert.equal(errorOf(await reply).ename, 'Interrupted')
+      const closed = new Promise((resolve) => child.on('error', (reason) => { ended = reason.name; resolve(0) }))
+      console.log('running')
+      while (!interrupted()) { steps++; await new Promise((done) => setTimeout(done, 5)) }
+      await closed`)
     assert.equal(await value('ended'), 'AbortError')
     const counted = await value('steps')
     await sleep(50)
     assert.equal(await value('steps'), counted)
   })
 
-  it('gives up an await that never ends', async () => {
-    const begun = kernel.begun()
-    const reply = kernel.execute('await new Promise(() => {})')
-    await begun
-    await sleep(COMPILED)
-    kernel.interrupt()
+  it('gives up an await that never ends, and what follows it never runs', async () => {
+    await interrupted("console.log('running'); await new Promise(() => {})")
+    await kernel.execute('let slow = 0, finish = () => {}')
+    const running = kernel.printed('running')
+    const reply = kernel.execute(
+      "console.log('running'); await new Promise<void>((done) => { finish = done }); slow = 1",
+    )
+    await running
+    await kernel.interrupt()
+    await kernel.interrupt() // twice: at once
     assert.equal(errorOf(await reply).ename, 'Interrupted')
-    assert.equal(await value('1'), '1')
+    await kernel.execute('finish(); await new Promise((done) => setTimeout(done, 20))')
+    assert.equal(await value('slow'), '0')
+  })
+
+  it('stops between cells what an earlier one has left behind', async () => {
+    const { count } = await kernel.execute(`
+      let left = 0
+      void (async () => { for (;;) { await new Promise((done) => setTimeout(done, 5)); left++ } })()`)
+    await kernel.interrupt()
+    await sleep(50)
+    const counted = await value('left')
+    await sleep(50)
+    const again = await kernel.execute('left')
+    assert.equal(resultOf(again), counted)
+    assert.equal(again.count, count + 2)
   })
 
   it('ends with open timers', async () => {

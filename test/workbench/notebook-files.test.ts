@@ -15,11 +15,14 @@ it('notebooks are stored without outputs, for the tslab kernel', () => {
   assert.deepEqual(notebooks.flatMap(checkForm), [])
 })
 
-it('the cells of the notebooks type-check', () => {
-  assert.deepEqual(checkTypes([path.join(root, 'test/workbench/fixtures/small.ipynb'), ...notebooks]), [])
+it('the cells of the notebooks type-check', async () => {
+  assert.deepEqual(
+    await checkTypes([path.join(root, 'test/workbench/fixtures/small.ipynb'), ...notebooks]),
+    [],
+  )
 })
 
-it('the checks see outputs, counts, a wrong kernel and type errors', () => {
+it('the checks see outputs, counts, a wrong kernel and type errors', async () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'notebook-check-'))
   const file = path.join(folder, 'bad.ipynb')
   const code = (source: string): object => ({ cell_type: 'code', source, outputs: [], execution_count: null })
@@ -32,7 +35,7 @@ it('the checks see outputs, counts, a wrong kernel and type errors', () => {
   const reasons = checkForm(file).map((problem) => problem.split(': ')[1])
   assert.deepEqual(reasons, ['kernel python3, expected tslab', 'cell 3 has stored outputs'])
   assert.match(
-    checkTypes([file]).join('\n'),
+    (await checkTypes([file])).join('\n'),
     /^\S*bad\.ipynb cell 2 1:7 - Type 'number' is not assignable to type 'string'\.$/,
   )
   rmSync(folder, { recursive: true })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -10,7 +11,7 @@ import {
   progressLine,
   readNotebook,
 } from '../../lib/workbench/notebooks'
-import { root } from '../../lib/workbench/project'
+import { pythonProgram, root } from '../../lib/workbench/project'
 
 const outDir = mkdtempSync(path.join(tmpdir(), 'notebooks-test-'))
 const fixture = (name: string): string => path.join(root, `test/workbench/fixtures/${name}.ipynb`)
@@ -72,6 +73,25 @@ describe('executing notebooks', () => {
     assert.equal(head.match(/<math /g)?.length, 4)
     assert.match(head, /<code>\$5<\/code>/)
     assert.match(head, /class="workbook-figure-data"[^>]*>\{"data": \[\{"name": "squares"/)
+  })
+
+  it('takes parameters from papermill, which the compiler checks', () => {
+    const papermill = (...parameters: string[]) => {
+      const out = path.join(outDir, 'parameters.ipynb')
+      const { status, stderr } = spawnSync(
+        pythonProgram('papermill'),
+        [fixture('parameters'), out, ...parameters],
+        { encoding: 'utf8' },
+      )
+      const last = readNotebook(out).cells.at(-1)?.outputs?.at(-1)
+      return { status, stderr, value: last?.data?.['text/plain'] }
+    }
+    const given = papermill('-p', 'rate', '3', '-y', '{names: [a, "b\\"c"]}')
+    assert.equal(given.status, 0, given.stderr)
+    assert.equal(String(given.value), '{"rate":3,"names":["a","b\\"c"]}')
+    const misspelt = papermill('-p', 'ratte', '3')
+    assert.equal(misspelt.status, 1)
+    assert.match(misspelt.stderr, /2:1 - Cannot find name 'ratte'. Did you mean 'rate'\?/)
   })
 
   it('names the cell that failed and keeps what ran', async () => {

@@ -18,7 +18,7 @@ import {
   trialFolder,
 } from '../../lib/study'
 import { loadCheckpoint } from '../../lib/train'
-import { abortCell, beginCell } from '../../lib/workbench/interrupt'
+import { abortCells, beginCell } from '../../lib/workbench/interrupt'
 import { root } from '../../lib/workbench/project'
 import { type Engine, parseEngine, runOnEngine, snakemakeProgram } from '../../lib/workbench/snakemake'
 import { temporary } from '../train/tiny'
@@ -144,7 +144,7 @@ describe('trials on Snakemake', { skip }, () => {
     const [, before] = await Promise.all([
       assert.rejects(run, /interrupted/),
       checkpoint().then((step) => {
-        abortCell()
+        abortCells()
         return step
       }),
     ])

@@ -75,7 +75,7 @@ function reportKernel(): string[] {
     '../share/jupyter/kernels/tslab/kernel.json',
   )
   const { argv } = JSON.parse(readFileSync(file, 'utf8')) as { argv?: unknown }
-  const launcher = path.join(root, 'lib/workbench/kernel.cjs')
+  const launcher = path.join(root, 'lib/workbench/kernel/main.cjs')
   line('kernel', file)
   if (Array.isArray(argv) && argv[1] === launcher) return []
   return [`${file} does not start ${launcher}: delete the file and run "npm run setup"`]

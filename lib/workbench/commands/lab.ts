@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process'
 import { Command } from 'commander'
 import { pythonProgram, root } from '../project'
 
+const { makeDeclarations } = require('../kernel/declarations.cjs') as { makeDeclarations(): Promise<void> }
+
 /** `lab`: starts JupyterLab on the project; further options are Jupyter's. */
 export function labCommand(): Command {
   return new Command('lab')
@@ -9,6 +11,7 @@ export function labCommand(): Command {
     .argument('[options...]', "JupyterLab's own, e.g. --port=8890")
     .allowUnknownOption()
     .action(async (options: string[]) => {
+      void makeDeclarations() // kernels take them from when they are there
       const asRoot = process.getuid?.() === 0 ? ['--allow-root'] : []
       const args = ['lab', `--ServerApp.root_dir=${root}`, ...asRoot, ...options]
       const lab = spawn(pythonProgram('jupyter'), args, { cwd: root, stdio: 'inherit' })

@@ -99,15 +99,31 @@ function steps({ device, prefix, isConda }) {
     {
       name: 'kernel',
       title: 'notebook kernel',
-      inputs: () => [kernelSpec(prefix, device)],
-      present: () => read(kernelFile(prefix)) === kernelSpec(prefix, device),
+      inputs: () => [kernelFiles(prefix, device)],
+      present: () => kernelFiles(prefix, device).every(([file, text]) => read(file) === text),
       accept: () => false,
-      run: async () => writeWhole(kernelFile(prefix), kernelSpec(prefix, device)),
+      async run() {
+        for (const [file, text] of kernelFiles(prefix, device)) writeWhole(file, text)
+      },
     },
   ]
 }
 
-const kernelFile = (prefix) => path.join(prefix, 'share/jupyter/kernels/tslab/kernel.json')
+/** What makes Jupyter know the kernel, and papermill its language: files and their texts. */
+function kernelFiles(prefix, device) {
+  const site = python.sitePackages(prefix)
+  const files = [[path.join(prefix, 'share/jupyter/kernels/tslab/kernel.json'), kernelSpec(prefix, device)]]
+  if (!site) return files
+  const plugIn = 'papermill_typescript'
+  const about = path.join(site, `${plugIn}-1.0.dist-info`)
+  return [
+    ...files,
+    [path.join(site, `${plugIn}.py`), read(path.join(root, `lib/workbench/${plugIn}.py`))],
+    [path.join(about, 'METADATA'), `Metadata-Version: 2.1\nName: ${plugIn}\nVersion: 1.0\n`],
+    [path.join(about, 'entry_points.txt'), `[papermill.engine]\n${plugIn} = ${plugIn}:Engine\n`],
+    [path.join(about, 'RECORD'), ''],
+  ]
+}
 
 function kernelSpec(prefix, device) {
   // Kernels that Jupyter starts without this setup (an editor, plain `jupyter lab`) need the same environment.
@@ -115,8 +131,9 @@ function kernelSpec(prefix, device) {
   const site = python.sitePackages(prefix)
   const libraries = site ? python.cudaFolders(site).libraries.join(path.delimiter) : ''
   const env = { ...own, ...(libraries ? { LD_LIBRARY_PATH: libraries } : {}) }
-  const argv = [process.execPath, path.join(root, 'lib/workbench/kernel.cjs'), '{connection_file}']
-  return `${JSON.stringify({ argv, display_name: 'TypeScript', language: 'typescript', env }, null, 2)}\n`
+  const argv = [process.execPath, path.join(root, 'lib/workbench/kernel/main.cjs'), '{connection_file}']
+  const about = { display_name: 'TypeScript', language: 'typescript', interrupt_mode: 'message' }
+  return `${JSON.stringify({ argv, ...about, env }, null, 2)}\n`
 }
 
 /** Whether node_modules holds what package-lock.json asks for. */

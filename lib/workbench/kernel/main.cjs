@@ -1,31 +1,35 @@
 /**
  * The notebook kernel: tslab 1.0.22 with its known faults repaired from outside, and this project's own rules.
- * Jupyter starts it as `node kernel.cjs <connection file>` in the notebook's folder.
+ * Jupyter starts it as `node main.cjs <connection file>` in the notebook's folder.
  *
  * - Cells see tsconfig.json: strict, Bundler resolution, and imports relative to the project's root ('./lib/losses').
  * - Modules of lib/ are loaded by Node through tsx; tslab only checks their types. An edited file is loaded again
  *   when the importing cell is run again.
  * - Requests run one after another; a failed cell cancels those that wait; nothing printed and no message is lost.
  * - A rejected promise or a throwing timer fails the cell that runs, or the next one.
- * - An interrupt aborts the signal of ./interrupt and leaves the cell a moment to stop by itself.
+ * - An interrupt aborts the signal of ../interrupt and makes the cell throw at its next await or turn of a loop. What
+ *   does neither is broken off.
  */
 'use strict'
 
 const fs = require('node:fs')
 const path = require('node:path')
 const util = require('node:util')
+const modules = require('./modules.cjs')
 
-const root = path.resolve(__dirname, '../..')
 process.env.NOTEBOOK_DIR = process.cwd()
-process.chdir(root)
+process.chdir(modules.root)
 require('tsx/cjs')
 
-const compiler = require('./kernel-compiler.cjs')
-const { createExecutor } = require('tslab/dist/executor')
+const { typescriptVersion } = require('./compiler.cjs')
 const jupyter = require('tslab/dist/jupyter')
-const { beginCell, abortCell } = require('./interrupt')
-const { describeValue, DISPLAY_HOOK } = require('./display')
-const { reportProgress } = require('./progress')
+const { Control, PATIENCE_MS } = require('./control.cjs')
+const { describeError } = require('./errors.cjs')
+const { CompileError, Executor } = require('./executor.cjs')
+const { SendQueue } = require('./send-queue.cjs')
+const { abortCells, beginCell, InterruptedError, isInterrupt } = require('../interrupt')
+const { describeValue, DISPLAY_HOOK } = require('../display')
+const { reportProgress } = require('../progress')
 
 const tslabVersion = require('tslab/package.json').version
 if (tslabVersion !== '1.0.22') {
@@ -34,37 +38,58 @@ if (tslabVersion !== '1.0.22') {
   )
 }
 
-/** A cell that was interrupted has this long to stop by itself before it is given up. */
-const INTERRUPT_GRACE_MS = 1500
 /** Output is sent at most this often, and never in pieces larger than this many characters. */
 const OUTPUT_INTERVAL_MS = 50
 const OUTPUT_LIMIT = 1 << 18
 /** Requests that arrive this soon after a failed cell were sent before its failure was known. */
 const DRAIN_MS = 50
 
-const INTERRUPTED = { ename: 'Interrupted', evalue: 'the cell was interrupted', traceback: ['Interrupted'] }
+const DELIMITER = Buffer.from('<IDS|MSG>')
+const BROKEN_OFF =
+  'The cell was broken off in the middle of what it did, so nothing was tidied up. Restart the kernel if it then misbehaves.'
+const INTERRUPTED = { ename: 'Interrupted', evalue: 'the cell was interrupted' }
 const delay = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
-/** What Jupyter shows of an error: name, message, and the stack without the kernel's own frames. */
-function describeError(error) {
-  if (!(error instanceof Error)) {
-    const text = typeof error === 'string' ? error : util.inspect(error)
-    return { ename: 'Thrown', evalue: text, traceback: [text] }
-  }
-  const cause = error.cause === undefined ? [] : ['Caused by:', ...describeError(error.cause).traceback]
-  const stack = typeof error.stack === 'string' ? error.stack : String(error)
-  const frames = stack
-    .split('\n')
-    .filter((line) => !/^\s+at .*(node:|node_modules[\\/]tslab|kernel\.cjs)/.test(line))
-  // Line numbers of a compiled cell are not those of the cell as it was typed.
-  const text = frames
-    .join('\n')
-    .replaceAll(`${root}${path.sep}`, '')
-    .replace(/^evalmachine\.<anonymous>:\d+\n/, '')
-    .replace(/evalmachine\.<anonymous>:\d+:\d+/g, 'cell')
-    .replace(/(\n +at cell)+/g, '$1')
-  return { ename: error.name, evalue: error.message, traceback: [text, ...cause] }
+/** Resolves when the events that have arrived so far were looked at: only the second turn comes after them. */
+async function eventsSeen() {
+  await new Promise(setImmediate)
+  await new Promise(setImmediate)
 }
+
+const control = new Control()
+/** How many interrupts there were: what began before the last one does not go on. */
+let interrupts = 0
+const goOn = (began) => {
+  if (began !== interrupts || control.pending()) throw new InterruptedError()
+}
+const executor = new Executor(control, {
+  __now__: () => interrupts,
+  __resume__(began, value) {
+    goOn(began)
+    return value
+  },
+  async *__each__(began, items) {
+    for await (const item of items) {
+      goOn(began)
+      yield item
+    }
+  },
+  __step__: stopIfPending,
+})
+function stopIfPending() {
+  if (control.pending()) throw new InterruptedError()
+}
+
+/** Once a cell has loaded TensorFlow, its operations stop on an interrupt as loops of cells do. */
+const engineFile = path.join(modules.root, 'lib/engine/index.ts')
+let engine
+function watchOperations() {
+  const loaded = require.cache[engineFile]
+  if (loaded === engine || !loaded?.loaded) return
+  engine = loaded
+  engine.exports.beforeOperations(stopIfPending)
+}
+const describe = (error) => describeError(error, (text) => executor.withPlaces(text))
 
 /** The cell that runs now, or null between cells. */
 let current = null
@@ -75,89 +100,47 @@ function surfaced(error) {
   if (server.closed) return
   if (current) {
     current.errors.push(error)
-    executor.interrupt()
+    current.giveUp(error)
     return
   }
+  if (isInterrupt(error)) return
   late.push(error)
-  reportProgress({ event: 'late-error', message: describeError(error).traceback.join('\n') })
-  process.stderr.write(`Uncaught after the cell had ended: ${describeError(error).traceback.join('\n')}\n`)
+  const text = describe(error).traceback.join('\n')
+  reportProgress({ event: 'late-error', message: text })
+  process.stderr.write(`Uncaught after the cell had ended: ${text}\n`)
 }
 
-/** tslab's executor reports through this console: one log() for the last expression's value, error() for a failure. */
-const executorConsole = {
-  log: (value) => current?.result(value),
-  error: (...args) => {
-    if (!current) return
-    if (args[0] === '%s%d:%d - %s') current.diagnostics.push(util.format(...args))
-    else current.errors.push(args[0])
-  },
+/**
+ * Stops the running cell, and what earlier ones have left behind.
+ *
+ * @param cell its number where the interrupt is for a certain cell
+ * @param giveUp the cell was broken off and will not end by itself
+ */
+function interrupt({ cell, giveUp = false } = {}) {
+  if (cell !== undefined && cell !== (current?.number ?? 0)) return
+  control.takeNotice()
+  interrupts++
+  abortCells()
+  if (!current) return
+  const asked = current
+  const again = asked.interrupted
+  asked.interrupted = true
+  asked.brokenOff ||= giveUp
+  if (again || giveUp) asked.giveUp(new InterruptedError())
+  else setTimeout(() => asked.giveUp(new InterruptedError()), PATIENCE_MS)
 }
-
-const converters = compiler.createConverters()
-const executor = createExecutor(root, converters, executorConsole)
 
 class Handler extends jupyter.JupyterHandlerImpl {
   handleKernel() {
     const reply = super.handleKernel()
-    reply.language_info.version = compiler.typescriptVersion
-    reply.banner = `TypeScript ${compiler.typescriptVersion}, Node ${process.version}`
+    reply.language_info.version = typescriptVersion
+    reply.banner = `TypeScript ${typescriptVersion}, Node ${process.version}`
     return { status: 'ok', ...reply, implementation_version: tslabVersion }
   }
 
   handleShutdown(request) {
     return { status: 'ok', restart: Boolean(request.restart) }
   }
-}
-
-/**
- * ZeroMQ refuses a message while another one of the same socket is still on its way, and tslab does not wait. Messages go
- * out at once where they can, so that a cell that never pauses holds none back, and in order where they cannot.
- */
-class SendQueue {
-  waiting = []
-  last = Promise.resolve()
-  emptied = Promise.resolve()
-
-  constructor(socket) {
-    this.socket = socket
-  }
-
-  send(message) {
-    if (this.waiting.length > 0) {
-      this.waiting.push(message)
-      return
-    }
-    try {
-      this.last = this.socket.send(message)
-      this.last.catch(reportLost)
-    } catch (error) {
-      if (!/busy/.test(error.message)) throw error
-      this.waiting.push(message)
-      this.emptied = this.empty()
-    }
-  }
-
-  async empty() {
-    for (; this.waiting.length > 0; this.waiting.shift()) {
-      await this.last.catch(() => undefined) // reported where it was sent
-      this.last = this.socket.send(this.waiting[0])
-      this.last.catch(reportLost)
-    }
-  }
-
-  /** Resolves when everything is out. */
-  async settled() {
-    await this.emptied
-    await this.last.catch(() => undefined)
-  }
-
-  close() {
-    this.socket.close()
-  }
-}
-
-function reportLost(error) {
-  if (!server.closed) process.stderr.write(`A message to Jupyter was lost: ${error.message}\n`)
 }
 
 class Server extends jupyter.ZmqServer {
@@ -171,6 +154,14 @@ class Server extends jupyter.ZmqServer {
   cancelledTo = 0
 
   async bindSocket(socket, port) {
+    if (socket === this.control) {
+      const { transport, ip, key } = this.connInfo
+      await control.open(
+        { address: `${transport}://${ip}:${port}`, key },
+        { onMessage: (...parts) => super.handleShellMessage(control, ...parts), onInterrupt: interrupt },
+      )
+      return
+    }
     // Without this ZeroMQ drops output, and the "idle" after it, beyond 1000 queued messages.
     if (socket === this.iopub) socket.sendHighWaterMark = 0
     await super.bindSocket(socket, port)
@@ -178,7 +169,10 @@ class Server extends jupyter.ZmqServer {
   }
 
   queueing(socket) {
-    const queue = this.queues.get(socket) ?? new SendQueue(socket)
+    const lost = (error) => {
+      if (!this.closed) process.stderr.write(`A message to Jupyter was lost: ${error.message}\n`)
+    }
+    const queue = this.queues.get(socket) ?? new SendQueue(socket, lost)
     this.queues.set(socket, queue)
     return queue
   }
@@ -217,7 +211,7 @@ class Server extends jupyter.ZmqServer {
     if (!silent) this.count += 1
     this.send(request, this.iopub, 'execute_input', { code, execution_count: this.count })
     this.attachOutputs(request)
-    const failure = await this.runCell(code)
+    const failure = await this.runCell(code, silent ? `silent ${this.running}` : String(this.count))
     this.flush()
     if (!failure) {
       this.send(request, socket, 'execute_reply', {
@@ -237,36 +231,61 @@ class Server extends jupyter.ZmqServer {
   }
 
   /** Runs one cell; the answer is what went wrong, or null. */
-  async runCell(code) {
-    const cell = {
-      errors: late.splice(0),
-      diagnostics: [],
-      interrupted: false,
-      result: (value) => this.result(value),
+  async runCell(code, name) {
+    const [earlier] = late.splice(0)
+    if (earlier !== undefined) {
+      const failure = describe(earlier)
+      return { ...failure, evalue: `${failure.evalue} (uncaught after an earlier cell had ended)` }
     }
-    if (cell.errors.length > 0) {
-      const { ename, evalue, traceback } = describeError(cell.errors[0])
-      return { ename, evalue: `${evalue} (uncaught after an earlier cell had ended)`, traceback }
-    }
+    const cell = { number: this.running, errors: [], interrupted: false }
+    const givenUp = new Promise((_, reject) => {
+      cell.giveUp = reject
+    })
+    givenUp.catch(() => undefined) // it is looked at where the cell is waited for
     current = cell
-    beginCell()
-    try {
-      compiler.reloadEdited()
-      const ok = await executor.execute(code)
-      await new Promise(setImmediate)
-      await new Promise(setImmediate)
-      const { code: reason } = cell.errors[0] ?? {}
-      if (cell.interrupted || reason === 'ERR_SCRIPT_EXECUTION_INTERRUPTED') return INTERRUPTED
-      if (cell.errors.length > 0) return describeError(cell.errors[0])
-      if (ok) return null
-      const evalue = cell.diagnostics.join('\n') || 'the cell failed'
-      return { ename: 'TypeScript', evalue, traceback: [evalue] }
-    } catch (error) {
-      return describeError(error)
-    } finally {
-      compiler.noteLoaded()
-      current = null
+    beginCell(control.pending)
+    control.begin(cell.number)
+    const edited = modules.forgetEdited()
+    const beforeRun = async () => {
+      await eventsSeen()
+      if (cell.interrupted || control.pending()) throw new InterruptedError()
     }
+    try {
+      const value = await executor.execute(code, { name, givenUp, beforeRun })
+      if (value !== undefined && value !== null) this.result(value)
+    } catch (error) {
+      cell.errors.push(error)
+    }
+    await eventsSeen() // a rejection that nobody handles surfaces only now
+    modules.noteLoaded()
+    watchOperations()
+    control.end()
+    current = null
+    const old = edited
+      .filter((file) => !modules.isLoaded(file))
+      .map((file) => path.relative(modules.root, file))
+    if (old.length > 0) {
+      process.stderr.write(
+        `Edited: ${old.join(', ')}. Run the cells again that import it to see the change.\n`,
+      )
+    }
+    return this.failureOf(cell)
+  }
+
+  failureOf({ errors: [error, ...more], interrupted, brokenOff }) {
+    const wasBrokenOff = brokenOff || error?.code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED'
+    if (wasBrokenOff) {
+      modules.forgetUnfinished()
+      process.stderr.write(`${BROKEN_OFF}\n`)
+    }
+    if (interrupted || wasBrokenOff || isInterrupt(error)) {
+      const where = [error, ...more].find((one) => isInterrupt(one) && /cell\[/.test(one.stack))
+      return { ...INTERRUPTED, traceback: where ? describe(where).traceback : ['Interrupted'] }
+    }
+    if (error instanceof CompileError) {
+      return { ename: error.name, evalue: error.message, traceback: [error.message] }
+    }
+    return error === undefined ? null : describe(error)
   }
 
   /** Sends a cell's last value; what has an own picture (a table) sends that too. */
@@ -280,12 +299,12 @@ class Server extends jupyter.ZmqServer {
   attachOutputs(request) {
     this.flush()
     this.request = request
-    this.outputs = { name: 'stdout', text: '', timer: null }
+    this.outputs = { name: 'stdout', text: '', timer: null, sent: 0 }
     for (const name of ['stdout', 'stderr']) {
       const decoder = new util.TextDecoder()
       process[name].write = (chunk, encoding, callback) => {
         const text = typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true })
-        this.write(name, text)
+        this.write(name, executor.withPlaces(text))
         const done = typeof encoding === 'function' ? encoding : callback
         if (done) process.nextTick(done)
         return true
@@ -306,12 +325,12 @@ class Server extends jupyter.ZmqServer {
 
   /** Ends the process whatever timers or work still run; the running cell may stop by itself first. */
   async close() {
-    abortCell()
-    for (let waited = 0; current && waited < INTERRUPT_GRACE_MS; waited += DRAIN_MS) await delay(DRAIN_MS)
+    interrupt()
+    for (let waited = 0; current && waited < PATIENCE_MS; waited += DRAIN_MS) await delay(DRAIN_MS)
     this.flush()
     await Promise.race([
       Promise.all([...this.queues.values()].map((queue) => queue.settled())),
-      delay(INTERRUPT_GRACE_MS),
+      delay(PATIENCE_MS),
     ])
     this.closed = true
     super.close()
@@ -323,7 +342,9 @@ class Server extends jupyter.ZmqServer {
     if (name !== outputs.name || outputs.text.length > OUTPUT_LIMIT) this.flush()
     outputs.name = name
     outputs.text += text
-    outputs.timer ??= setTimeout(() => this.flush(), OUTPUT_INTERVAL_MS)
+    // What comes after a pause goes out at once: a cell that computes gives no timer a chance.
+    if (performance.now() - outputs.sent > OUTPUT_INTERVAL_MS) this.flush()
+    else outputs.timer ??= setTimeout(() => this.flush(), OUTPUT_INTERVAL_MS)
   }
 
   flush() {
@@ -331,26 +352,12 @@ class Server extends jupyter.ZmqServer {
     if (!outputs || outputs.text === '') return
     const { name, text } = outputs
     clearTimeout(outputs.timer)
-    outputs.timer = null
-    outputs.text = ''
+    Object.assign(outputs, { timer: null, text: '', sent: performance.now() })
     this.send(this.request, this.iopub, 'stream', { name, text })
   }
 }
 
-const DELIMITER = Buffer.from('<IDS|MSG>')
-
-process.on('SIGINT', () => {
-  if (!current) return
-  const cell = current
-  const again = cell.interrupted
-  cell.interrupted = true
-  abortCell()
-  const giveUp = () => {
-    if (current === cell) executor.interrupt()
-  }
-  if (again) giveUp()
-  else setTimeout(giveUp, INTERRUPT_GRACE_MS)
-})
+process.on('SIGINT', () => interrupt())
 // Jupyter that was killed cannot say so: a kernel without its parent ends by itself.
 const parent = Number(process.env.JPY_PARENT_PID ?? process.ppid)
 setInterval(() => {

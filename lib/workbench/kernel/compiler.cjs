@@ -1,0 +1,205 @@
+/**
+ * tslab's compiler, repaired: cells have the options of tsconfig.json, files of lib/ are checked by tslab but loaded by
+ * Node, and a compiled cell is a script that can be interrupted and whose lines are known. See ./rewrite.cjs.
+ */
+'use strict'
+
+const fs = require('node:fs')
+const { SourceMap } = require('node:module')
+const path = require('node:path')
+const ts = require('./typescript.cjs')
+const { declarationFolder, readDeclarations } = require('./declarations.cjs')
+const { isPackage, modified, root } = require('./modules.cjs')
+const { boundNames, originOf, shareVariables, splitMap, toScript, writeOut } = require('./rewrite.cjs')
+
+const lib = path.join(root, 'lib') + path.sep
+
+function projectOptions() {
+  const file = path.join(root, 'tsconfig.json')
+  const { config, error } = ts.readConfigFile(file, ts.sys.readFile)
+  if (error) throw new Error(`${file}: ${ts.flattenDiagnosticMessageText(error.messageText, '\n')}`)
+  const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root)
+  // Where and what to emit stays tslab's own business.
+  for (const name of ['noEmit', 'target', 'lib', 'module', 'types']) delete options[name]
+  return { ...options, inlineSourceMap: true }
+}
+
+// Instead of watching the file system, files are looked at just before a cell is compiled: no change can be missed
+// and no watcher keeps the process alive. Packages do not change under a running kernel.
+const watched = new Map()
+const directories = new Set()
+
+const real = ts.sys
+const sys = Object.create(real)
+sys.watchFile = (file, callback) => {
+  const watcher = { file, callback, time: modified(file) }
+  if (!isPackage(file)) watched.set(watcher, watcher)
+  return { close: () => watched.delete(watcher) }
+}
+sys.watchDirectory = (directory, callback) => {
+  const watcher = { directory, callback }
+  if (!isPackage(`${directory}/`)) directories.add(watcher)
+  return { close: () => directories.delete(watcher) }
+}
+ts.sys = sys
+
+// tslab's compiler reads lib/ through here.
+let declared = declarationFolder()
+const isLibrary = (file) => file.startsWith(lib) && file.endsWith('.ts')
+sys.readFile = (file, encoding) =>
+  declared && isLibrary(file) ? readDeclarations(declared, file) : real.readFile(file, encoding)
+
+let knownFiles = new Set()
+function notifyChanges() {
+  const before = declared
+  declared = declarationFolder()
+  for (const watcher of [...watched.values()]) {
+    const time = modified(watcher.file)
+    if (time === watcher.time && !(declared !== before && isLibrary(watcher.file))) continue
+    const kind = ts.FileWatcherEventKind[watcher.time === 0 ? 'Created' : time === 0 ? 'Deleted' : 'Changed']
+    watcher.time = time
+    watcher.callback(watcher.file, kind)
+  }
+  const files = new Set(fs.readdirSync(lib, { recursive: true }).map((name) => path.join(lib, name)))
+  for (const file of files) {
+    if (knownFiles.has(file)) continue
+    for (const { directory, callback } of [...directories]) {
+      if (file.startsWith(`${directory}${path.sep}`)) callback(file)
+    }
+  }
+  knownFiles = files
+}
+
+// tslab checks and emits every file that a cell imports, and keeps track of which file affects which: seven seconds a
+// notebook for all of lib/. Node loads those files itself, so only the cell is emitted. Declarations were checked when
+// they were made; without them what was edited in lib/ since set-up is checked.
+const setUp = modified(path.join(root, 'node_modules/.package-lock.json'))
+const isChecked = ({ fileName, isDeclarationFile }) => {
+  if (isDeclarationFile || isPackage(fileName)) return false
+  return !isLibrary(fileName) || (!declared && modified(fileName) > setUp)
+}
+
+/** A file of the program and all of the project that it imports, directly or not. */
+function importedBy(program, file) {
+  const found = new Set()
+  const visit = (source) => {
+    if (!source || source.isDeclarationFile || isPackage(source.fileName) || found.has(source)) return
+    found.add(source)
+    source.resolvedModules?.forEach(({ resolvedModule }) => {
+      if (resolvedModule) visit(program.getSourceFile(resolvedModule.resolvedFileName))
+    })
+  }
+  visit(file)
+  return [...found]
+}
+
+const { createWatchCompilerHost, transpileModule } = ts
+ts.createWatchCompilerHost = (files, options, ...rest) => {
+  const host = createWatchCompilerHost(files, { ...options, ...projectOptions() }, ...rest)
+  host.createProgram = (...words) => {
+    const builder = ts.createAbstractBuilder(...words)
+    const { emit } = builder
+    // tslab looks for the names that a cell declares before anything else has bound them.
+    for (const file of builder.getSourceFiles()) {
+      if (file.fileName.endsWith('/__tslab__.ts')) ts.bindSourceFile(file, builder.getCompilerOptions())
+    }
+    builder.getAllDependencies = (file) =>
+      importedBy(builder, file)
+        .filter(isChecked)
+        .map(({ fileName }) => fileName)
+    builder.emit = (file, ...more) =>
+      file.fileName.endsWith('/__tslab__.ts') ? emit(file, ...more) : { emitSkipped: true, diagnostics: [] }
+    return builder
+  }
+  // tslab has one timer and TypeScript two: files that appear are looked at at once, so that only the rebuild waits.
+  const { setTimeout } = host
+  host.setTimeout = (callback, ...more) => {
+    if (callback.name !== 'invalidateResolutionsOfFailedLookup') return setTimeout(callback, ...more)
+    callback()
+  }
+  return host
+}
+
+/** Finds the place in a cell's TypeScript that a place in its JavaScript comes from, through both of tslab's steps. */
+let originInCell = () => null
+ts.transpileModule = (text, options) => {
+  const modules = splitMap(text)
+  const shared = shareVariables(modules.text)
+  const compilerOptions = { ...options.compilerOptions, sourceMap: true }
+  const result = transpileModule(shared.text, { ...options, compilerOptions })
+  const map = new SourceMap(JSON.parse(result.sourceMapText))
+  originInCell = (position) => {
+    const place = originOf(map, position)
+    return place && originOf(modules.map, shared.placeIn(place))
+  }
+  return { ...result, outputText: splitMap(result.outputText).text }
+}
+
+/** tslab puts a line in front of a cell. */
+const LINES_BEFORE = 1
+
+/** Declarations without those of some names, which have no value. */
+function withoutNames(declarations, names) {
+  const file = ts.createSourceFile('cells.d.ts', declarations, ts.ScriptTarget.Latest, true)
+  const printer = ts.createPrinter({ newLine: ts.NewLineKind.LineFeed })
+  const keeps = ({ name }) => !(name && boundNames(name).some((bound) => names.has(bound)))
+  const isNamed = (node) =>
+    ts.isFunctionDeclaration(node) ||
+    ts.isClassDeclaration(node) ||
+    ts.isEnumDeclaration(node) ||
+    ts.isModuleDeclaration(node)
+  const kept = file.statements.flatMap((statement) => {
+    if (isNamed(statement)) return keeps(statement) ? statement : []
+    if (!ts.isVariableStatement(statement)) return statement
+    const list = statement.declarationList
+    const left = list.declarations.filter(keeps)
+    if (left.length === 0) return []
+    const { factory } = ts
+    const shorter = factory.updateVariableDeclarationList(list, left)
+    return factory.updateVariableStatement(statement, statement.modifiers, shorter)
+  })
+  return printer.printList(ts.ListFormat.MultiLine, ts.factory.createNodeArray(kept), file)
+}
+
+/**
+ * Compiles cells one after another; each sees what the earlier ones have declared.
+ *
+ * compile(source, declarations) gives `diagnostics`, or `script`: a function expression in JavaScript; `declarations`
+ * that hold after it, `declared`, the names of its values, `valueName`, the export that gets its last expression, and
+ * `placeOf(position)`, the place in the cell that a position in the script comes from.
+ */
+function createCompiler() {
+  const { createConverter } = require('tslab/dist/converter')
+  const converter = createConverter({ isJS: false, isBrowser: false })
+  return {
+    compile(source, declarations) {
+      notifyChanges()
+      const { text, declared, placeIn } = writeOut(source)
+      const result = converter.convert(declarations, text)
+      const diagnostics = result.diagnostics.map(({ start, messageText, fileName }) => {
+        const { line, character } = fileName ? start : placeIn(start)
+        return { line, character, fileName, message: messageText }
+      })
+      if (diagnostics.length > 0) return { diagnostics }
+      const script = toScript(result.output ?? '')
+      const origin = originInCell
+      return {
+        diagnostics,
+        script: script.text,
+        declarations: result.declOutput ?? '',
+        declared,
+        valueName: result.lastExpressionVar,
+        placeOf(position) {
+          const compiled = script.placeIn(position)
+          const place = compiled && origin(compiled)
+          return place && placeIn({ ...place, line: Math.max(0, place.line - LINES_BEFORE) })
+        },
+      }
+    },
+    inspect: (source, declarations, position) => converter.inspect(declarations, source, position),
+    complete: (source, declarations, position) => converter.complete(declarations, source, position),
+    close: () => converter.close(),
+  }
+}
+
+module.exports = { createCompiler, typescriptVersion: ts.version, withoutNames }

@@ -1,0 +1,164 @@
+/**
+ * The control channel, in a thread of its own: there an interrupt is heard also while a cell computes without a pause.
+ * The thread tells the kernel, and breaks the cell off where the kernel does not get to it.
+ */
+'use strict'
+
+const { createHmac, randomUUID } = require('node:crypto')
+const { isMainThread, parentPort, Worker, workerData } = require('node:worker_threads')
+
+/** A cell that does not take notice of an interrupt for this long is broken off. */
+const PATIENCE_MS = 1500
+const RETRY_MS = 100
+
+/** What both threads know; cells are numbered, 0 is none. */
+const CELL = 0 // the one that runs
+const ASKED = 1 // the one that was asked to stop, until the kernel takes notice
+const COMPILING = 2 // 1 while the kernel itself works
+const IN_SCRIPT = 3 // 1 while a cell has not come to its first await
+const CLOSED = 4
+
+const DELIMITER = '<IDS|MSG>'
+
+class Control {
+  state = new Int32Array(new SharedArrayBuffer(5 * Int32Array.BYTES_PER_ELEMENT))
+
+  /**
+   * @param onMessage gets a message's frames
+   * @param onInterrupt gets the cell that an interrupt is for, and whether it has to be given up
+   */
+  async open({ address, key }, { onMessage, onInterrupt }) {
+    this.thread = new Worker(__filename, { workerData: { address, key, state: this.state } })
+    this.thread.unref()
+    // ZeroMQ aborts the process when it ends with the socket open.
+    process.once('exit', () => {
+      this.thread.postMessage(null)
+      Atomics.wait(this.state, CLOSED, 0, 1000)
+    })
+    await new Promise((resolve, reject) => {
+      this.thread.once('error', reject)
+      this.thread.once('message', resolve)
+    })
+    this.thread.on('message', ({ frames, interrupt }) => {
+      if (frames) onMessage(...frames.map((frame) => Buffer.from(frame)))
+      else onInterrupt(interrupt)
+    })
+  }
+
+  send(frames) {
+    this.thread.postMessage(frames.map((frame) => Buffer.from(frame)))
+  }
+
+  begin(cell) {
+    Atomics.store(this.state, CELL, cell)
+  }
+
+  end() {
+    Atomics.store(this.state, CELL, 0)
+  }
+
+  /** Whether the cell that runs was asked to stop and the kernel did not get to it yet. */
+  pending = () => {
+    const asked = Atomics.load(this.state, ASKED)
+    return asked !== 0 && asked === Atomics.load(this.state, CELL)
+  }
+
+  takeNotice() {
+    Atomics.store(this.state, ASKED, 0)
+  }
+
+  /** Does work of the kernel's own, which is never broken off. */
+  compiling(work) {
+    return this.during(COMPILING, work)
+  }
+
+  /** Runs a script, in which SIGINT breaks off what SIGINT alone can. */
+  inScript(work) {
+    return this.during(IN_SCRIPT, work)
+  }
+
+  during(phase, work) {
+    Atomics.store(this.state, phase, 1)
+    try {
+      return work()
+    } finally {
+      Atomics.store(this.state, phase, 0)
+    }
+  }
+}
+
+if (!isMainThread) void listen(workerData)
+
+async function listen({ address, key, state }) {
+  const zmq = require('zeromq')
+  const socket = new zmq.Router()
+  await socket.bind(address)
+  let last = Promise.resolve()
+  const send = (frames) => {
+    last = last.then(() => socket.send(frames))
+  }
+  parentPort.on('message', async (frames) => {
+    if (frames) return send(frames)
+    await last
+    socket.close()
+    Atomics.store(state, CLOSED, 1)
+    Atomics.notify(state, CLOSED)
+    process.exit()
+  })
+  parentPort.postMessage('ready')
+  const breakOff = createBreaker(state)
+  for await (const frames of socket) {
+    const request = parse(frames, key)
+    if (request?.type !== 'interrupt_request') {
+      parentPort.postMessage({ frames })
+      continue
+    }
+    const cell = Atomics.load(state, CELL)
+    const again = cell !== 0 && Atomics.load(state, ASKED) === cell
+    Atomics.store(state, ASKED, cell)
+    parentPort.postMessage({ interrupt: { cell } })
+    if (cell !== 0) setTimeout(breakOff, again ? 0 : PATIENCE_MS, cell)
+    send(request.answer('interrupt_reply', { status: 'ok' }))
+  }
+}
+
+/** Breaks a cell off in the middle of what it does, once the kernel itself does nothing. */
+function createBreaker(state) {
+  let session
+  return function breakOff(cell) {
+    if (Atomics.load(state, ASKED) !== cell || Atomics.load(state, CELL) !== cell) return
+    if (Atomics.load(state, COMPILING)) {
+      setTimeout(breakOff, RETRY_MS, cell)
+      return
+    }
+    if (Atomics.load(state, IN_SCRIPT)) process.kill(process.pid, 'SIGINT')
+    else {
+      const { Session } = require('node:inspector')
+      if (!session) {
+        session = new Session()
+        session.connectToMainThread()
+      }
+      session.post('Runtime.terminateExecution')
+    }
+    parentPort.postMessage({ interrupt: { cell, giveUp: true } })
+    setTimeout(breakOff, PATIENCE_MS, cell)
+  }
+}
+
+/** A message with the right signature: its type, and how it is answered. */
+function parse(frames, key) {
+  const start = frames.findIndex((frame) => frame.toString() === DELIMITER)
+  const [signature, ...parts] = frames.slice(start + 1)
+  const sign = (texts) =>
+    texts.reduce((hmac, text) => hmac.update(text), createHmac('sha256', key)).digest('hex')
+  if (start < 0 || signature?.toString() !== sign(parts)) return null
+  const header = JSON.parse(parts[0].toString())
+  const answer = (type, content) => {
+    const own = { ...header, msg_id: randomUUID(), msg_type: type, date: new Date().toISOString() }
+    const texts = [own, header, {}, content].map((part) => JSON.stringify(part))
+    return [...frames.slice(0, start + 1), sign(texts), ...texts]
+  }
+  return { type: header.msg_type, answer }
+}
+
+module.exports = { Control, PATIENCE_MS }

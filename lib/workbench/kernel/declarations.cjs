@@ -1,0 +1,82 @@
+/**
+ * Declarations of lib/ for the cells' compiler. With the types worked out, which the sources leave to be inferred from
+ * their schemas, a cell is checked in a third of the time. They hold for the very files that they were made of.
+ */
+'use strict'
+
+const { spawn } = require('node:child_process')
+const { createHash, randomUUID } = require('node:crypto')
+const fs = require('node:fs')
+const path = require('node:path')
+const { modified, root } = require('./modules.cjs')
+
+const lib = path.join(root, 'lib')
+const places = path.join(root, '.cache/types')
+const configFile = path.join(root, 'tsconfig.json')
+
+const sources = () =>
+  fs
+    .readdirSync(lib, { recursive: true })
+    .filter((name) => name.endsWith('.ts'))
+    .sort()
+    .map((name) => path.join(lib, name))
+
+const MAKING = 'making-'
+
+let looked = { times: '', folder: '' }
+
+/** Where the declarations of lib/ as it is now are, or would be. */
+function folderNow() {
+  const files = [configFile, path.join(root, 'package-lock.json'), ...sources()]
+  const times = files.map((file) => `${file} ${modified(file)}`).join('\n')
+  if (times !== looked.times) {
+    const hash = createHash('sha256')
+    for (const file of files) hash.update(`${file.slice(root.length)}\n`).update(fs.readFileSync(file))
+    looked = { times, folder: path.join(places, hash.digest('hex').slice(0, 16)) }
+  }
+  return looked.folder
+}
+
+/** The folder with the declarations of lib/ as it is now, or null where nobody has made them. */
+function declarationFolder() {
+  const folder = folderNow()
+  return fs.existsSync(folder) ? folder : null
+}
+
+/** The declarations of a file of lib/ in such a folder. */
+function readDeclarations(folder, file) {
+  const name = path.relative(root, file).replace(/\.ts$/, '.d.ts')
+  return fs.readFileSync(path.join(folder, name), 'utf8')
+}
+
+/** Makes the declarations in a process of its own, where they are missing and lib/ has no errors; resolves when it is done. */
+function makeDeclarations() {
+  if (declarationFolder()) return Promise.resolve()
+  const child = spawn(process.execPath, [__filename], { stdio: 'ignore' })
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', () => resolve())
+  })
+}
+
+function make() {
+  const ts = require('typescript')
+  const folder = folderNow()
+  const { config } = ts.readConfigFile(configFile, ts.sys.readFile)
+  const outDir = path.join(places, `${MAKING}${randomUUID()}`)
+  const emit = { noEmit: false, declaration: true, emitDeclarationOnly: true, outDir, rootDir: root }
+  const { fileNames, options } = ts.parseJsonConfigFileContent(config, ts.sys, root, emit)
+  const program = ts.createProgram(fileNames, options)
+  // Of a project with errors there are none: then the kernel looks at the sources and reports them.
+  if (ts.getPreEmitDiagnostics(program).length > 0) return
+  for (const file of sources()) program.emit(program.getSourceFile(file))
+  for (const name of fs.readdirSync(places)) {
+    if (!name.startsWith(MAKING)) fs.rmSync(path.join(places, name), { recursive: true, force: true })
+  }
+  if (folder === folderNow()) fs.renameSync(outDir, folder)
+  else fs.rmSync(outDir, { recursive: true })
+}
+
+if (require.main === module) make()
+
+module.exports = { declarationFolder, makeDeclarations, readDeclarations }

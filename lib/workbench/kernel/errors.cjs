@@ -1,0 +1,33 @@
+'use strict'
+
+const path = require('node:path')
+const util = require('node:util')
+const { root } = require('./modules.cjs')
+
+/** Frames of Node, of tslab and of the kernel itself, and of what calls a cell's script. */
+const isOwn = (line) =>
+  /^\s+at cell\[[\w ]+\]$/.test(line) ||
+  (/^\s+at /.test(line) && ['node:', 'node_modules/tslab/', __dirname].some((place) => line.includes(place)))
+
+/**
+ * What Jupyter shows of an error: name, message, and the stack without the kernel's own frames.
+ *
+ * @param withPlaces replaces places in scripts of cells by those in the cells
+ */
+function describeError(error, withPlaces) {
+  if (!(error instanceof Error)) {
+    const text = typeof error === 'string' ? error : util.inspect(error)
+    return { ename: 'Thrown', evalue: text, traceback: [text] }
+  }
+  const cause =
+    error.cause === undefined ? [] : ['Caused by:', ...describeError(error.cause, withPlaces).traceback]
+  const stack = typeof error.stack === 'string' ? error.stack : String(error)
+  const text = withPlaces(stack)
+    .split('\n')
+    .filter((line) => !isOwn(line))
+    .join('\n')
+    .replaceAll(`${root}${path.sep}`, '')
+  return { ename: error.name, evalue: error.message, traceback: [text, ...cause] }
+}
+
+module.exports = { describeError }

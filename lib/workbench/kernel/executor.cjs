@@ -1,0 +1,93 @@
+/** Runs cells: one scope that they share, their compiled scripts, and the places of their errors. */
+'use strict'
+
+const { createRequire } = require('node:module')
+const path = require('node:path')
+const vm = require('node:vm')
+const { createCompiler, withoutNames } = require('./compiler.cjs')
+const { root } = require('./modules.cjs')
+
+/** Where a cell's script finds its arguments. */
+const SCOPE = Symbol.for('workbook.cell')
+const IN_CELL = /cell\[([\w ]+)\]:(\d+):(\d+)/g
+
+/** A cell that does not compile: its messages as `line:column - message`. */
+class CompileError extends Error {
+  name = 'TypeScript'
+}
+
+class Executor {
+  exports = {}
+  declarations = ''
+  placesOf = new Map()
+  compiler = createCompiler()
+
+  /**
+   * @param control knows when the kernel compiles and when a script begins
+   * @param checks what cells call to see whether there was an interrupt; see ./rewrite.cjs
+   */
+  constructor(control, checks) {
+    this.control = control
+    const requireFromRoot = createRequire(path.join(root, 'cell.js'))
+    Object.defineProperty(globalThis, SCOPE, { value: [this.exports, requireFromRoot, checks] })
+  }
+
+  /**
+   * Runs a cell to its end.
+   *
+   * @param name how the cell is called in stack traces
+   * @param givenUp rejects when the cell is not waited for any longer
+   * @param beforeRun resolves when what has arrived while the cell was compiled was looked at
+   * @returns the value of its last expression
+   * @throws CompileError, or what the cell throws; what it had declared until then stays
+   */
+  async execute(source, { name, givenUp, beforeRun }) {
+    const cell = this.control.compiling(() => this.compiler.compile(source, this.declarations))
+    if (cell.diagnostics.length > 0) {
+      const lines = cell.diagnostics.map(
+        ({ fileName, line, character, message }) =>
+          `${fileName ? `${fileName} ` : ''}${line + 1}:${character + 1} - ${message}`,
+      )
+      throw new CompileError(lines.join('\n'))
+    }
+    await beforeRun()
+    this.placesOf.set(name, cell.placeOf)
+    const script = new vm.Script(`${cell.script}(...globalThis[Symbol.for('${SCOPE.description}')])`, {
+      filename: `cell[${name}]`,
+    })
+    try {
+      const run = this.control.inScript(() => script.runInThisContext({ breakOnSigint: true }))
+      await Promise.race([run, givenUp])
+    } catch (error) {
+      const missing = cell.declared.filter((declared) => this.exports[declared] === undefined)
+      this.declarations = withoutNames(cell.declarations, new Set(missing))
+      throw error
+    }
+    this.declarations = cell.declarations
+    const value = this.exports[cell.valueName]
+    delete this.exports[cell.valueName]
+    return value
+  }
+
+  /** A text with the places in scripts of cells replaced by those in the cells. */
+  withPlaces(text) {
+    return text.replace(IN_CELL, (_, name, line, column) => {
+      const place = this.placesOf.get(name)?.({ line: line - 1, character: column - 1 })
+      return `cell[${name}]${place ? `:${place.line + 1}:${place.character + 1}` : ''}`
+    })
+  }
+
+  inspect(source, position) {
+    return this.control.compiling(() => this.compiler.inspect(source, this.declarations, position))
+  }
+
+  complete(source, position) {
+    return this.control.compiling(() => this.compiler.complete(source, this.declarations, position))
+  }
+
+  close() {
+    this.compiler.close()
+  }
+}
+
+module.exports = { CompileError, Executor }

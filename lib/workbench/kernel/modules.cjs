@@ -1,0 +1,59 @@
+/** The modules of the project that cells have loaded: those that were edited are loaded again. */
+'use strict'
+
+const fs = require('node:fs')
+const path = require('node:path')
+
+const root = path.resolve(__dirname, '../../..')
+const loadedAt = new Map()
+
+/** When a file was written last, or 0 where there is none. */
+const modified = (file) => fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0
+/** Packages do not change under a running kernel. */
+const isPackage = (file) => file.includes('/node_modules/')
+
+const projectModules = () =>
+  Object.values(require.cache).filter(
+    (entry) =>
+      entry?.filename.startsWith(root + path.sep) &&
+      entry.filename.endsWith('.ts') &&
+      !isPackage(entry.filename),
+  )
+
+/** Remembers how old the modules are that a cell has loaded. */
+function noteLoaded() {
+  for (const { filename } of projectModules()) {
+    if (!loadedAt.has(filename)) loadedAt.set(filename, modified(filename))
+  }
+}
+
+/** Forgets edited modules and all that import them, so that the next import loads them anew; answers with the edited ones. */
+function forgetEdited() {
+  const modules = projectModules()
+  const edited = modules
+    .map(({ filename }) => filename)
+    .filter((name) => loadedAt.has(name) && loadedAt.get(name) !== modified(name))
+  const stale = new Set(edited)
+  for (let size = -1; size !== stale.size; ) {
+    size = stale.size
+    for (const { filename, children } of modules) {
+      if (children.some((child) => stale.has(child.filename))) stale.add(filename)
+    }
+  }
+  for (const filename of stale) {
+    delete require.cache[filename]
+    loadedAt.delete(filename)
+  }
+  return edited
+}
+
+/** Forgets modules whose loading was broken off: what they export is not complete. */
+function forgetUnfinished() {
+  for (const [name, entry] of Object.entries(require.cache)) {
+    if (entry && !entry.loaded) delete require.cache[name]
+  }
+}
+
+const isLoaded = (file) => file in require.cache
+
+module.exports = { forgetEdited, forgetUnfinished, isLoaded, isPackage, modified, noteLoaded, root }
