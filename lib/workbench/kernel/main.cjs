@@ -153,12 +153,24 @@ class Server extends jupyter.ZmqServer {
   arrived = 0
   cancelledTo = 0
 
+  /** A request may arrive while other sockets are being bound, and its answers go through those: it waits for them. */
+  async init() {
+    this.bound = super.init()
+    await this.bound
+  }
+
   async bindSocket(socket, port) {
     if (socket === this.control) {
       const { transport, ip, key } = this.connInfo
       await control.open(
         { address: `${transport}://${ip}:${port}`, key },
-        { onMessage: (...parts) => super.handleShellMessage(control, ...parts), onInterrupt: interrupt },
+        {
+          onMessage: async (...parts) => {
+            await this.bound
+            await super.handleShellMessage(control, ...parts)
+          },
+          onInterrupt: interrupt,
+        },
       )
       return
     }
@@ -185,7 +197,8 @@ class Server extends jupyter.ZmqServer {
     message.signAndSend(this.connInfo.key, socket)
   }
 
-  handleShellMessage(socket, ...parts) {
+  async handleShellMessage(socket, ...parts) {
+    await this.bound
     // Completion, inspection and the like are answered while a cell waits; only cells queue up.
     const type = JSON.parse(parts[parts.findIndex((part) => part.equals(DELIMITER)) + 2].toString()).msg_type
     const answers = this.queueing(socket)
