@@ -104,7 +104,7 @@ export async function runTrials(study: Study, trials: readonly TrialConfig[]): P
       const losses = Object.entries(measurements)
         .filter(([name]) => name !== 'gradientNorm')
         .map(([name, value]) => `${name} ${value.toPrecision(3)}`)
-      const note = `${imagesPerSecond.toFixed(0)} images/s, ${losses.join(', ')}`
+      const note = `${imagesPerSecond < 10 ? imagesPerSecond.toPrecision(2) : imagesPerSecond.toFixed(0)} images/s, ${losses.join(', ')}`
       void barOf(trial, progress.phase, steps).update(step, note)
     },
   })
