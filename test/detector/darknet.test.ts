@@ -108,7 +108,12 @@ test('weights that do not fit the cfg are refused with layer and numbers', () =>
     decode(Buffer.concat([weights, Buffer.alloc(8)])),
     new RegExp(`tiny.cfg asks for ${plain(total)} in all, found ${plain(total + 2)}`),
   )
-  assert.throws(decode(weights.subarray(0, weights.length - 3)), /expected 4 bytes a number, found/)
+  // Cut off within a number.
+  assert.throws(
+    decode(weights.subarray(0, weights.length - 3)),
+    /layer 22 \(1x1, 16 -> 21\): expected 357 numbers, found 356 left/,
+  )
+  assert.throws(decode(Buffer.concat([weights, Buffer.alloc(2)])), new RegExp(`found ${plain(total)}.5`))
   assert.throws(decode(weights.subarray(0, 18)), /expected a header of 20 bytes, found 18 bytes/)
   assert.throws(decode(new Uint8Array(0)), /expected a header of 16 bytes, found 0 bytes/)
   const transposed = Uint8Array.from(weights)
@@ -184,7 +189,7 @@ const CONV = '[convolutional]\nfilters=4\nsize=3\nstride=2\npad=1\nactivation=le
 test('white space and comments do not count, as in Darknet', () => {
   const text =
     '# a comment\n\n[network]\r\n width = 32\nheight=64\n; another\nmomentum=0.9\n[convolutional]\n' +
-    'filters = 4\nsize=3\nstride=2\npad=1\nactivation = leaky\n[route]\nlayers = -1, 0\n'
+    'filters = 4 # few\nsize=3\nstride=2\npad=1\nactivation = leaky#1\n[route]\nlayers = -1, 0\n'
   const cfg = parseCfg(text)
   assert.deepEqual(cfg.input, { height: 64, width: 32, channels: 3 })
   assert.deepEqual(cfg.layers[0], {
@@ -211,11 +216,11 @@ test('errors in a cfg name file, line, section and key', () => {
   refused('width=32', /a\.cfg:1: expected \[section\], then key=value lines, found "width=32"/)
   refused(`${HEAD}nonsense\n`, /a\.cfg:5: expected .* found "nonsense"/)
   refused(`${HEAD}width=64\n`, /a\.cfg:5: \[net\] gives width twice \(first in line 2\)/)
-  refused('[net]\nwidth=32\n', /a\.cfg:1: \[net\] height: Required/)
+  refused('[net]\nwidth=32\n', /a\.cfg:1: \[net\] height: expected this key, found none/)
   refused('[net]\nwidth=3.5\nheight=32\n', /a\.cfg:2: \[net\] width: Expected integer.*found "3\.5"/)
   refused('[net]\nwidth=wide\nheight=32\n', /a\.cfg:2: \[net\] width: expected a number, found "wide"/)
   refused(HEAD + CONV.replace('leaky', 'mish'), /a\.cfg:10: \[convolutional\] activation: .*found "mish"/)
-  refused(HEAD + CONV.replace('size', 'sise'), /a\.cfg:5: \[convolutional\] size: Required/)
+  refused(HEAD + CONV.replace('size', 'sise'), /a\.cfg:5: \[convolutional\] size: expected this key, found none/)
   refused(`${HEAD}${CONV}binary=1\n`, /a\.cfg:11: \[convolutional\] binary: a key that is not supported here/)
   refused(`${HEAD}${CONV}groups=2\n`, /a\.cfg:11: \[convolutional\] groups: .*found "2"/)
   refused(`${HEAD}[lstm]\n`, /a\.cfg:5: \[lstm\], layer 0: unknown section; known are convolutional, maxpool/)

@@ -258,7 +258,13 @@ function check<T>(schema: z.ZodType<T, z.ZodTypeDef, unknown>, section: Section,
   const key = issue.code === 'unrecognized_keys' ? issue.keys[0] : issue.path[0]
   const entry = typeof key === 'string' ? section.entries.get(key) : undefined
   const found = entry ? `, found "${entry.value}"` : ''
-  const message = issue.code === 'unrecognized_keys' ? 'a key that is not supported here' : issue.message
+  const isMissing = issue.code === 'invalid_type' && issue.received === 'undefined'
+  const message =
+    issue.code === 'unrecognized_keys'
+      ? 'a key that is not supported here'
+      : isMissing
+        ? 'expected this key, found none'
+        : issue.message
   throw new Error(
     `${file}:${entry?.line ?? section.line}: [${section.type}] ${String(key)}: ${message}${found}`,
   )

@@ -14,7 +14,7 @@ export interface Section {
 
 /**
  * Splits a cfg text into its sections. As in Darknet, white space does not count, and lines that start with # or ; are
- * comments.
+ * comments; so is what follows a # behind a value, which Darknet reads no further than.
  *
  * @param file stands in error messages
  * @throws Error naming the line that is neither a section, an entry nor a comment, or gives a key twice
@@ -23,8 +23,8 @@ export function parseSections(text: string, file: string): Section[] {
   const sections: { type: string; line: number; entries: Map<string, Entry> }[] = []
   text.split('\n').forEach((raw, index) => {
     const line = index + 1
-    const content = raw.replace(/\s/g, '')
-    if (content === '' || content.startsWith('#') || content.startsWith(';')) return
+    const content = raw.replace(/#.*|\s/g, '')
+    if (content === '' || content.startsWith(';')) return
     const header = /^\[(\w+)\]$/.exec(content)
     if (header) {
       sections.push({ type: header[1]!, line, entries: new Map() })

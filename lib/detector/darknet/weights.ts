@@ -60,12 +60,7 @@ export function decodeWeights(bytes: Uint8Array, cfg: DarknetCfg, file = 'weight
   if (major > 1000 || minor > 1000) {
     throw new Error(`${file}: version ${major}.${minor} stores transposed kernels, which are not supported`)
   }
-  if ((bytes.length - header) % 4 !== 0) {
-    throw new Error(
-      `${file}: expected 4 bytes a number, found ${grouped(bytes.length - header)} bytes; was the file cut off?`,
-    )
-  }
-  const numbers = (bytes.length - header) / 4
+  const numbers = Math.floor((bytes.length - header) / 4)
   const asked = `${cfg.file} asks for ${grouped(countNumbers(cfg))} in all`
   let at = 0
   const take = (count: number) => {
@@ -88,9 +83,9 @@ export function decodeWeights(bytes: Uint8Array, cfg: DarknetCfg, file = 'weight
     const kernel = take(kernelSize(layer))
     return norm ? { biases, norm, kernel } : { biases, kernel }
   })
-  if (at !== numbers) {
+  if (header + 4 * at !== bytes.length) {
     throw new Error(
-      `${file}: ${asked}, found ${grouped(numbers)}; take the cfg that the file was trained with`,
+      `${file}: ${asked}, found ${grouped((bytes.length - header) / 4)}; take the cfg that the file was trained with`,
     )
   }
   return {
