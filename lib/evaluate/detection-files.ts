@@ -9,6 +9,7 @@ import {
   cocoBoxSchema,
   cocoCategorySchema,
   cocoImageSchema,
+  expectForwards,
   FILES_AT_ONCE,
   type TruthSet,
 } from './truth-files'
@@ -91,7 +92,9 @@ function readVocResults(
       return refuse({ kind: 'missing image', file, line, message })
     }
     const [score, x1, y1, x2, y2] = numbers(fields.slice(1), ['score', 'x1', 'y1', 'x2', 'y2'], file, line)
-    return { image, name, score: score!, box: [x1! - first, y1! - first, x2!, y2!] }
+    const box = [x1! - first, y1! - first, x2!, y2!] as const
+    expectForwards(box, { file, line })
+    return { image, name, score: score!, box }
   })
 }
 
@@ -120,8 +123,14 @@ function readLines(
       number,
     ]
     const name = known(className(field('class'), classes, file, line), set, { file, line })
-    if (layout[0] === 'x1') return { image, name, score, box: [a, b, c, d] }
-    if (layout[0] === 'x') return { image, name, score, box: [a, b, a + c, b + d], size: [c, d] }
+    if (layout[0] === 'x1') {
+      expectForwards([a, b, c, d], { file, line })
+      return { image, name, score, box: [a, b, c, d] }
+    }
+    if (layout[0] === 'x') {
+      expectForwards([a, b, a + c, b + d], { file, line })
+      return { image, name, score, box: [a, b, a + c, b + d], size: [c, d] }
+    }
     const { width, height, stem } = set.images[image]!
     if (width === undefined || height === undefined) {
       const message = `expected the size of ${stem}, since its boxes are shares of it, found none with the truths`
@@ -133,6 +142,7 @@ function readLines(
       pixelsOf(a + c / 2, width),
       pixelsOf(b + d / 2, height),
     ] as const
+    expectForwards(box, { file, line })
     return { image, name, score, box }
   })
 }
@@ -172,7 +182,7 @@ const resultSchema = z.object({
   image_id: z.number().or(z.string()),
   category_id: z.number().or(z.string()),
   bbox: cocoBoxSchema,
-  score: z.number(),
+  score: z.number().finite(),
 })
 const documentSchema = z.object({
   images: z.array(cocoImageSchema.required({ file_name: true })),

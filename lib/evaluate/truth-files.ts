@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { filesBelow, firstExisting, readText } from '../data/files'
 import { readImageSize } from '../data/images'
 import { labelFiles } from '../data/layout'
-import { refuse } from '../data/problem'
+import { type Problem, refuse } from '../data/problem'
 import { type ParsedImage, parseJson, parseWith, pixelsOf } from '../data/readers/parsed'
 import { parseVoc, type VocPixels } from '../data/readers/voc'
 import { parseYolo, parseYoloYaml } from '../data/readers/yolo'
@@ -69,7 +69,8 @@ export const cocoImageSchema = z.object({
   height: z.number().positive().optional(),
 })
 export const cocoCategorySchema = z.object({ id: identifier, name: z.string().min(1) })
-export const cocoBoxSchema = z.tuple([z.number(), z.number(), z.number().min(0), z.number().min(0)])
+const coordinate = z.number().finite()
+export const cocoBoxSchema = z.tuple([coordinate, coordinate, coordinate.min(0), coordinate.min(0)])
 const cocoTruthSchema = z.object({
   images: z.array(cocoImageSchema),
   categories: z.array(cocoCategorySchema).min(1),
@@ -79,7 +80,7 @@ const cocoTruthSchema = z.object({
       image_id: identifier,
       category_id: identifier,
       bbox: cocoBoxSchema,
-      area: z.number().optional(),
+      area: coordinate.optional(),
       iscrowd: flag.optional(),
       ignore: flag.optional(),
     }),
@@ -172,6 +173,16 @@ function byId(a: { id: number | string }, b: { id: number | string }): number {
   return a.id < b.id ? -1 : a.id > b.id ? 1 : 0
 }
 
+/** Refuses a box that runs backwards; one without area is a box that nothing matches. */
+export function expectForwards(
+  [x1, y1, x2, y2]: readonly [number, number, number, number],
+  place: Pick<Problem, 'file' | 'line'>,
+): void {
+  if (x1 <= x2 && y1 <= y2) return
+  const message = `expected x1 <= x2 and y1 <= y2, found (${x1}, ${y1}, ${x2}, ${y2})`
+  refuse({ kind: 'empty box', ...place, message })
+}
+
 interface ParsedFolder {
   readonly images: readonly ParsedImage[]
   readonly classes: readonly string[] | undefined
@@ -262,12 +273,17 @@ function fromParsed(
 ): TruthSet {
   const rows = images.flatMap(({ boxes, relative, width, height }, image) => {
     const scale = (value: number, side: number | undefined) => (relative ? pixelsOf(value, side!) : value)
-    return (boxes ?? []).map((box) => ({
-      ...box,
-      corners: [scale(box.x1, width), scale(box.y1, height), scale(box.x2, width), scale(box.y2, height)],
-      image,
-      source: images[image]!.source,
-    }))
+    return (boxes ?? []).map((box) => {
+      const corners = [
+        scale(box.x1, width),
+        scale(box.y1, height),
+        scale(box.x2, width),
+        scale(box.y2, height),
+      ] as const
+      const { source } = images[image]!
+      expectForwards(corners, { file: source, line: box.line })
+      return { ...box, corners, image, source }
+    })
   })
   const classes = listed ?? [...new Set(rows.map(({ name }) => name))].sort()
   const labelOf = new Map(classes.map((name, label) => [name, label]))

@@ -84,7 +84,7 @@ export function checkDistillation(options: DistillationCheckOptions): Distillati
     const trainable = student.map(([, variable]) => variable)
     const groundTruth = gradients(() => lossOf().groundTruth, trainable)
     const distillation = gradients(() => lossOf().distillation, [...trainable, ...teacherVariables.values()])
-    const reached = (i: number) => squaredNorm(distillation[i]) > 0
+    const reached = (i: number) => isNonZero(distillation[i])
     return {
       losses,
       terms,
@@ -161,6 +161,11 @@ function numberOf(scalar: tf.Scalar): number {
 function gradients(loss: () => tf.Scalar, variables: readonly tf.Variable[]): (tf.Tensor | undefined)[] {
   if (variables.length === 0) return []
   return tf.engine().gradients(loss, [...variables], undefined, true).grads
+}
+
+/** Whether any element is not 0, NaN included; the square of a small one may be 0. */
+function isNonZero(gradient: tf.Tensor | undefined): boolean {
+  return gradient !== undefined && scoped(() => tf.any(tf.notEqual(gradient, 0)).dataSync()[0] === 1)
 }
 
 function squaredNorm(gradient: tf.Tensor | undefined): number {

@@ -9,7 +9,7 @@ const countSchema = z.enum(['macs', 'parameters'])
 export const pruningTargetSchema = z.union([
   /** Channels with |gamma| below it go. */
   z
-    .object({ threshold: z.number().min(0) })
+    .object({ threshold: z.number().min(0).finite() })
     .strict(),
   /** Share of the prunable channels that the threshold takes; a shared channel counts once. */
   z

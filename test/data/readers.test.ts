@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { describeProblem, type Problem } from '../../lib/data/problem'
 import { parseCoco } from '../../lib/data/readers/coco'
+import { jsonErrorAt } from '../../lib/data/readers/json-error'
 import { parseKitti } from '../../lib/data/readers/kitti'
 import { parseList } from '../../lib/data/readers/list'
 import { parseOpenImages } from '../../lib/data/readers/openimages'
@@ -121,10 +122,68 @@ test('COCO: errors name the key', () => {
   ])
 })
 
-test('JSON that is cut off is reported with its line', () => {
-  const { result, problems } = collect((report) => parseCoco('{\n "images": [],\n "anno', 'c.json', report))
-  assert.equal(result, undefined)
-  assert.match(problems[0] ?? '', /^c\.json:3: syntax: expected JSON, found: /)
+test('what is no JSON is reported with its line', () => {
+  const lineOf = (text: string) => {
+    const { result, problems } = collect((report) => parseCoco(text, 'c.json', report))
+    assert.equal(result, undefined)
+    return Number(/^c\.json:(\d+): syntax: expected JSON, found: /.exec(problems.join())?.[1])
+  }
+  assert.equal(lineOf('{\n "images": [],\n "anno'), 3)
+  assert.equal(lineOf('{\n "images": [\n {"width": NaN},\n {}\n ]\n}\n'), 3)
+  assert.equal(lineOf('{\n "images": [1,\n 2,\n ]\n, "a": 0\n}\n'), 4)
+  assert.equal(lineOf('{\n "a": 1,\n}\n\n'), 3)
+  assert.equal(lineOf("{\n 'a': 1\n}\n\n"), 2)
+  assert.equal(lineOf('[\n "a\n b"\n]\n'), 2)
+})
+
+test('the place where a text stops being JSON', () => {
+  const sound = '[{"a": [-1.5e+3, 0, true, false, null, {}, []], "\\u00e9\\"\\n": "x"}, 2]'
+  let stillSound = 0
+  for (let at = 0; at < sound.length; at++) {
+    for (const middle of ['', ...'[]{},:"\\ 0-ntx\n'].flatMap((c) => [c, c + sound[at]])) {
+      const text = sound.slice(0, at) + middle + sound.slice(at + 1)
+      try {
+        JSON.parse(text)
+      } catch {
+        continue
+      }
+      stillSound++
+      assert.equal(jsonErrorAt(text), text.length, text)
+    }
+  }
+  assert.ok(stillSound > 100)
+  // '|' marks the place.
+  for (const marked of [
+    '|',
+    '|]',
+    '[1,|]',
+    '[|,1]',
+    '[1 |2]',
+    '[0|1]',
+    '[|+1]',
+    '[|.5]',
+    '[1|.]',
+    '[|nul]',
+    '[|NaN]',
+    '{"a":1,|}',
+    '{"a"|,1}',
+    '{"a":|}',
+    '{|a:1}',
+    '{|1:1}',
+    '{"a":1|]',
+    '[1|}',
+    '["a"|:1]',
+    '[|"a\nb"]',
+    '[|"\\x"]',
+    '[|"a]',
+    '[1]|]',
+    '{} |1',
+    '[{"a": [1|',
+  ]) {
+    const text = marked.replace('|', '')
+    assert.throws(() => JSON.parse(text), text)
+    assert.equal(jsonErrorAt(text), marked.indexOf('|'), marked)
+  }
 })
 
 test('YOLO: shares of the image; an empty file has no objects', () => {

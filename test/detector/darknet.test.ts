@@ -220,7 +220,10 @@ test('errors in a cfg name file, line, section and key', () => {
   refused('[net]\nwidth=3.5\nheight=32\n', /a\.cfg:2: \[net\] width: Expected integer.*found "3\.5"/)
   refused('[net]\nwidth=wide\nheight=32\n', /a\.cfg:2: \[net\] width: expected a number, found "wide"/)
   refused(HEAD + CONV.replace('leaky', 'mish'), /a\.cfg:10: \[convolutional\] activation: .*found "mish"/)
-  refused(HEAD + CONV.replace('size', 'sise'), /a\.cfg:5: \[convolutional\] size: expected this key, found none/)
+  refused(
+    HEAD + CONV.replace('size', 'sise'),
+    /a\.cfg:5: \[convolutional\] size: expected this key, found none/,
+  )
   refused(`${HEAD}${CONV}binary=1\n`, /a\.cfg:11: \[convolutional\] binary: a key that is not supported here/)
   refused(`${HEAD}${CONV}groups=2\n`, /a\.cfg:11: \[convolutional\] groups: .*found "2"/)
   refused(`${HEAD}[lstm]\n`, /a\.cfg:5: \[lstm\], layer 0: unknown section; known are convolutional, maxpool/)

@@ -167,6 +167,14 @@ test('what is wrong is named with file, line or key', async () => {
     /bad\.json:1:\[0\]\.image_id: missing image: expected an image of the truths, found 1/,
   )
   await refusal({ truth, detections: results([{ ...row, score: '1' }]) }, /bad\.json:1:\[0\]\.score: syntax/)
+  await refusal(
+    { truth, detections: write('bad.json', JSON.stringify([row]).replace('"score":1', '"score":1e999')) },
+    /bad\.json:1:\[0\]\.score: syntax: .*finite/,
+  )
+  await refusal(
+    { truth, detections: write('bad.json', `[\n${JSON.stringify(row)},\n{"score": NaN}\n]\n`) },
+    /bad\.json:3: syntax: expected JSON/,
+  )
   await refusal({ truth: write('no.json', '{'), detections }, /no\.json:1: syntax: expected JSON/)
   const lines = (text: string) => dirname(write('bad/a.txt', text))
   await refusal(
@@ -197,6 +205,18 @@ test('what is wrong is named with file, line or key', async () => {
   await refusal(
     { truth: join(folder, 'gone.json'), detections },
     /gone\.json: expected a file, found nothing/,
+  )
+  await refusal(
+    { truth, detections: lines('dog 0.5 1 2 3 4\ndog 0.5 1 2 0 4') },
+    /a\.txt:2: empty box: expected x1 <= x2 and y1 <= y2, found \(1, 2, 0, 4\)/,
+  )
+  const widths = { truth, columns: 'class score x y w h' }
+  await refusal({ ...widths, detections: lines('dog 0.5 1 2 3 -4') }, /a\.txt:1: empty box/)
+  const annotation = (xmax: number) =>
+    `<annotation>\n<object>\n<name>dog</name><bndbox><xmin>2</xmin><ymin>1</ymin><xmax>${xmax}</xmax><ymax>3</ymax></bndbox></object></annotation>`
+  await refusal(
+    { truth: dirname(write('backwards/a.xml', annotation(1))), detections: lines('dog 0.5 1 2 3 4') },
+    /backwards\/a\.xml:2: empty box: .* found \(2, 1, 1, 3\)/,
   )
   const stray = dirname(write('stray/z.txt', 'dog 0.5 1 2 3 4'))
   await refusal({ truth, detections: stray }, /z\.txt: missing image: .*found z; an image without objects/)

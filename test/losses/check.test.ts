@@ -53,6 +53,16 @@ test('a teacher that learns is reported', () => {
   assert.deepEqual(report.unreachedStudent, [])
 })
 
+test('a gradient whose square is 0 in float32 still counts as one', () => {
+  const faint = () => ({
+    groundTruth: tf.sum(tf.square(a)) as tf.Scalar,
+    distillation: tf.mul(tf.sum(tf.squaredDifference(a, teacher)), 1e-30) as tf.Scalar,
+  })
+  const report = checkDistillation({ lossOf: faint, variables: new Map([['a', a]]), teacherVariables })
+  assert.deepEqual(report.reachedTeacher, ['teacher'])
+  assert.deepEqual(report.unreachedStudent, [])
+})
+
 test('lambda for a ratio', () => {
   const { norms } = checkDistillation({ lossOf, variables })
   const lambda = lambdaForRatio(0.5, norms)

@@ -144,6 +144,7 @@ test('impossible budgets and malformed input are refused with what was expected'
   )
   assert.throws(() => planPruning(config, gammas, { ratio: 0.5, floor: 0.9, cap: 0.8 }), /floor <= cap/)
   assert.throws(() => planPruning(config, gammas, { ratio: 1.5 }), /ratio: .*less than or equal to 1; found/)
+  assert.throws(() => planPruning(config, gammas, { threshold: Infinity }), /threshold: .*finite/)
   const both: object = { ratio: 0.5, threshold: 0.1 }
   assert.throws(
     () => planPruning(config, gammas, { ratio: 0.5, ...both }),

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { Report } from '../problem'
+import { jsonErrorAt } from './json-error'
 
 /** A box as an annotation file gives it, with its place in that file. */
 export interface ParsedBox {
@@ -49,8 +50,7 @@ export function parseJson(text: string, file: string, report: Report): unknown {
     return JSON.parse(text)
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    const position = /position (\d+)/.exec(reason)?.[1]
-    const line = lineAt(text, position === undefined ? text.length : Number(position))
+    const line = lineAt(text, jsonErrorAt(text))
     report({ kind: 'syntax', file, line, message: `expected JSON, found: ${reason}` })
     return undefined
   }
