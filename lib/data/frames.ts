@@ -1,7 +1,8 @@
-import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readImage } from './images'
+import { readSealed, writeSealed } from './sealed'
 import { cropRegion, type Region } from './transform'
 import type { RgbImage, Sample } from './types'
 
@@ -115,6 +116,7 @@ export function cachedBytes(frames: SharedFrames): number {
   }, 0)
 }
 
+/** A cached frame that was damaged is decoded and written again. */
 async function throughDisk(frames: SharedFrames, sample: Sample, region: Region): Promise<RgbImage> {
   const folder = frames.diskCache!
   const [width, height] = [region.x2 - region.x1, region.y2 - region.y1]
@@ -123,13 +125,10 @@ async function throughDisk(frames: SharedFrames, sample: Sample, region: Region)
   })
   const key = JSON.stringify([sample.file, size, mtimeMs, region])
   const path = join(folder, `${createHash('sha256').update(key).digest('hex').slice(0, 32)}.rgb`)
-  const cached = await readFile(path).catch(() => undefined)
-  if (cached?.length === width * height * 3) return { width, height, pixels: cached }
+  const cached = await readSealed(path)
+  if (cached instanceof Buffer && cached.length === bytesOf(region)) return { width, height, pixels: cached }
   const frame = await decode(sample, frames.crop)
-  await mkdir(folder, { recursive: true })
-  const temporary = `${path}.${randomUUID()}`
-  await writeFile(temporary, frame.pixels)
-  await rename(temporary, path)
+  await writeSealed(path, frame.pixels)
   return frame
 }
 

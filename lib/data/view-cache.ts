@@ -3,12 +3,12 @@
  *
  * A file's name is the SHA-256 of how its numbers were computed (`ViewCache.key`) and of the pixels that they were
  * computed from, so that whatever changes a view (data, crop, augmentation, seed, epoch, input size, the code that makes
- * views) changes the name: nothing that is found can be out of date. The file begins with a SHA-256 of its name and its
- * numbers; where that does not fit, the file was damaged and counts as not found.
+ * views) changes the name: nothing that is found can be out of date. A file that is not what was written (`sealed`) counts
+ * as not found.
  */
-import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import { readSealed, SEAL_BYTES, writeSealed } from './sealed'
 
 /** Where numbers of one kind lie. */
 export interface ViewCache {
@@ -26,10 +26,6 @@ export interface FoundViews {
   /** Files whose content is not what was written. */
   readonly damaged: number
 }
-
-const DIGEST_BYTES = 32
-/** How the names of half-written files end. */
-export const TEMPORARY = '.tmp'
 
 /**
  * Looks a batch's views up.
@@ -54,49 +50,24 @@ export async function findViews(cache: ViewCache, images: Float32Array, views: n
   return { names, values, damaged }
 }
 
-/** Writes a view's numbers under a temporary name and renames the file, so that other processes see all of it or nothing. */
-export async function writeView(folder: string, name: string, values: Float32Array): Promise<void> {
-  const payload = bytesOf(values)
-  const content = Buffer.concat([digestOf(name, payload), payload])
-  const temporary = join(folder, `${name}.${randomUUID()}${TEMPORARY}`)
-  try {
-    await writeFile(temporary, content)
-  } catch (error) {
-    if (!isMissing(error)) throw error
-    await mkdir(folder, { recursive: true })
-    await writeFile(temporary, content)
-  }
-  await rename(temporary, join(folder, name))
+/** Writes a view's numbers. */
+export function writeView(folder: string, name: string, values: Float32Array): Promise<void> {
+  return writeSealed(join(folder, name), bytesOf(values))
 }
 
 /** Bytes of a file that holds so many numbers. */
-export const viewBytes = (values: number): number => DIGEST_BYTES + values * Float32Array.BYTES_PER_ELEMENT
+export const viewBytes = (values: number): number => SEAL_BYTES + values * Float32Array.BYTES_PER_ELEMENT
 
 function nameOf(key: string, pixels: Float32Array): string {
   return createHash('sha256').update(key).update(bytesOf(pixels)).digest('hex')
 }
 
 async function readEntry(folder: string, name: string): Promise<Float32Array | 'damaged' | undefined> {
-  let content: Buffer
-  try {
-    content = await readFile(join(folder, name))
-  } catch (error) {
-    if (isMissing(error)) return undefined
-    throw error
-  }
-  const payload = content.subarray(DIGEST_BYTES)
-  if (!digestOf(name, payload).equals(content.subarray(0, DIGEST_BYTES))) return 'damaged'
-  return new Float32Array(content.buffer.slice(payload.byteOffset, payload.byteOffset + payload.byteLength))
-}
-
-function digestOf(name: string, payload: Uint8Array): Buffer {
-  return createHash('sha256').update(name).update(payload).digest()
+  const content = await readSealed(join(folder, name))
+  if (content === undefined || content === 'damaged') return content
+  return new Float32Array(content.buffer.slice(content.byteOffset, content.byteOffset + content.byteLength))
 }
 
 function bytesOf(values: Float32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
-}
-
-export function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
 }

@@ -1,7 +1,8 @@
 import { mkdirSync, utimesSync } from 'node:fs'
 import { readdir, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { isMissing, TEMPORARY, type ViewCache, viewBytes, writeView } from './view-cache'
+import { isMissing, TEMPORARY } from './sealed'
+import { type ViewCache, viewBytes, writeView } from './view-cache'
 
 /** Views that may wait for the disk; more are not kept. */
 const MOST_WAITING = 512

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -158,7 +158,18 @@ test('files are decoded once, then come from memory or from the disk cache', asy
   const diskCache = join(scratch, 'frames')
   const none = await take({ ...options, cacheBytes: 0, diskCache }, 0, 1, splits.train)
   assert.deepEqual(none[0], first)
-  assert.equal(readdirSync(diskCache).length, 3)
+  const cached = readdirSync(diskCache)
+  assert.equal(cached.length, 3)
+  // A changed byte, a lost one, and nothing: decoded and written again.
+  const whole = cached.map((name) => readFileSync(join(diskCache, name)))
+  const changed = Buffer.from(whole[0]!)
+  changed[changed.length - 7]! ^= 64
+  for (const [i, content] of [changed, whole[1]!.subarray(1), Buffer.alloc(0)].entries())
+    writeFileSync(join(diskCache, cached[i]!), content)
+  const mended = await take({ ...options, cacheBytes: 0, diskCache }, 0, 1, splits.train)
+  assert.deepEqual(mended[0], first)
+  for (const [i, name] of cached.entries())
+    assert.deepEqual(readFileSync(join(diskCache, name)), whole[i], name)
   const some = createLoader(splits.train!, { ...options, cacheBytes: 8000 })
   assert.deepEqual((await some.batchAt(0)).images, first.images)
   assert.ok(some.statistics().cached <= 8000)
