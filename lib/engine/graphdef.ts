@@ -2,7 +2,7 @@
 /** Graph nodes as a TensorFlow SavedModel (GraphDef in protocol buffers, schema version 1). */
 import * as proto from '@tensorflow/tfjs-node-gpu/dist/proto/api_pb'
 import { ATTR, type Attribute, DTYPE } from './native'
-import { type Constant, callSite, type GraphNode, type NodeOutput } from './recorder'
+import { type Constant, callSite, type GraphNode, type NodeOutput, type ValueType } from './recorder'
 
 /** GraphDef producer version: past 27 the importer validates shapes and types as current TensorFlow does. */
 const PRODUCER = 1882
@@ -138,7 +138,6 @@ export function savedModel(nodes: readonly GraphNode[]): Uint8Array {
   return model.serializeBinary()
 }
 
-const float32 = DTYPE.float32
 const typed = (name: string, dtype: number): Attribute => ({ name, type: ATTR.type, value: dtype })
 
 /** A value that is fed at every run. */
@@ -152,34 +151,69 @@ export function identity(name: string, input: NodeOutput, dtype: number): GraphN
   return { name, operation: 'Identity', inputs: [input], attributes: [typed('T', dtype)] }
 }
 
-/** Nodes of a float32 variable called `name`: its handle, its value before the run, and its initialisation. */
-export function variableNodes(name: string, shape: readonly number[]) {
+/** A constant of type int32: a number, or a list of them. */
+export function integers(name: string, values: number | readonly number[]): GraphNode {
+  const list = typeof values === 'number' ? [values] : values
+  const shape = typeof values === 'number' ? [] : [list.length]
+  const constant = { dtype: DTYPE.int32, shape, bytes: new Uint8Array(Int32Array.from(list).buffer) }
+  return { name, operation: 'Const', inputs: [], attributes: [], constant }
+}
+
+/** Cuts a float32 value into pieces along an axis, one output each. */
+export function split(
+  name: string,
+  input: NodeOutput,
+  sizes: NodeOutput,
+  axis: NodeOutput,
+  pieces: number,
+): GraphNode {
+  const attributes = [
+    typed('T', DTYPE.float32),
+    typed('Tlen', DTYPE.int32),
+    { name: 'num_split', type: ATTR.int, value: pieces },
+  ]
+  return { name, operation: 'SplitV', inputs: [input, sizes, axis], attributes }
+}
+
+/** Joins float32 values along an axis. */
+export function concatenation(name: string, pieces: readonly NodeOutput[], axis: NodeOutput): GraphNode {
+  const attributes = [typed('T', DTYPE.float32), typed('Tidx', DTYPE.int32)]
+  return { name, operation: 'ConcatV2', inputs: [...pieces, axis], attributes }
+}
+
+/** Nodes of a variable called `name`: its handle, and those that read and assign it. */
+export function variableNodes(name: string, { dtype, shape }: ValueType) {
   const from = (node: string) => ({ node, index: 0 })
   const handle: GraphNode = {
     name: `${name}/handle`,
     operation: 'VarHandleOp',
     inputs: [],
     attributes: [
-      typed('dtype', float32),
+      typed('dtype', dtype),
       { name: 'shape', type: ATTR.shape, value: shape },
       { name: 'shared_name', type: ATTR.string, value: name },
     ],
   }
-  const read = (suffix: string, after: readonly string[] = []): GraphNode => ({
+  const read = (suffix: string): GraphNode => ({
     name: `${name}/${suffix}`,
     operation: 'ReadVariableOp',
     inputs: [from(handle.name)],
-    attributes: [typed('dtype', float32)],
-    after,
+    attributes: [typed('dtype', dtype)],
   })
   const assign = (suffix: string, value: NodeOutput, after: readonly string[]): GraphNode => ({
     name: `${name}/${suffix}`,
     operation: 'AssignVariableOp',
     inputs: [from(handle.name), value],
-    attributes: [typed('dtype', float32)],
+    attributes: [typed('dtype', dtype)],
     after,
   })
   return { handle, read, assign }
+}
+
+/** Frees a variable's memory, if it has any; assigning it makes it anew. */
+export function destruction(name: string, handle: GraphNode): GraphNode {
+  const attributes = [{ name: 'ignore_lookup_error', type: ATTR.bool, value: true }]
+  return { name, operation: 'DestroyResourceOp', inputs: [{ node: handle.name, index: 0 }], attributes }
 }
 
 /** A constant true that can be fetched once the named nodes have run. */

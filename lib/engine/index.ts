@@ -1,4 +1,4 @@
-export { type Compiled, type CompileOptions, compile, type Outputs } from './compile'
+export { type Compiled, type CompileOptions, compile } from './compile'
 export { type DeviceInfo, deviceInfo, supportsPrecision, TF32_CAPABILITY } from './device'
 export { type DeviceArray, Float64Device, inFloat64 } from './float64'
 export { GRAPH_REVISION } from './graphdef'
@@ -6,3 +6,4 @@ export { beforeOperations, nativeBackend, scoped, type Tensor, tf } from './nati
 export * from './ops'
 export type { Precision } from './precision'
 export { softmaxDivergence } from './softmax'
+export type { Tree } from './tree'

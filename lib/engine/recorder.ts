@@ -51,8 +51,12 @@ function toBytes(dtype: number, values: ArrayBufferView | unknown[]): Uint8Array
     }
     values = Array.from(values as Float32Array)
   }
-  if (!(dtype in BYTES))
-    throw new Error(`compile: cannot record a constant of TensorFlow's data type ${dtype}`)
+  if (!(dtype in BYTES)) {
+    throw new Error(
+      `compile: expected constants of float32, int32 or bool, found TensorFlow's data type ${dtype}, made or used at ` +
+        callSite(new Error()),
+    )
+  }
   const numbers = values.map(Number)
   if (dtype === DTYPE.bool) return Uint8Array.from(numbers)
   return new Uint8Array(
@@ -75,6 +79,22 @@ export function callSite(origin: Error | undefined): string {
   const lines = (origin?.stack ?? '').split('\n').slice(1)
   const own = lines.find((line) => !FOREIGN.test(line))
   return (own ?? 'unknown place').trim().replace(/^at /, '')
+}
+
+/** Operations whose result has as many elements as their values decide: the shape seen once would be frozen. */
+const SHAPED_BY_VALUES = /^(Where|Unique|ListDiff|DynamicPartition|NonMaxSuppression)/
+
+let recording = false
+
+/**
+ * @throws Error naming the line that calls a compiled function while another one is recorded
+ */
+export function refuseNested(): void {
+  if (!recording) return
+  throw new Error(
+    `compile: a recorded function must not call another compiled one, which ${callSite(new Error())} does; call the ` +
+      'function itself, which becomes part of the graph',
+  )
 }
 
 /**
@@ -112,7 +132,7 @@ export function record<T>(
     return addConstant(id, capture(real, id))
   }
 
-  const listener: Pick<Binding, 'createTensor' | 'executeOp' | 'tensorDataSync' | 'runSavedModel'> = {
+  const listener: Pick<Binding, 'createTensor' | 'executeOp' | 'tensorDataSync'> = {
     createTensor(shape, dtype, buffer) {
       const id = real.createTensor(shape, dtype, buffer)
       pending.set(id, { dtype, shape: [...shape], bytes: toBytes(dtype, buffer) })
@@ -120,6 +140,12 @@ export function record<T>(
     },
     executeOp(operation, attributes, inputs, outputs): TensorMetadata[] {
       const origin = new Error()
+      if (SHAPED_BY_VALUES.test(operation)) {
+        throw new Error(
+          `compile: a recorded function must not call ${operation}, whose result's shape depends on values, which ` +
+            `${callSite(origin)} does; call it outside, or use an operation with a fixed shape`,
+        )
+      }
       const sources = inputs.map(outputOf)
       const results = real.executeOp(operation, attributes, inputs, outputs)
       const name = `${operation}_${nodes.length}`
@@ -145,19 +171,16 @@ export function record<T>(
           `${callSite(new Error())} does; return the tensor and read it outside, or choose eager execution`,
       )
     },
-    runSavedModel() {
-      throw new Error(
-        `compile: a recorded function must not call another compiled one, which ${callSite(new Error())} does`,
-      )
-    },
   }
   const proxy: Binding = Object.create(real, Object.getOwnPropertyDescriptors(listener))
   const limit = Error.stackTraceLimit
   Error.stackTraceLimit = FRAMES
   backend.binding = proxy
+  recording = true
   try {
     return { value: body(), nodes, outputOf }
   } finally {
+    recording = false
     backend.binding = real
     Error.stackTraceLimit = limit
   }

@@ -1,0 +1,49 @@
+import { type Tensor, tf } from './native'
+import { callSite } from './recorder'
+
+/**
+ * Runs `body`, refusing what a graph cannot repeat and what would otherwise go unnoticed: random numbers, which would be
+ * the same ones at every call, variables that the graph does not keep, and arguments that are disposed of.
+ *
+ * @param isKept whether a variable may be assigned
+ * @throws Error naming the line that does it
+ */
+export function guarded<T>(
+  { isKept, inputs }: { isKept: (variable: tf.Variable) => boolean; inputs: readonly Tensor[] },
+  body: () => T,
+): T {
+  const { random } = Math
+  const { dispose } = tf.Tensor.prototype
+  const { assign } = tf.Variable.prototype
+  Math.random = () => {
+    throw new Error(
+      'compile: a recorded function must not draw random numbers, which would be the same at every call, as ' +
+        `${callSite(new Error())} does; give a seed if they shall be, or pass them as an input`,
+    )
+  }
+  tf.Variable.prototype.assign = function (this: tf.Variable, value) {
+    if (!isKept(this)) {
+      throw new Error(
+        `compile: expected variable ${this.name} [${this.shape}] among \`state\`, since ${callSite(new Error())} assigns it; only what is there ` +
+          'is kept from call to call',
+      )
+    }
+    assign.call(this, value)
+  }
+  tf.Tensor.prototype.dispose = function (this: Tensor) {
+    if (inputs.includes(this)) {
+      throw new Error(
+        `compile: a recorded function must not dispose of its arguments, which ${callSite(new Error())} does; they belong ` +
+          'to the caller',
+      )
+    }
+    dispose.call(this)
+  }
+  try {
+    return body()
+  } finally {
+    Math.random = random
+    tf.Variable.prototype.assign = assign
+    tf.Tensor.prototype.dispose = dispose
+  }
+}

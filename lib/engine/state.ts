@@ -1,0 +1,127 @@
+/**
+ * A graph's state: one resource of the session for every variable, but one together for all vectors, of which a network
+ * has hundreds; reading and assigning each by itself costs more than computing with it.
+ */
+import { concatenation, destruction, integers, placeholder, split, variableNodes } from './graphdef'
+import { DTYPE } from './native'
+import type { GraphNode, NodeOutput, ValueType } from './recorder'
+
+export interface State {
+  /** The variables' values before a run. */
+  readonly values: readonly NodeOutput[]
+  /** What must be fed to initialise them. */
+  readonly initial: readonly NodeOutput[]
+  /** What must be fetched, in a run of its own, to read them. */
+  readonly final: readonly NodeOutput[]
+  readonly nodes: readonly GraphNode[]
+  /** Names of the nodes that initialise all variables, and of those that free their memory. */
+  readonly initialise: readonly string[]
+  readonly release: readonly string[]
+  /** Nodes that give variables new values; undefined: the variable stays. */
+  assign(values: readonly (NodeOutput | undefined)[]): GraphNode[]
+}
+
+const first = (node: string): NodeOutput => ({ node, index: 0 })
+
+/** The state of a graph with variables of these types, in their order. */
+export function stateOf(types: readonly ValueType[]): State {
+  const vectors = types.flatMap(({ dtype, shape }, i) =>
+    dtype === DTYPE.float32 && shape.length === 1 ? [i] : [],
+  )
+  const together = vectors.length > 1 ? vectors : []
+  const alone = types.map((_, i) => i).filter((i) => !together.includes(i))
+  const parts = [
+    ...alone.map((i) => single(types[i]!, i)),
+    ...(together.length > 0 ? [packed(types, together)] : []),
+  ]
+
+  const inOrder = (of: (part: Part) => readonly NodeOutput[]): NodeOutput[] => {
+    const list: NodeOutput[] = []
+    for (const part of parts) for (const [k, output] of of(part).entries()) list[part.members[k]!] = output
+    return list
+  }
+  return {
+    values: inOrder(({ values }) => values),
+    initial: inOrder(({ initial }) => initial),
+    final: inOrder(({ final }) => final),
+    nodes: parts.flatMap(({ nodes }) => nodes),
+    initialise: parts.map(({ initialise }) => initialise),
+    release: parts.map(({ release }) => release),
+    assign: (values) => parts.flatMap((part) => part.assign(part.members.map((i) => values[i]))),
+  }
+}
+
+/** One resource with the variables that it holds. */
+interface Part {
+  readonly members: readonly number[]
+  readonly values: readonly NodeOutput[]
+  readonly initial: readonly NodeOutput[]
+  readonly final: readonly NodeOutput[]
+  readonly nodes: readonly GraphNode[]
+  readonly initialise: string
+  readonly release: string
+  assign(values: readonly (NodeOutput | undefined)[]): GraphNode[]
+}
+
+function single({ dtype, shape }: ValueType, i: number): Part {
+  const name = `state/${i}`
+  const variable = variableNodes(name, { dtype, shape })
+  const value = variable.read('value')
+  const final = variable.read('final')
+  const initial = placeholder(`${name}/initial`, dtype, shape)
+  const initialise = variable.assign('initialise', first(initial.name), [])
+  const release = destruction(`${name}/release`, variable.handle)
+  return {
+    members: [i],
+    values: [first(value.name)],
+    initial: [first(initial.name)],
+    final: [first(final.name)],
+    nodes: [variable.handle, value, final, initial, initialise, release],
+    initialise: initialise.name,
+    release: release.name,
+    assign: ([next]) => (next ? [variable.assign('assign', next, [value.name])] : []),
+  }
+}
+
+function packed(types: readonly ValueType[], members: readonly number[]): Part {
+  const name = 'state/vectors'
+  const lengths = members.map((i) => types[i]!.shape[0]!)
+  const total = lengths.reduce((sum, length) => sum + length, 0)
+  const variable = variableNodes(name, { dtype: DTYPE.float32, shape: [total] })
+  const [value, final] = [variable.read('value'), variable.read('final')]
+  const sizes = integers(`${name}/lengths`, lengths)
+  const axis = integers(`${name}/axis`, 0)
+  const into = (suffix: string, whole: GraphNode) =>
+    split(`${name}/${suffix}`, first(whole.name), first(sizes.name), first(axis.name), members.length)
+  const [values, finals] = [into('values', value), into('finals', final)]
+  const initials = members.map((i) => placeholder(`state/${i}/initial`, DTYPE.float32, types[i]!.shape))
+  const join = (suffix: string, pieces: readonly NodeOutput[]) =>
+    concatenation(`${name}/${suffix}`, pieces, first(axis.name))
+  const joined = join(
+    'initials',
+    initials.map((node) => first(node.name)),
+  )
+  const initialise = variable.assign('initialise', first(joined.name), [])
+  const release = destruction(`${name}/release`, variable.handle)
+  const pieces = (node: GraphNode) => members.map((_, index) => ({ node: node.name, index }))
+  return {
+    members,
+    values: pieces(values),
+    initial: initials.map((node) => first(node.name)),
+    final: pieces(finals),
+    nodes: [
+      ...[variable.handle, value, final, sizes, axis, values, finals],
+      ...[...initials, joined, initialise, release],
+    ],
+    initialise: initialise.name,
+    release: release.name,
+    assign: (next) => {
+      if (next.every((one) => one === undefined)) return []
+      const all = join(
+        'next',
+        next.map((one, index) => one ?? { node: values.name, index }),
+      )
+      return [all, variable.assign('assign', first(all.name), [value.name])]
+    },
+  }
+}
