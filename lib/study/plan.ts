@@ -2,6 +2,7 @@
 import { type Dataset, fitAnchors } from '../data'
 import { type DetectorConfig, scaledDetector } from '../detector'
 import { type ModelRef, type TrialConfig, trialHash } from './config'
+import { distilledSteps } from './cost'
 import { shippedRef } from './models'
 import type { Profile, Term } from './profile'
 
@@ -137,14 +138,15 @@ export function planStudy(options: PlanOptions): Plan {
     training: { ...training('distill', seed), ...change },
   })
   // A step costs 3 forward passes of the student, and with distillation one of the teacher; the student's share of the
-  // teacher's MACs is what pruning aims at, known before it has run.
-  const computeFactor = 1 + 1 / (3 * stages.prune.macs)
+  // teacher's MACs is what pruning aims at, known before it has run. The control gets what the costliest method costs.
+  const taught = Math.max(...profile.methods.map((term) => distilledSteps([term], steps.distill)))
+  const sameCompute = Math.round(steps.distill + taught / (3 * stages.prune.macs))
   const scratch = { steps: steps.finetune + steps.distill, rate: stages.finetune.rate }
   const otherControls: { name: string; wanted: boolean; trial: (seed: number) => TrialConfig }[] = [
     {
       name: CONTROL_NAMES.compute,
       wanted: profile.controls.equalCompute,
-      trial: (seed) => trainedOn(student, seed, { steps: Math.round(computeFactor * steps.distill) }),
+      trial: (seed) => trainedOn(student, seed, { steps: sameCompute }),
     },
     {
       name: CONTROL_NAMES.teacher,

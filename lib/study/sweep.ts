@@ -5,6 +5,7 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { complexity } from '../detector'
 import type { ModelRef, TrialConfig } from './config'
+import { isDistilled, trainingMacs } from './cost'
 import { labelsSchema } from './labels'
 import { loadModel } from './models'
 import { refTo } from './plan'
@@ -120,17 +121,28 @@ export function loadSweep(nameOrFile: string): Sweep {
 /** The trials of a sweep, arm by arm, each [seed]; what they start from must have been trained. */
 export function planSweep(sweep: Sweep, study: Study): TrialConfig[][] {
   const macs = (ref: ModelRef) => complexity(loadModel(ref, study.runs).detector).macs
-  const stepCost = ({ start, terms, unlabelled }: SweepArm) => {
-    // Forward and backward pass of the student; where it is distilled, forward pass of the teacher.
-    const perImage = 3 * macs(study.plan[start]) + (terms.length > 0 ? macs(study.plan.teacher) : 0)
-    return (study.profile.recipe.batch + (unlabelled?.batch ?? 0)) * perImage
+  const costOf = ({ start, terms, unlabelled }: SweepArm) => {
+    const own = { student: macs(study.plan[start]), teacher: macs(study.plan.teacher) }
+    const { batch } = study.profile.recipe
+    const both = batch + (unlabelled?.batch ?? 0)
+    const [plain, distilled] = [
+      trainingMacs({ images: batch, distilled: 0 }, own),
+      trainingMacs({ images: both, distilled: both }, own),
+    ]
+    return (step: number) => (isDistilled(terms, step) ? distilled : plain)
   }
   const stepsOf = (arm: SweepArm): number => {
     if (typeof arm.steps === 'number') return arm.steps
     const { asCostlyAs } = arm.steps
     const like = sweep.arms.find(({ name }) => name === asCostlyAs)
     if (typeof like?.steps !== 'number') throw new Error(`sweep ${sweep.name}: no arm ${asCostlyAs}`)
-    return Math.round((like.steps * stepCost(like)) / stepCost(arm))
+    const [cost, others] = [costOf(arm), costOf(like)]
+    let left = 0
+    for (let step = 0; step < like.steps; step++) left += others(step)
+    let steps = 0
+    // A last step that would cost more than twice what is left is not taken.
+    for (; left >= cost(steps) / 2; steps++) left -= cost(steps)
+    return steps
   }
   return sweep.arms.map((arm) => {
     const steps = stepsOf(arm)

@@ -25,6 +25,7 @@ import {
   writeAtomically,
 } from '../train'
 import { type TrialConfig, trialHash } from './config'
+import { trainingMacs } from './cost'
 import { createDistillation } from './distillation'
 import { applyLabels, type LabelledSamples, type Labels } from './labels'
 import { type Metrics, metricsSchema } from './metrics'
@@ -270,16 +271,15 @@ function trainOptions(
   }
 }
 
-/**
- * A training's cost: a backward pass counts as two forward passes, a teacher's forward pass as one, also where its
- * outputs were read from disk, since they were computed once.
- */
 function summarise(
-  { steps, images, seconds, waitedShare, frozen, last }: TrainSummary,
+  { steps, images, distilled, seconds, waitedShare, frozen, last }: TrainSummary,
   student: DetectorConfig,
   teacher?: DetectorConfig,
 ): Metrics['training'] {
-  const perImage = 3 * complexity(student).macs + (teacher ? complexity(teacher).macs : 0)
+  const macs = trainingMacs(
+    { images, distilled },
+    { student: complexity(student).macs, teacher: teacher ? complexity(teacher).macs : 0 },
+  )
   const teacherOutputs = frozen && { teacherOutputs: { ...frozen } }
   return {
     steps,
@@ -287,7 +287,7 @@ function summarise(
     seconds,
     waitedShare,
     last: { ...last },
-    macs: images * perImage,
+    macs,
     ...teacherOutputs,
   }
 }

@@ -27,9 +27,12 @@ export interface TrainOptions {
   readonly schedule: RateSchedule
   readonly warmUp: WarmUp
   readonly sparsity?: { readonly strength: number; readonly gammas: ReadonlySet<string> }
-  /** A distillation loss with the weights of its methods as functions of the step. */
+  /**
+   * A distillation loss with the weights of its methods as functions of the step. A step at which all are 0 is a training
+   * step without it.
+   */
   readonly extra?: ExtraLoss & { readonly weightsAt: (step: number) => readonly number[] }
-  /** Images without labels that every step sees beside its batch, through `extra` alone. */
+  /** Images without labels that steps see beside their batch, through `extra` alone; steps without it do not see them. */
   readonly unlabelled?: { readonly samples: readonly Sample[]; readonly batch: number }
   readonly precision: Precision
   readonly eager: boolean
@@ -63,6 +66,8 @@ export interface TrainContext {
 export interface TrainSummary {
   readonly steps: number
   readonly images: number
+  /** Of `images`, those that a distillation loss saw. */
+  readonly distilled: number
   /** Seconds spent in steps, over all runs of this directory. */
   readonly seconds: number
   /** Share of the time in which a step waited for its batch, in this process. */
@@ -108,7 +113,7 @@ export async function train(
   const others =
     unlabelled &&
     createLoader(unlabelled.samples.map(withoutLabels), { ...loading, batch: unlabelled.batch, seed })
-  const otherBatches = others?.batches(before.step, steps)
+  let otherBatches: ReturnType<typeof loader.batches> | undefined
   const logFile = join(directory, 'log.jsonl')
   // Lines are few; appended one by one they survive a kill, and no handle is left open.
   const log = pino({ base: undefined }, { write: (line) => appendFileSync(logFile, line) })
@@ -136,6 +141,12 @@ export async function train(
         save(done, seconds)
         signal.throwIfAborted()
       }
+      const weights = weightsOf(extra, done)
+      if (weights.length > 0) otherBatches ??= others?.batches(done, steps)
+      else {
+        await otherBatches?.return()
+        otherBatches = undefined
+      }
       const more = (await otherBatches?.next())?.value
       const start = performance.now()
       const truths = [...labelled.truths, ...(more?.truths ?? [])]
@@ -149,9 +160,10 @@ export async function train(
         steps,
         stepsPerEpoch: loader.stepsPerEpoch,
       })
-      const given = extra?.frozen?.tensors(input, more ? [labelled, more] : [labelled]) ?? []
-      last = step.run({ images: input, targets, rate, weights: extra?.weightsAt(done) ?? [], given })
-      tf.dispose([input, targets, given])
+      const given =
+        weights.length > 0 ? extra?.frozen?.tensors(input, more ? [labelled, more] : [labelled]) : undefined
+      last = step.run({ images: input, targets, rate, weights, given })
+      tf.dispose([input, targets, given ?? []])
       for (const [name, value] of Object.entries(last)) {
         if (!Number.isFinite(value))
           throw new Error(`training diverged: ${name} is ${value} at step ${done}; lower the learning rate`)
@@ -172,16 +184,29 @@ export async function train(
     }
     if (saved !== done) save(done, seconds)
     await extra?.frozen?.flush()
-    const perStep = batch + (unlabelled?.batch ?? 0)
     const waitedShare = loader.statistics().waitedShare + (others?.statistics().waitedShare ?? 0)
     const frozen = extra?.frozen && { frozen: extra.frozen.statistics }
-    return { steps, images: steps * perStep, seconds, waitedShare, ...frozen, last }
+    return { steps, ...countImages(options), seconds, waitedShare, ...frozen, last }
   } finally {
     step.dispose()
     for (const { momentum } of slots) momentum.dispose()
     await loader.close()
     await others?.close()
   }
+}
+
+/** The weights of the distillation loss at a step; none where all are 0. */
+function weightsOf(extra: TrainOptions['extra'], step: number): readonly number[] {
+  const weights = extra?.weightsAt(step) ?? []
+  return weights.some((weight) => weight !== 0) ? weights : []
+}
+
+/** Of a whole training, over all runs of its directory. */
+function countImages({ steps, batch, extra, unlabelled }: TrainOptions) {
+  let distilling = 0
+  for (let step = 0; step < steps; step++) if (weightsOf(extra, step).length > 0) distilling++
+  const more = unlabelled?.batch ?? 0
+  return { images: steps * batch + distilling * more, distilled: distilling * (batch + more) }
 }
 
 /** The settings that a run must share with the one that it continues. */

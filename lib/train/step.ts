@@ -44,6 +44,7 @@ export interface StepInputs {
   readonly images: tf.Tensor4D
   readonly targets: readonly tf.Tensor5D[]
   readonly rate: number
+  /** Of the extra loss; empty: a step without it, which is recorded on its own and leaves its variables as they are. */
   readonly weights: readonly number[]
   /** What `ExtraLoss.frozen` gives for the images. */
   readonly given?: readonly tf.Tensor4D[]
@@ -58,7 +59,7 @@ export interface TrainingStep {
 
 /**
  * A training step as one graph: forward pass, losses, backward pass, sparsity, clipping, weight decay, momentum and
- * the running statistics.
+ * the running statistics. Where the extra loss comes and goes there are two graphs, between which the state moves.
  *
  * float16 gradients underflow below 6e-8, so the loss is scaled by 1024 for the backward pass and the gradients are
  * scaled back (Micikevicius et al. 2018, section 3.2).
@@ -66,50 +67,51 @@ export interface TrainingStep {
 export function createStep(detector: Detector, slots: readonly Slot[], options: StepOptions): TrainingStep {
   const { loss, sgd, sparsity, extra, precision, eager } = options
   const lossScale = precision === 'float16' ? 1024 : 1
-  const variables = slots.map((slot) => slot.variable)
+  const others = new Set(extra?.variables.values())
+  const own = slots.filter(({ variable }) => !others.has(variable))
 
-  const step = (...inputs: Tensor[]): { [name: string]: Tensor } => {
-    const [images, first, second, third, rate, weights, ...given] = inputs as [
-      tf.Tensor4D,
-      tf.Tensor5D,
-      tf.Tensor5D,
-      tf.Tensor5D,
-      tf.Scalar,
-      tf.Tensor1D,
-      ...tf.Tensor4D[],
-    ]
+  const step = (
+    images: tf.Tensor4D,
+    targets: readonly tf.Tensor5D[],
+    rate: tf.Scalar,
+    [weights, ...given]: readonly [] | readonly [tf.Tensor1D, ...tf.Tensor4D[]],
+  ): { [name: string]: Tensor } => {
+    const moved = weights ? slots : own
     let terms: { [name: string]: Tensor } = {}
-    const { value, grads } = tf.variableGrads(() => {
-      const output = detector.forward(images, { training: true })
-      const truth = yoloLoss(output.outputs, [first, second, third], detector.config, loss)
-      const more = extra?.loss(output, images, weights, given.length > 0 ? given : undefined)
-      const total = more ? (tf.add(truth.total, more.total) as tf.Scalar) : truth.total
-      terms = Object.fromEntries(
-        Object.entries({ ...truth.terms, ...more?.terms }).map(([name, term]) => [name, tf.keep(term)]),
-      )
-      return lossScale === 1 ? total : (tf.mul(total, lossScale) as tf.Scalar)
-    }, variables)
-    const gradients = slots.map(({ name, variable }) => {
+    const { value, grads } = tf.variableGrads(
+      () => {
+        const output = detector.forward(images, { training: true })
+        const truth = yoloLoss(output.outputs, targets, detector.config, loss)
+        const more = weights && extra?.loss(output, images, weights, given.length > 0 ? given : undefined)
+        const total = more ? (tf.add(truth.total, more.total) as tf.Scalar) : truth.total
+        terms = Object.fromEntries(
+          Object.entries({ ...truth.terms, ...more?.terms }).map(([name, term]) => [name, tf.keep(term)]),
+        )
+        return lossScale === 1 ? total : (tf.mul(total, lossScale) as tf.Scalar)
+      },
+      moved.map(({ variable }) => variable),
+    )
+    const gradients = moved.map(({ name, variable }) => {
       const scaled = grads[variable.name]!
       const gradient = lossScale === 1 ? scaled : tf.div(scaled, lossScale)
       if (!sparsity?.gammas.has(name)) return gradient
       return tf.add(gradient, tf.mul(tf.sign(variable), sparsity.strength))
     })
-    const gradientNorm = sgdStep(slots, gradients, rate, sgd)
+    const gradientNorm = sgdStep(moved, gradients, rate, sgd)
     return { total: lossScale === 1 ? value : tf.div(value, lossScale), gradientNorm, ...terms }
   }
   const state = [...detector.state, ...slots.map((slot) => slot.momentum)]
-  for (const variable of extra?.variables.values() ?? []) state.push(variable)
+  state.push(...others)
   const compiled = compile(step, { state, precision, eager, name: 'training step' })
 
   return {
     run({ images, targets, rate, weights, given = [] }) {
-      const scalars = [tf.scalar(rate), tf.tensor1d([...weights, 0])]
-      const results = compiled(images, ...targets, ...scalars, ...given)
+      const [factor, lambdas] = [tf.scalar(rate), tf.tensor1d([...weights])]
+      const results = compiled(images, targets, factor, weights.length > 0 ? [lambdas, ...given] : [])
       const measured = Object.fromEntries(
         Object.entries(results).map(([name, value]) => [name, value.dataSync()[0]!]),
       )
-      tf.dispose([results, scalars])
+      tf.dispose([results, factor, lambdas])
       return measured
     },
     sync: compiled.sync,

@@ -222,6 +222,18 @@ describe('the trials of a profile', () => {
     assert.ok(compute?.kind === 'control' && teacherOn?.kind === 'control' && scratch?.kind === 'control')
     // A distilled step costs 3 * 0.464 + 1 passes of the teacher, the control's 3 * 0.464.
     assert.equal(compute.training.steps, Math.round((15 * (3 * 0.464 + 1)) / (3 * 0.464)))
+    const scheduled = {
+      ...profile,
+      controls,
+      methods: profile.methods.map((term, i) => ({ ...term, schedule: { start: 2, stop: 5 + i } })),
+    }
+    const [shorter] = planStudy({ ...options, profile: scheduled }).otherControls
+    // The method that is taught longest costs most.
+    const taught = 3 + profile.methods.length - 1
+    assert.deepEqual(
+      shorter!.trials.map((trial) => 'training' in trial && trial.training.steps),
+      options.seeds.map(() => Math.round(15 + taught / (3 * 0.464))),
+    )
     assert.deepEqual([compute.start, teacherOn.start, scratch.start], [student, teacher, student])
     assert.deepEqual([compute.fresh, teacherOn.fresh, scratch.fresh], [undefined, undefined, true])
     assert.equal(scratch.training.steps, 20 + 15)

@@ -82,24 +82,59 @@ describe('a sweep', () => {
       steps: { asCostlyAs: 'distilled' },
     }
     const teacher = { ...control, name: 'teacher trained on', start: 'teacher' }
+    const early = {
+      ...distilled,
+      name: 'distilled early',
+      terms: [{ ...distilled.terms[0]!, schedule: { stop: 1 } }],
+    }
     const sweep = sweepSchema.parse({
       ...base,
       references: ['control', 'equal compute', 'student'],
       seeds: [1],
-      arms: [control, distilled, compute, fresh, teacher],
+      arms: [control, distilled, compute, fresh, teacher, early],
     })
     const trials = planSweep(sweep, study).flat()
-    assert.equal(new Set(trials.map(trialHash)).size, 5)
+    assert.equal(new Set(trials.map(trialHash)).size, 6)
     const result = await runSweep(sweep, study, (wanted) => study.run(wanted))
     const rows = new Map(result.rows.map((row) => [row.name, row]))
     assert.deepEqual(
       [...rows.keys()],
-      ['teacher', 'student', 'control', 'distilled', 'equal compute', 'from scratch', 'teacher trained on'],
+      [
+        'teacher',
+        'student',
+        'control',
+        'distilled',
+        'equal compute',
+        'from scratch',
+        'teacher trained on',
+        'distilled early',
+      ],
     )
     const [large, small] = [rows.get('teacher')!.macs, rows.get('student')!.macs]
     // A backward pass costs two forward passes; the distilled one also sees 2 unlabelled images a step, and the teacher all.
     assert.equal(rows.get('control')!.trainingMacs, 2 * 4 * 3 * small)
     assert.equal(rows.get('distilled')!.trainingMacs, 2 * 6 * (3 * small + large))
+    // Its second step is a plain one.
+    assert.equal(rows.get('distilled early')!.trainingMacs, 6 * (3 * small + large) + 4 * 3 * small)
+    const stepsLike = (like: object, other: object): number => {
+      const arms = [
+        { ...control, ...like, name: 'like' },
+        { ...control, ...other, name: 'other', steps: { asCostlyAs: 'like' } },
+      ]
+      const [, [trial] = []] = planSweep(sweepSchema.parse({ ...base, references: ['like'], arms }), study)
+      assert.ok(trial && 'training' in trial)
+      return trial.training.steps
+    }
+    const terms = (schedule: object) => [{ ...distilled.terms[0]!, schedule }]
+    assert.equal(
+      stepsLike({ steps: 50, terms: terms({ stop: 30 }) }, {}),
+      Math.round((50 * 3 * small + 30 * large) / (3 * small)),
+    )
+    // The other's own schedule counts as well, and a ramp begins with a step of weight 0.
+    assert.equal(
+      stepsLike({ steps: 50 }, { terms: terms({ start: 9, ramp: 4 }) }),
+      10 + Math.round((40 * 3 * small) / (3 * small + large)),
+    )
     assert.equal(rows.get('from scratch')!.macs, small)
     assert.equal(rows.get('teacher trained on')!.trainingMacs, 2 * 4 * 3 * large)
     assert.deepEqual(Object.keys(rows.get('control')!.toReferences), ['equal compute', 'student'])
@@ -108,9 +143,9 @@ describe('a sweep', () => {
       rows.get('equal compute')!.steps,
       Math.round((2 * 6 * (3 * small + large)) / (4 * 3 * small)),
     )
-    assert.equal(sweepTable(result).length, 7)
-    assert.equal(sweepDifferenceTable(result).length, 7)
-    assert.equal(sweepFigure(result).data.length, 4)
+    assert.equal(sweepTable(result).length, 8)
+    assert.equal(sweepDifferenceTable(result).length, 8)
+    assert.equal(sweepFigure(result).data.length, 5)
     assert.match(
       sweepVerdict(result, 'distilled', 'control'),
       /^distilled minus control: .* 12 images, 1 seeds$/,

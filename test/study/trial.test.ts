@@ -232,6 +232,17 @@ describe('a distillation', () => {
     const macs = 4 * (3 * complexity(student).macs + complexity(teacherDetector).macs)
     assert.equal(byRatio.metrics.training?.macs, macs)
   })
+
+  test("does not ask the teacher, and does not count it, once its schedule's stop has passed", async () => {
+    const terms = [{ method: 'class-kd', weight: 1, schedule: { stop: 1 } }]
+    const cache = { folder: temporary(), limit: 1e9 }
+    const scheduled = config(terms)
+    const folder = folderOf(scheduled)
+    const context = { folder, runs, dataset, checkpointEvery: 100, logEvery: 1, teacherCache: cache }
+    const { training } = (await runTrial(scheduled, context)).metrics
+    assert.equal(training!.macs, 4 * 3 * complexity(student).macs + 2 * complexity(teacherDetector).macs)
+    assert.deepEqual(training!.teacherOutputs, { found: 0, computed: 2, damaged: 0 })
+  })
 })
 
 describe('folders that are not as they should be', () => {
