@@ -48,27 +48,54 @@ export async function drawDetections(
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">`,
     `<image width="${width}" height="${height}" preserveAspectRatio="none" href="data:image/png;base64,${png}"/>`,
-    ...boxes.map((drawn) => drawBox(drawn, classes, scale)),
+    ...boxes.map((drawn) => outline(drawn, scale)),
+    ...labels(boxes, classes, { scale, width, height }),
     '</svg>',
   ].join('\n')
 }
 
-function drawBox(drawn: DrawnBox, classes: readonly string[], scale: number): string {
-  const { box, label, score, colour = PALETTE[label % PALETTE.length]!, dashed, note } = drawn
-  const [x, y, right, bottom] = [box.x1, box.y1, box.x2, box.y2].map((v) => round(v * scale)) as [
-    number,
-    number,
-    number,
-    number,
-  ]
-  const words = [classes[label] ?? `class ${label}`, score?.toFixed(2), note].filter(Boolean).join(' ')
-  const top = Math.max(11, y - 2) // a label above the image's edge would be cut off
+const colourOf = ({ label, colour }: DrawnBox) => colour ?? PALETTE[label % PALETTE.length]!
+
+function placed({ box }: DrawnBox, scale: number): { x: number; y: number; right: number; bottom: number } {
+  const [x, y, right, bottom] = [box.x1, box.y1, box.x2, box.y2].map((value) => round(value * scale))
+  return { x: x!, y: y!, right: right!, bottom: bottom! }
+}
+
+function outline(drawn: DrawnBox, scale: number): string {
+  const { x, y, right, bottom } = placed(drawn, scale)
   return (
     `<rect x="${x}" y="${y}" width="${round(right - x)}" height="${round(bottom - y)}" fill="none" ` +
-    `stroke="${colour}" stroke-width="2"${dashed ? ' stroke-dasharray="4 3"' : ''}/>` +
-    `<text x="${x}" y="${top}" font-family="sans-serif" font-size="10" fill="${colour}" ` +
-    `stroke="#000" stroke-width="2.5" paint-order="stroke">${escapeXml(words)}</text>`
+    `stroke="${colourOf(drawn)}" stroke-width="2"${drawn.dashed ? ' stroke-dasharray="4 3"' : ''}/>`
   )
+}
+
+/** Of the labels' type, in pixels: height of a line, and about the width of a character. */
+const [LINE, CHARACTER] = [11, 5.6]
+
+/** The boxes' labels, each at the first place by its box where it covers no other: above, below, or inside at an edge. */
+function labels(
+  boxes: readonly DrawnBox[],
+  classes: readonly string[],
+  { scale, width, height }: { scale: number; width: number; height: number },
+): string[] {
+  const taken: { x: number; y: number; wide: number }[] = []
+  const isFree = (x: number, y: number, wide: number) =>
+    taken.every((other) => Math.abs(other.y - y) >= LINE || x >= other.x + other.wide || other.x >= x + wide)
+  return boxes.map((drawn) => {
+    const { label, score, note } = drawn
+    const { x: left, y: top, bottom } = placed(drawn, scale)
+    const words = [classes[label] ?? `class ${label}`, score?.toFixed(2), note].filter(Boolean).join(' ')
+    const wide = CHARACTER * words.length
+    const x = round(Math.max(0, Math.min(left, width - wide)))
+    const candidates = [top - 2, bottom + LINE - 1, top + LINE, bottom - 3, top - 2 - LINE, bottom + 2 * LINE]
+    const inside = candidates.filter((y) => y >= LINE && y <= height - 1)
+    const y = round(inside.find((candidate) => isFree(x, candidate, wide)) ?? Math.max(LINE, top - 2))
+    taken.push({ x, y, wide })
+    return (
+      `<text x="${x}" y="${y}" font-family="sans-serif" font-size="10" fill="${colourOf(drawn)}" ` +
+      `stroke="#000" stroke-width="2.5" paint-order="stroke">${escapeXml(words)}</text>`
+    )
+  })
 }
 
 function round(value: number): number {

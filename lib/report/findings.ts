@@ -1,6 +1,6 @@
 /** What the numbers say, in words: nothing here that does not follow from the summary. */
-import { CONTROL_NAMES, type Split } from '../study'
-import { apInterval, count, percent, points, pointsInterval } from './format'
+import { CONTROL_NAMES, type PairedDifference, type Split } from '../study'
+import { apInterval, count, percent, points, pointsInterval, trainingSeeds } from './format'
 import type { ArmSummary, StudySummary } from './summary'
 
 /** mAP@0.5 below which differences between students mean nothing. */
@@ -25,6 +25,7 @@ export function findings(summary: StudySummary): Findings {
     details: [
       ...measurement(summary, split),
       ...worseMethods(summary, split),
+      ...byCocoAP(summary, split),
       ...equalCompute(summary, split),
       ...plateau(summary, split),
       ...chosenStudent(summary, split),
@@ -70,9 +71,8 @@ function measurement(summary: StudySummary, split: Split): string[] {
   const numbers =
     summary.arms.find((arm) => arm.role === 'control' && arm[split])?.[split] ?? summary.arms[0]?.[split]
   if (!numbers) return []
-  const seeds = numbers.seeds.length === 1 ? 'one training seed' : `${numbers.seeds.length} training seeds`
   return [
-    `Measured on ${numbers.images} ${split} images with ${seeds}. Brackets are ${percent(confidence)} intervals of a ` +
+    `Measured on ${numbers.images} ${split} images with ${trainingSeeds(numbers.seeds.length)}. Brackets are ${percent(confidence)} intervals of a ` +
       `paired bootstrap over images${numbers.seeds.length > 1 ? ' and seeds' : ''} (${resamples} resamples); a difference ` +
       'counts as shown when its interval does not contain 0. A point is 0.01 mAP.',
   ]
@@ -83,6 +83,22 @@ function worseMethods(summary: StudySummary, split: Split): string[] {
   if (worse.length === 0) return []
   const names = worse.map(({ name, difference }) => `${name} (${pointsInterval(difference)})`).join(', ')
   return [`Worse than the control: ${names}.`]
+}
+
+/** The other measure, which counts how exactly boxes sit: an effect can show in one and not in the other. */
+function byCocoAP({ arms }: StudySummary, split: Split): string[] {
+  const compared = arms.flatMap(({ role, name, [split]: numbers }) =>
+    role === 'method' && numbers?.toControlAP ? [{ name, difference: numbers.toControlAP }] : [],
+  )
+  if (compared.length === 0) return []
+  const named = (verdict: PairedDifference['verdict']) => {
+    const found = compared.filter(({ difference }) => difference.verdict === verdict)
+    const names = found.map(({ name, difference }) => `${name} ${pointsInterval(difference)}`)
+    return names.length === 0 ? `none ${verdict}` : `${names.length} ${verdict} (${names.join('; ')})`
+  }
+  return [
+    `By COCO AP, of ${compared.length} methods against the control: ${named('better')}, ${named('worse')}.`,
+  ]
 }
 
 /** Whether a method that is ahead of the control only learns faster a step. */

@@ -37,6 +37,16 @@ export function count(value: number): string {
   return String(value)
 }
 
+/** Three digits and a unit of powers of 1000: 3.67 MB. */
+export function bytes(value: number): string {
+  return value >= 1e9 ? `${(value / 1e9).toPrecision(3)} GB` : `${(value / 1e6).toPrecision(3)} MB`
+}
+
+/** 1 training seed, 3 training seeds. */
+export function trainingSeeds(number: number): string {
+  return `${number} training seed${number === 1 ? '' : 's'}`
+}
+
 export function percent(share: number | undefined): string {
   return share === undefined ? '–' : `${(100 * share).toFixed(1).replace(/\.0$/, '')} %`
 }

@@ -1,5 +1,5 @@
 export { type CollectOptions, collectStudy } from './collect'
-export type { Block, Section, TableRow } from './document'
+export { type Block, columnsOf, type Section, type TableRow } from './document'
 export {
   accuracyByRatioFigure,
   computeFigure,
@@ -19,7 +19,7 @@ export {
   thresholdFigure,
 } from './figures'
 export { type CellMapOptions, type CellMapRow, cellMapsFigure } from './figures/cell-maps'
-export { axis as figureAxis, layout as figureLayout } from './figures/style'
+export { axis as figureAxis, layout as figureLayout, logAxis as figureLogAxis } from './figures/style'
 export {
   type Findings,
   findings,
@@ -39,6 +39,7 @@ export {
   batchImage,
   type CellMap,
   checkMethod,
+  featureMaps,
   gradientMaps,
   imageUrl,
   objectnessMaps,
@@ -50,4 +51,5 @@ export {
 export * from './summary'
 export { sweepDifferenceTable, sweepFigure, sweepTable, sweepVerdict } from './sweep'
 export * from './tables'
-export { REPORT_FILES, renderCsv, renderJson, writeReport } from './write'
+export { summariseTried } from './tried'
+export { REPORT_FILES, readAccuracy, renderCsv, renderJson, writeReport } from './write'

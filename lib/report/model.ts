@@ -1,9 +1,18 @@
 /** From a study's trials to the report: its numbers, and its text, tables and figures in order. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Arm, FILES, measured, readTables, type SweepResult, type TrialResult } from '../study'
+import {
+  type Arm,
+  CONTROL_NAMES,
+  FILES,
+  measured,
+  readTables,
+  type Split,
+  type SweepResult,
+  type TrialResult,
+} from '../study'
 import { loadCheckpoint } from '../train'
-import { type Block, details, figure, list, type Section, table, text } from './document'
+import { type Block, details, figure, list, type Section, type TableRow, table, text } from './document'
 import {
   computeFigure,
   differencesFigure,
@@ -18,20 +27,34 @@ import {
   thresholdFigure,
 } from './figures'
 import { type Findings, findings, leadingSplit, limits, PUBLISHED_STATEMENT, publishedRows } from './findings'
-import { ap, apInterval, count, duration, milliseconds, percent, pointsInterval, significant } from './format'
+import {
+  ap,
+  apInterval,
+  bytes,
+  count,
+  duration,
+  milliseconds,
+  percent,
+  pointsInterval,
+  short,
+  significant,
+  trainingSeeds,
+} from './format'
 import { readLog } from './log'
-import { type ReportInput, type StudySummary, summariseStudy } from './summary'
+import { type ComparedWith, REFERENCES } from './references'
+import { type ArmSummary, type ReportInput, type StudySummary, summariseStudy } from './summary'
 import { sweepDifferenceTable, sweepFigure, sweepTable } from './sweep'
 import {
   ablationTable,
+  accuracyTable,
   costTable,
   dataTable,
   differenceTable,
   gradientTable,
-  mainTable,
   perClassTable,
   provenanceTable,
   selectionTable,
+  sizeTable,
 } from './tables'
 
 export interface ReportModel {
@@ -70,52 +93,72 @@ export function buildReport(input: ReportInput): ReportModel {
 }
 
 function section(id: string, title: string, blocks: readonly (Block | false | undefined)[]): Section {
-  const shown = blocks.filter((block): block is Block => {
-    if (!block) return false
-    if (block.kind === 'table') return block.rows.length > 0
-    if (block.kind === 'list') return block.items.length > 0
-    if (block.kind === 'figure') return block.figure.data.length > 0
-    return block.kind === 'text' || block.blocks.length > 0
-  })
+  const shown = present(blocks)
   // Prose alone speaks of tables and figures that this run does not have.
   return { id, title, blocks: shown.every(({ kind }) => kind === 'text') ? [] : shown }
+}
+
+/** The blocks that hold something. */
+function present(blocks: readonly (Block | false | undefined)[]): Block[] {
+  return blocks.flatMap((block): Block[] => {
+    if (!block || (block.kind === 'table' && block.rows.length === 0)) return []
+    if (block.kind === 'list' && block.items.length === 0) return []
+    if (block.kind === 'figure' && block.figure.data.length === 0) return []
+    if (block.kind !== 'details') return [block]
+    const inner = present(block.blocks)
+    return inner.length === 0 ? [] : [{ ...block, blocks: inner }]
+  })
 }
 
 function results(summary: StudySummary): Section {
   const { arms } = summary
   const split = leadingSplit(summary)
   const other = split === 'test' ? 'validation' : 'test'
+  const differences = (reference: ComparedWith, on: Split) =>
+    table(`Minus ${REFERENCES[reference].name}, on ${on}`, differenceTable(summary, on, reference))
   return section('results', 'Results', [
-    table('Accuracy and cost', mainTable(summary)),
+    table('Accuracy', accuracyTable(summary)),
     text(
-      'mAP@0.5 is Pascal VOC’s (all-point), COCO AP the mean over IoU 0.5 to 0.95; both are means over the seeds. One ' +
-        'multiply-accumulate (MAC) is two floating-point operations; the mmdet count also takes in biases, batch norm, activations ' +
-        'and poolings, and is what published tables call FLOPs.',
+      'mAP@0.5 is Pascal VOC’s (all-point), COCO AP the mean over IoU 0.5 to 0.95; both are means over the seeds.',
     ),
     figure('Every model’s mAP@0.5 with its interval.', methodsFigure(arms, { split })),
-    table(`Paired differences on ${split}`, differenceTable(summary, split)),
+    differences('control', split),
     figure(
       'What distillation adds to training on: paired differences, whose intervals are narrower than those of the models, since both models saw the same images and seeds.',
       differencesFigure(arms, { split }),
     ),
     figure(
+      'The same in COCO AP, which counts how exactly boxes sit.',
+      differencesFigure(arms, { split, metric: 'AP' }),
+    ),
+    differences('compute', split),
+    figure(
       'The same against the control at equal compute, which takes more steps, since a step of it does not pay for the teacher.',
       differencesFigure(arms, { split, reference: 'compute' }),
     ),
+    differences('teacher', split),
     figure(
       'What training on has brought, and cost: a method that is worth its price lies above the line of the models that were trained on without a teacher.',
       computeFigure(arms, { split }),
     ),
-    table(`Paired differences on ${other}`, differenceTable(summary, other)),
     figure('Accuracy and cost of every model.', paretoFigure(arms, { split })),
+    details(
+      `Differences on ${other}`,
+      (['control', 'compute', 'teacher'] as const).map((reference) => differences(reference, other)),
+    ),
   ])
 }
 
 function classes(input: ReportInput, summary: StudySummary): Section {
   const split = leadingSplit(summary)
   const { chosen } = summary.selection ?? {}
+  const accuracy = ({ [split]: numbers }: ArmSummary) => numbers?.mAP50.value ?? Number.NEGATIVE_INFINITY
+  const [best] = summary.arms
+    .filter(({ role }) => role === 'method')
+    .sort((a, b) => accuracy(b) - accuracy(a))
   const compared = input.arms.filter(
-    ({ role, name }) => role === 'teacher' || role === 'control' || name === chosen?.name,
+    ({ role, name }) =>
+      role === 'teacher' || name === CONTROL_NAMES.steps || name === best?.name || name === chosen?.name,
   )
   const tables = readTables(
     compared.map((arm): Arm => ({ ...arm, runs: arm.runs.slice(0, 1) })),
@@ -139,7 +182,7 @@ function classes(input: ReportInput, summary: StudySummary): Section {
       perClassFigure(summary.arms, { split }),
     ),
     details('Table by class', [table(`AP at IoU 0.5 by class on ${split}`, perClassTable(summary, split))]),
-    details('Precision over recall by class', curves),
+    details('Precision over recall by class: teacher, control, best method and chosen student', curves),
   ])
 }
 
@@ -180,7 +223,8 @@ function ablations({ lambda, threshold, bootstrap }: StudySummary): Section {
 function sideSweeps({ sweeps = [], shipped = [] }: ReportInput): Section {
   const shown = (result: SweepResult): Block[] => [
     text(result.sweep.question),
-    figure('Accuracy against the compute of training.', sweepFigure(result)),
+    figure('mAP@0.5 against the compute of training.', sweepFigure(result)),
+    figure('COCO AP against the compute of training.', sweepFigure(result, 'AP')),
     table('Arms', sweepTable(result)),
     table('Paired differences, points', sweepDifferenceTable(result)),
   ]
@@ -190,13 +234,24 @@ function sideSweeps({ sweeps = [], shipped = [] }: ReportInput): Section {
         'In this run, with one seed and few steps: a look, not a result. What can be relied on are the longer runs below.',
       ),
     ...sweeps.map((result) => details(`${result.sweep.name}: this run`, shown(result))),
-    ...shipped.flatMap((result) => [
-      details(`${result.sweep.name}: ${result.sweep.seeds.length} seeds, comes with the workbook`, [
+    table('What the longer runs that come with the workbook gave, on validation', shipped.flatMap(gist)),
+    ...shipped.map((result) =>
+      details(`${result.sweep.name}: ${trainingSeeds(result.sweep.seeds.length)}, comes with the workbook`, [
         ...shown(result),
-        text(`Made by: ${result.command} (data ${String(result.provenance.data).slice(0, 12)}).`),
+        text(`Made by: ${result.command} (data ${short(String(result.provenance.data))}).`),
       ]),
-    ]),
+    ),
   ])
+}
+
+/** A sweep's distilled arms against its references. */
+function gist(result: SweepResult): TableRow[] {
+  const distilled = new Set(
+    result.rows.filter(({ terms }) => terms.length > 0).map((row) => row.name as string | number),
+  )
+  return sweepDifferenceTable(result, { teacher: false })
+    .filter(({ model }) => distilled.has(model!))
+    .map((row) => ({ sweep: result.sweep.name, seeds: result.sweep.seeds.length, ...row }))
 }
 
 function selection(summary: StudySummary): Section {
@@ -223,7 +278,7 @@ function modelCard(input: ReportInput, summary: StudySummary): Section {
     ...architecture(trial),
     [
       'size',
-      `${count(complexity.macs)} MACs (${percent(numbers.macsShare)} of the teacher’s), mmdet count ${count(complexity.mmdet)}, ${count(complexity.parameters)} parameters`,
+      `${count(complexity.macs)} MACs (${percent(numbers.macsShare)} of the teacher’s), mmdet count ${count(complexity.mmdet)}, ${count(complexity.parameters)} parameters, ${bytes(4 * complexity.parameters)} as float32`,
     ],
     ...(['validation', 'test'] as const).flatMap((split): [string, string][] => {
       const measurement = measured(run, split)?.metrics.evaluation
@@ -241,7 +296,10 @@ function modelCard(input: ReportInput, summary: StudySummary): Section {
         ],
       ]
     }),
+    ['weakest class', weakest(measured(run, 'test') ?? trial)],
     ['arm against the teacher', against(numbers.test?.toTeacher ?? numbers.validation?.toTeacher)],
+    ['arm against the control', against(numbers.test?.toControl ?? numbers.validation?.toControl)],
+    ['training', training(trial)],
     ['training data', `${summary.data.name}, hash ${summary.data.hash}`],
     ['weights', `SHA-256 ${trial.metrics.weights}`],
     ['trial', trial.metrics.hash],
@@ -268,6 +326,22 @@ function against(difference: Parameters<typeof pointsInterval>[0]): string {
     : 'not measured'
 }
 
+function weakest({ metrics: { evaluation } }: TrialResult): string {
+  const measuredClasses = evaluation.perClass.flatMap(({ name, ap: value }) =>
+    value === null ? [] : [{ name, value }],
+  )
+  const [first] = measuredClasses.sort((a, b) => a.value - b.value)
+  return first ? `${first.name}, AP@0.5 ${ap(first.value)} on ${evaluation.split}` : 'none'
+}
+
+function training({ config, metrics }: TrialResult): string {
+  if (!('training' in config)) return 'comes with the workbook; its checkpoint says how it was made'
+  const { steps, seed, rate, recipe } = config.training
+  const terms = config.kind === 'distill' ? config.terms.map(({ method }) => method).join(', ') : ''
+  const took = metrics.training ? `, ${duration(metrics.training.seconds)}` : ''
+  return `${steps} steps of ${recipe.batch} images at rate ${rate}, seed ${seed}${took}; ${terms ? `distilled by ${terms}` : 'without a teacher'}`
+}
+
 function architecture({ folder }: TrialResult): [string, string][] {
   const file = join(folder, FILES.model)
   if (!existsSync(file)) return []
@@ -284,13 +358,19 @@ function cost(summary: StudySummary): Section {
   const seconds = trained.reduce((sum, training) => sum + training.seconds, 0)
   const rows = [...new Map(costTable(summary).map((row) => [`${row.trial} ${row.seed}`, row])).values()]
   return section('cost', 'Cost', [
+    table('Using a model', sizeTable(summary)),
     text(
-      `${duration(seconds)} of training in all, counted trial by trial; trials that ran side by side took less time together. MACs count a backward pass as two forward passes and take in the teacher’s forward passes.` +
-        (summary.trials.some(({ role }) => role === 'preparation')
-          ? ''
-          : ' Teacher and student come with the workbook; what their training cost is not part of this run.'),
+      'One multiply-accumulate (MAC) is two floating-point operations; the mmdet count also takes in biases, batch norm, ' +
+        'activations and poolings, and is what published tables call FLOPs. Models of one architecture differ in milliseconds by chance.',
     ),
-    table('Trainings', rows),
+    table('Training', rows),
+    rows.length > 0 &&
+      text(
+        `${duration(seconds)} of training in all, counted trial by trial; trials that ran side by side took less time together. MACs count a backward pass as two forward passes and take in the teacher’s forward passes. Peak memory is that of the process.` +
+          (summary.trials.some(({ role }) => role === 'preparation')
+            ? ''
+            : ' Teacher and student come with the workbook; what their training cost is not part of this run.'),
+      ),
   ])
 }
 

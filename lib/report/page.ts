@@ -13,13 +13,29 @@ const VERDICTS: { readonly [verdict: string]: string } = {
   chosen: 'better',
 }
 
-/** Figures out of sight are drawn when they are opened, since nothing is known of their width before. */
+/**
+ * Figures out of sight are drawn when they are opened, since nothing is known of their width before. Where there is little
+ * of it, legends go below, long names of axes are broken, and what stands side by side stands one above the other.
+ */
 const DRAW = `
 const settings = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ['select2d', 'lasso2d'] };
 const draw = (place) => {
   if (place.classList.contains('js-plotly-plot')) return;
   const { data, layout } = JSON.parse(place.nextElementSibling.textContent);
+  if (place.clientWidth < 600) narrow(data, layout);
   Plotly.newPlot(place, data, layout, settings);
+};
+const narrow = (data, layout) => {
+  layout.height += 12 * data.filter(({ showlegend }) => showlegend !== false).length;
+  layout.legend = { orientation: 'h', x: 0, y: -0.45, yanchor: 'top' };
+  layout.margin = { l: 10, r: 10, t: 20, b: 40 };
+  for (const name of Object.keys(layout).filter((key) => /^[xy]axis/.test(key))) {
+    const title = layout[name].title;
+    if (title && title.text) title.text = title.text.replace(/(.{28}[^ ]*) /g, '$1<br>');
+  }
+  if (!layout.grid || layout.grid.columns !== 2) return;
+  Object.assign(layout.grid, { rows: 2, columns: 1, xgap: 0, ygap: 0.35 });
+  layout.height += 240;
 };
 for (const place of document.querySelectorAll('.plot')) if (!place.closest('details:not([open])')) draw(place);
 for (const part of document.querySelectorAll('details')) {
@@ -91,9 +107,12 @@ ${rows.map((row) => html`<tr>${columns.map((column, i) => cell(row, column, i ==
 `
 }
 
-function renderFigure(caption: string, { data, layout }: Figure): Html {
-  const height = typeof layout.height === 'number' ? layout.height : 400
+/** A figure's title is text of the page, which is broken into lines where the window is narrow. */
+function renderFigure(caption: string, { data, layout: { title, ...rest } }: Figure): Html {
+  const height = typeof rest.height === 'number' ? rest.height : 400
+  const layout = { ...rest, height, margin: { l: 60, r: 20, t: 36, b: 56 } }
   return html`<figure>
+<h3>${title.text}</h3>
 <div class="plot" style="min-height: ${height}px"></div>
 <script type="application/json">${trusted(JSON.stringify({ data, layout }).replaceAll('<', '\\u003c'))}</script>
 <figcaption>${caption}</figcaption>

@@ -164,6 +164,17 @@ export function objectnessMaps(output: DetectorOutput, { config }: Detector, ima
   )
 }
 
+/** What the neck hands to the heads: for every cell the root mean square of its feature map [n, h, w, d] over the channels. */
+export function featureMaps({ features }: DetectorOutput, { config }: Detector, image: number): CellMap[] {
+  return scoped(() =>
+    cellMaps(
+      features.map((map) => tf.sqrt(tf.mean(tf.square(map), 3)) as tf.Tensor3D),
+      config.input,
+      image,
+    ),
+  )
+}
+
 /**
  * How much of a map lies where another one is at least `threshold`: shares of the values' sum and of the cells, all strides
  * together. A cell counts as much as it covers: one of stride 32 as 16 of stride 8.

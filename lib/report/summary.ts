@@ -68,8 +68,10 @@ export interface SplitSummary {
   readonly toControl: PairedDifference | undefined
   readonly toCompute: PairedDifference | undefined
   readonly toTeacher: PairedDifference | undefined
-  /** COCO's AP of this arm minus that of the control at equal steps. */
+  /** The same of COCO's AP. */
   readonly toControlAP: PairedDifference | undefined
+  readonly toComputeAP: PairedDifference | undefined
+  readonly toTeacherAP: PairedDifference | undefined
   /** MACs of the arm's training after the student (see `Metrics.training`), mean over the seeds; 0 without one. */
   readonly trainingMacs: number
 }
@@ -186,6 +188,8 @@ export function summariseStudy(input: ReportInput): StudySummary {
       toCompute: isTeacher(arm) ? undefined : compare(arm, computeControl, split),
       toTeacher: compare(arm, teacher, split),
       toControlAP: isTeacher(arm) ? undefined : compare(arm, control, split, [apTables, ofAP]),
+      toComputeAP: isTeacher(arm) ? undefined : compare(arm, computeControl, split, [apTables, ofAP]),
+      toTeacherAP: compare(arm, teacher, split, [apTables, ofAP]),
       trainingMacs: mean(arm.runs.map(({ training }) => training?.metrics.training?.macs ?? 0)),
     }
   }

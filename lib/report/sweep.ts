@@ -2,7 +2,7 @@
 import type { SweepResult, SweepRow } from '../study'
 import type { TableRow } from './document'
 import { axis, colourOf, errorBars, type Figure, layout, NEUTRAL, translucent } from './figures/style'
-import { apInterval, count, pointsInterval, significant } from './format'
+import { apInterval, count, pointsInterval, significant, trainingSeeds } from './format'
 
 /** One row an arm, after the teacher and what the arms start from; intervals over images and seeds. */
 export function sweepTable({ sweep, rows }: SweepResult): TableRow[] {
@@ -18,26 +18,34 @@ export function sweepTable({ sweep, rows }: SweepResult): TableRow[] {
   }))
 }
 
-/** Paired differences of every arm to the references and to the teacher, in points of mAP@0.5 and of COCO AP. */
-export function sweepDifferenceTable({ sweep, rows }: SweepResult): TableRow[] {
-  return rows.flatMap(({ name, toReferences, toTeacher }): TableRow[] => {
+/**
+ * Paired differences of every arm to the references and, unless `teacher` is false, to the teacher, in points, one row a
+ * pair. What no training of the sweep made is left out: it is no arm.
+ */
+export function sweepDifferenceTable(
+  { sweep, rows }: SweepResult,
+  { teacher = true }: { readonly teacher?: boolean } = {},
+): TableRow[] {
+  return rows.flatMap(({ name, trainingMacs, toReferences, toTeacher }): TableRow[] => {
+    if (trainingMacs === 0) return []
     const sides = [
       ...sweep.references.map((reference) => [reference, toReferences[reference]] as const),
-      ['the teacher', toTeacher] as const,
+      ['teacher', teacher ? toTeacher : undefined] as const,
     ]
-    if (sides.every(([, comparison]) => comparison === undefined)) return []
-    return [
-      {
-        model: name,
-        ...Object.fromEntries(
-          sides.flatMap(([side, comparison]) => [
-            [`mAP@0.5 minus ${side}`, pointsInterval(comparison?.mAP50)],
-            [`verdict, ${side}`, comparison?.mAP50.verdict ?? '–'],
-            [`COCO AP minus ${side}`, pointsInterval(comparison?.AP)],
-          ]),
-        ),
-      },
-    ]
+    return sides.flatMap(([side, comparison]): TableRow[] =>
+      comparison
+        ? [
+            {
+              model: name,
+              minus: side,
+              'mAP@0.5, points': pointsInterval(comparison.mAP50),
+              verdict: comparison.mAP50.verdict,
+              'COCO AP, points': pointsInterval(comparison.AP),
+              'verdict of COCO AP': comparison.AP.verdict,
+            },
+          ]
+        : [],
+    )
   })
 }
 
@@ -52,7 +60,7 @@ export function sweepVerdict({ sweep, rows }: SweepResult, arm: string, referenc
   const { mAP50, AP } = comparison
   return (
     `${arm} minus ${reference}: ${pointsInterval(mAP50)} points of mAP@0.5 (${mAP50.verdict}), ` +
-    `${pointsInterval(AP)} points of COCO AP (${AP.verdict}); ${sweep.split}, ${mAP50.images} images, ${mAP50.seeds} seeds`
+    `${pointsInterval(AP)} points of COCO AP (${AP.verdict}); ${sweep.split}, ${mAP50.images} images, ${trainingSeeds(mAP50.seeds)}`
   )
 }
 

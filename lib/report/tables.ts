@@ -4,6 +4,7 @@ import type { TableRow } from './document'
 import {
   ap,
   apInterval,
+  bytes,
   count,
   duration,
   milliseconds,
@@ -13,49 +14,57 @@ import {
   short,
   significant,
 } from './format'
+import { type ComparedWith, REFERENCES } from './references'
 import type { AblationSummary, ArmSummary, StudySummary, TrialSummary } from './summary'
 
 const SPLITS = ['validation', 'test'] as const
 
-/** Accuracy and cost of every arm. */
-export function mainTable({ arms }: StudySummary): TableRow[] {
+/** Accuracy of every arm, and what share of the teacher's operations it takes. */
+export function accuracyTable({ arms }: StudySummary): TableRow[] {
   const splits = SPLITS.filter((split) => arms.some((arm) => arm[split]))
-  return arms.map((arm) => {
-    const numbers = arm.test ?? arm.validation
-    return {
-      model: arm.name,
-      ...Object.fromEntries(
-        splits.flatMap((split) => [
-          [`${split} mAP@0.5 [interval]`, apInterval(arm[split]?.mAP50)],
-          [`${split} COCO AP [interval]`, apInterval(arm[split]?.AP)],
-        ]),
-      ),
-      MACs: count(arm.complexity.macs),
-      'of the teacher’s': percent(arm.macsShare),
-      'mmdet count': count(arm.complexity.mmdet),
-      parameters: count(arm.complexity.parameters),
-      'ms an image': milliseconds(numbers?.secondsPerImage),
-      seeds: arm.role === 'teacher' || arm.role === 'student' ? '–' : (numbers?.seeds.join(', ') ?? '–'),
-    }
-  })
+  return arms.map((arm) => ({
+    model: arm.name,
+    ...Object.fromEntries(
+      splits.flatMap((split) => [
+        [`${split} mAP@0.5 [interval]`, apInterval(arm[split]?.mAP50)],
+        [`${split} COCO AP [interval]`, apInterval(arm[split]?.AP)],
+      ]),
+    ),
+    'of the teacher’s MACs': percent(arm.macsShare),
+    seeds:
+      arm.role === 'teacher' || arm.role === 'student'
+        ? '–'
+        : ((arm.test ?? arm.validation)?.seeds.join(', ') ?? '–'),
+  }))
 }
 
-/** Paired differences in points, of mAP@0.5 where nothing else is said, with their verdicts. */
-export function differenceTable({ arms }: StudySummary, split: Split): TableRow[] {
+/** What using each model costs. Arms of one architecture differ in the milliseconds by chance alone. */
+export function sizeTable({ arms }: StudySummary): TableRow[] {
+  return arms.map(({ name, complexity, macsShare, test, validation }) => ({
+    model: name,
+    MACs: count(complexity.macs),
+    'of the teacher’s': percent(macsShare),
+    'mmdet count': count(complexity.mmdet),
+    parameters: count(complexity.parameters),
+    'weights, float32': bytes(4 * complexity.parameters),
+    'ms an image': milliseconds((test ?? validation)?.secondsPerImage),
+  }))
+}
+
+/** Paired differences of every arm to a reference, in points, with their verdicts. */
+export function differenceTable({ arms }: StudySummary, split: Split, reference: ComparedWith): TableRow[] {
+  const { mAP50: key, AP: keyAP } = REFERENCES[reference]
   return arms.flatMap((arm): TableRow[] => {
-    const { toControl, toCompute, toTeacher, toControlAP } = arm[split] ?? {}
-    if (!toControl && !toTeacher) return []
+    const [mAP50, AP] = [arm[split]?.[key], arm[split]?.[keyAP]]
+    if (!mAP50 || !AP) return []
     return [
       {
         model: arm.name,
-        'to the control, points': pointsInterval(toControl),
-        'p to the control': toControl ? toControl.pValue.toFixed(3) : '–',
-        'verdict against the control': toControl?.verdict ?? '–',
-        'COCO AP to the control, points': pointsInterval(toControlAP),
-        'to the control at equal compute, points': pointsInterval(toCompute),
-        'verdict at equal compute': toCompute?.verdict ?? '–',
-        'to the teacher, points': pointsInterval(toTeacher),
-        'verdict against the teacher': toTeacher?.verdict ?? '–',
+        'mAP@0.5, points': pointsInterval(mAP50),
+        p: mAP50.pValue.toFixed(3),
+        verdict: mAP50.verdict,
+        'COCO AP, points': pointsInterval(AP),
+        'verdict of COCO AP': AP.verdict,
       },
     ]
   })
@@ -143,6 +152,7 @@ export function costTable({ trials }: StudySummary): TableRow[] {
         'wall time': duration(training.seconds),
         'images a second': (training.images / training.seconds).toPrecision(3),
         'waited for data': percent(training.waitedShare),
+        ...(training.peakBytes !== undefined && { 'peak memory': bytes(training.peakBytes) }),
         'MACs of the training': count(training.macs),
       },
     ]

@@ -1,10 +1,12 @@
 import { join } from 'node:path'
+import { z } from 'zod'
+import { readJson } from '../data'
 import { writeAtomically } from '../train'
 import { columnsOf, type TableRow } from './document'
 import { renderMarkdown } from './markdown'
 import type { ReportModel } from './model'
 import { renderHtml } from './page'
-import { trialTable } from './tables'
+import { accuracyTable, trialTable } from './tables'
 
 /** Names of the report's files in its folder. */
 export const REPORT_FILES = {
@@ -36,6 +38,17 @@ export function renderCsv(rows: readonly TableRow[]): string {
     .join('')
 }
 
+const accuracySchema = z.object({ accuracy: z.array(z.record(z.union([z.string(), z.number()]))) })
+
+/** The rows of a report's first table, which were computed when it was written. */
+export function readAccuracy(directory: string): TableRow[] {
+  const file = join(directory, REPORT_FILES.metrics)
+  const parsed = accuracySchema.safeParse(readJson(file))
+  if (parsed.success) return parsed.data.accuracy
+  const issue = parsed.error.issues[0]
+  throw new Error(`${file}: at "${issue?.path.join('.')}": ${issue?.message}`)
+}
+
 /** The numbers of the report: arms, ablations, selection and one entry a trial. */
 export function renderJson({ findings, summary }: ReportModel): string {
   const { profile, trials, ...numbers } = summary
@@ -43,6 +56,7 @@ export function renderJson({ findings, summary }: ReportModel): string {
     format: 'study-report/1',
     profile: profile.name,
     findings,
+    accuracy: accuracyTable(summary),
     ...numbers,
     trials: trials.map(({ arm, role, seed, mAP50, trial: { config, metrics } }) => ({
       arm,

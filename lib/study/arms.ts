@@ -51,6 +51,26 @@ export interface SeedTable {
   readonly table: MatchTable
 }
 
+/** By folder, metric and the time at which the trial ended: finished trials do not change. */
+const known = new Map<string, { readonly ids: string; readonly table: MatchTable }>()
+
+/**
+ * A trial's match table for a metric, and the ids of its images as text. Both are kept: the bootstrap's resamples are kept
+ * with a table, so that a second look at the same trials, beside others or on one more split, is cheap.
+ */
+export function trialTable(
+  { folder, metrics }: TrialResult,
+  metric: Metric,
+): { readonly ids: string; readonly table: MatchTable } {
+  const key = JSON.stringify([folder, metric, metrics.hash, metrics.provenance.finished])
+  const found = known.get(key)
+  if (found) return found
+  const detections = readDetections(folder)
+  const made = { ids: JSON.stringify(detections.ids), table: metricTable(detections, metric) }
+  known.set(key, made)
+  return made
+}
+
 /**
  * A metric's match tables of every arm on a split, from the stored detections; no entry for an arm that was not measured
  * there.
@@ -67,8 +87,7 @@ export function readTables(
     for (const run of arm.runs) {
       const trial = measured(run, split)
       if (!trial) continue
-      const detections = readDetections(trial.folder)
-      const ids = JSON.stringify(detections.ids)
+      const { ids, table } = trialTable(trial, metric)
       expected ??= { folder: trial.folder, ids }
       if (ids !== expected.ids) {
         throw new Error(
@@ -76,10 +95,7 @@ export function readTables(
             'must be evaluated on the same data',
         )
       }
-      tables.set(arm, [
-        ...(tables.get(arm) ?? []),
-        { seed: run.seed, table: metricTable(detections, metric) },
-      ])
+      tables.set(arm, [...(tables.get(arm) ?? []), { seed: run.seed, table }])
     }
   }
   return tables

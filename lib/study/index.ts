@@ -34,7 +34,15 @@ export {
   testTrial,
 } from './plan'
 export { readPreparation, type Stage } from './preparation'
-export { loadProfile, type Profile, profileNames, type Recipe, type Term, weightSchema } from './profile'
+export {
+  loadProfile,
+  type Profile,
+  profileNames,
+  type Recipe,
+  type Term,
+  thresholdSchema,
+  weightSchema,
+} from './profile'
 export { provenance } from './provenance'
 export { compareWithReference, type Deviation, type Reference, readReference, referenceOf } from './reference'
 export * from './results'

@@ -64,6 +64,8 @@ export const metricsSchema = z
         last: z.record(number),
         /** Cost in forward and backward passes: MACs, a backward pass counted as two forward ones, teacher included. */
         macs: number,
+        /** Largest resident memory of the process that trained, in bytes. */
+        peakBytes: number.optional(),
         /** Views by where the teacher's outputs came from, in the last process; only with a cache of them. */
         teacherOutputs: z.object({ found: number, computed: number, damaged: number }).strict().optional(),
       })

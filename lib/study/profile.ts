@@ -12,6 +12,9 @@ const METHOD_NAMES = Object.keys(PUBLISHED) as [MethodName, ...MethodName[]]
 /** lambda as a number, or found at the start so that distillation's gradient is `ratio` times the ground truth's. */
 export const weightSchema = z.union([z.number().min(0), z.object({ ratio: z.number().positive() }).strict()])
 
+/** Objectness of the teacher from which on a cell counts. */
+export const thresholdSchema = z.number().min(0).max(1)
+
 /** One method of a distillation loss with its options; what is left out takes the published value. */
 export const termSchema = z
   .object({
@@ -19,7 +22,7 @@ export const termSchema = z
     weight: weightSchema,
     temperature: z.number().positive().optional(),
     scaleByTemperatureSquared: z.boolean().optional(),
-    threshold: z.number().min(0).max(1).optional(),
+    threshold: thresholdSchema.optional(),
     variant: z.enum(['mse', 'paper', 'paddle']).optional(),
     schedule: z
       .object({
@@ -99,7 +102,7 @@ const ablationsSchema = z
       .object({ methods: z.array(z.enum(METHOD_NAMES)), factors: z.array(z.number().positive()) })
       .strict(),
     /** Objectness thresholds of masked-class-kd. */
-    threshold: z.array(z.number().min(0).max(1)),
+    threshold: z.array(thresholdSchema),
   })
   .strict()
 

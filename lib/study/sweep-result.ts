@@ -3,9 +3,10 @@ import { existsSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { readJson } from '../data'
+import { trialTable } from './arms'
 import type { TrialConfig } from './config'
-import { findTrial, readDetections, type TrialResult } from './results'
-import { interval, metricTable, pairedDifference } from './statistics'
+import { findTrial, type TrialResult } from './results'
+import { interval, pairedDifference } from './statistics'
 import type { Study } from './study'
 import {
   isRole,
@@ -138,10 +139,10 @@ function summariseSweep(
     mAP50: profile.bootstrap,
     AP: { ...profile.bootstrap, resamples: Math.min(profile.bootstrap.resamples, AP_RESAMPLES) },
   }
-  const tables = measured.map(({ folder }) => {
-    const detections = readDetections(folder)
-    return { mAP50: metricTable(detections), AP: metricTable(detections, 'AP') }
-  })
+  const tables = measured.map((trial) => ({
+    mAP50: trialTable(trial, 'mAP50').table,
+    AP: trialTable(trial, 'AP').table,
+  }))
   type Range = readonly [first: number, end: number]
   const of = ([first, end]: Range, metric: 'mAP50' | 'AP') =>
     tables.slice(first, end).map((table) => table[metric])

@@ -288,6 +288,7 @@ function summarise(
     waitedShare,
     last: { ...last },
     macs,
+    peakBytes: 1024 * process.resourceUsage().maxRSS,
     ...teacherOutputs,
   }
 }

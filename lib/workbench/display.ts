@@ -74,6 +74,9 @@ export interface TableOptions {
   limit?: number
 }
 
+/** Characters of a cell that is not broken into lines. */
+const SHORT_TEXT = 32
+
 /** Shows rows, or a danfojs DataFrame, as a table. */
 export function showTable(source: TableSource, options: TableOptions = {}): void {
   publish(describeTable(source, options))
@@ -122,18 +125,26 @@ function describeTable(
   const text = new Table({ head: [...names], style: { head: [], border: [], compact: true } })
   text.push(...cells.map((row) => [...row]))
 
-  const head = names.map((name) => `<th>${escapeHtml(name)}</th>`).join('')
-  const body = cells.map((row, i) => {
-    const columns = row.map((cell, j) => {
-      const align = typeof shown[i]?.[j] === 'number' ? 'right' : 'left'
-      return `<td style="text-align:${align}">${escapeHtml(cell)}</td>`
-    })
+  // A column of numbers stands to the right; short texts are not broken.
+  const styles = names.map((_, column) => {
+    const isNumber = shown.every((row) => typeof row[column] === 'number' || row[column] == null)
+    const isShort = cells.every((row) => row[column]!.length <= SHORT_TEXT)
+    return `text-align:${isNumber ? 'right' : 'left'}${isShort ? ';white-space:nowrap' : ''}`
+  })
+  const head = names.map((name, column) => {
+    const align = styles[column]!.split(';')[0]
+    return `<th style="${align};vertical-align:bottom">${escapeHtml(name)}</th>`
+  })
+  const body = cells.map((row) => {
+    const columns = row.map((cell, column) => `<td style="${styles[column]}">${escapeHtml(cell)}</td>`)
     return `<tr>${columns.join('')}</tr>`
   })
-  const title = caption ? `<caption>${escapeHtml(caption)}</caption>` : ''
+  const title = caption
+    ? `<caption style="text-align:left;white-space:nowrap">${escapeHtml(caption)}</caption>`
+    : ''
   const note = more ? `<p>${more}</p>` : ''
   return {
-    'text/html': `<table>${title}<thead><tr>${head}</tr></thead><tbody>${body.join('')}</tbody></table>${note}`,
+    'text/html': `<table>${title}<thead><tr>${head.join('')}</tr></thead><tbody>${body.join('')}</tbody></table>${note}`,
     'text/plain': [caption, text.toString(), more].filter(Boolean).join('\n'),
   }
 }

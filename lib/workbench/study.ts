@@ -101,13 +101,23 @@ export async function runTrials(study: Study, trials: readonly TrialConfig[]): P
         return
       }
       const { step, steps, measurements, imagesPerSecond } = progress.progress
-      const losses = Object.entries(measurements)
-        .filter(([name]) => name !== 'gradientNorm')
-        .map(([name, value]) => `${name} ${value.toPrecision(3)}`)
-      const note = `${imagesPerSecond < 10 ? imagesPerSecond.toPrecision(2) : imagesPerSecond.toFixed(0)} images/s, ${losses.join(', ')}`
+      const speed = imagesPerSecond < 10 ? imagesPerSecond.toPrecision(2) : imagesPerSecond.toFixed(0)
+      const note = `${speed} images/s, ${describeLosses(measurements, step === steps)}`
       void barOf(trial, progress.phase, steps).update(step, note)
     },
   })
+}
+
+/** The parts of the loss, those of distillation added up; at the end the total alone. */
+function describeLosses(measurements: Readonly<Record<string, number>>, ended: boolean): string {
+  const { gradientNorm: _, total, ...terms } = measurements
+  const parts = Object.entries(terms).filter(([name]) => !name.includes('/'))
+  const distillation = Object.entries(terms).filter(([name]) => name.includes('/'))
+  if (distillation.length > 0) {
+    parts.push(['distillation', distillation.reduce((sum, [, value]) => sum + value, 0)])
+  }
+  const shown: [string, number][] = total === undefined ? parts : [['loss', total], ...(ended ? [] : parts)]
+  return shown.map(([name, value]) => `${name} ${value.toPrecision(3)}`).join(', ')
 }
 
 /**

@@ -1,11 +1,11 @@
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import Table from 'cli-table3'
-import { collectStudy, mainTable, summariseStudy } from '../report'
-import { createStudy, type StartingPoint } from '../study'
+import { columnsOf, readAccuracy } from '../report'
+import type { StartingPoint } from '../study'
 import { executeNotebooks } from './notebooks'
 import { root } from './project'
-import { ENVIRONMENT, parseSeeds } from './study'
+import { ENVIRONMENT } from './study'
 import { notebookReporter } from './terminal'
 
 /** Options of the commands that run the notebooks, as the command line gives them. */
@@ -47,16 +47,10 @@ export async function runWorkbook(options: WorkbookOptions, signal: AbortSignal)
   }
 }
 
-/** The report's main table for a terminal: every model's accuracy and cost. */
-export async function resultTable({ seeds, ...options }: WorkbookOptions): Promise<string> {
-  const cache = path.join(root, '.cache')
-  const study = await createStudy({
-    ...options,
-    cache,
-    seeds: seeds === undefined ? undefined : parseSeeds(seeds),
-  })
-  const rows = mainTable(summariseStudy(collectStudy(study)))
-  const columns = Object.keys(rows[0] ?? {}).filter((column) => column !== 'mmdet count')
+/** The report's first table for a terminal: every model's accuracy. */
+export function resultTable(out: string): string {
+  const rows = readAccuracy(path.join(out, 'report'))
+  const columns = columnsOf(rows)
   const table = new Table({
     head: columns,
     style: { head: [], border: [] },

@@ -48,6 +48,8 @@ function arm(role: ArmSummary['role'], name: string, macs: number, to?: PairedDi
       toCompute: to,
       toTeacher: undefined,
       toControlAP: to,
+      toComputeAP: to,
+      toTeacherAP: undefined,
       trainingMacs: role === 'method' ? 2e12 : 0,
     },
   }

@@ -157,6 +157,7 @@ test('all sections are there, and what a run lacks is left out', () => {
     'classes',
     'selection',
     'model-card',
+    'cost',
     'published',
     'limits',
     'settings',
@@ -191,9 +192,10 @@ test('the page is one file, escapes what it is given, and holds its figures as J
     ([, json]) => json!,
   )
   assert.ok(figures.length >= 20)
+  assert.equal([...page.matchAll(/<h3>[^<]+<\/h3>/g)].length, figures.length)
   for (const json of figures) {
     const { data, layout } = JSON.parse(json)
-    assert.ok(data.length > 0 && layout.title.text.length > 0)
+    assert.ok(data.length > 0 && layout.height > 0 && layout.title === undefined)
     assert.ok(!json.includes('<'))
   }
   // Plotly, the drawing code and the figures: no script ends before its end.

@@ -144,11 +144,13 @@ describe('a sweep', () => {
       Math.round((2 * 6 * (3 * small + large)) / (4 * 3 * small)),
     )
     assert.equal(sweepTable(result).length, 8)
-    assert.equal(sweepDifferenceTable(result).length, 8)
+    // Every arm minus the other references and the teacher: two of the three references are arms themselves.
+    assert.equal(sweepDifferenceTable(result).length, 2 * 3 + 4 * 4)
+    assert.equal(sweepDifferenceTable(result, { teacher: false }).length, 2 * 2 + 4 * 3)
     assert.equal(sweepFigure(result).data.length, 5)
     assert.match(
       sweepVerdict(result, 'distilled', 'control'),
-      /^distilled minus control: .* 12 images, 1 seeds$/,
+      /^distilled minus control: .* 12 images, 1 training seed$/,
     )
 
     // The side sweeps take the profile's sizes; of 12 images a quarter keep their labels.

@@ -39,6 +39,7 @@ function curves(points: readonly AblationSummary[], options: Curves): Figure {
         const difference = point.method === method ? point.toControl : undefined
         return difference ? [{ point, difference }] : []
       })
+      own.sort((a, b) => options.x(a.point) - options.x(b.point))
       const shown = own.map(({ difference: { difference, lower, upper } }) => ({
         value: 100 * difference,
         lower: 100 * lower,

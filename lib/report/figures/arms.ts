@@ -1,6 +1,7 @@
 /** Figures of the arms: accuracy, differences, classes. */
-import { CONTROL_NAMES, type Split } from '../../study'
+import { CONTROL_NAMES, type Metric, type Split } from '../../study'
 import { pointsInterval } from '../format'
+import { type ComparedWith, METRIC_NAMES, REFERENCES } from '../references'
 import type { ArmSummary, SplitSummary } from '../summary'
 import { ACCENT, axis, errorBars, type Figure, layout, NEUTRAL, styleOf, translucent } from './style'
 
@@ -61,24 +62,18 @@ export function methodsFigure(arms: readonly ArmSummary[], { split = 'validation
   }
 }
 
-/** Which difference of an arm is meant, and how its other side is called. */
-const REFERENCES = {
-  control: { difference: 'toControl', name: 'the control' },
-  compute: { difference: 'toCompute', name: 'the control at equal compute' },
-  teacher: { difference: 'toTeacher', name: 'the teacher' },
-} as const
-
 /** Paired differences to a control, or to the teacher, with their intervals. */
 export function differencesFigure(
   arms: readonly ArmSummary[],
   {
     split = 'validation',
     reference = 'control',
-  }: Options & { readonly reference?: keyof typeof REFERENCES } = {},
+    metric = 'mAP50',
+  }: Options & { readonly reference?: ComparedWith; readonly metric?: Metric } = {},
 ): Figure {
-  const other = REFERENCES[reference]
+  const { name, ...differences } = REFERENCES[reference]
   const rows = measuredOn(arms, split).flatMap((arm) => {
-    const difference = arm.numbers[other.difference]
+    const difference = arm.numbers[differences[metric]]
     return difference ? [{ ...arm, difference }] : []
   })
   return {
@@ -103,9 +98,9 @@ export function differencesFigure(
         hovertemplate: `%{y}: ${pointsInterval(arm.difference)} points: ${verdict}<extra></extra>`,
       }
     }),
-    layout: layout(`Difference to ${other.name} on ${split}; filled: shown`, {
+    layout: layout(`Difference to ${name} on ${split} (filled: the interval does not hold 0)`, {
       height: 130 + 38 * rows.length,
-      xaxis: axis(`mAP@0.5 minus that of ${other.name}, points`),
+      xaxis: axis(`${METRIC_NAMES[metric]} minus ${name}’s, points`),
       yaxis: namesAxis(rows),
       shapes: [verticalLine(0, NEUTRAL)],
     }),

@@ -7,6 +7,8 @@ export interface CellMapRow {
   readonly maps: readonly CellMap[]
   /** Value of the strongest colour; the largest of the row's values by default. */
   readonly limit?: number
+  /** Value without a colour; 0 by default. */
+  readonly floor?: number
 }
 
 export interface CellMapOptions {
@@ -48,7 +50,7 @@ export function cellMapsFigure(rows: readonly CellMapRow[], options: CellMapOpti
   const images: object[] = []
   const shapes: object[] = []
   const annotations: object[] = []
-  rows.forEach(({ name, maps, limit }, r) => {
+  rows.forEach(({ name, maps, limit, floor = 0 }, r) => {
     const largest = limit ?? (Math.max(...maps.flatMap(({ values }) => values.flat())) || 1)
     maps.forEach(({ stride, values }, c) => {
       const axis = String(r * columns + c + 1)
@@ -83,7 +85,7 @@ export function cellMapsFigure(rows: readonly CellMapRow[], options: CellMapOpti
         dy: stride,
         xaxis: `x${axis}`,
         yaxis: `y${axis}`,
-        zmin: 0,
+        zmin: floor,
         zmax: largest,
         colorscale: COLOURS,
         showscale: false,

@@ -91,13 +91,14 @@ export function computeFigure(arms: readonly ArmSummary[], { split = 'validation
           y: [arm.numbers.mAP50.value],
           error_y: { ...errorBars([arm.numbers.mAP50]), color: colour },
           marker: { color: colour, symbol, size: 11 },
+          cliponaxis: false,
           hovertemplate: `${arm.name}: ${cost(arm).toFixed(2)} T MACs, mAP@0.5 %{y:.4f}<extra></extra>`,
         }
       }),
     ],
     layout: layout(`Accuracy against the compute of training on, ${split}`, {
       xaxis: axis('MACs of the training after the student, 10¹² (methods drawn side by side)', {
-        rangemode: 'tozero',
+        range: [-0.03 * widest, 1.06 * widest],
       }),
       yaxis: axis('mAP@0.5 (VOC, all-point)'),
       legend: { orientation: 'v', x: 1.02, y: 1 },

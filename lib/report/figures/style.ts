@@ -1,10 +1,16 @@
 /** What all figures share: the form in which Plotly takes them, colours, fonts. */
 import type { Arm } from '../../study'
 
+/** Plotly's layout, of which the report takes the title out. */
+export interface Layout {
+  readonly [key: string]: unknown
+  readonly title: { readonly [key: string]: unknown; readonly text: string }
+}
+
 /** A Plotly figure as data; `showPlot` draws it in a notebook. */
 export interface Figure {
   data: readonly Readonly<Record<string, unknown>>[]
-  layout: Readonly<Record<string, unknown>>
+  layout: Layout
 }
 
 /** Okabe & Ito's colours, which people with any form of colour blindness tell apart. */
@@ -77,16 +83,34 @@ export function axis(title: string, more: Readonly<Record<string, unknown>> = {}
   }
 }
 
-/** A logarithmic axis with every label written out. */
-export function logAxis(title: string): Record<string, unknown> {
-  const decades = Array.from({ length: 13 }, (_, i) => 10 ** (i - 6))
-  const ticks = decades.flatMap((decade) => [1, 2, 5].map((digit) => Number((digit * decade).toPrecision(1))))
+/** A logarithmic axis with every label written out; `values` are what it shows, where they may lie close together. */
+export function logAxis(title: string, values: readonly number[] = []): Record<string, unknown> {
+  const shown = values.filter((value) => value > 0)
+  const [low, high] = [Math.min(...shown), Math.max(...shown)]
+  const ticks = high / low < 8 ? evenTicks(low, high) : decadeTicks()
   return axis(title, { type: 'log', tickvals: ticks, ticktext: ticks.map(String) })
 }
 
-export function layout(title: string, more: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+/** 1, 2 and 5 of every power of ten. */
+function decadeTicks(): number[] {
+  const decades = Array.from({ length: 13 }, (_, i) => 10 ** (i - 6))
+  return decades.flatMap((decade) => [1, 2, 5].map((digit) => Number((digit * decade).toPrecision(1))))
+}
+
+/** Four to ten round numbers between two positive ones, and one beyond each. */
+function evenTicks(low: number, high: number): number[] {
+  const rough = Math.max(high - low, 0.01 * high) / 5
+  const decade = 10 ** Math.floor(Math.log10(rough))
+  const step = [1, 2, 5, 10].find((digit) => digit * decade >= rough)! * decade
+  const first = Math.floor(low / step)
+  const count = Math.ceil(high / step) - first + 1
+  return Array.from({ length: count }, (_, i) => Number(((first + i) * step).toPrecision(3))).filter(
+    (tick) => tick > 0,
+  )
+}
+
+export function layout(title: string, more: Readonly<Record<string, unknown>> = {}): Layout {
   return {
-    title: { text: title, x: 0, xref: 'paper', xanchor: 'left', font: { size: 15 } },
     font: { family: 'system-ui, "Segoe UI", Helvetica, Arial, sans-serif', size: 13, color: COLOURS.black },
     paper_bgcolor: '#ffffff',
     plot_bgcolor: '#ffffff',
@@ -95,6 +119,7 @@ export function layout(title: string, more: Readonly<Record<string, unknown>> = 
     hovermode: 'closest',
     legend: { orientation: 'h', yanchor: 'bottom', y: 1, xanchor: 'right', x: 1 },
     ...more,
+    title: { text: title, x: 0, xref: 'paper', xanchor: 'left', font: { size: 15 } },
   }
 }
 

@@ -58,13 +58,16 @@ export function lossComparisonFigure(runs: readonly LoggedRun[]): Figure {
           showlegend: !distillation,
           x: rows.map(({ step }) => step),
           y,
-          line: { color: colourOf(name, index), width: 1.5 },
+          // Runs that see the same images have nearly the same loss: the first lies broad below the others.
+          line: { color: colourOf(name, index), width: index === 0 && runs.length > 1 ? 4 : 1.5 },
+          opacity: index === 0 && runs.length > 1 ? 0.45 : 1,
           hovertemplate: `${name}: step %{x}, %{y:.3g}<extra></extra>`,
           ...(distillation && { xaxis: 'x2', yaxis: 'y2' }),
         },
       ]
     }),
   )
+  const distances = traces.flatMap(({ y, yaxis }) => (yaxis === 'y2' ? y : []))
   return {
     data: traces,
     layout: layout('Training loss: ground truth (left), distillation weighted with λ (right)', {
@@ -72,7 +75,7 @@ export function lossComparisonFigure(runs: readonly LoggedRun[]): Figure {
       xaxis: axis('step'),
       yaxis: axis('ground-truth loss'),
       xaxis2: axis('step'),
-      yaxis2: logAxis('distillation loss'),
+      yaxis2: logAxis('distillation loss', distances),
       legend: { orientation: 'v', x: 1.02, y: 1 },
     }),
   }

@@ -51,7 +51,7 @@ export function workbookCommand(): Command {
         await runOnEngine(study, engine, () => workbookTrials(study))
       }
       await runWorkbook({ ...options, out }, interruptSignal())
-      console.log(await resultTable({ ...options, out }))
+      console.log(resultTable(out))
       console.log(`Notebooks: ${path.join(out, 'notebooks')}`)
       console.log(`Report:    ${path.join(out, 'report', 'index.html')}`)
       console.log(`Finished in ${formatSeconds((performance.now() - started) / 1000)}.`)
