@@ -177,6 +177,10 @@ describe('the command', () => {
     const { status, stderr, stdout } = cuda()
     assert.equal(status, 2)
     assert.match(stderr, /TensorFlow finds no CUDA device here, so nothing was checked/)
+    assert.match(
+      stderr,
+      /With one, 64 scenes, batches of 8 and 20 steps .* in float32, TF32, float16, bfloat16/,
+    )
     assert.equal(stdout, '')
   })
 
