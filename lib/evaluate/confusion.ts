@@ -1,6 +1,6 @@
 import { checkColumns } from './columns'
-import { eachGroup } from './overlaps'
-import { descendingOrder, groupBy, indices } from './ranking'
+import { eachGroup, type PairGroup } from './overlaps'
+import { descendingOrder, type Groups, groupBy, indices } from './ranking'
 import type { Detections, Truths } from './types'
 
 export interface ConfusionMatrix {
@@ -35,41 +35,69 @@ export function confusionMatrix(
   const counts = Array.from({ length: classes + 1 }, () => new Array<number>(classes + 1).fill(0))
   const ranked = groupBy(descendingOrder(detections.score), detections.image, truths.images)
   const listed = groupBy(indices(truths.image.length), truths.image, truths.images)
-  const groups = Array.from({ length: truths.images }, (_, image) => {
-    const first = ranked.start[image]!
-    let end = first
-    while (end < ranked.start[image + 1]! && detections.score[ranked.order[end]!]! >= scoreThreshold) end++
-    return { first, end, firstTruth: listed.start[image]!, endTruth: listed.start[image + 1]! }
-  })
   const absorbs = (row: number) => truths.crowd?.[row] === 1 || truths.difficult?.[row] === 1
-  const order = { detections: ranked.order, truths: listed.order }
-  eachGroup({ detections, truths }, order, groups, { regions: truths.crowd }, (group, overlaps) => {
-    const rows = ranked.order.subarray(group.first, group.end)
-    const all = listed.order.subarray(group.firstTruth, group.endTruth)
-    const targets = all.filter((row) => !absorbs(row))
+  const joined = new Uint8Array(detections.image.length)
+  const absorbed = new Uint8Array(detections.image.length)
+  const found = new Uint8Array(truths.image.length)
 
-    const pairs: { row: number; target: number; overlap: number; agree: boolean }[] = []
-    const absorbed = new Set<number>()
-    rows.forEach((row, d) => {
-      all.forEach((target, g) => {
-        const overlap = overlaps[d * all.length + g]!
-        if (overlap < iouThreshold) return
-        if (absorbs(target)) absorbed.add(row)
-        else pairs.push({ row, target, overlap, agree: detections.label[row] === truths.label[target] })
-      })
-    })
+  /** Pairs of the image at hand, in descending order of score. */
+  let pairs: Pair[] = []
+  let current = -1
+  const joinPairs = () => {
     pairs.sort((a, b) => b.overlap - a.overlap || Number(b.agree) - Number(a.agree)) // stable: by score
-    const joined = new Set<number>()
-    const found = new Set<number>()
     for (const { row, target } of pairs) {
-      if (joined.has(row) || found.has(target)) continue
-      joined.add(row)
-      found.add(target)
+      if (joined[row] === 1 || found[target] === 1) continue
+      joined[row] = 1
+      found[target] = 1
       counts[truths.label[target]!]![detections.label[row]!]!++
     }
-    for (const target of targets) if (!found.has(target)) counts[truths.label[target]!]![classes]!++
-    for (const row of rows)
-      if (!joined.has(row) && !absorbed.has(row)) counts[classes]![detections.label[row]!]!++
+    pairs = []
+  }
+  const order = { detections: ranked.order, truths: listed.order }
+  const groups = detectionsOfImages(detections, ranked, listed, scoreThreshold)
+  eachGroup({ detections, truths }, order, groups, { regions: truths.crowd }, (group, overlaps) => {
+    if (group.image !== current) joinPairs()
+    current = group.image
+    const row = ranked.order[group.first]!
+    overlaps.forEach((overlap, i) => {
+      if (overlap < iouThreshold) return
+      const target = listed.order[group.firstTruth + i]!
+      if (absorbs(target)) absorbed[row] = 1
+      else pairs.push({ row, target, overlap, agree: detections.label[row] === truths.label[target] })
+    })
+  })
+  joinPairs()
+  truths.label.forEach((label, target) => {
+    if (found[target] === 0 && !absorbs(target)) counts[label]![classes]!++
+  })
+  detections.label.forEach((label, row) => {
+    const isLeft = joined[row] === 0 && absorbed[row] === 0
+    if (isLeft && detections.score[row]! >= scoreThreshold) counts[classes]![label]!++
   })
   return { classes, counts }
+}
+
+/** A detection and a truth of one image that overlap enough to be joined. */
+interface Pair {
+  readonly row: number
+  readonly target: number
+  readonly overlap: number
+  readonly agree: boolean
+}
+
+/** Every detection that takes part, image by image and in descending order of score, with the truths of its image. */
+function* detectionsOfImages(
+  { score }: Detections,
+  ranked: Groups,
+  listed: Groups,
+  scoreThreshold: number,
+): Generator<PairGroup & { readonly image: number }, void> {
+  for (let image = 0; image < ranked.start.length - 1; image++) {
+    const [firstTruth, endTruth] = [listed.start[image]!, listed.start[image + 1]!]
+    if (firstTruth === endTruth) continue
+    for (let d = ranked.start[image]!; d < ranked.start[image + 1]!; d++) {
+      if (score[ranked.order[d]!]! < scoreThreshold) break
+      yield { image, first: d, end: d + 1, firstTruth, endTruth }
+    }
+  }
 }

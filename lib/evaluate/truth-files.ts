@@ -4,7 +4,7 @@ import { filesBelow, firstExisting, readText } from '../data/files'
 import { readImageSize } from '../data/images'
 import { labelFiles } from '../data/layout'
 import { type Problem, refuse } from '../data/problem'
-import { type ParsedImage, parseJson, parseWith, pixelsOf } from '../data/readers/parsed'
+import { filledLines, type ParsedImage, parseJson, parseWith, pixelsOf } from '../data/readers/parsed'
 import { parseVoc, type VocPixels } from '../data/readers/voc'
 import { parseYolo, parseYoloYaml } from '../data/readers/yolo'
 import { mapLimited } from '../data/scan'
@@ -235,10 +235,7 @@ async function namesBeside(folder: string): Promise<readonly string[]> {
 
 /** Names, one a line. */
 export function splitNames(text: string): string[] {
-  return text
-    .split(/\r?\n/)
-    .map((line) => line.trim())
-    .filter((line) => line !== '')
+  return filledLines(text).map(({ text: name }) => name)
 }
 
 /** The image with its size, which is looked up where boxes are shares of it. */

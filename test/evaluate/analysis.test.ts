@@ -60,6 +60,19 @@ test('confusion: the better overlap joins first, and of equal ones the right cla
   assert.deepEqual(confusionMatrix(b.truths, b.detections).counts[0], [1, 0, 0])
 })
 
+test('confusion: one image with more pairs than are measured together', () => {
+  // 500 truths in a row, each with a detection that is shifted by a pixel, and as many far away.
+  const truths = Array.from({ length: 500 }, (_, i) => ({ image: 1, label: i % 2, box: unit(20 * i) }))
+  const shifted = truths.map(({ label }, i) => ({ image: 1, label, score: 0.9, box: unit(20 * i + 1) }))
+  const stray = truths.map(({ label }, i) => ({ image: 1, label, score: 0.5, box: unit(-20 * (i + 1)) }))
+  const set = columns(3, 2, truths, [...stray, ...shifted])
+  assert.deepEqual(confusionMatrix(set.truths, set.detections).counts, [
+    [250, 0, 0],
+    [0, 250, 0],
+    [250, 250, 0],
+  ])
+})
+
 test("by size: COCO's own sizes give COCO's numbers", () => {
   for (let number = 1; number < CASES; number += 7) {
     const { truths, detections } = makeCase(number)
