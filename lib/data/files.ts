@@ -65,10 +65,15 @@ export function splitNamed(name: string): SplitName | undefined {
   return undefined
 }
 
+/** The split that a folder is named after, "train" or "train2017"; a word among others does not count. */
+function splitOfFolder(name: string): SplitName | undefined {
+  return SPLITS[name.toLowerCase().replace(/\d{4}$/, '')]
+}
+
 /** The split of a file by the folders between it and the root. */
 export function splitOfPath(root: string, file: string): SplitName | undefined {
   for (const folder of dirname(relative(root, file)).split(sep)) {
-    const split = SPLITS[folder.toLowerCase()]
+    const split = splitOfFolder(folder)
     if (split !== undefined) return split
   }
   return undefined
@@ -79,7 +84,7 @@ export async function splitFolders(folder: string): Promise<SplitName[]> {
   if ((await kindOf(folder)) !== 'folder') return []
   const splits: SplitName[] = []
   for (const name of await readdir(folder)) {
-    const split = SPLITS[name.toLowerCase()]
+    const split = splitOfFolder(name)
     if (split !== undefined && (await kindOf(join(folder, name))) === 'folder') splits.push(split)
   }
   return splits
@@ -135,7 +140,8 @@ export class ImageIndex {
   async named(name: string, base: string, split?: SplitName): Promise<string | undefined> {
     const exact = await firstExisting([resolve(this.root, name), resolve(base, name)])
     if (exact !== undefined && IMAGE_NAME.test(exact)) return exact
-    return this.only(this.byStem.get(stem(name)), split)
+    // A name without extension may hold dots.
+    return this.only(this.byStem.get(stem(name)) ?? this.byStem.get(basename(name)), split)
   }
 
   /** One file of several: the one in the folder of that split. */

@@ -213,12 +213,17 @@ async function readLists(
       }
     }
   }
-  const main = join(layout.directory, 'ImageSets', 'Main')
-  const sets =
-    (await filesBelow(main, /^(train|val|test)\.txt$/)).length > 0
-      ? /^(train|val|test)\.txt$/
-      : /^trainval\.txt$/
-  for (const file of await filesBelow(main, sets)) await add(splitNamed(stem(file)) ?? 'train', file)
+  // Beside the folder of annotations, of which a devkit may hold several (VOC2007, VOC2012).
+  for (const folder of new Set([layout.directory, ...layout.files.map((file) => dirname(dirname(file)))])) {
+    if (relative(layout.directory, folder).startsWith('..')) continue
+    const sets = await filesBelow(join(folder, 'ImageSets', 'Main'), /^(train|val|test|trainval)\.txt$/)
+    const hasTrain = sets.some((file) => stem(file) === 'train')
+    for (const file of sets) {
+      // What train and val hold together.
+      if (stem(file) === 'trainval' && hasTrain) continue
+      await add(splitNamed(stem(file)) ?? 'train', file)
+    }
+  }
   return { splits: splits.size > 0 ? splits : undefined, named }
 }
 

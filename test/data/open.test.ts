@@ -180,6 +180,19 @@ test('VOC devkit: JPEGImages, Annotations, and the lists of ImageSets/Main', asy
       ['test', ['c_001']],
     ],
   )
+  // The lists are found from the folder above, and trainval is train where there is no train.
+  const above = join(scratch, 'devkits')
+  cpSync(folder, join(above, 'VOC2007'), { recursive: true })
+  rmSync(join(above, 'VOC2007/ImageSets/Main/train.txt'))
+  rmSync(join(above, 'VOC2007/ImageSets/Main/val.txt'))
+  const { splits: devkit } = await openDataset(above, { validation: false })
+  assert.deepEqual(
+    Object.entries(devkit).map(([split, samples]) => [split, samples.map(({ id }) => id)]),
+    [
+      ['train', ['VOC2007/JPEGImages/a_001', 'VOC2007/JPEGImages/a_002']],
+      ['test', ['VOC2007/JPEGImages/c_001']],
+    ],
+  )
   list('test', 'c_001\nc_002\n')
   await assert.rejects(openDataset(folder), /test\.txt:2: missing image: expected one image c_002/)
 })
@@ -217,6 +230,26 @@ test('YOLO: train/images beside train/labels, with a data.yaml of another folder
   const dataset = await openDataset(folder)
   assert.deepEqual(Object.keys(dataset.splits), ['train', 'validation'])
   assert.deepEqual(boxesOf(dataset, 'validation'), { 'valid/images/c_001': ['light 16 4 24 20'] })
+})
+
+test('folders named after splits with a year, and names that hold dots', async () => {
+  const folder = copy('years', {
+    'images/train': 'images/train2017',
+    'yolo/train': 'labels/train2017',
+    'images/test': 'images/val2017',
+    'yolo/test': 'labels/val2017',
+    'classes.txt': 'classes.txt',
+  })
+  assert.deepEqual(Object.keys((await openDataset(folder)).splits), ['train', 'validation'])
+  const dotted = join(scratch, 'dotted')
+  for (const [name, split] of Object.entries({ a_001: 'train', c_001: 'test' })) {
+    cpSync(join(fixtures, `images/${split}/${name}.jpg`), join(dotted, `JPEGImages/${name}.rf.x1.jpg`))
+    cpSync(join(fixtures, `voc/${split}/${name}.xml`), join(dotted, `Annotations/${name}.rf.x1.xml`))
+  }
+  mkdirSync(join(dotted, 'ImageSets/Main'), { recursive: true })
+  writeFileSync(join(dotted, 'ImageSets/Main/train.txt'), 'a_001.rf.x1\n')
+  writeFileSync(join(dotted, 'ImageSets/Main/val.txt'), 'c_001.rf.x1\n')
+  assert.deepEqual(Object.keys((await openDataset(dotted)).splits), ['train', 'validation'])
 })
 
 test('the hash covers classes, boxes and bytes, not the place', async () => {

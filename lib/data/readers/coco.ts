@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Report } from '../problem'
 import { type ParsedBox, type ParsedImage, parseJson, parseWith } from './parsed'
 
+const finite = z.number().finite()
 const identifier = z.number().or(z.string())
 const cocoSchema = z.object({
   images: z.array(z.unknown()),
@@ -17,8 +18,8 @@ const imageSchema = z.object({
 const annotationSchema = z.object({
   image_id: identifier,
   category_id: identifier,
-  bbox: z.tuple([z.number(), z.number(), z.number(), z.number()]),
-  area: z.number().optional(),
+  bbox: z.tuple([finite, finite, finite, finite]),
+  area: finite.optional(),
   iscrowd: z.union([z.literal(0), z.literal(1), z.boolean()]).optional(),
   ignore: z.union([z.literal(0), z.literal(1), z.boolean()]).optional(),
 })

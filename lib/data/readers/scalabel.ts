@@ -7,9 +7,10 @@ const frameSchema = z.object({
   size: z.object({ width: z.number().positive(), height: z.number().positive() }).nullish(),
   labels: z.array(z.unknown()).nullish(),
 })
+const finite = z.number().finite()
 const labelSchema = z.object({
   category: z.string(),
-  box2d: z.object({ x1: z.number(), y1: z.number(), x2: z.number(), y2: z.number() }).nullish(),
+  box2d: z.object({ x1: finite, y1: finite, x2: finite, y2: finite }).nullish(),
   attributes: z.object({ crowd: z.boolean().nullish() }).nullish(),
 })
 const documentSchema = z
