@@ -6,7 +6,9 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { type Browser, chromium, type Page } from 'playwright-core'
+import { executeNotebooks } from '../../lib/workbench/notebooks'
 import { root } from '../../lib/workbench/project'
 
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
@@ -65,7 +67,7 @@ describe('JupyterLab in a browser', { skip }, () => {
 
   before(async () => {
     mkdirSync(folder, { recursive: true })
-    for (const name of ['small.ipynb', 'endless.ipynb']) {
+    for (const name of ['small.ipynb', 'working.ipynb']) {
       copyFileSync(path.join(root, 'test/workbench/fixtures', name), path.join(folder, name))
     }
     const port = await freePort()
@@ -103,15 +105,39 @@ describe('JupyterLab in a browser', { skip }, () => {
     assert.equal(await page.locator('.jp-RenderedHTML table tbody tr').count(), 2)
   })
 
-  it('interrupts a cell', async () => {
-    await open('endless.ipynb')
+  it('stops the work of a cell that is interrupted', async () => {
+    await open('working.ipynb')
     await run('Run>Run All Cells')
-    await page.locator('.jp-InputPrompt', { hasText: '[*]' }).last().waitFor()
-    await page.waitForTimeout(500)
+    await page.getByText(/steps [1-9]\d* %/).waitFor() // its bar is on the way
     await run('Kernel>Interrupt Kernel')
     await page
       .locator('[data-mime-type="application/vnd.jupyter.stderr"]', { hasText: 'Interrupted' })
       .waitFor()
     await page.getByText('TypeScript | Idle').waitFor()
+    await page.locator('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell').last().click()
+    await run('Run>Run Selected Cell')
+    await page.getByText('the work has stopped').waitFor()
+  })
+
+  it('opens an exported page without a network, with its figures, formulae and bar', async () => {
+    const [exported] = await executeNotebooks({
+      notebooks: [path.join(root, 'test/workbench/fixtures/small.ipynb')],
+      outDir: path.join(folder, 'exported'),
+    })
+    const context = await browser.newContext({ offline: true })
+    const offline = await context.newPage()
+    const problems: string[] = []
+    offline.on('pageerror', ({ message }) => problems.push(message))
+    offline.on('requestfailed', (request) => problems.push(request.url()))
+    offline.on('request', (request) => {
+      if (!/^(file|data|blob):/.test(request.url())) problems.push(request.url())
+    })
+    await offline.goto(pathToFileURL(exported!.html).href)
+    await offline.locator('.js-plotly-plot .trace').first().waitFor()
+    assert.match(await offline.locator('.js-plotly-plot .gtitle').first().innerHTML(), /Squares/)
+    assert.ok((await offline.locator('math').first().boundingBox())!.width > 0)
+    await offline.getByText('steps 100 % (5/5)').waitFor()
+    assert.deepEqual(problems, [])
+    await context.close()
   })
 })
