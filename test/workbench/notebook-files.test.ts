@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { it } from 'node:test'
 import { checkForm, checkTypes } from '../../lib/workbench/notebook-check'
+import { joined, readNotebook } from '../../lib/workbench/notebooks'
 import { root } from '../../lib/workbench/project'
 
 const folder = path.join(root, 'notebooks')
@@ -13,6 +14,20 @@ const notebooks = (existsSync(folder) ? readdirSync(folder) : [])
 
 it('notebooks are stored without outputs, for the tslab kernel', () => {
   assert.deepEqual(notebooks.flatMap(checkForm), [])
+})
+
+it('the method notebooks have one skeleton, and try a weight by the same cells', () => {
+  const methods = notebooks.filter((file) => /\/0[4-8]-/.test(file)).map((file) => readNotebook(file).cells)
+  assert.equal(methods.length, 5)
+  const [first, ...others] = methods
+  const ids = (cells: typeof first) => cells?.map(({ id }) => id)
+  const source = (cells: typeof first, id: string) =>
+    joined(cells?.find((cell) => cell.id === id)?.source ?? '')
+  for (const other of others) {
+    assert.deepEqual(ids(other), ids(first))
+    for (const id of ['trials', 'table', 'pr-curves', 'loss-curves', 'objectness-maps', 'lambda', 'try-it'])
+      assert.equal(source(other, id), source(first, id), id)
+  }
 })
 
 it('the cells of the notebooks type-check', async () => {
