@@ -44,6 +44,7 @@ export interface Decoded {
  * bx = (sigmoid(tx) * s - (s - 1) / 2 + cx) * stride, bw = anchor * exp(tw) (YOLOv3, with s = scale_x_y of YOLOv4).
  *
  * @param logits [n, h, w, anchors * (5 + classes)]
+ * @throws Error when the logits have another number of channels
  */
 export function decodeScale(logits: tf.Tensor4D, scale: number, config: DecodeConfig): Decoded {
   const [n, h, w] = logits.shape
@@ -51,6 +52,11 @@ export function decodeScale(logits: tf.Tensor4D, scale: number, config: DecodeCo
   const stride = STRIDES[scale]!
   const s = config.scaleXY
   const slots = h * w * anchors.length
+  if (logits.shape[3] !== anchors.length * (5 + config.classes)) {
+    throw new Error(
+      `stride ${stride}: expected logits [n, h, w, ${anchors.length} * (5 + ${config.classes})], found [${logits.shape}]`,
+    )
+  }
   const t = tf.reshape(logits, [n, h, w, anchors.length, 5 + config.classes])
   const cells = new Float32Array(h * w * 2)
   for (let y = 0; y < h; y++) for (let x = 0; x < w; x++) cells.set([x, y], (y * w + x) * 2)
@@ -87,6 +93,7 @@ export interface DetectionTensors {
  *
  * @param outputs logits [n, h, w, anchors * (5 + classes)] of each scale, in the order of STRIDES
  * @param options replace single ones of DECODE_DEFAULTS
+ * @throws Error when there are other numbers of scales or channels than the config says
  */
 export function detect(
   outputs: readonly tf.Tensor4D[],
@@ -94,6 +101,9 @@ export function detect(
   options: Partial<DecodeOptions> = {},
 ): DetectionTensors {
   const { objectness, perScale, classProbability, iou, limit } = { ...DECODE_DEFAULTS, ...options }
+  if (outputs.length !== config.anchors.length) {
+    throw new Error(`expected logits of ${config.anchors.length} scales, found ${outputs.length}`)
+  }
   const candidates = outputs.map((logits, scale) => {
     const all = decodeScale(logits, scale, config)
     const slots = all.boxes.shape[1]

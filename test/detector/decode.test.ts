@@ -57,6 +57,18 @@ for (const expected of oracle) {
   })
 }
 
+test('logits of other channels, or of other scales than the anchors, are refused', () => {
+  const config = narrowDetector({ input: [32, 32], classes: 2 })
+  tf.tidy(() => {
+    const of = (channels: number) => [1, 2, 4].map((side): tf.Tensor4D => tf.zeros([1, side, side, channels]))
+    assert.throws(
+      () => detect(of(24), config),
+      /stride 32: expected logits \[n, h, w, 3 \* \(5 \+ 2\)\], found \[1,1,1,24\]/,
+    )
+    assert.throws(() => detect(of(21).slice(1), config), /logits of 3 scales, found 2/)
+  })
+})
+
 test('a box by hand', () => {
   const config = narrowDetector({ classes: 1, scaleXY: 2, input: [32, 64] })
   // Stride 32, cell (0, 1), anchor 1 (43x32): sigmoid(0) * 2 - 0.5 = 0.5, so the centre is (48, 16).

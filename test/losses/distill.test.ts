@@ -357,11 +357,19 @@ test('what does not fit is an error that says so', () => {
         /student \[2,5,3,24\] and teacher \[1,5,3,24\]/,
       )
       assert.throws(() => METHODS[method](student, student, { ...config, classes: 4 }), /n, h, w, 27/)
+      const fewer = outputs(student.outputs.slice(1))
+      assert.throws(() => METHODS[method](fewer, student, config), /logits of 3 scales, found 2 and 3/)
+      assert.throws(() => METHODS[method](student, fewer, config), /logits of 3 scales, found 3 and 2/)
     }
     const { student: narrow, teacher: wide } = oracle.features
     assert.throws(
       () => METHODS['feature-mse'](features(tensors(narrow)), features(tensors(wide)), config),
       /stride16: .*\[2,3,4,3\].*\[2,3,4,2\] without an adapter/,
+    )
+    assert.throws(() => METHODS['feature-mse'](features([]), features([]), config), /features of 1 scales/)
+    assert.throws(
+      () => METHODS['masked-class-kd'](student, student, config, { threshold: Number.NaN }),
+      /threshold of 0 to 1, found NaN/,
     )
     assert.throws(
       () => METHODS['class-kd'](student, student, config, { temperature: 0 }),
@@ -374,6 +382,7 @@ test('what does not fit is an error that says so', () => {
       () => combine([{ method: 'hints' as MethodName }]),
       /unknown distillation method "hints"; there are/,
     )
+    assert.throws(() => combine([{ method: 'toString' as MethodName }]), /unknown distillation method/)
     assert.throws(() => combine([{ method: 'class-kd' }, { method: 'class-kd' }]), /listed twice/)
     assert.throws(() => combine([{ method: 'class-kd' }], [1, 2]), /a weight for each of 1 methods, found 2/)
   })

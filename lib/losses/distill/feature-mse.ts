@@ -2,7 +2,7 @@ import type { Random } from '../../data/random'
 import { type DetectorOutput, STRIDES } from '../../detector/types'
 import { tf } from '../../engine'
 import type { LossResult } from '../types'
-import { constant, sumOf } from './pairs'
+import { constant, expectScales, sumOf } from './pairs'
 import type { DistillationConfig, DistillationOptions } from './types'
 
 /**
@@ -15,7 +15,7 @@ import type { DistillationConfig, DistillationOptions } from './types'
  *
  * Option: `adapters`. Terms: one a scale.
  *
- * @throws Error when shapes disagree, with both
+ * @throws Error when the numbers of maps or the shapes disagree, with both
  */
 export function featureMse(
   student: DetectorOutput,
@@ -24,6 +24,7 @@ export function featureMse(
   options: DistillationOptions = {},
 ): LossResult {
   const { adapters = [] } = options
+  expectScales('features', teacher.features.length, student.features, teacher.features)
   return sumOf(
     student.features.map((map, s) => {
       const name = `stride${STRIDES[s]}`

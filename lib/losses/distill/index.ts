@@ -86,7 +86,7 @@ export function distillationLoss(
 function checkMethods(methods: readonly DistillationTerm[]): void {
   if (methods.length === 0) throw new Error('expected at least one distillation method, found none')
   for (const [i, { method }] of methods.entries()) {
-    if (!(method in METHODS)) {
+    if (!Object.hasOwn(METHODS, method)) {
       throw new Error(`unknown distillation method "${method}"; there are ${Object.keys(METHODS).join(', ')}`)
     }
     if (methods.findIndex((other) => other.method === method) !== i) {

@@ -50,8 +50,10 @@ export function maskedClassKd(
  *
  * @param rows [cells * anchors, 5 + classes]
  * @returns [cells, anchors]
+ * @throws RangeError for a threshold that is NaN, which no cell could pass
  */
 export function passingMask(rows: tf.Tensor2D, anchors: number, threshold: number): tf.Tensor2D {
+  if (Number.isNaN(threshold)) throw new RangeError('expected a threshold of 0 to 1, found NaN')
   const passing = tf.greaterEqual(tf.sigmoid(objectnessLogits(rows)), threshold)
   return tf.reshape(tf.cast(passing, 'float32'), [-1, anchors])
 }

@@ -23,13 +23,14 @@ export function constant<T extends tf.Tensor>(x: T): T {
 /**
  * Pairs of logits [n, h, w, anchors * (5 + classes)] of each scale, teacher constant.
  *
- * @throws Error when shapes disagree, with both
+ * @throws Error when the numbers of scales or the shapes disagree, with both
  */
 export function outputPairs(
   student: DetectorOutput,
   teacher: DetectorOutput,
   { anchors, classes }: DistillationConfig,
 ): Pair[] {
+  expectScales('logits', anchors.length, student.outputs, teacher.outputs)
   return student.outputs.map((logits, s) => {
     const name = `stride${STRIDES[s]}`
     const other = teacher.outputs[s]
@@ -42,6 +43,19 @@ export function outputPairs(
     }
     return { name, student: logits, teacher: constant(other) }
   })
+}
+
+/** @throws Error unless student and teacher have maps of every scale */
+export function expectScales(
+  what: 'logits' | 'features',
+  scales: number,
+  student: readonly tf.Tensor[],
+  teacher: readonly tf.Tensor[],
+): void {
+  if (student.length === scales && teacher.length === scales && scales > 0) return
+  throw new Error(
+    `expected student and teacher ${what} of ${Math.max(scales, 1)} scales, found ${student.length} and ${teacher.length}`,
+  )
 }
 
 /** [n, h, w, anchors * channels] to one row for each cell and anchor. */
