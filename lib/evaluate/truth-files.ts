@@ -1,4 +1,4 @@
-import { basename, dirname, join, parse, sep } from 'node:path'
+import { basename, dirname, join, parse, relative, sep } from 'node:path'
 import { z } from 'zod'
 import { filesBelow, firstExisting, readText } from '../data/files'
 import { readImageSize } from '../data/images'
@@ -246,14 +246,18 @@ async function measured(
 ): Promise<ParsedImage & { stem: string }> {
   const stem = parse(image.source).name
   if (!image.relative) return { ...image, stem }
-  const beside = [folder, join(dirname(folder), 'images'), swapLabels(folder)]
-  const candidates = (images === undefined ? beside : [images]).flatMap((place) =>
+  const own = dirname(image.source)
+  const places =
+    images === undefined
+      ? [own, join(dirname(folder), 'images'), swapLabels(own)]
+      : [join(images, relative(folder, own)), images]
+  const candidates = places.flatMap((place) =>
     ['.jpg', '.jpeg', '.png', '.webp', '.bmp'].map((extension) => join(place, stem + extension)),
   )
   const file = await firstExisting(candidates)
   if (file !== undefined) return { ...image, stem, ...(await readImageSize(file)) }
   throw new Error(
-    `${image.source}: expected the image ${stem} (its size turns shares into pixels), found none in ${images ?? beside.join(', ')}; name their folder (--images)`,
+    `${image.source}: expected the image ${stem} (its size turns shares into pixels), found none in ${[...new Set(places)].join(', ')}; name their folder (--images)`,
   )
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, test } from 'node:test'
@@ -280,6 +280,16 @@ test("a YOLO folder's lists of images are no labels, and its images may be calle
   const data = await readEvaluation({ truth: labels, detections: join(folder, 'yolo-lists/found') })
   assert.deepEqual(data.images, ['train_a', 'train_b', 'train_c'])
   assert.equal(evaluateVoc(data.truths, data.detections).mAP, 0.75)
+
+  // The same in folders of splits, from the folder above.
+  cpSync(labels, join(folder, 'yolo-split/labels/val'), { recursive: true })
+  cpSync(join(folder, 'yolo-lists/images'), join(folder, 'yolo-split/images/val'), { recursive: true })
+  const split = { truth: join(folder, 'yolo-split/labels'), detections: join(folder, 'yolo-lists/found') }
+  const classes = join(labels, 'classes.txt')
+  for (const images of [undefined, join(folder, 'yolo-split/images')]) {
+    const { truths } = await readEvaluation({ ...split, classes, images })
+    assert.deepEqual(truths, data.truths)
+  }
 })
 
 test('there may be more files than a process can have open', () => {
