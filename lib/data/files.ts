@@ -38,10 +38,15 @@ export async function readText(file: string): Promise<string> {
   try {
     return (await readFile(file, 'utf8')).replace(/^\ufeff/, '')
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException
-    const found = { ENOENT: 'nothing', EISDIR: 'a folder', EACCES: 'one that may not be read' }[code ?? '']
-    throw new Error(`${file}: expected a file, found ${found ?? message}`, { cause })
+    throw unreadable(file, cause)
   }
+}
+
+/** What to say of a file that cannot be read. */
+export function unreadable(file: string, cause: unknown): Error {
+  const { code, message } = cause as NodeJS.ErrnoException
+  const found = { ENOENT: 'nothing', EISDIR: 'a folder', EACCES: 'one that may not be read' }[code ?? '']
+  return new Error(`${file}: expected a file, found ${found ?? message}`, { cause })
 }
 
 export const IMAGE_NAME = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i

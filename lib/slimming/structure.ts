@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { writeAtomically } from '../data/atomic'
+import { readJson } from '../data/json'
 import { type BackboneWidths, type DetectorConfig, detectorSchema } from '../detector'
 import { maskGroups, widthsOf } from './groups'
 import type { PruningPlan } from './plan'
@@ -52,14 +52,7 @@ export function readStructure(path: string): PrunedStructure {
       `${path}: not a pruned structure: at "${key}": ${problem}; write it again with writeStructure`,
     )
   }
-  const text = readFileSync(path, 'utf8')
-  let content: unknown
-  try {
-    content = JSON.parse(text)
-  } catch (error) {
-    return fail('', `expected JSON, found ${error instanceof Error ? error.message : error}`)
-  }
-  const parsed = documentSchema.safeParse(content)
+  const parsed = documentSchema.safeParse(readJson(path))
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!
     return fail(issue.path.join('.'), issue.message)
