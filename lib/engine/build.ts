@@ -6,7 +6,15 @@ import { barrier, identity, placeholder, savedModel } from './graphdef'
 import { guarded } from './guard'
 import { DTYPE, execute, nativeBackend, nativeIds, scoped, type Tensor, tf } from './native'
 import { lowerPrecision, type Precision } from './precision'
-import { callSite, type GraphNode, type NodeOutput, record, type ValueType } from './recorder'
+import {
+  callSite,
+  type GraphNode,
+  type NodeOutput,
+  type OutputOf,
+  record,
+  ValuesNeeded,
+  type ValueType,
+} from './recorder'
 import { stateOf } from './state'
 import { type Form, flatten, type Tree, unflatten } from './tree'
 
@@ -126,28 +134,33 @@ function recordOn<A extends readonly Tree[], R extends Tree>({
   const before = state.map((variable) => tf.keep(variable.clone()))
   const newest = newestTensorId()
   const isKept = (variable: tf.Variable) => state.includes(variable) || variable.id > newest
-  const run = () => {
-    const body = () => flatten(fn(...(unflatten(form, own) as Tree as A)), `compile(${name}): result`)
-    const { value, nodes, outputOf } = record(known, types, () => guarded({ isKept, inputs: own }, body))
-    const outputs = nativeIds(value.leaves).map(outputOf)
-    // Outputs may have been kept past the scope (terms of a loss, from inside a gradient function); inputs and captured
-    // tensors may be outputs too, and stay.
-    for (const tensor of value.leaves) if (tensor.id > newest) tensor.dispose()
-    return {
-      nodes,
-      outputs,
-      form: value.form,
-      assigned: nativeIds([...state]).map((id, i) => (id === stateIds[i] ? undefined : outputOf(id))),
+  const body = () => flatten(fn(...(unflatten(form, own) as Tree as A)), `compile(${name}): result`)
+  const run = (outputOf: OutputOf) => {
+    try {
+      return scoped(() => {
+        const result = guarded({ isKept, inputs: own }, body)
+        const outputs = nativeIds(result.leaves).map(outputOf)
+        // Outputs may have been kept past the scope (terms of a loss, from inside a gradient function); inputs and captured
+        // tensors may be outputs too, and stay.
+        for (const tensor of result.leaves) if (tensor.id > newest) tensor.dispose()
+        const assigned = nativeIds([...state]).map((id, i) => (id === stateIds[i] ? undefined : outputOf(id)))
+        return { outputs, form: result.form, assigned }
+      })
+    } finally {
+      for (const [i, variable] of state.entries()) variable.assign(before[i]!)
     }
   }
+  const recorded = (withValues: boolean) => {
+    const { value, nodes } = record(known, types, run, { withValues })
+    return { ...value, nodes }
+  }
   try {
-    return scoped(run)
+    return recorded(false)
+  } catch (error) {
+    if (error instanceof ValuesNeeded) return recorded(true)
+    throw error
   } finally {
-    state.forEach((variable, i) => {
-      variable.assign(before[i]!)
-      before[i]!.dispose()
-    })
-    tf.dispose(copies)
+    tf.dispose([...before, ...copies])
   }
 }
 

@@ -2,14 +2,14 @@
  * `compile`: an eager function becomes a TensorFlow graph.
  *
  * The function runs once eagerly for every input signature (shapes and data types) while its native operations are
- * written down; the graph is then optimised by TensorFlow and replayed, with the state inside its session. The idea
- * is that of tf.function and jax.jit, and so are the rules:
+ * written down, on large tensors without values (hollow.ts); the graph is then optimised by TensorFlow and replayed, with
+ * the state inside its session. The idea is that of tf.function and jax.jit, and so are the rules:
  * - arguments are tensors, or arrays and objects of them, and become inputs; tensors captured from outside are constants
  *   and JavaScript values are as they were, both frozen at the first call;
  * - variables in `state` are read and assigned inside the session; `sync()` copies them back to the variables;
  *   a variable assigned from outside, or by another compiled function, is taken over at the next call;
- * - the function must not read tensors back, draw random numbers, assign other variables or dispose of its arguments, and
- *   its control flow and shapes must not depend on tensor values.
+ * - the function must not read tensors back, draw random numbers, assign other variables, dispose of its arguments or keep
+ *   tensors that it does not return, and its control flow and shapes must not depend on tensor values.
  */
 import { build, type Graph, newestTensorId } from './build'
 import { supportsPrecision } from './device'

@@ -1,4 +1,5 @@
 /** Listens to the addon while a function runs eagerly and writes down what it does as graph nodes. */
+import { HollowTensors } from './hollow'
 import { type Attribute, type Binding, DTYPE, nativeBackend, type TensorMetadata } from './native'
 import { pinnedToFloat32 } from './precision'
 
@@ -35,12 +36,11 @@ export interface GraphNode {
   readonly origin?: Error
 }
 
-export interface Recording<T> {
-  readonly value: T
-  readonly nodes: GraphNode[]
-  /** The node output that a native tensor id stands for. */
-  outputOf(id: number): NodeOutput
-}
+/** The node output that a native tensor id stands for. */
+export type OutputOf = (id: number) => NodeOutput
+
+/** An operation failed on the zeros that stand in for values; it may not on the values themselves. */
+export class ValuesNeeded extends Error {}
 
 const BYTES: { readonly [dtype: number]: number } = { [DTYPE.float32]: 4, [DTYPE.int32]: 4, [DTYPE.bool]: 1 }
 
@@ -103,19 +103,24 @@ export function refuseNested(): void {
  * @param known native ids that exist before and what they stand for (inputs, state); tensors that are not in it are
  *   captured by value, as constants
  * @param knownTypes their shapes and data types
- * @throws Error when the body reads a tensor back, names the line that did
+ * @param body disposes of all that it makes; while it runs, only small results have values, unless `withValues` is set
+ * @returns the body's value and the nodes in their order
+ * @throws Error when the body reads a tensor back or keeps one, naming the line that did
+ * @throws ValuesNeeded where it has to be called again, with values
  */
 export function record<T>(
   known: ReadonlyMap<number, NodeOutput>,
   knownTypes: ReadonlyMap<number, ValueType>,
-  body: () => T,
-): Recording<T> {
+  body: (outputOf: OutputOf) => T,
+  { withValues }: { readonly withValues: boolean },
+): { readonly value: T; readonly nodes: readonly GraphNode[] } {
   const backend = nativeBackend()
   const real = backend.binding
   const produced = new Map<number, NodeOutput>(known)
   const types = new Map<number, ValueType>(knownTypes)
   const nodes: GraphNode[] = []
   const pending = new Map<number, Constant>()
+  const hollow = new HollowTensors(real)
 
   const addConstant = (id: number, constant: Constant): NodeOutput => {
     const output = { node: `const_${nodes.length}`, index: 0 }
@@ -124,7 +129,7 @@ export function record<T>(
     types.set(id, constant)
     return output
   }
-  const outputOf = (id: number): NodeOutput => {
+  const outputOf: OutputOf = (id) => {
     const output = produced.get(id)
     if (output) return output
     const constant = pending.get(id)
@@ -132,11 +137,25 @@ export function record<T>(
     return addConstant(id, capture(real, id))
   }
 
-  const listener: Pick<Binding, 'createTensor' | 'executeOp' | 'tensorDataSync'> = {
+  const run: Binding['executeOp'] = (operation, attributes, inputs, outputs) => {
+    if (withValues) return real.executeOp(operation, attributes, inputs, outputs)
+    try {
+      return hollow.filled(inputs, (ids) => real.executeOp(operation, attributes, ids, outputs))
+    } catch (error) {
+      // Others come from who watches the operations, such as an interruption.
+      if (!(error instanceof Error && error.message.includes('TF_Status'))) throw error
+      throw new ValuesNeeded(`${operation} cannot be computed on zeros`, { cause: error })
+    }
+  }
+
+  const listener: Pick<Binding, 'createTensor' | 'deleteTensor' | 'executeOp' | 'tensorDataSync'> = {
     createTensor(shape, dtype, buffer) {
       const id = real.createTensor(shape, dtype, buffer)
       pending.set(id, { dtype, shape: [...shape], bytes: toBytes(dtype, buffer) })
       return id
+    },
+    deleteTensor(id) {
+      if (!hollow.delete(id)) real.deleteTensor(id)
     },
     executeOp(operation, attributes, inputs, outputs): TensorMetadata[] {
       const origin = new Error()
@@ -147,11 +166,12 @@ export function record<T>(
         )
       }
       const sources = inputs.map(outputOf)
-      const results = real.executeOp(operation, attributes, inputs, outputs)
+      const results = run(operation, attributes, inputs, outputs)
       const name = `${operation}_${nodes.length}`
       results.forEach((result, index) => {
         produced.set(result.id, { node: name, index })
         types.set(result.id, { dtype: result.dtype, shape: result.shape })
+        if (!withValues) hollow.empty(result, origin)
       })
       const inputTypes = inputs.map((id) => types.get(id)!)
       nodes.push({
@@ -178,7 +198,15 @@ export function record<T>(
   backend.binding = proxy
   recording = true
   try {
-    return { value: body(), nodes, outputOf }
+    const value = body(outputOf)
+    const [kept] = hollow.left
+    if (kept) {
+      throw new Error(
+        'compile: a recorded function must not keep tensors that it does not return, found one of ' +
+          `[${kept.shape}] that ${callSite(kept.origin)} makes`,
+      )
+    }
+    return { value, nodes }
   } finally {
     recording = false
     backend.binding = real

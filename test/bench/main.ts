@@ -1,11 +1,13 @@
 /**
  * The benchmark: the workbook beside PyTorch eager on the same networks, batch, threads and machine, in one run.
  *
- *     npm run bench                                  the speed, 1 and 2 threads, batch 16 and 8: 20 to 30 minutes
- *     npm run bench -- --growth                      also how the cost grows, up to the published 512x192 teacher
+ *     npm run bench                                  every part but precision: below 20 minutes on two idle cores
  *     npm run bench -- --parts precision             whether bfloat16 trains to float32's mAP: 10 minutes
- *     npm run bench -- --parts training --threads 2 --batch 16 --rounds 15
+ *     npm run bench -- --parts training inference --threads 2 --batch 16,8 --rounds 15
  *     npm run bench -- --keep                        also writes test/bench/results.json (precision: precision.json)
+ *
+ * It prints its tables and writes every number to .cache/bench/<date>.json, with machine, versions and commit.
+ * test/bench/results.json and precision.json are those of the last runs that were kept.
  *
  * What is timed
  * - training: forward pass, YOLOv3 loss (GIoU, targets given), backward pass, clipping, SGD with momentum and weight
@@ -15,6 +17,9 @@
  * - epoch: training with decoding from memory, augmentation and targets, one data worker, as the profile trains. PyTorch's
  *   loader is a plain Dataset and DataLoader that makes the same kind of views.
  * - memory: high-water mark of each process's resident memory (VmHWM) over five training steps.
+ * - growth: training and inference against batch, input size and width, up to the published 512x192 teacher.
+ * Training and inference are timed with every number of threads and every batch, the others with the most threads and the
+ * first batch.
  * - precision: no time, but what speed costs: validation mAP of the default profile's control after float32 and bfloat16
  *   training with three seeds, two trials side by side.
  * - evaluator: COCO's twelve numbers against pycocotools. stages: the default profile's time, from trials on disk.
@@ -63,14 +68,16 @@ export const DEFAULT_PARTS = [
   'memory',
   'evaluator',
   'stages',
+  'growth',
 ] as const
-export const PARTS = [...DEFAULT_PARTS, 'growth', 'precision'] as const
+export const PARTS = [...DEFAULT_PARTS, 'precision'] as const
 export type Part = (typeof PARTS)[number]
 
 export interface BenchmarkOptions {
   readonly parts: readonly Part[]
+  /** Training and inference are timed with each, the other parts with the most. */
   readonly threads: readonly number[]
-  /** The first is the one of distillation, epoch and memory. */
+  /** Training and inference are timed with each; the first is the one of distillation, epoch and memory. */
   readonly batches: readonly number[]
   readonly rounds: number
   readonly secondsPerTurn: number
@@ -115,7 +122,10 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
   }
   const results: Results = { comparisons: [], epochs: [] }
   const has = (part: Part) => parts.includes(part)
-  const begin = (what: string) => console.error(what)
+  const start = performance.now()
+  const minutes = () => (performance.now() - start) / 60_000
+  const begin = (what: string) => console.error(`${minutes().toFixed(1)} min: ${what}`)
+  const most = Math.max(...threads)
   try {
     for (const count of threads) {
       for (const part of ['training', 'inference'] as const) {
@@ -124,17 +134,16 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
           results.comparisons.push(await compareSteps(part, { threads: count, batch: size }, context))
         }
       }
-      if (has('distillation')) {
-        begin(`distillation, batch ${batch}, ${count} thread(s)`)
-        results.comparisons.push(await compareDistillation({ threads: count, batch }, context))
-      }
-      if (has('epoch')) {
-        begin(`epoch, batch ${batch}, ${count} thread(s)`)
-        const rounds = Math.min(EPOCH_ROUNDS, options.rounds)
-        results.epochs.push(await compareEpochs({ threads: count, batch, rounds }, context))
-      }
     }
-    const most = Math.max(...threads)
+    if (has('distillation')) {
+      begin(`distillation, batch ${batch}, ${most} thread(s)`)
+      results.comparisons.push(await compareDistillation({ threads: most, batch }, context))
+    }
+    if (has('epoch')) {
+      begin(`epoch, batch ${batch}, ${most} thread(s)`)
+      const rounds = Math.min(EPOCH_ROUNDS, options.rounds)
+      results.epochs.push(await compareEpochs({ threads: most, batch, rounds }, context))
+    }
     if (has('memory')) {
       begin('memory')
       results.memory = await compareMemory({ threads: most, batch }, context)
@@ -164,7 +173,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
   console.log(describeResults(results, targets))
 
   const date = new Date().toISOString()
-  const about = { format: 'benchmark/1', date, commit: commitOf(root), machine }
+  const about = { format: 'benchmark/1', date, commit: commitOf(root), machine, minutes: minutes() }
   const textOf = (content: object) => `${JSON.stringify({ ...about, ...content }, rounded, 1)}\n`
   const file = join(cache, 'bench', `${date.replace(/[:.]/g, '-')}.json`)
   writeAtomically(file, textOf({ targets, results }))

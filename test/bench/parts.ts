@@ -10,7 +10,7 @@ import {
   type Timed,
   timesAsFast,
 } from './rounds'
-import { type Pair, Worker, withPair } from './workers'
+import { type Pair, type Side, Worker, withPair } from './workers'
 
 export const METHODS = ['output-kd', 'class-kd', 'masked-class-kd', 'objectness-mse', 'feature-mse'] as const
 
@@ -151,7 +151,7 @@ export interface EpochResult {
   readonly images: number
   readonly rows: readonly {
     readonly name: string
-    readonly side: 'workbook' | 'PyTorch'
+    readonly side: Side
     readonly precision: Precision
     readonly imagesPerSecond: Spread
     /** Share of the time that steps waited for their batches. */
@@ -206,6 +206,8 @@ export async function compareEpochs(
 
 export interface MemoryRow {
   readonly name: string
+  readonly side: Side
+  readonly precision: Precision
   readonly before: number
   /** MiB, the high-water mark of the process's resident memory. */
   readonly peak: number
@@ -236,7 +238,10 @@ export async function compareMemory(
       await worker.ask({ op: 'run', key: 'memory', iterations: 5 })
       const after = await worker.ask({ op: 'memory' })
       const short = name.replace(/, .*/, '')
-      rows.push({ name: short, before: before.presentMiB, peak: after.peakMiB, present: after.presentMiB })
+      rows.push({
+        ...{ name: short, side, precision: work.precision },
+        ...{ before: before.presentMiB, peak: after.peakMiB, present: after.presentMiB },
+      })
     } finally {
       await worker.close()
     }
@@ -297,27 +302,22 @@ export interface GrowthResult {
 
 const PUBLISHED_INPUT = [192, 512] as const
 
-/** One thing varied at a time from the default profile's teacher, then the published size and width together. */
+/** One thing varied at a time from the default profile's teacher in batches of 8, then published size and width together. */
 const GROWTH: readonly { what: string; batch: number; input: readonly [number, number]; width: number }[] = [
   ...[1, 2, 4, 8, 16, 32].map((batch) => ({ what: 'batch', batch, input: [96, 256] as const, width: 0.25 })),
-  ...([[64, 128], [96, 256], [128, 352], PUBLISHED_INPUT] as const).map((input) => ({
+  ...([[64, 128], [128, 352], PUBLISHED_INPUT] as const).map((input) => ({
     what: 'input',
     batch: 8,
     input,
     width: 0.25,
   })),
-  ...[0.125, 0.1875, 0.25, 0.5, 1].map((width) => ({
-    what: 'width',
-    batch: 8,
-    input: [96, 256] as const,
-    width,
-  })),
+  ...[0.125, 0.1875, 0.5, 1].map((width) => ({ what: 'width', batch: 8, input: [96, 256] as const, width })),
   { what: 'published', batch: 4, input: PUBLISHED_INPUT, width: 1 },
 ]
 
 /** How the cost of a step grows, and the convolution throughput that bounds it. */
 export async function measureGrowth(
-  { threads, steps = GROWTH }: { threads: number; steps?: typeof GROWTH },
+  { threads }: { threads: number },
   context: Context,
 ): Promise<GrowthResult> {
   const { precisions, onProgress } = context
@@ -335,7 +335,7 @@ export async function measureGrowth(
       }
     }
     const rows: GrowthRow[] = []
-    for (const { what, batch, input, width } of steps) {
+    for (const { what, batch, input, width } of GROWTH) {
       const where = `${what}: batch ${batch}, ${input[1]}x${input[0]}, width ${width}`
       const { file, macs } = await problem(pair, context, { batch, input: [...input], width })
       for (const kind of ['training', 'inference'] as const) {

@@ -11,7 +11,7 @@ import {
 } from './parts'
 import { type PrecisionResult, precisionVerdict } from './precision'
 import type { StageRow, Work } from './protocol'
-import { type Spread, type Timed, timesAsFast } from './rounds'
+import { type Spread, spread, type Timed, timesAsFast } from './rounds'
 
 export interface Results {
   readonly comparisons: Comparison[]
@@ -58,32 +58,39 @@ const SPEED = { float32: 1, bfloat16: 1.5 } as const
 /** Distillation step <= 1.1 times (student's training step + teacher's inference). */
 const DISTILLATION_COST = 1.1
 
-export function targetsOf({ comparisons }: Results): Target[] {
-  return comparisons.flatMap((comparison): Target[] => {
-    const { part, threads, batch, timed } = comparison
-    if (part === 'distillation') {
-      return distillationCosts(comparison)
-        .filter(({ name }) => name.startsWith('workbook'))
-        .map(({ method, precision, cost }) => ({
-          what: `${method} step / its parts, ${precision}`,
-          ...{
-            threads,
-            batch,
-            wanted: `<= ${DISTILLATION_COST}`,
-            found: cost,
-            met: cost.median <= DISTILLATION_COST,
-          },
-        }))
-    }
-    return timed
-      .filter(({ side }) => side === 'workbook')
-      .map(({ work, rounds }) => {
-        const wanted = SPEED[work.precision]
-        const found = timesAsFast({ rounds }, peerOf(timed, work, 'float32')!)
-        const what = `${part} in ${work.precision}, times as fast as PyTorch float32`
-        return { what, threads, batch, wanted: `>= ${wanted}`, found, met: found.median >= wanted }
-      })
+export function targetsOf({ comparisons, memory }: Results): Target[] {
+  return [...comparisons.flatMap(speedTargets), ...(memory ? memoryTargets(memory) : [])]
+}
+
+function memoryTargets({ threads, batch, rows }: NonNullable<Results['memory']>): Target[] {
+  const own = rows.filter(({ side }) => side === 'workbook')
+  return own.map(({ precision, peak }) => {
+    const peers = rows.filter((row) => row.side === 'PyTorch' && row.precision === precision)
+    const found = spread([peak / Math.min(...peers.map((row) => row.peak))])
+    const what = `peak memory in ${precision} / PyTorch's`
+    return { what, threads, batch, wanted: '<= 1', found, met: found.median <= 1 }
   })
+}
+
+function speedTargets(comparison: Comparison): Target[] {
+  const { part, threads, batch, timed } = comparison
+  if (part === 'distillation') {
+    return distillationCosts(comparison)
+      .filter(({ name }) => name.startsWith('workbook'))
+      .map(({ method, precision, cost }) => ({
+        what: `${method} step / its parts, ${precision}`,
+        ...{ threads, batch, wanted: `<= ${DISTILLATION_COST}`, found: cost },
+        met: cost.median <= DISTILLATION_COST,
+      }))
+  }
+  return timed
+    .filter(({ side }) => side === 'workbook')
+    .map(({ work, rounds }) => {
+      const wanted = SPEED[work.precision]
+      const found = timesAsFast({ rounds }, peerOf(timed, work, 'float32')!)
+      const what = `${part} in ${work.precision}, times as fast as PyTorch float32`
+      return { what, threads, batch, wanted: `>= ${wanted}`, found, met: found.median >= wanted }
+    })
 }
 
 const digits = (value: number) =>

@@ -18,7 +18,6 @@ const SEEDS = [1, 2, 3]
 
 interface Options {
   readonly parts: readonly Part[]
-  readonly growth?: boolean
   readonly threads: readonly number[]
   readonly batch: readonly number[]
   readonly rounds: number
@@ -31,27 +30,29 @@ export function benchCommand(): Command {
   const cores = availableParallelism()
   return new Command('bench')
     .description(
-      'compare speed and memory with PyTorch, and the evaluator with pycocotools, in one interleaved run',
+      'compare speed and memory with PyTorch, and the evaluator with pycocotools, in one interleaved run; tables, and ' +
+        'every number in .cache/bench/<date>.json',
     )
     .addOption(new Option('--parts <names...>', 'what to compare').choices(PARTS).default(DEFAULT_PARTS))
     .option(
-      '--growth',
-      'also how the cost grows with batch, input size and width, beside the arithmetic limit',
+      '--threads <n,...>',
+      'threads of both sides in training and inference; the most also in the other parts',
+      counts,
+      cores > 1 ? [1, 2] : [1],
     )
-    .option('--threads <n,...>', 'threads of both sides', counts, cores > 1 ? [1, Math.min(2, cores)] : [1])
     .option(
       '--batch <n,...>',
-      'images a step; the first also for distillation, epoch and memory',
+      'images a step in training and inference; the first also in distillation, epoch and memory',
       counts,
-      [16, 8],
+      [16],
     )
     .option('--rounds <n>', 'interleaved rounds', count, 7)
     .option('--quick', 'one round of short turns, to see that everything runs')
     .option('--keep', 'also write test/bench/results.json, and precision.json for that part')
-    .action(async ({ parts, growth, threads, batch, rounds, quick = false, keep = false }: Options) => {
+    .action(async ({ parts, threads, batch, rounds, quick = false, keep = false }: Options) => {
       const file = await runBenchmark({
         ...{ threads, batches: batch, quick, keep, root },
-        parts: growth ? [...parts, 'growth'] : parts,
+        parts,
         seeds: SEEDS,
         rounds: quick ? 1 : rounds,
         secondsPerTurn: quick ? 0.05 : 0.6,

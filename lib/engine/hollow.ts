@@ -1,0 +1,66 @@
+/**
+ * Tensors without values. A recording needs the shapes of its results alone, so that large ones are freed as soon as they
+ * are known, and zeros stand in where they are inputs: the memory that it takes is that of one operation, not of a step.
+ */
+import { ATTR, type Binding, DTYPE, type TensorMetadata } from './native'
+
+/** Smaller ones keep their values: they may be shapes and axes, and cost nothing. */
+const LARGE = 16384
+
+/** A tensor whose values are gone, and where it was made. */
+interface Hollow extends TensorMetadata {
+  readonly origin: Error
+}
+
+export class HollowTensors {
+  private readonly tensors = new Map<number, Hollow>()
+
+  constructor(private readonly binding: Binding) {}
+
+  /** Frees a result's values where they are large; its id goes on to mean it. */
+  empty(result: TensorMetadata, origin: Error): void {
+    const size = result.shape.reduce((product, length) => product * length, 1)
+    if (result.dtype !== DTYPE.float32 || size < LARGE) return
+    this.binding.deleteTensor(result.id)
+    this.tensors.set(result.id, { ...result, origin })
+  }
+
+  /** Calls `body` with ids that exist: zeros, for as long as it runs, instead of those without values. */
+  filled<T>(ids: readonly number[], body: (ids: number[]) => T): T {
+    const made: number[] = []
+    try {
+      const existing = ids.map((id) => {
+        const hollow = this.tensors.get(id)
+        if (!hollow) return id
+        made.push(this.zeros(hollow.shape))
+        return made.at(-1)!
+      })
+      return body(existing)
+    } finally {
+      for (const id of made) this.binding.deleteTensor(id)
+    }
+  }
+
+  /** Forgets a tensor; false for one that has its values. */
+  delete(id: number): boolean {
+    return this.tensors.delete(id)
+  }
+
+  /** Those that have not been disposed of. */
+  get left(): readonly Hollow[] {
+    return [...this.tensors.values()]
+  }
+
+  private zeros(shape: readonly number[]): number {
+    const { binding } = this
+    const dims = binding.createTensor([shape.length], DTYPE.int32, Int32Array.from(shape))
+    const zero = binding.createTensor([], DTYPE.float32, new Float32Array(1))
+    const attributes = [
+      { name: 'T', type: ATTR.type, value: DTYPE.float32 },
+      { name: 'index_type', type: ATTR.type, value: DTYPE.int32 },
+    ]
+    const [result] = binding.executeOp('Fill', attributes, [dims, zero], 1)
+    for (const id of [dims, zero]) binding.deleteTensor(id)
+    return result!.id
+  }
+}
