@@ -77,7 +77,16 @@ export async function scanDataset(
 ): Promise<ScannedSet> {
   const layout = await findLayout(resolve(directory), options)
   const { classes: listed, images, named } = await locateImages(layout, options, report)
-  const classes = listed ?? namesIn(images.map(({ parsed }) => parsed))
+  const classes = listed?.length ? listed : namesIn(images.map(({ parsed }) => parsed))
+  if (listed?.length === 0) {
+    const message = 'expected a list of class names, found an empty one'
+    report({ kind: 'syntax', file: layout.directory, key: 'classes', message })
+  }
+  const repeated = classes.find((name, label) => classes.indexOf(name) < label)
+  if (repeated !== undefined) {
+    const message = `expected every class once, found "${repeated}" again`
+    report({ kind: 'duplicate id', file: layout.directory, key: 'classes', message })
+  }
   const labels = new Map(classes.map((name, label) => [name, label]))
   const facts = await scanImages(
     images.map(({ file }) => file),

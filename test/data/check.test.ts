@@ -122,6 +122,24 @@ test('an empty split is a problem: without boxes, without images, as a folder, a
   )
 })
 
+test('a list of classes that is empty, or names one twice', async () => {
+  const folder = join(scratch, 'classes')
+  cpSync(join(fixtures, 'images'), join(folder, 'images'), { recursive: true })
+  cpSync(join(fixtures, 'voc'), join(folder, 'Annotations'), { recursive: true })
+  writeFileSync(join(folder, 'classes.txt'), '\n')
+  const empty = await checkDataset(folder)
+  assert.deepEqual(
+    empty.problems.map(({ kind, message }) => [kind, message]),
+    [['syntax', 'expected a list of class names, found an empty one']],
+  )
+  assert.deepEqual(empty.classes, ['car', 'light'])
+  writeFileSync(join(folder, 'classes.txt'), 'car\nlight\ncar\n')
+  await assert.rejects(
+    openDataset(folder),
+    /classes: duplicate id: expected every class once, found "car" again/,
+  )
+})
+
 test('the same mistakes have the same names in every notation', async () => {
   // Outside, unknown class, zero width, negative width.
   const boxes = [
