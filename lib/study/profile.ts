@@ -24,6 +24,7 @@ export const termSchema = z
     scaleByTemperatureSquared: z.boolean().optional(),
     threshold: thresholdSchema.optional(),
     variant: z.enum(['mse', 'paper', 'paddle']).optional(),
+    /** Steps at which it counts. Where no term does, neither the teacher nor the unlabelled frames take part. */
     schedule: z
       .object({
         start: z.number().int().min(0).optional(),
