@@ -6,7 +6,7 @@ import { batchImage } from './probe'
 export interface OutcomeOptions {
   /** Detections scored below it are left out. Default 0.3. */
   readonly minScore?: number
-  /** Of the drawing in pixels. Default 640. */
+  /** Of the drawing in pixels. Default 900. */
   readonly width?: number
 }
 
@@ -22,7 +22,7 @@ export async function drawOutcome(
   image: number,
   options: OutcomeOptions = {},
 ): Promise<string> {
-  const { minScore = 0.3, width = 640 } = options
+  const { minScore = 0.3, width = 900 } = options
   const { truths, detections, ids } = readDetections(folder)
   const sample = study.dataset.splits[metrics.evaluation.split]?.find(({ id }) => id === ids[image])
   if (!sample) {
