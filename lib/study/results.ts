@@ -14,6 +14,8 @@ export const FILES = {
   log: 'log.jsonl',
   /** Of a sparsity training: how |gamma| is spread, a line of JSON a checkpoint. */
   gammas: 'gammas.jsonl',
+  /** Of a pruning: which channels stay. */
+  structure: 'structure.json',
   /** The trained model without optimizer, adapters or teacher. */
   model: 'model.json',
   detections: 'detections.safetensors',

@@ -13,8 +13,9 @@ import {
   targetTensors,
   yoloLoss,
 } from '../losses'
-import { gammaHistogram, planPruning, prunableGammas, prune } from '../slimming'
+import { gammaHistogram, planPruning, prunableGammas, prune, writeStructure } from '../slimming'
 import {
+  type Checkpoint,
   type ExtraLoss,
   predict,
   saveCheckpoint,
@@ -154,7 +155,7 @@ async function produce(config: TrialConfig, context: TrialContext): Promise<Trai
     return { detector, training: summarise(summary, detector.config) }
   }
   const start = loadModel(config.start, context.runs)
-  if (config.kind === 'prune') return pruneModel(start.detector, start.weights, config.prune)
+  if (config.kind === 'prune') return pruneModel(start, config, context)
   const detector =
     'fresh' in config && config.fresh
       ? Detector.create(start.detector, config.training.seed)
@@ -294,18 +295,21 @@ function summarise(
 }
 
 function pruneModel(
-  config: DetectorConfig,
-  weights: Weights,
-  { macs, ...rules }: Extract<TrialConfig, { kind: 'prune' }>['prune'],
+  { detector, weights }: Pick<Checkpoint, 'detector' | 'weights'>,
+  config: Extract<TrialConfig, { kind: 'prune' }>,
+  context: TrialContext,
 ): Trained {
-  const plan = planPruning(config, weights, { budget: { of: 'macs', percent: 100 * macs }, ...rules })
-  const pruned = prune(config, weights, plan)
-  const { quantiles } = gammaHistogram(weights, prunableGammas(config))
+  const { macs, ...rules } = config.prune
+  const plan = planPruning(detector, weights, { budget: { of: 'macs', percent: 100 * macs }, ...rules })
+  const provenance = originOf(config, context)
+  writeStructure(join(context.folder, FILES.structure), { detector, plan, provenance })
+  const pruned = prune(detector, weights, plan)
+  const { quantiles } = gammaHistogram(weights, prunableGammas(detector))
   return {
     detector: new Detector(pruned.config, pruned.weights),
     pruning: {
       threshold: plan.threshold,
-      keptMacs: complexity(pruned.config).macs / complexity(config).macs,
+      keptMacs: complexity(pruned.config).macs / complexity(detector).macs,
       gammaQuantiles: [...quantiles],
     },
   }

@@ -5,6 +5,7 @@ import { before, describe, test } from 'node:test'
 import type { Dataset } from '../../lib/data'
 import { complexity, initialWeights } from '../../lib/detector'
 import { evaluateDetections } from '../../lib/evaluate'
+import { prune, readStructure } from '../../lib/slimming'
 import {
   loadModel,
   readDetections,
@@ -136,9 +137,13 @@ test('pruning gives a narrower model that keeps the asked share of MACs', async 
     start,
     prune: { macs: 0.8, floor: 0.1, cap: 1, multiple: 1 },
   })
-  const { metrics } = await run(config)
+  const { folder, metrics } = await run(config)
   const model = loadModel(refTo(config), runs)
   assert.ok(model.detector.backbone.in[0]! < detector.backbone.in[0]!)
+  const structure = readStructure(join(folder, 'structure.json'))
+  const again = prune(structure.detector, weights, structure.plan)
+  assert.deepEqual(again.config, model.detector)
+  assert.deepEqual(again.weights.get('stem/kernel'), model.weights.get('stem/kernel'))
   assert.deepEqual(model.detector.neck, detector.neck)
   const share = complexity(model.detector).macs / complexity(detector).macs
   assert.equal(metrics.pruning?.keptMacs, share)
