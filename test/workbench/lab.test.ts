@@ -116,7 +116,7 @@ describe('JupyterLab in a browser', { skip }, () => {
     await page.getByText('TypeScript | Idle').waitFor()
     await page.locator('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell').last().click()
     await run('Run>Run Selected Cell')
-    await page.getByText('the work has stopped').waitFor()
+    await page.locator('.jp-OutputArea-output', { hasText: 'the work has stopped' }).waitFor()
   })
 
   it('opens an exported page without a network, with its figures, formulae and bar', async () => {

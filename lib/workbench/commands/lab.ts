@@ -1,8 +1,15 @@
 import { spawn } from 'node:child_process'
+import path from 'node:path'
 import { Command } from 'commander'
+import { writeAtomically } from '../../train'
 import { pythonProgram, root } from '../project'
 
 const { makeDeclarations } = require('../kernel/declarations.cjs') as { makeDeclarations(): Promise<void> }
+
+/** Otherwise JupyterLab asks everybody, over the notebook, whether it may fetch news. */
+const SETTINGS = {
+  '@jupyterlab/apputils-extension:notification': { fetchNews: 'false', checkForUpdates: false },
+}
 
 /** `lab`: starts JupyterLab on the project; further options are Jupyter's. */
 export function labCommand(): Command {
@@ -12,9 +19,13 @@ export function labCommand(): Command {
     .allowUnknownOption()
     .action(async (options: string[]) => {
       void makeDeclarations() // kernels take them from when they are there
+      const jupyter = pythonProgram('jupyter')
+      const settings = path.join(root, '.cache/lab')
+      writeAtomically(path.join(settings, 'overrides.json'), JSON.stringify(SETTINGS))
       const asRoot = process.getuid?.() === 0 ? ['--allow-root'] : []
-      const args = ['lab', `--ServerApp.root_dir=${root}`, ...asRoot, ...options]
-      const lab = spawn(pythonProgram('jupyter'), args, { cwd: root, stdio: 'inherit' })
+      const places = [`--ServerApp.root_dir=${root}`, `--LabApp.app_settings_dir=${settings}`]
+      const args = ['lab', ...places, ...asRoot, ...options]
+      const lab = spawn(jupyter, args, { cwd: root, stdio: 'inherit' })
       process.on('SIGINT', () => undefined) // JupyterLab asks whether it shall stop
       process.on('SIGTERM', () => lab.kill('SIGTERM'))
       process.exitCode = await new Promise<number>((resolve, reject) => {
