@@ -1,25 +1,38 @@
 /** The main job in miniature: every notebook on the smoke profile, up to the report, and its numbers against the reference. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
+import { stripVTControlCharacters } from 'node:util'
 import { readTrials } from '../lib/study'
+import { joined, readNotebook } from '../lib/workbench/notebooks'
 import { allNotebooks } from '../lib/workbench/workbook'
+import { KernelClient, type Reply } from './workbench/kernel-client'
 
 const root = path.resolve(__dirname, '..')
 const folder = mkdtempSync(path.join(tmpdir(), 'workbook-test-'))
 const out = path.join(folder, 'run')
 
-function workbook(...words: string[]): { status: number | null; output: string } {
-  const run = spawnSync(process.execPath, ['--require', 'tsx/cjs', 'lib/workbench/cli.ts', ...words], {
-    cwd: root,
+function node(cwd: string, ...words: string[]): { status: number | null; output: string } {
+  const run = spawnSync(process.execPath, ['--require', 'tsx/cjs', ...words], {
+    cwd,
     encoding: 'utf8',
     maxBuffer: 1 << 26,
   })
-  return { status: run.status, output: run.stdout + run.stderr }
+  return { status: run.status, output: stripVTControlCharacters(run.stdout + run.stderr) }
 }
+const workbook = (...words: string[]) => node(root, 'lib/workbench/cli.ts', ...words)
 
 before(() => {
   const { status, output } = workbook('repro', '--profile', 'smoke', '--out', out)
@@ -60,6 +73,115 @@ test('the report is one page with its numbers beside it', () => {
   assert.doesNotMatch(page, /<(script|link|img)[^>]+(src|href)="https?:/)
   assert.ok(JSON.parse(readFileSync(path.join(report, 'metrics.json'), 'utf8')))
   assert.match(readFileSync(path.join(report, 'metrics.csv'), 'utf8'), /mAP/)
+})
+
+/** A notebook's cells by their ids, in the order in which they stand. */
+function cellsOf(name: string): Map<string, string> {
+  const { cells } = readNotebook(path.join(root, 'notebooks', `${name}.ipynb`))
+  return new Map(cells.map(({ id, source }) => [String(id), joined(source)]))
+}
+
+interface Drawn {
+  title: string
+  traces: { name: string; x: number[] }[]
+}
+
+/** The figures that a cell drew. */
+function figuresOf({ messages }: Reply): Drawn[] {
+  return messages.flatMap(({ content }) => {
+    const figure = content.data?.['application/vnd.plotly.v1+json']
+    if (!figure) return []
+    const traces = figure.data.map(({ name, x }: Drawn['traces'][number]) => ({ name, x }))
+    return [{ title: figure.layout.title.text, traces }]
+  })
+}
+
+/** Cells that a notebook's "Try it" needs, and the line that a reader writes. */
+const TRIES = [
+  { name: '05-class-kd', needs: ['setup', 'trials', 'loss-curves', 'lambda'], λ: 'λ = lambda' },
+  { name: '09-ablation-lambda', needs: ['setup', 'trials', 'lambda'], λ: 'λ = lambda' },
+  { name: '10-ablation-threshold', needs: ['setup', 'trials', 'threshold'], λ: 'θ = threshold' },
+]
+for (const { name, needs, λ } of TRIES) {
+  test(`a reader changes a value in ${name}, runs the cell again, and sees the new curve beside the old`, async () => {
+    const cells = cellsOf(name)
+    const env = { WORKBOOK_PROFILE: 'smoke', WORKBOOK_OUT: out }
+    const kernel = await KernelClient.start(path.join(root, 'notebooks'), env)
+    const run = async (source: string): Promise<Drawn[]> => {
+      const reply = await kernel.execute(source)
+      assert.equal(reply.status, 'ok', reply.text)
+      return figuresOf(reply)
+    }
+    try {
+      for (const id of needs) await run(cells.get(id)!)
+      const cell = cells.get('try-it')!
+      assert.deepEqual(await run(cell), [])
+      const [letter] = λ.split(' ')
+      const given = (value: number) => cell.replace(`const ${λ}`, `const ${letter} = ${value}`)
+      const [first, second] = [await run(given(0.5)), await run(given(0.7))]
+      for (const figures of [first, second]) assert.equal(figures.length, 2)
+      const losses = (figures: Drawn[]) =>
+        new Set(figures.find(({ title }) => /^Training loss/.test(title))!.traces.map((trace) => trace.name))
+      assert.equal(losses(first).size, 3) // control, the study's own, the reader's
+      assert.equal(losses(second).size, 4)
+      for (const known of losses(first)) assert.ok(losses(second).has(known), known)
+      const points = (figures: Drawn[]) =>
+        figures.find(({ title }) => !/^Training loss/.test(title))!.traces.flatMap(({ x }) => x)
+      assert.equal(points(second).length, points(first).length + 1)
+      for (const known of points(first)) assert.ok(points(second).includes(known), String(known))
+    } finally {
+      await kernel.stop()
+    }
+  })
+}
+
+/** Runs a trial of the plan anew, in the project that is the working directory. */
+const AGAIN = `
+const { rmSync } = require('node:fs')
+const { resolve } = require('node:path')
+const { createStudy, findTrial, namedTrials } = require('./lib/study')
+createStudy({ profile: 'smoke', out: resolve('run'), cache: resolve('.cache') }).then((study) => {
+  const trial = namedTrials(study.plan, study.precision).get('class-kd, seed 1')
+  rmSync(findTrial(study.runs, trial).folder, { recursive: true })
+  return study.run([trial])
+})`
+
+test('a sign that is flipped in a loss fails the reproducibility check', () => {
+  const copy = path.join(folder, 'copy')
+  mkdirSync(path.join(copy, 'test'), { recursive: true })
+  const shared = ['node_modules', '.cache', 'data', 'package.json', 'tsconfig.json', 'test/reference']
+  for (const name of shared) symlinkSync(path.join(root, name), path.join(copy, name))
+  const addon = path.join(root, 'lib/engine/tfjs-node')
+  cpSync(path.join(root, 'lib'), path.join(copy, 'lib'), {
+    recursive: true,
+    filter: (file) => file !== addon,
+  })
+  cpSync(path.join(out, 'trials'), path.join(copy, 'run/trials'), { recursive: true })
+
+  const file = path.join(copy, 'lib/losses/distill/class-kd.ts')
+  const source = readFileSync(file, 'utf8')
+  const flipped = source.replace('1 / (n * h * w * classes)', '-1 / (n * h * w * classes)')
+  assert.notEqual(flipped, source)
+  writeFileSync(file, flipped)
+  const again = node(copy, '--eval', AGAIN)
+  assert.equal(again.status, 0, again.output)
+
+  const { status, output } = node(
+    copy,
+    'lib/workbench/cli.ts',
+    ...['repro', '--profile', 'smoke', '--compare', path.join(copy, 'run')],
+  )
+  assert.equal(status, 1, output)
+  const trials = [...output.matchAll(/^│ (.+?) +│ (.+?) +│/gm)].map(([, trial, metric]) => ({
+    trial,
+    metric,
+  }))
+  assert.ok(
+    trials.some(({ metric }) => metric === 'loss total'),
+    output,
+  )
+  // Nothing but the trial that the changed loss has trained; the first row is the table's head.
+  assert.deepEqual([...new Set(trials.slice(1).map(({ trial }) => trial))], ['class-kd, seed 1'], output)
 })
 
 test('a second run finds everything done and starts no trial', () => {

@@ -43,7 +43,7 @@ export class KernelClient {
     private readonly folder: string,
   ) {}
 
-  static async start(notebookDir: string): Promise<KernelClient> {
+  static async start(notebookDir: string, env: Readonly<Record<string, string>> = {}): Promise<KernelClient> {
     const folder = mkdtempSync(path.join(tmpdir(), 'kernel-test-'))
     const ports = await freePorts(5)
     const names = ['shell_port', 'iopub_port', 'stdin_port', 'control_port', 'hb_port']
@@ -57,6 +57,7 @@ export class KernelClient {
     const launcher = path.join(root, 'lib/workbench/kernel/main.cjs')
     const child = spawn(process.execPath, [launcher, file], {
       cwd: notebookDir,
+      env: { ...process.env, ...env },
       stdio: ['ignore', 'inherit', 'inherit'],
     })
     const shell = new zmq.Dealer()

@@ -12,6 +12,13 @@ import { runWorkbook } from '../workbook'
 /** Differences that another instruction set's rounding may grow to in a profile's short trainings; see the README. */
 const TOLERANCES = { mAP: 0.05, loss: 0.05 }
 
+interface Options {
+  readonly profile: string
+  readonly out?: string
+  readonly compare?: string
+  readonly update?: boolean
+}
+
 /** `repro`: the notebooks in a clean folder, and every metric against the committed reference. */
 export function reproCommand(): Command {
   return new Command('repro')
@@ -20,14 +27,16 @@ export function reproCommand(): Command {
     )
     .option('--profile <name>', 'the profile to rerun', 'smoke')
     .option('--out <folder>', 'keep the run here instead of in a temporary folder; must not exist')
+    .option('--compare <folder>', 'compare the run in this folder instead of executing the notebooks')
     .option('--update', 'write the reference from this run instead of comparing')
-    .action(async ({ profile, out, update }: { profile: string; out?: string; update?: boolean }) => {
-      const folder = out === undefined ? mkdtempSync(path.join(tmpdir(), 'repro-')) : path.resolve(out)
+    .action(async ({ profile, out, compare, update }: Options) => {
+      const kept = compare ?? out
+      const folder = kept === undefined ? mkdtempSync(path.join(tmpdir(), 'repro-')) : path.resolve(kept)
       const file = path.join(root, 'test', 'reference', `${profile}.json`)
       const reference = update ? undefined : readReference(file)
       try {
         const signal = interruptSignal()
-        await runWorkbook({ profile, out: folder }, signal)
+        if (compare === undefined) await runWorkbook({ profile, out: folder }, signal)
         const study = await createStudy({ profile, out: folder, cache: path.join(root, '.cache'), signal })
         const found = referenceOf(study, reference?.tolerances ?? TOLERANCES, sideTrials(study))
         if (!reference) {
@@ -57,7 +66,7 @@ export function reproCommand(): Command {
         console.log(table.toString())
         throw new Error(`${deviations.length} of ${count} numbers did not come out again`)
       } finally {
-        if (out === undefined) rmSync(folder, { recursive: true, force: true })
+        if (kept === undefined) rmSync(folder, { recursive: true, force: true })
       }
     })
 }
