@@ -336,9 +336,13 @@ class Server extends jupyter.ZmqServer {
       publish(content.data, { id: content.transient.display_id, update })
   }
 
-  /** Ends the process whatever timers or work still run; the running cell may stop by itself first. */
+  /**
+   * Ends the process whatever timers or work still run. The running cell may stop by itself first, and an error of what
+   * earlier ones have left behind is still told if it comes at once.
+   */
   async close() {
-    interrupt()
+    if (current) interrupt()
+    await delay(DRAIN_MS)
     for (let waited = 0; current && waited < PATIENCE_MS; waited += DRAIN_MS) await delay(DRAIN_MS)
     this.flush()
     await Promise.race([
