@@ -206,7 +206,13 @@ class Server extends jupyter.ZmqServer {
     const number = ++this.arrived
     this.queue = this.queue.then(async () => {
       this.running = number
-      await super.handleShellMessage(answers, ...parts)
+      // Before anybody is told that it runs: whoever then interrupts means this cell.
+      control.begin(number)
+      try {
+        await super.handleShellMessage(answers, ...parts)
+      } finally {
+        control.end()
+      }
     })
     return this.queue
   }
@@ -257,7 +263,6 @@ class Server extends jupyter.ZmqServer {
     givenUp.catch(() => undefined) // it is looked at where the cell is waited for
     current = cell
     beginCell(control.pending)
-    control.begin(cell.number)
     const edited = modules.forgetEdited()
     const beforeRun = async () => {
       await eventsSeen()
