@@ -117,7 +117,7 @@ async function listen({ address, key, state }) {
     const again = cell !== 0 && Atomics.load(state, ASKED) === cell
     Atomics.store(state, ASKED, cell)
     parentPort.postMessage({ interrupt: { cell } })
-    if (cell !== 0) setTimeout(breakOff, again ? 0 : PATIENCE_MS, cell)
+    if (cell !== 0) setTimeout(breakOff, again ? RETRY_MS : PATIENCE_MS, cell)
     send(request.answer('interrupt_reply', { status: 'ok' }))
   }
 }
@@ -126,20 +126,20 @@ async function listen({ address, key, state }) {
 function createBreaker(state) {
   let session
   return function breakOff(cell) {
+    if (Atomics.load(state, CELL) !== cell) return
+    if (!session) {
+      // Connected before the state is looked at: what is broken off must not be the cell after this one.
+      const { Session } = require('node:inspector')
+      session = new Session()
+      session.connectToMainThread()
+    }
     if (Atomics.load(state, ASKED) !== cell || Atomics.load(state, CELL) !== cell) return
     if (Atomics.load(state, COMPILING)) {
       setTimeout(breakOff, RETRY_MS, cell)
       return
     }
     if (Atomics.load(state, IN_SCRIPT)) process.kill(process.pid, 'SIGINT')
-    else {
-      const { Session } = require('node:inspector')
-      if (!session) {
-        session = new Session()
-        session.connectToMainThread()
-      }
-      session.post('Runtime.terminateExecution')
-    }
+    else session.post('Runtime.terminateExecution')
     parentPort.postMessage({ interrupt: { cell, giveUp: true } })
     setTimeout(breakOff, PATIENCE_MS, cell)
   }
