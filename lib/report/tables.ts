@@ -51,6 +51,17 @@ export function sizeTable({ arms }: StudySummary): TableRow[] {
   }))
 }
 
+const COSTS = ['MACs', 'parameters', 'ms an image']
+
+/** Accuracy and cost of every arm beside each other. */
+export function overviewTable(summary: StudySummary): TableRow[] {
+  const sizes = sizeTable(summary)
+  return accuracyTable(summary).map(({ seeds = '', ...accuracy }, i) => {
+    const costs = Object.entries(sizes[i] ?? {}).filter(([column]) => COSTS.includes(column))
+    return { ...accuracy, ...Object.fromEntries(costs), seeds }
+  })
+}
+
 /** Paired differences of every arm to a reference, in points, with their verdicts. */
 export function differenceTable({ arms }: StudySummary, split: Split, reference: ComparedWith): TableRow[] {
   const { mAP50: key, AP: keyAP } = REFERENCES[reference]

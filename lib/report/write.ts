@@ -6,7 +6,7 @@ import { columnsOf, type TableRow } from './document'
 import { renderMarkdown } from './markdown'
 import type { ReportModel } from './model'
 import { renderHtml } from './page'
-import { accuracyTable, trialTable } from './tables'
+import { overviewTable, trialTable } from './tables'
 
 /** Names of the report's files in its folder. */
 export const REPORT_FILES = {
@@ -38,13 +38,13 @@ export function renderCsv(rows: readonly TableRow[]): string {
     .join('')
 }
 
-const accuracySchema = z.object({ accuracy: z.array(z.record(z.union([z.string(), z.number()]))) })
+const overviewSchema = z.object({ overview: z.array(z.record(z.union([z.string(), z.number()]))) })
 
-/** The rows of a report's first table, which were computed when it was written. */
-export function readAccuracy(directory: string): TableRow[] {
+/** Accuracy and cost of every model, as they were computed when the report was written. */
+export function readOverview(directory: string): TableRow[] {
   const file = join(directory, REPORT_FILES.metrics)
-  const parsed = accuracySchema.safeParse(readJson(file))
-  if (parsed.success) return parsed.data.accuracy
+  const parsed = overviewSchema.safeParse(readJson(file))
+  if (parsed.success) return parsed.data.overview
   const issue = parsed.error.issues[0]
   throw new Error(`${file}: at "${issue?.path.join('.')}": ${issue?.message}`)
 }
@@ -56,7 +56,7 @@ export function renderJson({ findings, summary }: ReportModel): string {
     format: 'study-report/1',
     profile: profile.name,
     findings,
-    accuracy: accuracyTable(summary),
+    overview: overviewTable(summary),
     ...numbers,
     trials: trials.map(({ arm, role, seed, mAP50, trial: { config, metrics } }) => ({
       arm,

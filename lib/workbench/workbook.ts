@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import Table from 'cli-table3'
-import { columnsOf, readAccuracy } from '../report'
+import { columnsOf, readOverview } from '../report'
 import type { StartingPoint } from '../study'
 import { executeNotebooks } from './notebooks'
 import { root } from './project'
@@ -47,9 +47,9 @@ export async function runWorkbook(options: WorkbookOptions, signal: AbortSignal)
   }
 }
 
-/** The report's first table for a terminal: every model's accuracy. */
+/** What came out, for a terminal: every model's accuracy and cost. */
 export function resultTable(out: string): string {
-  const rows = readAccuracy(path.join(out, 'report'))
+  const rows = readOverview(path.join(out, 'report'))
   const columns = columnsOf(rows)
   const table = new Table({
     head: columns,
