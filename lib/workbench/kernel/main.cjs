@@ -277,7 +277,7 @@ class Server extends jupyter.ZmqServer {
     await eventsSeen() // a rejection that nobody handles surfaces only now
     modules.noteLoaded()
     watchOperations()
-    control.end()
+    control.end() // an interrupt while the answer goes out is no longer for this cell
     current = null
     const old = edited
       .filter((file) => !modules.isLoaded(file))
