@@ -198,14 +198,20 @@ export function biasAdd(x: tf.Tensor4D, bias: tf.Tensor1D): tf.Tensor4D {
   return operation(x, bias) as tf.Tensor4D
 }
 
-/** Leaky rectifier y = x for x > 0, alpha * x otherwise. */
+/**
+ * Leaky rectifier y = x for x > 0, alpha * x otherwise.
+ *
+ * @param alpha above 0: y then has the sign of x, so that the gradient can be told from y and x is overwritten where
+ *   nothing else needs it; a training step keeps two activations a layer instead of three
+ */
 export function leakyRelu(x: tf.Tensor4D, alpha: number): tf.Tensor4D {
+  if (!(alpha > 0)) throw new RangeError(`leakyRelu: expected alpha above 0, found ${alpha}`)
   const attributes = () => [attribute.type('T', 'float32'), attribute.float('alpha', alpha)]
   const operation = tf.customGrad((input, save) => {
-    const features = input as Tensor
-    ;(save as (tensors: Tensor[]) => void)([features])
+    const value = execute('LeakyRelu', attributes(), [input as Tensor])[0]!
+    ;(save as (tensors: Tensor[]) => void)([value])
     return {
-      value: execute('LeakyRelu', attributes(), [features])[0]!,
+      value,
       gradFunc: (dy: Tensor, saved: Tensor[]) => execute('LeakyReluGrad', attributes(), [dy, saved[0]!])[0]!,
     }
   })

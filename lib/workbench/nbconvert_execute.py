@@ -2,8 +2,10 @@
 
 WORKBOOK_PROGRESS  file that gets one JSON line an event
 WORKBOOK_PARTIAL   where the notebook is kept as far as it was executed
+WORKBOOK_GATE      file that is there once the cells may run; until then only the kernel starts
 """
 
+import asyncio
 import json
 import os
 
@@ -11,6 +13,7 @@ import nbformat
 
 progress = os.environ["WORKBOOK_PROGRESS"]
 partial = os.environ["WORKBOOK_PARTIAL"]
+gate = os.environ["WORKBOOK_GATE"]
 running = {}
 
 
@@ -30,7 +33,9 @@ def on_notebook_start(notebook):
     running["code"] = [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def on_cell_execute(cell, cell_index):
+async def on_cell_execute(cell, cell_index):
+    while not os.path.exists(gate):
+        await asyncio.sleep(0.02)
     code = running["code"]
     index = next(i for i, other in enumerate(code) if other is cell)
     report(event="cell", index=index + 1, count=len(code), source=cell.source)

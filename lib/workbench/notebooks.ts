@@ -63,56 +63,123 @@ export class NotebookError extends Error {
 
 /**
  * Executes notebooks one after another on the tslab kernel with `jupyter nbconvert --to notebook --execute` and makes
- * a page of each that needs no network. Files appear under their final name only when they are complete.
+ * a page of each that needs no network. While a notebook runs, the kernel of the next one starts and the page of the one
+ * before is written. Files appear under their final name only when they are complete.
  *
  * @throws NotebookError at the first notebook that fails; what ran is kept as <name>.failed.ipynb
  */
 export async function executeNotebooks(options: ExecuteOptions): Promise<ExecutedNotebook[]> {
-  const { notebooks, outDir } = options
+  const { notebooks, outDir, onProgress } = options
   mkdirSync(outDir, { recursive: true })
   await makeDeclarations()
+  const failed = new AbortController()
+  const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])])
+  const open = (notebook: string): OpenedNotebook => openNotebook(notebook, { ...options, signal })
   const results: ExecutedNotebook[] = []
-  // A notebook's page is written while the next one runs.
-  let page: Promise<void> = Promise.resolve()
-  for (const [i, notebook] of notebooks.entries()) {
-    const started = performance.now()
-    const progress: NotebookProgress = {
-      notebook,
-      index: i + 1,
-      count: notebooks.length,
-      stage: 'execute',
-      cell: 0,
-      cells: 0,
-      source: '',
-      bar: '',
+  let pages: Promise<unknown> = Promise.resolve()
+  let opened = notebooks.slice(0, 1).map(open)
+  try {
+    for (const [i, notebook] of notebooks.entries()) {
+      const started = performance.now()
+      const progress: NotebookProgress = {
+        notebook,
+        index: i + 1,
+        count: notebooks.length,
+        stage: 'execute',
+        cell: 0,
+        cells: 0,
+        source: '',
+        bar: '',
+      }
+      onProgress?.({ ...progress })
+      opened.push(...notebooks.slice(i + 1, i + 2).map(open))
+      const executed = await opened[0]!.run(progress)
+      opened = opened.slice(1)
+      onProgress?.({ ...progress, stage: 'export' })
+      pages = pages.then(async () => {
+        const html = await exportPage(executed, { outDir, signal: options.signal })
+        results.push({ notebook, executed, html, seconds: (performance.now() - started) / 1000 })
+      })
+      pages.catch(() => failed.abort()) // no more notebooks; the error is thrown where the pages are waited for
     }
-    options.onProgress?.({ ...progress })
-    const [run, before] = await Promise.allSettled([executeOne(notebook, options, progress), page])
-    if (run.status === 'rejected') throw run.reason
-    if (before.status === 'rejected') throw before.reason
-    const executed = run.value
-    options.onProgress?.({ ...progress, stage: 'export' })
-    page = exportPage(executed, { outDir, signal: options.signal }).then((html) => {
-      results.push({ notebook, executed, html, seconds: (performance.now() - started) / 1000 })
-    })
+    await pages
+  } catch (error) {
+    failed.abort()
+    await Promise.all(opened.map((notebook) => notebook.close()))
+    if (!options.signal?.aborted) await pages // where a page could not be written, that is what ended the notebook
+    throw error
   }
-  await page
   return results
 }
 
-async function executeOne(
-  notebook: string,
-  options: ExecuteOptions,
-  progress: NotebookProgress,
-): Promise<string> {
-  const { outDir, env = {}, onProgress, signal } = options
-  if (!existsSync(notebook)) throw new NotebookError(notebook, null, 'There is no such file.', null)
+interface OpenedNotebook {
+  /** Runs the cells; the answer is the executed notebook's file in `outDir`. */
+  run(progress: NotebookProgress): Promise<string>
+  /** Resolves when an aborted notebook has left nothing behind. */
+  close(): Promise<void>
+}
+
+/** Starts a notebook's kernel; its cells wait for `run`. */
+function openNotebook(notebook: string, options: ExecuteOptions): OpenedNotebook {
+  const { env = {}, signal } = options
   const name = path.basename(notebook, '.ipynb')
   const work = mkdtempSync(path.join(tmpdir(), 'workbook-'))
-  const log = path.join(work, 'progress.jsonl')
-  const partial = path.join(work, 'partial.ipynb')
+  const files = {
+    log: path.join(work, 'progress.jsonl'),
+    partial: path.join(work, 'partial.ipynb'),
+    gate: path.join(work, 'gate'),
+  }
+  writeFileSync(files.log, '')
+  const config = path.join(root, 'lib/workbench/nbconvert_execute.py')
+  const to = ['--to', 'notebook', '--execute', '--output-dir', work, '--output', name]
+  const told = { WORKBOOK_PROGRESS: files.log, WORKBOOK_PARTIAL: files.partial, WORKBOOK_GATE: files.gate }
+  const ended = jupyter(['nbconvert', '--config', config, ...to, path.resolve(notebook)], {
+    env: { ...env, ...told },
+    signal,
+  })
+  ended.catch(() => undefined) // it is looked at by whoever waits for it
+  const tidy = (): void => rmSync(work, { recursive: true, force: true })
+  return {
+    async run(progress) {
+      if (!existsSync(notebook)) throw new NotebookError(notebook, null, 'There is no such file.', null)
+      const { errors, poll } = followProgress(files.log, progress, options.onProgress)
+      writeFileSync(files.gate, '')
+      const timer = setInterval(poll, 200)
+      try {
+        const { code, output } = await ended
+        poll()
+        const { outDir } = options
+        const failedFile = path.join(outDir, `${name}.failed.ipynb`)
+        rmSync(failedFile, { force: true })
+        if (code === 0 && errors.length === 0)
+          return place(path.join(work, `${name}.ipynb`), path.join(outDir, `${name}.ipynb`))
+
+        const kept = existsSync(files.partial) ? place(files.partial, failedFile) : null
+        if (signal?.aborted)
+          throw new NotebookError(notebook, progress.cell || null, 'It was interrupted.', kept)
+        const failed = kept === null ? null : failedCell(kept)
+        if (failed) throw new NotebookError(notebook, failed.cell, failed.detail, kept)
+        const detail = errors.length > 0 ? errors.join('\n') : lastLines(output, 25)
+        throw new NotebookError(notebook, code === 0 ? null : progress.cell || null, detail, kept)
+      } finally {
+        clearInterval(timer)
+        tidy()
+      }
+    },
+    async close() {
+      await ended.catch(() => undefined)
+      tidy()
+    },
+  }
+}
+
+/** Reads what a running notebook tells into `progress`; `errors` are those that surfaced after a cell's end. */
+function followProgress(
+  log: string,
+  progress: NotebookProgress,
+  onProgress: ExecuteOptions['onProgress'],
+): { errors: string[]; poll: () => void } {
   const errors: string[] = []
-  writeFileSync(log, '')
   let read = 0
   const poll = (): void => {
     const lines = readFileSync(log, 'utf8').slice(read)
@@ -132,30 +199,7 @@ async function executeOne(
       onProgress?.({ ...progress })
     }
   }
-  const timer = setInterval(poll, 200)
-  try {
-    const config = path.join(root, 'lib/workbench/nbconvert_execute.py')
-    const to = ['--to', 'notebook', '--execute', '--output-dir', work, '--output', name]
-    const { code, output } = await jupyter(['nbconvert', '--config', config, ...to, path.resolve(notebook)], {
-      env: { ...env, WORKBOOK_PROGRESS: log, WORKBOOK_PARTIAL: partial },
-      signal,
-    })
-    poll()
-    const failedFile = path.join(outDir, `${name}.failed.ipynb`)
-    rmSync(failedFile, { force: true })
-    if (code === 0 && errors.length === 0)
-      return place(path.join(work, `${name}.ipynb`), path.join(outDir, `${name}.ipynb`))
-
-    const kept = existsSync(partial) ? place(partial, failedFile) : null
-    if (signal?.aborted) throw new NotebookError(notebook, progress.cell || null, 'It was interrupted.', kept)
-    const failed = kept === null ? null : failedCell(kept)
-    if (failed) throw new NotebookError(notebook, failed.cell, failed.detail, kept)
-    const detail = errors.length > 0 ? errors.join('\n') : lastLines(output, 25)
-    throw new NotebookError(notebook, code === 0 ? null : progress.cell || null, detail, kept)
-  } finally {
-    clearInterval(timer)
-    rmSync(work, { recursive: true, force: true })
-  }
+  return { errors, poll }
 }
 
 /** Writes <name>.html beside an executed notebook: formulae as MathML, figures drawn by one plotly.js inside the page. */

@@ -204,6 +204,10 @@ export async function compareEpochs(
   })
 }
 
+const PUBLISHED_INPUT = [192, 512] as const
+const PUBLISHED_BATCH = 4
+const PUBLISHED_TEACHER = 'the published teacher, 512x192'
+
 export interface MemoryRow {
   readonly name: string
   readonly side: Side
@@ -214,22 +218,42 @@ export interface MemoryRow {
   readonly present: number
 }
 
-/** Peak memory of training steps, a fresh process for each row. */
+export interface MemoryResult {
+  readonly threads: number
+  readonly batch: number
+  readonly network: string
+  readonly rows: readonly MemoryRow[]
+}
+
+/** Peak memory of training steps, a fresh process for each row: the default profile's teacher and the published one. */
 export async function compareMemory(
   { threads, batch }: { threads: number; batch: number },
   context: Context,
-): Promise<{ threads: number; batch: number; rows: MemoryRow[] }> {
-  const { scratch, onProgress } = context
+): Promise<MemoryResult[]> {
+  const published: ProblemSpec = { batch: PUBLISHED_BATCH, input: [...PUBLISHED_INPUT], width: 1 }
+  const results: MemoryResult[] = []
+  for (const [network, spec] of Object.entries({
+    'the default teacher': { batch },
+    [PUBLISHED_TEACHER]: published,
+  }))
+    results.push(await memoryOf(network, spec, { ...context, threads }))
+  return results
+}
+
+async function memoryOf(
+  network: string,
+  spec: ProblemSpec,
+  context: Context & { threads: number },
+): Promise<MemoryResult> {
+  const { scratch, threads, onProgress } = context
   const rows: MemoryRow[] = []
   const file = join(scratch, 'memory.safetensors')
-  await withPair({ ...context, threads }, (pair) =>
-    pair.workbook.ask({ op: 'problem', spec: { batch }, file }),
-  )
+  await withPair(context, (pair) => pair.workbook.ask({ op: 'problem', spec, file }))
   for (const { name, side, work } of contestants(
     { network: 'teacher', kind: 'training' },
     context.precisions,
   )) {
-    onProgress(name)
+    onProgress(`${network}: ${name}`)
     const worker = new Worker(side, threads, context.python, context.signal)
     try {
       await worker.ask({ op: 'hello' })
@@ -246,7 +270,7 @@ export async function compareMemory(
       await worker.close()
     }
   }
-  return { threads, batch, rows }
+  return { threads, batch: spec.batch, network, rows }
 }
 
 export interface EvaluatorResult {
@@ -300,8 +324,6 @@ export interface GrowthResult {
   readonly rows: readonly GrowthRow[]
 }
 
-const PUBLISHED_INPUT = [192, 512] as const
-
 /** One thing varied at a time from the default profile's teacher in batches of 8, then published size and width together. */
 const GROWTH: readonly { what: string; batch: number; input: readonly [number, number]; width: number }[] = [
   ...[1, 2, 4, 8, 16, 32].map((batch) => ({ what: 'batch', batch, input: [96, 256] as const, width: 0.25 })),
@@ -312,7 +334,7 @@ const GROWTH: readonly { what: string; batch: number; input: readonly [number, n
     width: 0.25,
   })),
   ...[0.125, 0.1875, 0.5, 1].map((width) => ({ what: 'width', batch: 8, input: [96, 256] as const, width })),
-  { what: 'published', batch: 4, input: PUBLISHED_INPUT, width: 1 },
+  { what: 'published', batch: PUBLISHED_BATCH, input: PUBLISHED_INPUT, width: 1 },
 ]
 
 /** How the cost of a step grows, and the convolution throughput that bounds it. */

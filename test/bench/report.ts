@@ -7,7 +7,7 @@ import {
   type EvaluatorResult,
   type GrowthResult,
   type GrowthRow,
-  type MemoryRow,
+  type MemoryResult,
 } from './parts'
 import { type PrecisionResult, precisionVerdict } from './precision'
 import type { StageRow, Work } from './protocol'
@@ -16,7 +16,7 @@ import { type Spread, spread, type Timed, timesAsFast } from './rounds'
 export interface Results {
   readonly comparisons: Comparison[]
   readonly epochs: EpochResult[]
-  memory?: { threads: number; batch: number; rows: readonly MemoryRow[] }
+  memory?: readonly MemoryResult[]
   evaluator?: EvaluatorResult
   stages?: { found: string; rows: readonly StageRow[] }
   growth?: GrowthResult
@@ -59,15 +59,15 @@ const SPEED = { float32: 1, bfloat16: 1.5 } as const
 const DISTILLATION_COST = 1.1
 
 export function targetsOf({ comparisons, memory }: Results): Target[] {
-  return [...comparisons.flatMap(speedTargets), ...(memory ? memoryTargets(memory) : [])]
+  return [...comparisons.flatMap(speedTargets), ...(memory ?? []).flatMap(memoryTargets)]
 }
 
-function memoryTargets({ threads, batch, rows }: NonNullable<Results['memory']>): Target[] {
+function memoryTargets({ threads, batch, network, rows }: MemoryResult): Target[] {
   const own = rows.filter(({ side }) => side === 'workbook')
   return own.map(({ precision, peak }) => {
     const peers = rows.filter((row) => row.side === 'PyTorch' && row.precision === precision)
     const found = spread([peak / Math.min(...peers.map((row) => row.peak))])
-    const what = `peak memory in ${precision} / PyTorch's`
+    const what = `peak memory of ${network} in ${precision} / PyTorch's`
     return { what, threads, batch, wanted: '<= 1', found, met: found.median <= 1 }
   })
 }
@@ -219,9 +219,9 @@ export function describeResults(results: Results, targets: readonly Target[]): s
   const text = comparisons.map(comparisonTable)
   text.push(...comparisons.filter(({ part }) => part === 'distillation').map(costTable))
   text.push(...epochs.map(epochTable))
-  if (memory) {
-    const title = `memory: training step, batch ${memory.batch}, ${memory.threads} thread(s), MiB resident`
-    const cells = memory.rows.map(({ name, before, peak, present }) => [
+  for (const { network, batch, threads, rows } of memory ?? []) {
+    const title = `memory: training step of ${network}, batch ${batch}, ${threads} thread(s), MiB resident`
+    const cells = rows.map(({ name, before, peak, present }) => [
       name,
       ...[peak, before, present].map((mib) => mib.toFixed(0)),
     ])

@@ -208,3 +208,7 @@ test('operations leave no tensors behind, forward and backward', () => {
   })
   assert.equal(tf.memory().numTensors, before)
 })
+
+test('leakyRelu refuses a slope whose output does not tell the sign of its input', () => {
+  assert.throws(() => leakyRelu(tf.ones([1, 1, 1, 1]), 0), /leakyRelu: expected alpha above 0, found 0/)
+})

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { root } from '../../lib/workbench/project'
@@ -82,6 +82,13 @@ describe('notebook kernel', () => {
   after(async () => {
     assert.equal(await kernel.stop(), 0)
     rmSync(modules, { recursive: true, force: true })
+  })
+
+  it('loads ahead what most notebooks import', { skip: !existsSync('/proc/self/maps') }, async () => {
+    const loaded = (): boolean =>
+      readFileSync(`/proc/${kernel.process.pid}/maps`, 'utf8').includes('/tfjs_binding.node')
+    for (const until = Date.now() + 60_000; !loaded() && Date.now() < until; ) await sleep(100)
+    assert.ok(loaded(), 'TensorFlow is loaded before the first cell')
   })
 
   it('runs in the project root and knows the notebook folder', async () => {

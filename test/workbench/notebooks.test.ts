@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -15,6 +15,34 @@ import { pythonProgram, root } from '../../lib/workbench/project'
 
 const outDir = mkdtempSync(path.join(tmpdir(), 'notebooks-test-'))
 const fixture = (name: string): string => path.join(root, `test/workbench/fixtures/${name}.ipynb`)
+
+/** A notebook of one cell. */
+function written(name: string, source: string): string {
+  const file = path.join(outDir, 'sources', `${name}.ipynb`)
+  mkdirSync(path.dirname(file), { recursive: true })
+  const cell = { cell_type: 'code', execution_count: null, id: name, metadata: {}, outputs: [], source }
+  const kernelspec = { display_name: 'TypeScript', language: 'typescript', name: 'tslab' }
+  writeFileSync(
+    file,
+    JSON.stringify({ cells: [cell], metadata: { kernelspec }, nbformat: 4, nbformat_minor: 5 }),
+  )
+  return file
+}
+
+const appending = (line: string): string =>
+  `require('node:fs').appendFileSync(process.env.WORKBOOK_TEST, '${line}\\n')`
+
+/** How many running processes have a text in their environment. */
+function processesWith(text: string): number {
+  const holds = (pid: string): boolean => {
+    try {
+      return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(text)
+    } catch {
+      return false // it has just ended
+    }
+  }
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && holds(name)).length
+}
 
 async function failure(name: string, signal = new AbortController().signal): Promise<NotebookError> {
   try {
@@ -106,6 +134,40 @@ describe('executing notebooks', () => {
     )
     assert.equal(existsSync(path.join(outDir, 'failing.ipynb')), false)
   })
+
+  it('starts the next kernel ahead, and its cells only after the last one of the notebook before', async () => {
+    const record = path.join(outDir, 'record.txt')
+    const pause = 'await new Promise((resolve) => setTimeout(resolve, 6000))'
+    const notebooks = [
+      written('first', `${appending('first begins')}\n${pause}\n${appending('first ends')}`),
+      written('second', appending('second begins')),
+    ]
+    await executeNotebooks({ notebooks, outDir, env: { WORKBOOK_TEST: record } })
+    assert.equal(readFileSync(record, 'utf8'), 'first begins\nfirst ends\nsecond begins\n')
+  })
+
+  it(
+    'ends the notebook that waits behind a failed one',
+    { skip: !existsSync('/proc/self/environ') },
+    async () => {
+      const mark = path.join(outDir, 'waiting.txt')
+      const notebooks = [
+        written(
+          'broken',
+          "await new Promise((resolve) => setTimeout(resolve, 6000))\nthrow new Error('broken')",
+        ),
+        written('waiting', appending('ran')),
+      ]
+      await assert.rejects(
+        executeNotebooks({ notebooks, outDir, env: { WORKBOOK_TEST: mark } }),
+        /broken\.ipynb, code cell 1 failed/,
+      )
+      assert.equal(existsSync(mark), false)
+      for (const until = Date.now() + 30_000; processesWith(mark) > 0 && Date.now() < until; )
+        await new Promise((resolve) => setTimeout(resolve, 200))
+      assert.equal(processesWith(mark), 0)
+    },
+  )
 
   it('fails on an error that surfaces after the last cell', async () => {
     assert.match((await failure('late')).message, /too late/)

@@ -28,8 +28,13 @@ class Executor {
    */
   constructor(control, checks) {
     this.control = control
-    const requireFromRoot = createRequire(path.join(root, 'cell.js'))
-    Object.defineProperty(globalThis, SCOPE, { value: [this.exports, requireFromRoot, checks] })
+    /** Loads what a cell imports. */
+    this.require = createRequire(path.join(root, 'cell.js'))
+    Object.defineProperty(globalThis, SCOPE, { value: [this.exports, this.require, checks] })
+  }
+
+  compile(source) {
+    return this.control.compiling(() => this.compiler.compile(source, this.declarations))
   }
 
   /**
@@ -42,7 +47,7 @@ class Executor {
    * @throws CompileError, or what the cell throws; what it had declared until then stays
    */
   async execute(source, { name, givenUp, beforeRun }) {
-    const cell = this.control.compiling(() => this.compiler.compile(source, this.declarations))
+    const cell = this.compile(source)
     if (cell.diagnostics.length > 0) {
       const lines = cell.diagnostics.map(
         ({ fileName, line, character, message }) =>

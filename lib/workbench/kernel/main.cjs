@@ -9,6 +9,7 @@
  * - A rejected promise or a throwing timer fails the cell that runs, or the next one.
  * - An interrupt aborts the signal of ../interrupt and makes the cell throw at its next await or turn of a loop. What
  *   does neither is broken off.
+ * - What nearly every notebook imports is loaded and checked while nobody asks for anything yet.
  */
 'use strict'
 
@@ -43,6 +44,9 @@ const OUTPUT_INTERVAL_MS = 50
 const OUTPUT_LIMIT = 1 << 18
 /** Requests that arrive this soon after a failed cell were sent before its failure was known. */
 const DRAIN_MS = 50
+/** This long after Jupyter has seen the kernel, what most first cells import is made ready. */
+const WARM_UP_MS = 200
+const MOST_IMPORTED = ['./lib/index', 'danfojs-node']
 
 const DELIMITER = Buffer.from('<IDS|MSG>')
 const BROKEN_OFF =
@@ -91,6 +95,28 @@ function watchOperations() {
 }
 const describe = (error) => describeError(error, (text) => executor.withPlaces(text))
 
+/** Does ahead, one piece after another until the first cell comes, what that cell would otherwise wait for. */
+async function warmUp() {
+  const compile = () => {
+    const imports = MOST_IMPORTED.map((name, i) => `import * as m${i} from '${name}'`)
+    executor.compile(imports.join('\n'))
+  }
+  const load = (name) => () => {
+    try {
+      executor.require(name)
+    } catch {
+      modules.forgetUnfinished() // the cell that imports it meets the error, and reports it
+    }
+    modules.noteLoaded()
+    watchOperations()
+  }
+  for (const piece of [compile, ...MOST_IMPORTED.map(load)]) {
+    await eventsSeen()
+    if (server.arrived > 0 || server.closed) return
+    piece()
+  }
+}
+
 /** The cell that runs now, or null between cells. */
 let current = null
 /** Errors that surfaced between cells; they fail the next one. */
@@ -132,6 +158,7 @@ function interrupt({ cell, giveUp = false } = {}) {
 
 class Handler extends jupyter.JupyterHandlerImpl {
   handleKernel() {
+    this.warmUp ??= setTimeout(warmUp, WARM_UP_MS)
     const reply = super.handleKernel()
     reply.language_info.version = typescriptVersion
     reply.banner = `TypeScript ${typescriptVersion}, Node ${process.version}`
