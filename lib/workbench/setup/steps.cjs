@@ -11,6 +11,7 @@ const addon = require('./addon.cjs')
 const { withLock } = require('./lock.cjs')
 const { cache, hash, onPath, read, root, SetupError, writeWhole } = require('./project.cjs')
 const python = require('./python.cjs')
+const { makeDeclarations } = require('../kernel/declarations.cjs')
 const { runTool, stepList } = require('./tools.cjs')
 
 const GIB = 2 ** 30
@@ -98,12 +99,14 @@ function steps({ device, prefix, isConda }) {
     },
     {
       name: 'kernel',
-      title: 'notebook kernel',
+      title: 'notebook kernel, and the types of lib/ for it',
       inputs: () => [kernelFiles(prefix, device)],
       present: () => kernelFiles(prefix, device).every(([file, text]) => read(file) === text),
       accept: () => false,
       async run() {
         for (const [file, text] of kernelFiles(prefix, device)) writeWhole(file, text)
+        // Before the notebooks, which make them again where lib/ was edited since.
+        await makeDeclarations()
       },
     },
   ]
