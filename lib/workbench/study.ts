@@ -1,12 +1,14 @@
 import { join, resolve } from 'node:path'
 import {
   createStudy,
+  namedTrials,
   type StartingPoint,
   type Study,
   type StudySettings,
   type TrialConfig,
   type TrialProgress,
   type TrialResult,
+  trialHash,
 } from '../study'
 import { interruptSignal } from './interrupt'
 import { type ProgressBar, showProgress } from './progress'
@@ -82,11 +84,16 @@ export async function openStudy(settings: Partial<StudySettings> = {}): Promise<
  */
 export async function runTrials(study: Study, trials: readonly TrialConfig[]): Promise<TrialResult[]> {
   const bars = new Map<TrialConfig, { bar: ProgressBar; phase: TrialProgress['phase'] }>()
+  const named = namedTrials(study.plan, study.precision)
+  const names = new Map([...named].map(([name, trial]) => [trialHash(trial), name]))
+  // A method is called by its lambda too; the others, of which several are alike, by what they are in the study.
+  const nameOf = (trial: TrialConfig): string =>
+    (trial.kind === 'distill' ? undefined : names.get(trialHash(trial))) ?? describeTrial(trial)
   const barOf = (trial: TrialConfig, phase: TrialProgress['phase'], total: number): ProgressBar => {
     const known = bars.get(trial)
     if (known?.phase === phase) return known.bar
     known?.bar.done()
-    const bar = showProgress(`${describeTrial(trial)}: ${phase}`, total)
+    const bar = showProgress(`${nameOf(trial)}: ${phase}`, total)
     bars.set(trial, { bar, phase })
     return bar
   }
