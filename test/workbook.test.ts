@@ -75,6 +75,22 @@ test('the report is one page with its numbers beside it', () => {
   assert.match(readFileSync(path.join(report, 'metrics.csv'), 'utf8'), /mAP/)
 })
 
+test('bars name the model that is trained or measured', () => {
+  const bars = readdirSync(path.join(out, 'notebooks'))
+    .filter((file) => file.endsWith('.ipynb'))
+    .flatMap((file) => readNotebook(path.join(out, 'notebooks', file)).cells)
+    .flatMap(({ outputs = [] }) => outputs.map(({ data }) => String(data?.['text/plain'] ?? '')))
+  for (const text of [
+    'teacher on test: evaluating',
+    'class-kd, seed 1, on test: evaluating',
+    'teacher trained on, seed 1: training',
+  ])
+    assert.ok(
+      bars.some((bar) => bar.startsWith(`${text} 100 %`)),
+      text,
+    )
+})
+
 /** A notebook's cells by their ids, in the order in which they stand. */
 function cellsOf(name: string): Map<string, string> {
   const { cells } = readNotebook(path.join(root, 'notebooks', `${name}.ipynb`))
