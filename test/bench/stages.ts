@@ -1,7 +1,8 @@
 /** Where the default profile's time goes: read from the metrics of finished trials, nothing is run. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { FILES, type Metrics, metricsSchema, readTrials } from '../../lib/study'
+import { root } from '../../lib/workbench/project'
 import type { Answer, StageRow } from './protocol'
 
 interface Span {
@@ -37,7 +38,8 @@ export function readStages(runs: string, shipped: string): Answer<'stages'> {
     ...kinds(own).map((kind) => rowOf(kind, kind, own)),
     ...(own.length > 0 ? [{ ...rowOf('all trials here', undefined, own) }] : []),
   ]
-  const found = own.length > 0 ? `${own.length} finished trials in ${runs}` : `no finished trials in ${runs}`
+  // The result is kept in the repository, where the place of a checkout means nothing.
+  const found = `${own.length > 0 ? own.length : 'no'} finished trials in ${relative(root, runs)}`
   return { found: `${found}, ${others.length} shipped metrics`, rows }
 }
 
