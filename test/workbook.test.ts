@@ -16,7 +16,7 @@ import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
 import { readTrials } from '../lib/study'
-import { joined, readNotebook } from '../lib/workbench/notebooks'
+import { joined, readNotebook } from '../lib/workbench/notebook-file'
 import { allNotebooks } from '../lib/workbench/workbook'
 import { KernelClient, type Reply } from './workbench/kernel-client'
 
@@ -84,6 +84,8 @@ test('bars name the model that is trained or measured', () => {
     'teacher on test: evaluating',
     'class-kd, seed 1, on test: evaluating',
     'teacher trained on, seed 1: training',
+    'distilled on unlabelled frames, seed 1: training',
+    'pruned on validation: evaluating',
   ])
     assert.ok(
       bars.some((bar) => bar.startsWith(`${text} 100 %`)),

@@ -30,7 +30,6 @@ export {
   publishedRows,
 } from './findings'
 export * as format from './format'
-export { type GammaRow, type LogRow, readGammas, readLog, readLogFile } from './log'
 export { renderMarkdown } from './markdown'
 export { buildReport, type ReportModel } from './model'
 export { drawOutcome, imageScores, mostChanged, type OutcomeOptions } from './outcome'

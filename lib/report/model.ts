@@ -6,6 +6,7 @@ import {
   CONTROL_NAMES,
   FILES,
   measured,
+  readLog,
   readTables,
   type Split,
   type SweepResult,
@@ -40,7 +41,6 @@ import {
   significant,
   trainingSeeds,
 } from './format'
-import { readLog } from './log'
 import { type ComparedWith, REFERENCES } from './references'
 import { type ArmSummary, type ReportInput, type StudySummary, summariseStudy } from './summary'
 import { sweepDifferenceTable, sweepFigure, sweepTable } from './sweep'

@@ -20,6 +20,7 @@ export { createDistillation } from './distillation'
 export { type JobPlan, jobPlanSchema, planJobs } from './jobs'
 export { applyLabels, type LabelledSamples, type Labels } from './labels'
 export { lockFolder } from './lock'
+export { type GammaRow, type LogRow, readGammas, readLog, readLogFile } from './log'
 export { methodOf, withTerms } from './method'
 export { type EvaluationMetrics, type Metrics, metricsSchema } from './metrics'
 export { describeRef, loadModel, SHIPPED, shippedRef } from './models'
@@ -46,7 +47,7 @@ export {
 export { provenance } from './provenance'
 export { compareWithReference, type Deviation, type Reference, readReference, referenceOf } from './reference'
 export * from './results'
-export { type RunOptions, type TrialState, taskSchema } from './runner'
+export type { RunOptions, TrialState } from './runner'
 export {
   type Candidate,
   MACS_SHARE,
@@ -72,4 +73,6 @@ export {
   sweepFileSchema,
   sweepTrials,
 } from './sweep-result'
+export { runTask } from './task'
 export { runTrial, type TrialProgress } from './trial'
+export { NO_MORE, type TrialOrder, type TrialReport } from './worker'

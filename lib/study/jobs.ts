@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { modelsOf, type TrialConfig, trialFolder, trialHash } from './config'
 import { findModel } from './models'
 import { findTrial } from './results'
-import { TASK, type TaskOptions, THREAD_VARIABLES, writeTask } from './runner'
+import { TASK, type TaskOptions, writeTask } from './task'
+import { THREAD_VARIABLES } from './worker'
 
 /**
  * What an engine's workflow reads. A job's command is `trial --config <runs>/<job>/<task> --out <runs>/<job>`, and it is

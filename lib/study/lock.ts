@@ -53,6 +53,30 @@ export async function lockFolder(
   )
 }
 
+/**
+ * Watches whether another process has taken a folder, for as long as something is waited for.
+ *
+ * @returns a function that says whether it still has it; of another machine's process, whether it has touched its lock
+ * within the last `silence`
+ */
+export function watchFolder(
+  folder: string,
+  { silence = 60_000 }: Pick<LockOptions, 'silence'> = {},
+): () => boolean {
+  const file = join(folder, 'lock')
+  let last: Lock | undefined
+  let seen = 0
+  return () => {
+    const now = readLock(file)
+    if (now === undefined) return false
+    const pid = processHere(now)
+    if (pid !== undefined) return pid !== process.pid && isAlive(pid)
+    if (now.owner !== last?.owner || now.touched !== last.touched) seen = performance.now()
+    last = now
+    return performance.now() - seen < silence
+  }
+}
+
 interface Lock {
   /** Id of the process, and its machine. */
   readonly owner: string
@@ -92,8 +116,8 @@ async function isAtWork(
   lock: Lock,
   { silence, signal }: { readonly silence: number; readonly signal?: AbortSignal },
 ): Promise<boolean> {
-  const [pid, host = hostname()] = lock.owner.split(' ')
-  if (pid && host === hostname()) return isAlive(Number(pid))
+  const pid = processHere(lock)
+  if (pid !== undefined) return isAlive(pid)
   // Clocks of two machines differ, so a change is waited for, and no age is computed.
   const end = performance.now() + silence
   while (performance.now() < end) {
@@ -103,6 +127,12 @@ async function isAtWork(
     if (now.owner !== lock.owner || now.touched !== lock.touched) return true
   }
   return false
+}
+
+/** Id of the process that has a lock; undefined where it is another machine's. */
+function processHere({ owner }: Lock): number | undefined {
+  const [pid, host = hostname()] = owner.split(' ')
+  return pid && host === hostname() ? Number(pid) : undefined
 }
 
 function isAlive(pid: number): boolean {

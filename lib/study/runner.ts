@@ -1,55 +1,34 @@
-import { type ChildProcess, fork } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { z } from 'zod'
-import { writeAtomically } from '../train'
-import { type TrialConfig, trialFolder, trialSchema } from './config'
-import { type Profile, teacherCacheSchema } from './profile'
+import { setTimeout } from 'node:timers/promises'
+import { modelsOf, type TrialConfig, trialFolder, trialHash } from './config'
+import { watchFolder } from './lock'
+import { lastLogRow } from './log'
 import { findTrial, readTrial, type TrialResult } from './results'
-import { type DataSource, sourceSchema } from './source'
+import { type TaskOptions, writeTask } from './task'
 import type { TrialProgress } from './trial'
+import { THREAD_VARIABLES, TrialWorker } from './worker'
 
-/** What a trial's process is told: its config, and what does not change its result. */
-export const taskSchema = z
-  .object({
-    trial: trialSchema,
-    source: sourceSchema,
-    /** Folder for rendered scenes and the teacher's outputs. */
-    cache: z.string(),
-    checkpointEvery: z.number().int().positive(),
-    logEvery: z.number().int().positive(),
-    teacherCache: teacherCacheSchema.optional(),
-  })
-  .strict()
-export type TrialTask = z.infer<typeof taskSchema>
-
-export interface RunOptions {
-  /** Folder of all trials. */
-  readonly runs: string
-  readonly cache: string
-  readonly source: DataSource
+export interface RunOptions extends TaskOptions {
   /** Processes side by side; with more than one, each computes with one thread. */
   readonly workers: number
-  readonly checkpointEvery: number
-  readonly logEvery: number
-  readonly teacherCache?: Profile['teacherCache']
   readonly signal?: AbortSignal
   /** Called for every trial at its start (progress undefined), while it runs, and at its end. */
   readonly onProgress?: (trial: TrialConfig, state: TrialState) => void
 }
 
 export type TrialState =
-  | { readonly state: 'found' | 'started' | 'finished' }
+  | { readonly state: 'found' | 'finished'; readonly result: TrialResult }
+  | { readonly state: 'started' }
   | { readonly state: 'running'; readonly progress: TrialProgress }
 
-/** Set to the number of threads of a trial's process: with the same number come the same bits. */
-export const THREAD_VARIABLES = ['OMP_NUM_THREADS', 'TF_NUM_INTRAOP_THREADS', 'TF_NUM_INTEROP_THREADS']
-
-const COMMAND_LINE = join(__dirname, '../workbench/cli.ts')
+/** A trial that another process runs is looked at this often. */
+const LOOK_MS = 200
 
 /**
- * Runs trials in processes of their own, some side by side, in the given order; finished ones are found and read, unfinished
- * ones go on from their last checkpoint.
+ * Runs trials in other processes, some side by side, in the given order, but each after those of them that it starts from;
+ * finished ones are found and read, unfinished ones go on from their last checkpoint. While another process has the folder of all trials (`lockFolder`), it is waited
+ * for what that one runs; what it has not run when it lets the folder go, is run here.
  *
  * @returns results in the order of `trials`
  * @throws Error with the end of the trial's own error output when one fails; the others are stopped
@@ -66,22 +45,52 @@ export async function runTrials(trials: readonly TrialConfig[], options: RunOpti
     const found = findTrial(runs, trial)
     if (found) {
       results.set(folder, found)
-      onProgress?.(trial, { state: 'found' })
+      onProgress?.(trial, { state: 'found', result: found })
     } else queue.push(trial)
   }
   const abort = new AbortController()
   const stop = () => abort.abort(signal?.reason)
   signal?.addEventListener('abort', stop, { once: true })
   if (signal?.aborted) stop()
-  const work = async (): Promise<void> => {
-    for (let trial = queue.shift(); trial; trial = queue.shift()) {
+  const unfinished = new Set(queue.map(trialHash))
+  const isReady = (trial: TrialConfig) =>
+    modelsOf(trial).every((model) => 'shipped' in model || !unfinished.has(model.trial))
+  const waiting: (() => void)[] = []
+  const wake = () => {
+    for (const go of waiting.splice(0)) go()
+  }
+  abort.signal.addEventListener('abort', wake, { once: true })
+  const next = async (): Promise<TrialConfig | undefined> => {
+    for (;;) {
       abort.signal.throwIfAborted()
-      try {
-        results.set(trialFolder(trial), await runInProcess(trial, options, abort.signal))
-      } catch (error) {
-        abort.abort(error)
-        throw error
+      const ready = queue.findIndex(isReady)
+      if (ready >= 0) return queue.splice(ready, 1)[0]
+      if (queue.length === 0) return undefined
+      await new Promise<void>((resolve) => waiting.push(resolve))
+    }
+  }
+  const work = async (): Promise<void> => {
+    let worker: TrialWorker | undefined
+    try {
+      for (let trial = await next(); trial; trial = await next()) {
+        let result = await follow(trial, options, abort.signal)
+        if (!result) {
+          if (!worker?.isFresh) {
+            await worker?.end()
+            worker = startWorker(workers)
+          }
+          result = await runIn(worker, trial, options, abort.signal)
+        }
+        results.set(trialFolder(trial), result)
+        onProgress?.(trial, { state: 'finished', result })
+        unfinished.delete(trialHash(trial))
+        wake()
       }
+    } catch (error) {
+      abort.abort(error)
+      throw error
+    } finally {
+      await worker?.end()
     }
   }
   try {
@@ -94,75 +103,54 @@ export async function runTrials(trials: readonly TrialConfig[], options: RunOpti
   return trials.map((trial) => results.get(trialFolder(trial))!)
 }
 
-export type TaskOptions = Pick<
-  RunOptions,
-  'runs' | 'cache' | 'source' | 'checkpointEvery' | 'logEvery' | 'teacherCache'
->
-
-/** File of a trial's folder with what its process is told. */
-export const TASK = 'task.json'
-
-/** Makes a trial's folder with its task; whoever then runs `trial --config <file> --out <folder>` runs the trial. */
-export function writeTask(trial: TrialConfig, options: TaskOptions): { folder: string; file: string } {
-  const { runs, cache, source, checkpointEvery, logEvery, teacherCache } = options
-  const folder = join(runs, trialFolder(trial))
-  const task: TrialTask = { trial, source, cache, checkpointEvery, logEvery, teacherCache }
-  const file = join(folder, TASK)
-  mkdirSync(folder, { recursive: true })
-  writeAtomically(file, `${JSON.stringify(task, null, 2)}\n`)
-  return { folder, file }
+function startWorker(workers: number): TrialWorker {
+  // Two single-thread trials side by side are faster than one after the other with two threads.
+  return new TrialWorker(workers > 1 ? Object.fromEntries(THREAD_VARIABLES.map((name) => [name, '1'])) : {})
 }
 
-async function runInProcess(
+async function runIn(
+  worker: TrialWorker,
   trial: TrialConfig,
   options: RunOptions,
   signal: AbortSignal,
 ): Promise<TrialResult> {
-  const { workers, onProgress } = options
-  const { folder, file } = writeTask(trial, options)
+  const { onProgress } = options
+  const task = writeTask(trial, options)
   onProgress?.(trial, { state: 'started' })
-  // Two single-thread trials side by side are faster than one after the other with two threads.
-  const threads = workers > 1 ? Object.fromEntries(THREAD_VARIABLES.map((name) => [name, '1'])) : {}
-  const child = fork(COMMAND_LINE, ['trial', '--config', file, '--out', folder], {
-    execArgv: ['--require', require.resolve('tsx/cjs')],
-    env: { TF_CPP_MIN_LOG_LEVEL: '2', ...process.env, ...threads },
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-  })
-  const kill = () => child.kill('SIGTERM')
-  signal.addEventListener('abort', kill, { once: true })
-  if (signal.aborted) kill()
+  const stop = () => worker.stop()
+  signal.addEventListener('abort', stop, { once: true })
+  if (signal.aborted) stop()
   try {
-    const { end, errors } = await outcome(child, (progress) =>
-      onProgress?.(trial, { state: 'running', progress }),
-    )
-    const result = readTrial(folder)
-    if (!result) {
-      signal.throwIfAborted()
-      throw new Error(`trial ${trialFolder(trial)} failed (${end}):\n${errors}`)
-    }
-    onProgress?.(trial, { state: 'finished' })
-    return result
+    const ended = await worker.run(task, (progress) => onProgress?.(trial, { state: 'running', progress }))
+    const result = readTrial(task.folder)
+    if (result) return result
+    signal.throwIfAborted()
+    throw new Error(`trial ${trialFolder(trial)} failed (${ended?.end}):\n${ended?.errors}`)
   } finally {
-    signal.removeEventListener('abort', kill)
+    signal.removeEventListener('abort', stop)
   }
 }
 
-/** Waits for the process: how it ended, and the end of its error output. */
-function outcome(
-  child: ChildProcess,
-  onProgress: (progress: TrialProgress) => void,
-): Promise<{ end: string; errors: string }> {
-  let errors = ''
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    errors = (errors + text).slice(-4000)
-  })
-  child.on('message', (message) => onProgress(message as TrialProgress))
-  return new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', (code, signal) => {
-      const end =
-        signal === 'SIGKILL' ? 'SIGKILL, perhaps for want of memory' : (signal ?? `exit code ${code}`)
-      resolve({ end, errors })
-    })
-  })
+/** Waits while another process has the folder of all trials; the result of the trial, or undefined where it was not run. */
+async function follow(
+  trial: TrialConfig,
+  { runs, onProgress }: RunOptions,
+  signal: AbortSignal,
+): Promise<TrialResult | undefined> {
+  const isAtWork = watchFolder(runs)
+  let shown = 0
+  for (;;) {
+    // In this order: what was finished before the folder was let go is found.
+    const goesOn = isAtWork()
+    const result = findTrial(runs, trial)
+    if (result || !goesOn) return result
+    const row = 'training' in trial ? lastLogRow(join(runs, trialFolder(trial))) : undefined
+    if (row && 'training' in trial && row.step !== shown) {
+      const { step, imagesPerSecond = 0, rate: _, ...measurements } = row
+      const progress = { step, steps: trial.training.steps, imagesPerSecond, measurements }
+      onProgress?.(trial, { state: 'running', progress: { phase: 'training', progress } })
+      shown = step
+    }
+    await setTimeout(LOOK_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
+  }
 }

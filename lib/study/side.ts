@@ -50,11 +50,20 @@ export function sideTrials(study: Study): ReadonlyMap<string, TrialConfig> {
   return named
 }
 
-/** All trials that the notebooks run, side sweeps included; teacher and student must be there. */
+/**
+ * All trials that the notebooks run, side sweeps included, about in the order in which they ask for them; teacher and student
+ * must be there.
+ */
 export function workbookTrials(study: Study): TrialConfig[] {
+  const { plan, precision } = study
+  const named = [...namedTrials(plan, precision).values()]
+  const onTest = named.filter((trial) => trial.kind === 'evaluate' && trial.split === 'test')
+  const others = plan.otherControls.flatMap(({ trials }) => trials)
+  const last = new Set([...others, ...onTest])
   const side = SIDE_SWEEPS.map((name) => sweepTrials(sideSweep(name, study), study))
   return [
-    ...namedTrials(study.plan, study.precision).values(),
+    ...named.filter((trial) => !last.has(trial)),
     ...side.flatMap(({ training, measuring }) => [...training, ...measuring]),
+    ...last,
   ]
 }

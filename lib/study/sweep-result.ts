@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { readJson } from '../data'
 import { trialTable } from './arms'
-import type { TrialConfig } from './config'
+import { type TrialConfig, trialHash } from './config'
 import { findTrial, type TrialResult } from './results'
 import { interval, pairedDifference } from './statistics'
 import type { Study } from './study'
@@ -85,34 +85,48 @@ function fixedModels({ arms, references }: Sweep): ModelRole[] {
 }
 
 /**
- * The trials of a sweep: those that train, arm by arm and seed by seed, and those that measure what came out. What its arms
- * start from must be there.
+ * The trials of a sweep: those that train, arm by arm and seed by seed, and those that measure what came out; `names` has what
+ * each is called, by its hash. What its arms start from must be there.
  */
 export function sweepTrials(
   sweep: Sweep,
   study: Study,
-): { training: TrialConfig[]; measuring: TrialConfig[] } {
-  const training = planSweep(sweep, study).flat()
+): { training: TrialConfig[]; measuring: TrialConfig[]; names: ReadonlyMap<string, string> } {
+  const { arms, seeds, split } = sweep
+  const names = new Map<string, string>()
+  const named = (trial: TrialConfig, name: string): TrialConfig => {
+    if (!names.has(trialHash(trial))) names.set(trialHash(trial), name)
+    return trial
+  }
+  const planned = planSweep(sweep, study).flatMap((trials, arm) =>
+    trials.map((trial, i) => ({ trial, name: `${arms[arm]!.name}, seed ${seeds[i]}` })),
+  )
   return {
-    training,
+    training: planned.map(({ trial, name }) => named(trial, name)),
     measuring: [
-      ...fixedModels(sweep).map((role) => measuringTrial(study.plan[role], sweep, study)),
-      ...training.map((trial) => measurement(trial, sweep, study)),
+      ...fixedModels(sweep).map((role) =>
+        named(measuringTrial(study.plan[role], sweep, study), `${role} on ${split}`),
+      ),
+      ...planned.map(({ trial, name }) => named(measurement(trial, sweep, study), `${name}, on ${split}`)),
     ],
+    names,
   }
 }
 
 /**
  * Runs a sweep, or finds what of it was run; see `summariseSweep`.
- * @param run runs trials and gives their results in the same order, as `Study.run` does
+ * @param run runs trials, called by `names`, and gives their results in the same order, as `Study.run` does
  */
 export async function runSweep(
   sweep: Sweep,
   study: Study,
-  run: (trials: readonly TrialConfig[]) => Promise<readonly TrialResult[]>,
+  run: (
+    trials: readonly TrialConfig[],
+    names: ReadonlyMap<string, string>,
+  ) => Promise<readonly TrialResult[]>,
 ): Promise<SweepResult> {
-  const { training, measuring } = sweepTrials(sweep, study)
-  return summariseSweep(sweep, study, await run(training), await run(measuring))
+  const { training, measuring, names } = sweepTrials(sweep, study)
+  return summariseSweep(sweep, study, await run(training, names), await run(measuring, names))
 }
 
 /** A sweep that was run before; undefined where a trial of it is missing. What its arms start from must be there. */

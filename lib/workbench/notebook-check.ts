@@ -1,5 +1,5 @@
 import path from 'node:path'
-import { joined, readNotebook } from './notebooks'
+import { joined, readNotebook } from './notebook-file'
 import { root } from './project'
 
 /** What of the kernel's compiler is used here; see kernel/compiler.cjs. */

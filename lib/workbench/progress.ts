@@ -1,4 +1,5 @@
 import { appendFileSync } from 'node:fs'
+import cliProgress from 'cli-progress'
 import { escapeHtml, inNotebook, type MimeBundle, publish } from './display'
 
 /** What a notebook that is executed from the command line tells about its progress. */
@@ -21,15 +22,17 @@ export interface ProgressBar {
 }
 
 const REDRAW_MS = 100
+const LINE_MS = 30_000
 let bars = 0
 
 /**
- * Shows a bar that runs from 0 to `total`, with the time left. Several bars live side by side.
- * Without a notebook one line is printed at the end.
+ * Shows a bar that runs from 0 to `total`, with the time left. Several bars live side by side: in a notebook, on a terminal,
+ * and elsewhere (logs, CI) as a line every half minute and one at the end.
  */
 export function showProgress(label: string, total: number): ProgressBar {
   if (!(total > 0)) throw new RangeError(`showProgress "${label}": expected a total above 0, found ${total}`)
   const id = `progress-${process.pid}-${++bars}`
+  const line = inNotebook() ? undefined : terminalLine(total)
   const started = performance.now()
   let drawn = 0
   let shown = false
@@ -41,8 +44,8 @@ export function showProgress(label: string, total: number): ProgressBar {
     drawn = performance.now()
     const text = describe({ label, value, total, remark, ended, seconds: (drawn - started) / 1000 })
     reportProgress({ event: 'progress', label, value, total, text })
-    if (inNotebook()) publish(picture(text, value / total), { id, update: shown })
-    else if (ended) publish({ 'text/plain': text })
+    if (line) line(value, text, ended)
+    else publish(picture(text, value / total), { id, update: shown })
     shown = true
   }
   draw()
@@ -61,6 +64,53 @@ export function showProgress(label: string, total: number): ProgressBar {
       remark = note ?? remark
       draw()
     },
+  }
+}
+
+/** Shows the bar of work that was done before, as it stood at its end after so many seconds. */
+export function showFinished(label: string, total: number, seconds: number, note: string): void {
+  const text = describe({ label, value: total, total, remark: note, ended: true, seconds })
+  if (inNotebook()) publish(picture(text, 1))
+  else terminalLine(total)(total, text, true)
+}
+
+/** Bars on the terminal, drawn again together. */
+let terminal: cliProgress.MultiBar | undefined
+let open = 0
+
+/** A bar's line where there is no notebook; it ends with the first call that says so. */
+function terminalLine(total: number): (value: number, text: string, ended: boolean) => void {
+  const { stderr } = process
+  if (!stderr.isTTY) {
+    let told = performance.now()
+    return (_, text, ended) => {
+      if (!ended && performance.now() - told < LINE_MS) return
+      told = performance.now()
+      stderr.write(`${text}\n`)
+    }
+  }
+  const options = {
+    format: '{bar} {text}',
+    hideCursor: true,
+    clearOnComplete: true,
+    barsize: 20,
+    stream: stderr,
+  }
+  terminal ??= new cliProgress.MultiBar(options, cliProgress.Presets.shades_grey)
+  const bars = terminal
+  const bar = bars.create(total, 0, { text: '' })
+  open++
+  return (value, text, ended) => {
+    bar.update(value, { text })
+    if (!ended) return
+    bars.remove(bar)
+    if (--open > 0) {
+      bars.log(`${text}\n`) // above the bars that go on
+      return
+    }
+    bars.stop()
+    terminal = undefined
+    stderr.write(`${text}\n`)
   }
 }
 

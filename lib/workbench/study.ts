@@ -11,7 +11,7 @@ import {
   trialHash,
 } from '../study'
 import { interruptSignal } from './interrupt'
-import { type ProgressBar, showProgress } from './progress'
+import { type ProgressBar, showFinished, showProgress } from './progress'
 import { root } from './project'
 
 /** How the command line tells the notebooks which study to run; every one is optional. */
@@ -22,6 +22,8 @@ export const ENVIRONMENT = {
   seeds: 'WORKBOOK_SEEDS',
   from: 'WORKBOOK_FROM',
   full: 'WORKBOOK_FULL',
+  /** When the command began; trials that were run since are shown where they are found. */
+  started: 'WORKBOOK_STARTED',
 } as const
 
 /** Where a study writes when nothing is said: runs/<profile>, or runs/<profile>-<name of the data folder>. */
@@ -58,37 +60,58 @@ export async function openStudy(settings: Partial<StudySettings> = {}): Promise<
   const profile = settings.profile ?? read('profile') ?? 'default'
   const data = settings.data ?? read('data')
   const seeds = read('seeds')
-  let bar: ProgressBar | undefined
-  const study = await createStudy({
+  return createShownStudy({
     profile,
     data,
     out: resolve(read('out') ?? defaultOut(profile, data)),
-    cache: join(root, '.cache'),
     seeds: seeds === undefined ? undefined : parseSeeds(seeds),
     from: parseStart(read('from')),
     full: read('full') === '1',
+    ...settings,
+  })
+}
+
+/** Opens a study with the project's cache; where its scenes are not rendered yet, a bar shows that they are. */
+export async function createShownStudy(
+  settings: Omit<StudySettings, 'cache' | 'signal' | 'onData'>,
+): Promise<Study> {
+  let bar: ProgressBar | undefined
+  const study = await createStudy({
+    ...settings,
+    cache: join(root, '.cache'),
     signal: interruptSignal(),
     onData: (done, total) => {
       bar ??= showProgress('rendering the scenes', total)
       void bar.update(done)
     },
-    ...settings,
   })
   bar?.done()
   return study
 }
 
+/** Trials whose bars this process has shown. */
+const shown = new Set<string>()
+
 /**
- * Runs trials (or finds them) with a live bar for each that runs: time left, loss terms, images a second. An interrupt
- * of the cell stops their processes, which write a checkpoint first; run the cell again to go on.
+ * Runs trials (or finds them) with a live bar for each that runs: time left, loss terms, images a second. Those that the
+ * command has run ahead of its notebooks have a bar too, as it was at their end. An interrupt of the cell stops the
+ * processes, which write a checkpoint first; run the cell again to go on.
+ *
+ * @param called what trials are called that are not the study's own, by their hash
  */
-export async function runTrials(study: Study, trials: readonly TrialConfig[]): Promise<TrialResult[]> {
+export async function runTrials(
+  study: Study,
+  trials: readonly TrialConfig[],
+  called: ReadonlyMap<string, string> = new Map(),
+): Promise<TrialResult[]> {
   const bars = new Map<TrialConfig, { bar: ProgressBar; phase: TrialProgress['phase'] }>()
   const named = namedTrials(study.plan, study.precision)
   const names = new Map([...named].map(([name, trial]) => [trialHash(trial), name]))
   // A method is called by its lambda too; the others, of which several are alike, by what they are in the study.
   const nameOf = (trial: TrialConfig): string =>
-    (trial.kind === 'distill' ? undefined : names.get(trialHash(trial))) ?? describeTrial(trial)
+    called.get(trialHash(trial)) ??
+    (trial.kind === 'distill' ? undefined : names.get(trialHash(trial))) ??
+    describeTrial(trial)
   const barOf = (trial: TrialConfig, phase: TrialProgress['phase'], total: number): ProgressBar => {
     const known = bars.get(trial)
     if (known?.phase === phase) return known.bar
@@ -97,10 +120,21 @@ export async function runTrials(study: Study, trials: readonly TrialConfig[]): P
     bars.set(trial, { bar, phase })
     return bar
   }
+  const started = process.env[ENVIRONMENT.started]
+  const isOfThisRun = ({ metrics }: TrialResult) =>
+    started !== undefined && String(metrics.provenance.finished) >= started
   return study.run(trials, {
     signal: interruptSignal(),
     onProgress: (trial, event) => {
-      if (event.state === 'finished') bars.get(trial)?.bar.done()
+      if (event.state === 'found' || event.state === 'finished') {
+        const { result } = event
+        const { hash } = result.metrics
+        const bar = bars.get(trial)?.bar
+        if (bar) bar.done()
+        else if (!shown.has(hash) && (event.state === 'finished' || isOfThisRun(result)))
+          showTrial(nameOf(trial), result)
+        shown.add(hash)
+      }
       if (event.state !== 'running') return
       const { progress } = event
       if (progress.phase === 'evaluating') {
@@ -108,11 +142,30 @@ export async function runTrials(study: Study, trials: readonly TrialConfig[]): P
         return
       }
       const { step, steps, measurements, imagesPerSecond } = progress.progress
-      const speed = imagesPerSecond < 10 ? imagesPerSecond.toPrecision(2) : imagesPerSecond.toFixed(0)
-      const note = `${speed} images/s, ${describeLosses(measurements, step === steps)}`
+      const note = describeTraining(imagesPerSecond, measurements, step === steps)
       void barOf(trial, progress.phase, steps).update(step, note)
     },
   })
+}
+
+/** The bar of a trial that ran elsewhere. */
+function showTrial(name: string, { metrics: { training, evaluation } }: TrialResult): void {
+  if (training) {
+    const { steps, seconds, images, last } = training
+    showFinished(`${name}: training`, steps, seconds, describeTraining(images / seconds, last, true))
+  } else {
+    const { images, secondsPerImage } = evaluation
+    showFinished(`${name}: evaluating`, images, images * secondsPerImage, '')
+  }
+}
+
+function describeTraining(
+  imagesPerSecond: number,
+  measurements: Readonly<Record<string, number>>,
+  ended: boolean,
+): string {
+  const speed = imagesPerSecond < 10 ? imagesPerSecond.toPrecision(2) : imagesPerSecond.toFixed(0)
+  return `${speed} images/s, ${describeLosses(measurements, ended)}`
 }
 
 /** The parts of the loss, those of distillation added up; at the end the total alone. */

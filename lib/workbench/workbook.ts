@@ -2,10 +2,10 @@ import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import Table from 'cli-table3'
 import { columnsOf, readOverview } from '../report'
-import type { StartingPoint } from '../study'
+import { lockFolder, type StartingPoint, type Study, workbookTrials } from '../study'
 import { executeNotebooks } from './notebooks'
 import { root } from './project'
-import { ENVIRONMENT } from './study'
+import { createShownStudy, ENVIRONMENT, parseSeeds } from './study'
 import { notebookReporter } from './terminal'
 
 /** Options of the commands that run the notebooks, as the command line gives them. */
@@ -27,7 +27,19 @@ export function allNotebooks(): string[] {
     .map((file) => path.join(folder, file))
 }
 
-/** Executes all notebooks on one study; executed notebooks and their pages go to <out>/notebooks. */
+/** The study of a command's options. */
+export function openWorkbook({ seeds, out, ...options }: WorkbookOptions): Promise<Study> {
+  return createShownStudy({
+    ...options,
+    out: path.resolve(out),
+    seeds: seeds === undefined ? undefined : parseSeeds(seeds),
+  })
+}
+
+/**
+ * Executes all notebooks on one study; executed notebooks and their pages go to <out>/notebooks. The trials run ahead of the
+ * notebooks, which wait for those that they need: so no core idles while a notebook draws.
+ */
 export async function runWorkbook(options: WorkbookOptions, signal: AbortSignal): Promise<void> {
   const { profile, data, out, seeds, from, full } = options
   const env: Record<string, string> = {
@@ -37,13 +49,30 @@ export async function runWorkbook(options: WorkbookOptions, signal: AbortSignal)
     [ENVIRONMENT.seeds]: seeds ?? '',
     [ENVIRONMENT.from]: from ?? '',
     [ENVIRONMENT.full]: full ? '1' : '',
+    [ENVIRONMENT.started]: new Date().toISOString(),
   }
+  const study = await openWorkbook(options)
+  const release = await lockFolder(study.runs, { signal })
+  const stop = new AbortController()
+  const ahead = runAhead(study, AbortSignal.any([signal, stop.signal])).finally(release)
   const { report, end } = notebookReporter()
   try {
     const outDir = path.join(path.resolve(out), 'notebooks')
     await executeNotebooks({ notebooks: allNotebooks(), outDir, env, onProgress: report, signal })
   } finally {
+    stop.abort()
+    await ahead
     end()
+  }
+}
+
+/** Runs the trials of all notebooks. */
+async function runAhead(study: Study, signal: AbortSignal): Promise<void> {
+  try {
+    await study.run(study.plan.preparation, { signal })
+    await study.run(workbookTrials(study), { signal })
+  } catch {
+    // Not lost: the notebook that needs the trial runs it again as soon as nobody runs ahead, and its cell shows why it fails.
   }
 }
 

@@ -16,12 +16,11 @@ import {
   methodsFigure,
   paretoFigure,
   prCurveFigure,
-  readLog,
   renderCsv,
   sensitivityFigure,
 } from '../../lib/report'
 import { html, trusted } from '../../lib/report/html'
-import type { PairedDifference } from '../../lib/study'
+import { type PairedDifference, readLog } from '../../lib/study'
 import { metricTable } from '../../lib/study/statistics'
 
 function difference(value: number, verdict: PairedDifference['verdict']): PairedDifference {

@@ -3,15 +3,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Dataset } from '../../lib/data'
-import {
-  jobPlanSchema,
-  planJobs,
-  refTo,
-  taskSchema,
-  trialFolder,
-  trialHash,
-  trialSchema,
-} from '../../lib/study'
+import { jobPlanSchema, planJobs, refTo, trialFolder, trialHash, trialSchema } from '../../lib/study'
+import { taskSchema } from '../../lib/study/task'
 import { temporary } from '../train/tiny'
 import { finishTrial, TINY_SOURCE, teacherTrial, tinyTraining } from './tiny'
 

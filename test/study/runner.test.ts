@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import type { Dataset } from '../../lib/data'
-import { type RunOptions, readTrial, type TrialConfig, trialFolder, trialSchema } from '../../lib/study'
+import {
+  type RunOptions,
+  readTrial,
+  refTo,
+  type TrialConfig,
+  trialFolder,
+  trialSchema,
+} from '../../lib/study'
 import { runTrials } from '../../lib/study/runner'
 import { loadCheckpoint } from '../../lib/train'
 import { temporary, tinyDetector, tinyWeights } from '../train/tiny'
@@ -92,6 +99,101 @@ test('a trial that fails says why in its own words, and the others are stopped',
   assert.deepEqual(states, [`${trialFolder(long)} started`, `${trialFolder(failing)} started`])
   assert.equal(readTrial(join(runs, trialFolder(long))), undefined)
   assert.ok(!existsSync(join(runs, trialFolder(later))))
+})
+
+test('a trial runs after the one of the same call that it starts from, and short ones share a process', async () => {
+  const [together, alone] = [temporary(), temporary()]
+  const [first, second] = [teacherTrial(dataset, 2, 1), teacherTrial(dataset, 2, 2)]
+  const after = trialSchema.parse({
+    kind: 'evaluate',
+    data: { hash: dataset.hash },
+    start: refTo(second),
+    split: 'test',
+    batch: 3,
+    precision: 'float32',
+  })
+  const processes = new Set<string>()
+  const note = () => {
+    const { stdout } = spawnSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], {
+      encoding: 'utf8',
+    })
+    for (const line of stdout.split('\n').filter((text) => text.endsWith('cli.ts trials'))) {
+      processes.add(line.trim().split(' ')[0]!)
+    }
+  }
+  const { results, states } = start([after, first, second], together, { workers: 1, onProgress: note })
+  const [, , found] = await results
+  assert.deepEqual(
+    states,
+    [first, second, after].flatMap((trial) =>
+      ['started', 'finished'].map((state) => `${trialFolder(trial)} ${state}`),
+    ),
+  )
+  assert.equal(processes.size, 1)
+  const [expected] = await start([second], alone, { workers: 1 }).results
+  assert.equal(found!.metrics.weights, expected!.metrics.weights)
+})
+
+/** A process that takes the folder of all trials and, where it is told so, runs a trial there. */
+function otherProcess(runs: string, trial?: TrialConfig): ChildProcess {
+  const [study, runner] = ['../../lib/study', '../../lib/study/runner'].map((file) => join(__dirname, file))
+  const options = { runs, cache, source: TINY_SOURCE, workers: 1, checkpointEvery: 100, logEvery: 1 }
+  const program = `
+    const { lockFolder } = require(${JSON.stringify(study)})
+    const { runTrials } = require(${JSON.stringify(runner)})
+    lockFolder(${JSON.stringify(runs)}).then(async (release) => {
+      console.log('taken')
+      setInterval(() => {}, 1000)
+      ${trial ? `await runTrials([${JSON.stringify(trial)}], ${JSON.stringify(options)})` : 'return'}
+      release()
+      process.exit()
+    })`
+  return spawn(process.execPath, ['--require', 'tsx/cjs', '--eval', program], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+}
+
+test('what another process runs that has the folder of all trials is waited for, with its progress', async () => {
+  const runs = temporary()
+  const trial = teacherTrial(dataset, 40)
+  const other = otherProcess(runs, trial)
+  await once(other.stdout!, 'data')
+  const steps: number[] = []
+  const { results, states } = start([trial], runs, {
+    onProgress: (_, state) => {
+      if (state.state === 'running' && state.progress.phase === 'training')
+        steps.push(state.progress.progress.step)
+    },
+  })
+  const [result] = await results
+  assert.equal(result!.metrics.training!.steps, 40)
+  assert.deepEqual(states, [`${trialFolder(trial)} finished`])
+  assert.ok(steps.length > 0 && steps.every((step) => step > 0 && step <= 40), String(steps))
+  assert.deepEqual(
+    steps,
+    [...steps].sort((a, b) => a - b),
+  )
+})
+
+test('what another process was to run and has not run, is run when that one is gone', async () => {
+  const runs = temporary()
+  const trial = evaluation(runs, 'validation')
+  const other = otherProcess(runs)
+  await once(other.stdout!, 'data')
+  const interruption = new AbortController()
+  const reason = new Error('interrupted')
+  const interrupted = start([trial], runs, { signal: interruption.signal })
+  await setTimeout(1000)
+  interruption.abort(reason)
+  await assert.rejects(interrupted.results, (error) => error === reason)
+  assert.deepEqual(interrupted.states, [])
+
+  const { results, states } = start([trial], runs)
+  await setTimeout(1000)
+  assert.deepEqual(states, [])
+  other.kill('SIGKILL')
+  await results
+  assert.deepEqual(states, [`${trialFolder(trial)} started`, `${trialFolder(trial)} finished`])
 })
 
 test('an interruption stops the processes, which write a checkpoint first', async () => {

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { afterEach, describe, it } from 'node:test'
+import { stripVTControlCharacters } from 'node:util'
 import { DISPLAY_HOOK, type MimeBundle, showImage, showPlot, showTable } from '../../lib/workbench/display'
 import { extractFormulae, restoreFormulae } from '../../lib/workbench/formulae'
 import { formatSeconds } from '../../lib/workbench/progress'
+import { pythonProgram, root } from '../../lib/workbench/project'
 
 const host = globalThis as typeof globalThis & { [DISPLAY_HOOK]?: (bundle: MimeBundle) => void }
 
@@ -14,6 +17,45 @@ function sent(show: () => void): MimeBundle {
   assert.equal(bundles.length, 1)
   return bundles[0]!
 }
+
+/** Two bars, the shorter one ended in the middle of the other. */
+const BARS = `
+  const { showProgress } = require('./lib/workbench/progress')
+  const bars = ['first', 'second'].map((name) => showProgress(name, 10))
+  const steps = async () => {
+    for (let i = 1; i <= 10; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 120))
+      if (i < 5) await bars[0].update(i, 'loss 2')
+      if (i === 5) bars[0].done('stopped')
+      await bars[1].update(i)
+    }
+    bars[1].done()
+  }
+  void steps()`
+
+describe('bars of a command', () => {
+  const program = [process.execPath, '--require', 'tsx/cjs', '--eval', BARS]
+
+  it('are drawn again and again on a terminal, and stay as a line each', () => {
+    const terminal = 'import pty, sys; pty.spawn(sys.argv[1:])'
+    const { status, stdout } = spawnSync(pythonProgram('python'), ['-c', terminal, ...program], {
+      cwd: root,
+      encoding: 'utf8',
+    })
+    assert.equal(status, 0, stdout)
+    const text = stripVTControlCharacters(stdout)
+    assert.match(text, /█+░+ first 20 % \(2\/10\), \d\.\d s left, loss 2/)
+    assert.match(text, /█+░+ second 70 % \(7\/10\)/)
+    assert.match(text, /first 40 % \(4\/10\), \d\.\d s, stopped/)
+    assert.match(text, /second 100 % \(10\/10\), \d\.\d s\s*$/)
+  })
+
+  it('are a line at their end elsewhere', () => {
+    const { stdout, stderr } = spawnSync(program[0]!, program.slice(1), { cwd: root, encoding: 'utf8' })
+    assert.equal(stdout, '')
+    assert.match(stderr, /^first 40 % \(4\/10\), \d\.\d s, stopped\nsecond 100 % \(10\/10\), \d\.\d s\n$/)
+  })
+})
 
 describe('displays', () => {
   afterEach(() => {

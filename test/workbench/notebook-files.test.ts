@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { it } from 'node:test'
 import { checkForm, checkTypes } from '../../lib/workbench/notebook-check'
-import { joined, readNotebook } from '../../lib/workbench/notebooks'
+import { joined, readNotebook } from '../../lib/workbench/notebook-file'
 import { root } from '../../lib/workbench/project'
 
 const folder = path.join(root, 'notebooks')

@@ -4,13 +4,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
-import {
-  executeNotebooks,
-  NotebookError,
-  type NotebookProgress,
-  progressLine,
-  readNotebook,
-} from '../../lib/workbench/notebooks'
+import { NotebookError, readNotebook } from '../../lib/workbench/notebook-file'
+import { executeNotebooks, type NotebookProgress } from '../../lib/workbench/notebooks'
 import { pythonProgram, root } from '../../lib/workbench/project'
 
 const outDir = mkdtempSync(path.join(tmpdir(), 'notebooks-test-'))
@@ -84,7 +79,7 @@ describe('executing notebooks', () => {
       ['0/0', '1/3', '2/3', '3/3'],
     )
     assert.ok(
-      seen.some((progress) => /^\[1\/1\] small\.ipynb: cell 3\/3 steps \d+ %/.test(progressLine(progress))),
+      seen.some(({ index, count, cell, bar }) => index === count && cell === 3 && /^steps \d+ %/.test(bar)),
     )
     assert.equal(seen.at(-1)?.stage, 'export')
 
@@ -135,29 +130,42 @@ describe('executing notebooks', () => {
     assert.equal(existsSync(path.join(outDir, 'failing.ipynb')), false)
   })
 
-  it('starts the next kernel ahead, and its cells only after the last one of the notebook before', async () => {
+  it('runs notebooks in one kernel that forgets what the one before has declared and left running', async () => {
     const record = path.join(outDir, 'record.txt')
-    const pause = 'await new Promise((resolve) => setTimeout(resolve, 6000))'
+    const told = (expression: string): string =>
+      `require('node:fs').appendFileSync(process.env.WORKBOOK_TEST, \`\${${expression}}\\n\`)`
     const notebooks = [
-      written('first', `${appending('first begins')}\n${pause}\n${appending('first ends')}`),
-      written('second', appending('second begins')),
+      written(
+        'first',
+        "import { interruptSignal } from './lib/workbench'\nconst label = 'first'\n" +
+          `interruptSignal().addEventListener('abort', () => ${told("label + ' is stopped'")})\n${told('process.pid')}`,
+      ),
+      written('second', `const label: number = 2\n${told('process.pid')}\n${told('label')}`),
+      written('third', 'label'),
     ]
-    await executeNotebooks({ notebooks, outDir, env: { WORKBOOK_TEST: record } })
-    assert.equal(readFileSync(record, 'utf8'), 'first begins\nfirst ends\nsecond begins\n')
+    await assert.rejects(
+      executeNotebooks({ notebooks, outDir, env: { WORKBOOK_TEST: record } }),
+      (error: Error) => {
+        assert.match(error.message, /third\.ipynb, code cell 1 failed:[\s\S]*Cannot find name 'label'/)
+        return true
+      },
+    )
+    const [first, stopped, second, name] = readFileSync(record, 'utf8').split('\n')
+    assert.equal(stopped, 'first is stopped')
+    assert.equal(second, first)
+    assert.equal(name, '2')
+    assert.deepEqual(
+      readNotebook(path.join(outDir, 'second.ipynb')).cells.map((cell) => cell.execution_count),
+      [1],
+    )
   })
 
   it(
-    'ends the notebook that waits behind a failed one',
+    'runs nothing behind a failed notebook and leaves no process',
     { skip: !existsSync('/proc/self/environ') },
     async () => {
       const mark = path.join(outDir, 'waiting.txt')
-      const notebooks = [
-        written(
-          'broken',
-          "await new Promise((resolve) => setTimeout(resolve, 6000))\nthrow new Error('broken')",
-        ),
-        written('waiting', appending('ran')),
-      ]
+      const notebooks = [written('broken', "throw new Error('broken')"), written('waiting', appending('ran'))]
       await assert.rejects(
         executeNotebooks({ notebooks, outDir, env: { WORKBOOK_TEST: mark } }),
         /broken\.ipynb, code cell 1 failed/,

@@ -2,10 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
-import { createStudy } from '../../study'
-import { interruptSignal } from '../interrupt'
-import { root } from '../project'
-import { runTrials } from '../study'
+import { createShownStudy, runTrials } from '../study'
 
 function positive(text: string): number {
   const value = Number(text)
@@ -36,12 +33,10 @@ export function checkCommand(): Command {
       }) => {
         const folder = mkdtempSync(path.join(tmpdir(), 'check-'))
         try {
-          const study = await createStudy({
+          const study = await createShownStudy({
             profile,
             out: folder,
-            cache: path.join(root, '.cache'),
             from: 'scratch',
-            signal: interruptSignal(),
             reduce: { steps, batch, images },
           })
           const [teacher] = study.plan.preparation

@@ -2,21 +2,10 @@ import path from 'node:path'
 import Table from 'cli-table3'
 import { Command } from 'commander'
 import { sweepDifferenceTable, sweepTable, type TableRow } from '../../report'
-import {
-  createStudy,
-  loadSweep,
-  provenance,
-  runSweep,
-  SWEEPS,
-  type SweepFile,
-  sweepNames,
-  sweepTrials,
-} from '../../study'
+import { loadSweep, provenance, runSweep, SWEEPS, type SweepFile, sweepNames, sweepTrials } from '../../study'
 import { writeAtomically } from '../../train'
-import { interruptSignal } from '../interrupt'
-import { root } from '../project'
 import { type Engine, parseEngine, runOnEngine, withEngine } from '../snakemake'
-import { defaultOut, parseSeeds, parseStart, runTrials } from '../study'
+import { createShownStudy, defaultOut, parseSeeds, parseStart, runTrials } from '../study'
 
 interface Options {
   data?: string
@@ -54,14 +43,12 @@ export function sweepCommand(): Command {
       const engine = parseEngine(options.engine, engineOptions)
       const loaded = loadSweep(nameOrFile)
       const sweep = seeds === undefined ? loaded : { ...loaded, seeds: parseSeeds(seeds) }
-      const study = await createStudy({
+      const study = await createShownStudy({
         profile: sweep.profile,
         data,
         from: parseStart(from),
         out: path.resolve(out ?? defaultOut(sweep.profile, data)),
-        cache: path.join(root, '.cache'),
         teacherCache: sweep.teacherCache,
-        signal: interruptSignal(),
       })
       if (engine) {
         await runOnEngine(study, engine, () => {
@@ -70,7 +57,7 @@ export function sweepCommand(): Command {
         })
       }
       for (const trial of study.plan.preparation) await runTrials(study, [trial])
-      const result = await runSweep(sweep, study, (trials) => runTrials(study, trials))
+      const result = await runSweep(sweep, study, (trials, names) => runTrials(study, trials, names))
       console.log(sweep.question)
       console.log(asText(sweepTable(result)))
       console.log(asText(sweepDifferenceTable(result)))

@@ -1,13 +1,12 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
-import { createStudy, loadProfile, workbookTrials } from '../../study'
+import { loadProfile, workbookTrials } from '../../study'
 import { interruptSignal } from '../interrupt'
 import { formatSeconds } from '../progress'
-import { root } from '../project'
 import { type Engine, parseEngine, runOnEngine, withEngine } from '../snakemake'
 import { defaultOut, parseSeeds, parseStart } from '../study'
-import { resultTable, runWorkbook, type WorkbookOptions } from '../workbook'
+import { openWorkbook, resultTable, runWorkbook, type WorkbookOptions } from '../workbook'
 
 type CommandOptions = Omit<WorkbookOptions, 'out' | 'from'> & {
   out?: string
@@ -45,9 +44,7 @@ export function workbookCommand(): Command {
       }
       const out = path.resolve(options.out ?? defaultOut(options.profile, options.data))
       if (engine) {
-        const seeds = options.seeds === undefined ? undefined : parseSeeds(options.seeds)
-        const cache = path.join(root, '.cache')
-        const study = await createStudy({ ...options, seeds, out, cache, signal: interruptSignal() })
+        const study = await openWorkbook({ ...options, out })
         await runOnEngine(study, engine, () => workbookTrials(study))
       }
       await runWorkbook({ ...options, out }, interruptSignal())

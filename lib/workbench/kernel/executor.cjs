@@ -30,7 +30,15 @@ class Executor {
     this.control = control
     /** Loads what a cell imports. */
     this.require = createRequire(path.join(root, 'cell.js'))
-    Object.defineProperty(globalThis, SCOPE, { value: [this.exports, this.require, checks] })
+    this.scope = [this.exports, this.require, checks]
+    Object.defineProperty(globalThis, SCOPE, { value: this.scope })
+  }
+
+  /** Forgets what cells have declared. */
+  reset() {
+    this.scope[0] = this.exports = {} // what still runs of earlier cells keeps the old one
+    this.declarations = ''
+    this.placesOf.clear()
   }
 
   compile(source) {

@@ -10,6 +10,7 @@
  * - An interrupt aborts the signal of ../interrupt and makes the cell throw at its next await or turn of a loop. What
  *   does neither is broken off.
  * - What nearly every notebook imports is loaded and checked while nobody asks for anything yet.
+ * - The cell `%reset` stops what earlier ones have left behind and forgets what they have declared; modules stay loaded.
  */
 'use strict'
 
@@ -257,7 +258,10 @@ class Server extends jupyter.ZmqServer {
     if (!silent) this.count += 1
     this.send(request, this.iopub, 'execute_input', { code, execution_count: this.count })
     this.attachOutputs(request)
-    const failure = await this.runCell(code, silent ? `silent ${this.running}` : String(this.count))
+    const failure =
+      code.trim() === '%reset'
+        ? await this.reset()
+        : await this.runCell(code, silent ? `silent ${this.running}` : String(this.count))
     this.flush()
     if (!failure) {
       this.send(request, socket, 'execute_reply', {
@@ -315,6 +319,16 @@ class Server extends jupyter.ZmqServer {
       )
     }
     return this.failureOf(cell)
+  }
+
+  /** Makes room for another notebook; the answer is an error of what this one has left behind, or null. */
+  async reset() {
+    abortCells()
+    await delay(DRAIN_MS)
+    executor.reset()
+    this.count = 0
+    const [error] = late.splice(0)
+    return error === undefined ? null : describe(error)
   }
 
   failureOf({ errors: [error, ...more], interrupted, brokenOff }) {

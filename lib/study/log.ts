@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { FILES } from '../study'
+import { FILES } from './results'
 
 const rowSchema = z.object({ step: z.number() }).catchall(z.number())
 
@@ -23,14 +23,24 @@ export function readLogFile(file: string): LogRow[] {
   const rows = new Map<number, LogRow>()
   for (const [i, line] of readFileSync(file, 'utf8').split('\n').entries()) {
     if (line.trim() === '') continue
-    const {
-      level: _,
-      time: __,
-      ...row
-    } = parseLine(rowSchema, line, `${file}:${i + 1}`, "a line of a training's log")
+    const row = parseRow(line, `${file}:${i + 1}`)
     rows.set(row.step, row)
   }
   return [...rows.values()].sort((a, b) => a.step - b.step)
+}
+
+/** The last line of a log that a training may be writing; undefined where there is none yet. */
+export function lastLogRow(folder: string): LogRow | undefined {
+  const file = join(folder, FILES.log)
+  if (!existsSync(file)) return undefined
+  const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1) // what follows the last line's end is not whole
+  const line = lines.at(-1)
+  return line === undefined ? undefined : parseRow(line, `${file}:${lines.length}`)
+}
+
+function parseRow(line: string, place: string): LogRow {
+  const { level: _, time: __, ...row } = parseLine(rowSchema, line, place, "a line of a training's log")
+  return row
 }
 
 const gammasSchema = z.object({

@@ -1,0 +1,81 @@
+/** What a trial's process is told, and what it then does. */
+import { mkdirSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { z } from 'zod'
+import { readJson } from '../data'
+import { writeAtomically } from '../train'
+import { type TrialConfig, trialFolder, trialSchema } from './config'
+import { lockFolder } from './lock'
+import { teacherCacheSchema } from './profile'
+import type { TrialResult } from './results'
+import { openSource, sourceSchema } from './source'
+import { runTrial, type TrialContext } from './trial'
+
+/** A trial's config, and what does not change its result. */
+export const taskSchema = z
+  .object({
+    trial: trialSchema,
+    source: sourceSchema,
+    /** Folder for rendered scenes and the teacher's outputs. */
+    cache: z.string(),
+    checkpointEvery: z.number().int().positive(),
+    logEvery: z.number().int().positive(),
+    teacherCache: teacherCacheSchema.optional(),
+  })
+  .strict()
+export type TrialTask = z.infer<typeof taskSchema>
+
+export type TaskOptions = Omit<TrialTask, 'trial'> & {
+  /** Folder of all trials. */
+  readonly runs: string
+}
+
+/** File of a trial's folder with what its process is told. */
+export const TASK = 'task.json'
+
+/** Makes a trial's folder with its task; whoever then runs `trial --config <file> --out <folder>` runs the trial. */
+export function writeTask(trial: TrialConfig, options: TaskOptions): { folder: string; file: string } {
+  const { runs, cache, source, checkpointEvery, logEvery, teacherCache } = options
+  const folder = join(runs, trialFolder(trial))
+  const task: TrialTask = { trial, source, cache, checkpointEvery, logEvery, teacherCache }
+  const file = join(folder, TASK)
+  mkdirSync(folder, { recursive: true })
+  writeAtomically(file, `${JSON.stringify(task, null, 2)}\n`)
+  return { folder, file }
+}
+
+/**
+ * Runs the trial of a task file, or goes on with it, in a folder that no other process has meanwhile; the folder's parent
+ * holds the trials that it starts from.
+ *
+ * @throws Error naming the file and its keys where it is no task, and where another process has the folder
+ */
+export async function runTask(
+  file: string,
+  out: string,
+  { signal, onProgress }: Pick<TrialContext, 'signal' | 'onProgress'> = {},
+): Promise<TrialResult> {
+  const parsed = taskSchema.safeParse(readJson(file))
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`)
+    throw new Error(`${file}: not a trial:\n${problems.join('\n')}`)
+  }
+  const { trial, source, cache, checkpointEvery, logEvery, teacherCache } = parsed.data
+  const folder = resolve(out)
+  const release = await lockFolder(folder, { signal })
+  try {
+    return await runTrial(trial, {
+      folder,
+      runs: dirname(folder),
+      dataset: await openSource(source, cache, { signal }),
+      frames: join(cache, 'frames'),
+      checkpointEvery,
+      logEvery,
+      teacherCache: teacherCache && { folder: join(cache, 'teacher'), limit: teacherCache.gigabytes * 1e9 },
+      signal,
+      onProgress,
+    })
+  } finally {
+    release()
+  }
+}

@@ -1,0 +1,110 @@
+"""Works off tasks with nbconvert, one after another. A line of stdin is a task, a line of stdout its answer, both JSON.
+
+{"task": "execute", "notebook": ..., "to": ..., "partial": ...}
+    Runs the cells and writes the executed notebook; `partial` has it as far as it was executed. All notebooks of a folder
+    run in one kernel, which forgets between two of them what the first one has declared. WORKBOOK_PROGRESS names a file
+    that gets a JSON line for every cell that begins.
+{"task": "page", "notebook": ..., "to": ..., "templates": ...}
+    Writes the notebook as HTML, with the template "workbook" of the folder `templates`.
+
+The answer to a task that succeeds is {}, otherwise {"error": ...}.
+"""
+
+import json
+import os
+import sys
+
+import nbformat
+
+
+class Kernel:
+    """The kernel that notebooks share."""
+
+    manager = None
+    folder = None
+
+    def of(self, folder):
+        if self.manager is None or self.folder != folder:
+            from jupyter_client import AsyncKernelManager
+
+            self.end()
+            self.manager = AsyncKernelManager(kernel_name="tslab")
+            self.folder = folder
+        return self.manager
+
+    def end(self):
+        from nbclient.util import run_sync
+
+        if self.manager is not None and self.manager.has_kernel:
+            run_sync(self.manager.shutdown_kernel)()
+
+
+kernel = Kernel()
+
+
+def write(notebook, file):
+    temporary = file + ".tmp"
+    nbformat.write(notebook, temporary)
+    os.replace(temporary, file)
+
+
+def execute(notebook, to, partial):
+    from nbconvert.preprocessors import ExecutePreprocessor
+
+    document = nbformat.read(notebook, as_version=4)
+    code = [cell for cell in document.cells if cell.cell_type == "code"]
+
+    def report(cell, cell_index):
+        index = next(i for i, other in enumerate(code) if other is cell)
+        event = {"event": "cell", "index": index + 1, "count": len(code), "source": cell.source}
+        with open(os.environ["WORKBOOK_PROGRESS"], "a", encoding="utf-8") as file:
+            file.write(json.dumps(event) + "\n")
+
+    def keep(**_):
+        write(document, partial)
+
+    executor = ExecutePreprocessor(
+        timeout=None,
+        startup_timeout=120,
+        record_timing=False,
+        on_cell_execute=report,
+        on_cell_executed=keep,
+        on_cell_error=keep,
+    )
+    folder = os.path.dirname(notebook)
+    try:
+        executor.preprocess(document, {"metadata": {"path": folder}}, km=kernel.of(folder))
+        executor.wait_for_reply(executor.kc.execute("%reset", store_history=False))
+    finally:
+        if executor.kc is not None:
+            executor.kc.stop_channels()
+    write(document, to)
+
+
+def page(notebook, to, templates):
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(template_name="workbook", extra_template_basedirs=[templates])
+    html, _ = exporter.from_filename(notebook)
+    with open(to, "w", encoding="utf-8") as file:
+        file.write(html)
+
+
+def main():
+    # What libraries print must not be taken for an answer.
+    answers, sys.stdout = sys.stdout, sys.stderr
+    tasks = {"execute": execute, "page": page}
+    try:
+        for line in sys.stdin:
+            words = json.loads(line)
+            try:
+                tasks[words.pop("task")](**words)
+                answer = {}
+            except Exception as error:
+                answer = {"error": f"{type(error).__name__}: {error}"}
+            print(json.dumps(answer), file=answers, flush=True)
+    finally:
+        kernel.end()
+
+
+main()

@@ -1,0 +1,71 @@
+/** Notebooks as files: what is in them, and why a cell of one failed. */
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { z } from 'zod'
+
+/** A notebook failed: the message names the cell and carries its error. */
+export class NotebookError extends Error {
+  override name = 'NotebookError'
+  constructor(
+    readonly notebook: string,
+    /** 1-based number of the failed code cell, or null where the failure is of no cell. */
+    readonly cell: number | null,
+    readonly detail: string,
+    /** The notebook as far as it was executed. */
+    readonly partial: string | null,
+  ) {
+    const where = cell === null ? notebook : `${notebook}, code cell ${cell}`
+    const look = partial ? `\nAs far as it ran: ${partial}` : ''
+    super(`${where} failed:\n${detail}${look}`)
+  }
+}
+
+export const sourceSchema = z.union([z.string(), z.array(z.string())])
+const outputSchema = z
+  .object({
+    output_type: z.string(),
+    data: z.record(z.unknown()).optional(),
+    ename: z.string().optional(),
+    evalue: z.string().optional(),
+    traceback: z.array(z.string()).optional(),
+  })
+  .passthrough()
+const cellSchema = z
+  .object({ cell_type: z.string(), source: sourceSchema, outputs: z.array(outputSchema).optional() })
+  .passthrough()
+const notebookSchema = z.object({ cells: z.array(cellSchema), nbformat: z.number() }).passthrough()
+export type Notebook = z.infer<typeof notebookSchema>
+
+/** @throws naming the file where it is no notebook */
+export function readNotebook(file: string): Notebook {
+  const parsed = notebookSchema.safeParse(JSON.parse(readFileSync(file, 'utf8')))
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  throw new Error(`${file}: expected a Jupyter notebook; ${issue?.path.join('.')}: ${issue?.message}`)
+}
+
+/** A cell's text, which the file may hold as one string or as lines. */
+export function joined(source: string | readonly string[]): string {
+  return typeof source === 'string' ? source : source.join('')
+}
+
+/** The first code cell (1-based) of an executed notebook that failed, and its error; null where none did. */
+export function failedCell(file: string): { cell: number; detail: string } | null {
+  const code = readNotebook(file).cells.filter((cell) => cell.cell_type === 'code')
+  for (const [i, cell] of code.entries()) {
+    const error = cell.outputs?.find((output) => output.output_type === 'error')
+    if (!error) continue
+    const trace = error.traceback?.join('\n') ?? ''
+    const summary = `${error.ename}: ${error.evalue}`
+    const message = trace.includes(error.evalue ?? '') && error.ename !== 'TypeScript' ? trace : summary
+    return { cell: i + 1, detail: message }
+  }
+  return null
+}
+
+/** Copies a file to a place where it appears whole. */
+export function place(from: string, to: string): string {
+  const temporary = `${to}.tmp`
+  writeFileSync(temporary, readFileSync(from))
+  renameSync(temporary, to)
+  return to
+}

@@ -1,0 +1,86 @@
+/** Pages of executed notebooks that need no network: formulae as MathML, figures drawn by one plotly.js inside the page. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { extractFormulae, restoreFormulae } from './formulae'
+import type { NbconvertWorker } from './nbconvert'
+import { joined, NotebookError, place, readNotebook, sourceSchema } from './notebook-file'
+import { root } from './project'
+
+/**
+ * Writes an executed notebook's page as <outDir>/<name>.html.
+ * @returns the page's file
+ * @throws NotebookError where a formula is not TeX, or nbconvert fails
+ */
+export async function exportPage(
+  executed: string,
+  outDir: string,
+  nbconvert: NbconvertWorker,
+): Promise<string> {
+  const name = path.basename(executed, '.ipynb')
+  const work = mkdtempSync(path.join(tmpdir(), 'workbook-'))
+  try {
+    const notebook = readNotebook(executed)
+    const words = new Map<string, string>()
+    for (const [i, cell] of notebook.cells.entries()) {
+      cell.source = withoutFormulae(cell.cell_type === 'markdown', joined(cell.source), {
+        executed,
+        cell: i,
+        words,
+      })
+      for (const output of cell.outputs ?? []) {
+        for (const mime of ['text/markdown', 'text/latex'] as const) {
+          const text = output.data?.[mime]
+          if (text === undefined) continue
+          const place = { executed, cell: i, words }
+          output.data = {
+            ...output.data,
+            [mime]: withoutFormulae(true, joined(sourceSchema.parse(text)), place),
+          }
+        }
+      }
+    }
+    const prepared = path.join(work, `${name}.ipynb`)
+    writeFileSync(prepared, JSON.stringify(notebook))
+    const page = path.join(work, `${name}.html`)
+    const templates = path.join(root, 'lib/workbench/templates')
+    const error = await nbconvert.run({ task: 'page', notebook: prepared, to: page, templates })
+    if (error !== undefined) throw new NotebookError(executed, null, `Export to HTML:\n${error}`, null)
+    writeFileSync(page, withPlotly(restoreFormulae(readFileSync(page, 'utf8'), words)))
+    return place(page, path.join(outDir, `${name}.html`))
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
+}
+
+function withoutFormulae(
+  isMarkdown: boolean,
+  text: string,
+  { executed, cell, words }: { executed: string; cell: number; words: Map<string, string> },
+): string {
+  if (!isMarkdown) return text
+  try {
+    const found = extractFormulae(text, `formula${cell}x${words.size}`)
+    for (const [word, mathml] of found.words) words.set(word, mathml)
+    return found.markdown
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new NotebookError(executed, null, `Cell ${cell + 1} has a formula that is not TeX: ${reason}`, null)
+  }
+}
+
+const DRAW_FIGURES = `
+for (const source of document.querySelectorAll('.workbook-figure-data')) {
+  const { data, layout } = JSON.parse(source.textContent)
+  Plotly.newPlot(source.previousElementSibling, data, layout, { responsive: true, displaylogo: false })
+}`
+
+function withPlotly(html: string): string {
+  const marker = '<!--workbook-plotly-->'
+  if (!html.includes('workbook-figure-data')) return html.replace(marker, '')
+  const plotly = readFileSync(require.resolve('plotly.js-dist-min'), 'utf8').replaceAll(
+    '</script',
+    '<\\/script',
+  )
+  return html.replace(marker, () => `<script>${plotly}</script>\n<script>${DRAW_FIGURES}</script>`)
+}
