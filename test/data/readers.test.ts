@@ -162,7 +162,7 @@ test('the place where a text stops being JSON', () => {
     '[0|1]',
     '[|+1]',
     '[|.5]',
-    '[1|.]',
+    '[|1.]',
     '[|nul]',
     '[|NaN]',
     '{"a":1,|}',

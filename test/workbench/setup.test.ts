@@ -15,7 +15,7 @@ const { copyWithoutGreeting } = require('../../lib/workbench/setup/quiet.cjs') a
   copyWithoutGreeting(from: PassThrough, to: { write(text: string): void }): void
 }
 const { requirements } = require('../../lib/workbench/setup/python.cjs') as {
-  requirements(device: 'cpu' | 'cuda'): string[]
+  requirements(device: 'cpu' | 'cuda', text?: string): string[]
 }
 const sleep = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds))
@@ -50,6 +50,17 @@ describe('setup', () => {
     assert.equal(cpu.filter((item) => item.startsWith('tensorflow-cpu==')).length, 1)
     const swapped = cpu.map((item) => item.replace('tensorflow-cpu', 'tensorflow[and-cuda]'))
     assert.deepEqual(requirements('cuda'), swapped)
+    const list = (line: string) =>
+      requirements('cpu', `dependencies:\n  - pip:\n      # why\n      - a==1\n${line}\n`)
+    assert.deepEqual(list('      - b[c]==2.0 # pinned'), ['a==1', 'b[c]==2.0'])
+    assert.throws(
+      () => list('      - b>=2'),
+      /environment\.yml:5: expected a package with its exact version .*, found "- b>=2"/,
+    )
+    assert.throws(
+      () => requirements('cpu', 'dependencies:\n  - make\n'),
+      /expected a "- pip:" section, found none/,
+    )
   })
 
   it("drops TensorFlow's greeting and nothing else", async () => {

@@ -8,14 +8,22 @@ const { cache, onPath, read, root, SetupError, writeWhole } = require('./project
 /** TensorFlow publishes wheels for these versions of Python. */
 const PYTHONS = ['3.11', '3.12', '3.13']
 
-/** The pip section of environment.yml. */
-function requirements(device) {
-  const lines = (read(path.join(root, 'environment.yml')) ?? '').split('\n')
+/** The pip section of environment.yml, its last. */
+function requirements(device, text = read(path.join(root, 'environment.yml')) ?? '') {
+  const lines = text.split('\n')
   const start = lines.findIndex((line) => /^\s*- pip:\s*$/.test(line))
-  const found = lines.slice(start + 1).map((line) => /^\s+- (\S+==\S+)\s*$/.exec(line)?.[1])
-  const list = found.filter(Boolean)
-  if (start < 0 || list.length === 0)
-    throw new SetupError('environment.yml: expected a "- pip:" section, found none.')
+  const list = []
+  for (const [i, line] of lines.entries()) {
+    if (start < 0 || i <= start || /^\s*(#.*)?$/.test(line)) continue
+    const item = /^\s+- ([^\s=]+==[^\s=]+)\s*(#.*)?$/.exec(line)?.[1]
+    if (!item) {
+      throw new SetupError(
+        `environment.yml:${i + 1}: expected a package with its exact version ("- name==1.2.3"), found "${line.trim()}".`,
+      )
+    }
+    list.push(item)
+  }
+  if (list.length === 0) throw new SetupError('environment.yml: expected a "- pip:" section, found none.')
   return list.map((item) =>
     device === 'cuda' ? item.replace(/^tensorflow-cpu==/, 'tensorflow[and-cuda]==') : item,
   )
