@@ -16,7 +16,7 @@ import {
   type TrialResult,
   testTrial,
 } from '../study'
-import type { Ablation, ReportInput } from './summary'
+import type { Ablation, ReportInput } from './summary-types'
 
 export interface CollectOptions {
   /** These methods alone, beside teacher, student and control. Default: all. */

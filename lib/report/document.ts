@@ -40,3 +40,22 @@ export function isNumeric(rows: readonly TableRow[], column: string): boolean {
     return typeof value !== 'string' || /^([-+−]?\d[\d.]*(,? |$)|–$|$)/.test(value)
   })
 }
+
+/** A section of the blocks that hold something; without blocks where only prose is left. */
+export function section(id: string, title: string, blocks: readonly (Block | false | undefined)[]): Section {
+  const shown = present(blocks)
+  // Prose alone speaks of tables and figures that this run does not have.
+  return { id, title, blocks: shown.every(({ kind }) => kind === 'text') ? [] : shown }
+}
+
+/** The blocks that hold something. */
+function present(blocks: readonly (Block | false | undefined)[]): Block[] {
+  return blocks.flatMap((block): Block[] => {
+    if (!block || (block.kind === 'table' && block.rows.length === 0)) return []
+    if (block.kind === 'list' && block.items.length === 0) return []
+    if (block.kind === 'figure' && block.figure.data.length === 0) return []
+    if (block.kind !== 'details') return [block]
+    const inner = present(block.blocks)
+    return inner.length === 0 ? [] : [{ ...block, blocks: inner }]
+  })
+}

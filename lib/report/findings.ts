@@ -1,7 +1,7 @@
 /** What the numbers say, in words: nothing here that does not follow from the summary. */
 import { CONTROL_NAMES, type PairedDifference, type Split } from '../study'
 import { apInterval, count, percent, points, pointsInterval, trainingSeeds } from './format'
-import type { ArmSummary, StudySummary } from './summary'
+import type { ArmSummary, StudySummary } from './summary-types'
 
 /** mAP@0.5 below which differences between students mean nothing. */
 const DETECTS = 0.05

@@ -48,6 +48,7 @@ export {
   shareWhere,
 } from './probe'
 export * from './summary'
+export * from './summary-types'
 export { sweepDifferenceTable, sweepFigure, sweepTable, sweepVerdict } from './sweep'
 export * from './tables'
 export { summariseTried } from './tried'

@@ -1,19 +1,16 @@
 /** From a study's trials to the report: its numbers, and its text, tables and figures in order. */
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { type Arm, CONTROL_NAMES, readLog, readTables, type Split, type SweepResult } from '../study'
 import {
-  type Arm,
-  CONTROL_NAMES,
-  FILES,
-  measured,
-  readLog,
-  readTables,
-  type Split,
-  type SweepResult,
-  type TrialResult,
-} from '../study'
-import { loadCheckpoint } from '../train'
-import { type Block, details, figure, list, type Section, type TableRow, table, text } from './document'
+  type Block,
+  details,
+  figure,
+  list,
+  type Section,
+  section,
+  type TableRow,
+  table,
+  text,
+} from './document'
 import {
   computeFigure,
   differencesFigure,
@@ -28,21 +25,11 @@ import {
   thresholdFigure,
 } from './figures'
 import { type Findings, findings, leadingSplit, limits, PUBLISHED_STATEMENT, publishedRows } from './findings'
-import {
-  ap,
-  apInterval,
-  bytes,
-  count,
-  duration,
-  milliseconds,
-  percent,
-  pointsInterval,
-  short,
-  significant,
-  trainingSeeds,
-} from './format'
+import { duration, percent, short, significant, trainingSeeds } from './format'
+import { modelCard } from './model-card'
 import { type ComparedWith, REFERENCES } from './references'
-import { type ArmSummary, type ReportInput, type StudySummary, summariseStudy } from './summary'
+import { summariseStudy } from './summary'
+import type { ArmSummary, ReportInput, StudySummary } from './summary-types'
 import { sweepDifferenceTable, sweepFigure, sweepTable } from './sweep'
 import {
   ablationTable,
@@ -90,24 +77,6 @@ export function buildReport(input: ReportInput): ReportModel {
     sections: sections.filter(({ blocks }) => blocks.length > 0),
     summary,
   }
-}
-
-function section(id: string, title: string, blocks: readonly (Block | false | undefined)[]): Section {
-  const shown = present(blocks)
-  // Prose alone speaks of tables and figures that this run does not have.
-  return { id, title, blocks: shown.every(({ kind }) => kind === 'text') ? [] : shown }
-}
-
-/** The blocks that hold something. */
-function present(blocks: readonly (Block | false | undefined)[]): Block[] {
-  return blocks.flatMap((block): Block[] => {
-    if (!block || (block.kind === 'table' && block.rows.length === 0)) return []
-    if (block.kind === 'list' && block.items.length === 0) return []
-    if (block.kind === 'figure' && block.figure.data.length === 0) return []
-    if (block.kind !== 'details') return [block]
-    const inner = present(block.blocks)
-    return inner.length === 0 ? [] : [{ ...block, blocks: inner }]
-  })
 }
 
 function results(summary: StudySummary): Section {
@@ -262,95 +231,6 @@ function selection(summary: StudySummary): Section {
     text(made.reason),
     table('Candidates', selectionTable(summary)),
   ])
-}
-
-/** After Mitchell et al. 2019, "Model cards for model reporting", as far as the trials say. */
-function modelCard(input: ReportInput, summary: StudySummary): Section {
-  const { chosen } = summary.selection ?? {}
-  const arm = input.arms.find(({ name }) => name === chosen?.name)
-  const numbers = summary.arms.find(({ name }) => name === chosen?.name)
-  const run = arm?.runs.find(({ seed }) => seed === chosen?.seed)
-  const trial = run && measured(run, 'validation')
-  if (!numbers || !trial) return section('model-card', 'Model card', [])
-  const { complexity } = trial.metrics
-  const entries: [string, string][] = [
-    ['model', `${numbers.name}, seed ${run.seed}`],
-    ...architecture(trial),
-    [
-      'size',
-      `${count(complexity.macs)} MACs (${percent(numbers.macsShare)} of the teacher’s), mmdet count ${count(complexity.mmdet)}, ${count(complexity.parameters)} parameters, ${bytes(4 * complexity.parameters)} as float32`,
-    ],
-    ...(['validation', 'test'] as const).flatMap((split): [string, string][] => {
-      const measurement = measured(run, split)?.metrics.evaluation
-      const interval = summary.trials.find(
-        (row) =>
-          row.arm === arm?.name && row.seed === run.seed && row.trial.metrics.evaluation.split === split,
-      )?.mAP50
-      if (!measurement || !interval) return []
-      const { AP } = measurement.coco
-      const time = milliseconds(measurement.secondsPerImage)
-      return [
-        [
-          split,
-          `mAP@0.5 ${apInterval(interval)}, COCO AP ${ap(AP)} on ${measurement.images} images, ${time} ms an image`,
-        ],
-      ]
-    }),
-    ['weakest class', weakest(measured(run, 'test') ?? trial)],
-    ['arm against the teacher', against(numbers.test?.toTeacher ?? numbers.validation?.toTeacher)],
-    ['arm against the control', against(numbers.test?.toControl ?? numbers.validation?.toControl)],
-    ['training', training(trial)],
-    ['training data', `${summary.data.name}, hash ${summary.data.hash}`],
-    ['weights', `SHA-256 ${trial.metrics.weights}`],
-    ['trial', trial.metrics.hash],
-    [
-      'intended use',
-      `Finding ${trial.metrics.evaluation.perClass.map(({ name }) => name).join(', ')} in images like those of the data set; the study of distillation.`,
-    ],
-    [
-      'not intended',
-      'Any decision that bears on safety, and images of another kind, on which nothing was measured.',
-    ],
-  ]
-  return section('model-card', 'Model card of the chosen student', [
-    table(
-      'The chosen student',
-      entries.map(([what, is]) => ({ what, value: is })),
-    ),
-  ])
-}
-
-function against(difference: Parameters<typeof pointsInterval>[0]): string {
-  return difference
-    ? `${pointsInterval(difference)} points of mAP@0.5: ${difference.verdict}`
-    : 'not measured'
-}
-
-function weakest({ metrics: { evaluation } }: TrialResult): string {
-  const measuredClasses = evaluation.perClass.flatMap(({ name, ap: value }) =>
-    value === null ? [] : [{ name, value }],
-  )
-  const [first] = measuredClasses.sort((a, b) => a.value - b.value)
-  return first ? `${first.name}, AP@0.5 ${ap(first.value)} on ${evaluation.split}` : 'none'
-}
-
-function training({ config, metrics }: TrialResult): string {
-  if (!('training' in config)) return 'comes with the workbook; its checkpoint says how it was made'
-  const { steps, seed, rate, recipe } = config.training
-  const terms = config.kind === 'distill' ? config.terms.map(({ method }) => method).join(', ') : ''
-  const took = metrics.training ? `, ${duration(metrics.training.seconds)}` : ''
-  return `${steps} steps of ${recipe.batch} images at rate ${rate}, seed ${seed}${took}; ${terms ? `distilled by ${terms}` : 'without a teacher'}`
-}
-
-function architecture({ folder }: TrialResult): [string, string][] {
-  const file = join(folder, FILES.model)
-  if (!existsSync(file)) return []
-  const { input, classes: number, backbone, neck } = loadCheckpoint(file).detector
-  const widths = `stem ${backbone.in[0]}; stages ${backbone.out.join(', ')}; blocks ${backbone.mid.join(', ')}`
-  return [
-    ['architecture', `YOLOv3 on darknet21, input ${input[1]} × ${input[0]} pixels, ${number} classes`],
-    ['channels', `${widths}; neck ${neck.join(', ')}`],
-  ]
 }
 
 function cost(summary: StudySummary): Section {

@@ -15,7 +15,7 @@ import {
   significant,
 } from './format'
 import { type ComparedWith, REFERENCES } from './references'
-import type { AblationSummary, ArmSummary, StudySummary, TrialSummary } from './summary'
+import type { AblationSummary, ArmSummary, StudySummary, TrialSummary } from './summary-types'
 
 const SPLITS = ['validation', 'test'] as const
 

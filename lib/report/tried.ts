@@ -1,6 +1,7 @@
 import { CONTROL_NAMES, findTrial, type Study, type TrialConfig, type TrialResult } from '../study'
 import { collectStudy } from './collect'
-import { type AblationSummary, summariseStudy, termsOf } from './summary'
+import { summariseStudy, termsOf } from './summary'
+import type { AblationSummary } from './summary-types'
 
 /**
  * Trials of a reader's own as points of an ablation, beside the method's own setting, each against the control of the same

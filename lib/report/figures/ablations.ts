@@ -1,6 +1,6 @@
 /** Figures of what was varied: the weight lambda and the objectness threshold; and of the gradients behind lambda. */
 import { significant } from '../format'
-import type { AblationSummary, ArmSummary } from '../summary'
+import type { AblationSummary, ArmSummary } from '../summary-types'
 import { axis, colourOf, errorBars, type Figure, layout, logAxis, NEUTRAL, translucent } from './style'
 
 /** Difference to the control over the ratio of gradient norms that lambda made, one curve a method. */

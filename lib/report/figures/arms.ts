@@ -2,7 +2,7 @@
 import { CONTROL_NAMES, type Metric, type Split } from '../../study'
 import { pointsInterval } from '../format'
 import { type ComparedWith, METRIC_NAMES, REFERENCES } from '../references'
-import type { ArmSummary, SplitSummary } from '../summary'
+import type { ArmSummary, SplitSummary } from '../summary-types'
 import { ACCENT, axis, errorBars, type Figure, layout, NEUTRAL, styleOf, translucent } from './style'
 
 export interface Options {

@@ -1,6 +1,6 @@
 /** Figures of accuracy against cost: that of using a model, and that of training it. */
 import { CONTROL_NAMES } from '../../study'
-import type { ArmSummary } from '../summary'
+import type { ArmSummary } from '../summary-types'
 import { type Measured, measuredOn, type Options, verticalLine } from './arms'
 import { ACCENT, axis, errorBars, type Figure, layout, NEUTRAL, styleOf, translucent } from './style'
 

@@ -1,0 +1,96 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { FILES, measured, type TrialResult } from '../study'
+import { loadCheckpoint } from '../train'
+import { type Section, section, table } from './document'
+import { ap, apInterval, bytes, count, duration, milliseconds, percent, pointsInterval } from './format'
+import type { ReportInput, StudySummary } from './summary-types'
+
+/** After Mitchell et al. 2019, "Model cards for model reporting", as far as the trials say. */
+export function modelCard(input: ReportInput, summary: StudySummary): Section {
+  const { chosen } = summary.selection ?? {}
+  const arm = input.arms.find(({ name }) => name === chosen?.name)
+  const numbers = summary.arms.find(({ name }) => name === chosen?.name)
+  const run = arm?.runs.find(({ seed }) => seed === chosen?.seed)
+  const trial = run && measured(run, 'validation')
+  if (!numbers || !trial) return section('model-card', 'Model card', [])
+  const { complexity } = trial.metrics
+  const entries: [string, string][] = [
+    ['model', `${numbers.name}, seed ${run.seed}`],
+    ...architecture(trial),
+    [
+      'size',
+      `${count(complexity.macs)} MACs (${percent(numbers.macsShare)} of the teacher’s), mmdet count ${count(complexity.mmdet)}, ${count(complexity.parameters)} parameters, ${bytes(4 * complexity.parameters)} as float32`,
+    ],
+    ...(['validation', 'test'] as const).flatMap((split): [string, string][] => {
+      const measurement = measured(run, split)?.metrics.evaluation
+      const interval = summary.trials.find(
+        (row) =>
+          row.arm === arm?.name && row.seed === run.seed && row.trial.metrics.evaluation.split === split,
+      )?.mAP50
+      if (!measurement || !interval) return []
+      const { AP } = measurement.coco
+      const time = milliseconds(measurement.secondsPerImage)
+      return [
+        [
+          split,
+          `mAP@0.5 ${apInterval(interval)}, COCO AP ${ap(AP)} on ${measurement.images} images, ${time} ms an image`,
+        ],
+      ]
+    }),
+    ['weakest class', weakest(measured(run, 'test') ?? trial)],
+    ['arm against the teacher', against(numbers.test?.toTeacher ?? numbers.validation?.toTeacher)],
+    ['arm against the control', against(numbers.test?.toControl ?? numbers.validation?.toControl)],
+    ['training', training(trial)],
+    ['training data', `${summary.data.name}, hash ${summary.data.hash}`],
+    ['weights', `SHA-256 ${trial.metrics.weights}`],
+    ['trial', trial.metrics.hash],
+    [
+      'intended use',
+      `Finding ${trial.metrics.evaluation.perClass.map(({ name }) => name).join(', ')} in images like those of the data set; the study of distillation.`,
+    ],
+    [
+      'not intended',
+      'Any decision that bears on safety, and images of another kind, on which nothing was measured.',
+    ],
+  ]
+  return section('model-card', 'Model card of the chosen student', [
+    table(
+      'The chosen student',
+      entries.map(([what, is]) => ({ what, value: is })),
+    ),
+  ])
+}
+
+function against(difference: Parameters<typeof pointsInterval>[0]): string {
+  return difference
+    ? `${pointsInterval(difference)} points of mAP@0.5: ${difference.verdict}`
+    : 'not measured'
+}
+
+function weakest({ metrics: { evaluation } }: TrialResult): string {
+  const measuredClasses = evaluation.perClass.flatMap(({ name, ap: value }) =>
+    value === null ? [] : [{ name, value }],
+  )
+  const [first] = measuredClasses.sort((a, b) => a.value - b.value)
+  return first ? `${first.name}, AP@0.5 ${ap(first.value)} on ${evaluation.split}` : 'none'
+}
+
+function training({ config, metrics }: TrialResult): string {
+  if (!('training' in config)) return 'comes with the workbook; its checkpoint says how it was made'
+  const { steps, seed, rate, recipe } = config.training
+  const terms = config.kind === 'distill' ? config.terms.map(({ method }) => method).join(', ') : ''
+  const took = metrics.training ? `, ${duration(metrics.training.seconds)}` : ''
+  return `${steps} steps of ${recipe.batch} images at rate ${rate}, seed ${seed}${took}; ${terms ? `distilled by ${terms}` : 'without a teacher'}`
+}
+
+function architecture({ folder }: TrialResult): [string, string][] {
+  const file = join(folder, FILES.model)
+  if (!existsSync(file)) return []
+  const { input, classes: number, backbone, neck } = loadCheckpoint(file).detector
+  const widths = `stem ${backbone.in[0]}; stages ${backbone.out.join(', ')}; blocks ${backbone.mid.join(', ')}`
+  return [
+    ['architecture', `YOLOv3 on darknet21, input ${input[1]} × ${input[0]} pixels, ${number} classes`],
+    ['channels', `${widths}; neck ${neck.join(', ')}`],
+  ]
+}
