@@ -13,6 +13,8 @@ The answer to a task that succeeds is {}, otherwise {"error": ...}.
 import json
 import os
 import sys
+import threading
+import time
 
 import nbformat
 
@@ -90,7 +92,15 @@ def page(notebook, to, templates):
         file.write(html)
 
 
+def end_with(parent):
+    """Ends this process when the one that has started it was killed; its kernel then ends by itself."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
 def main():
+    threading.Thread(target=end_with, args=[os.getppid()], daemon=True).start()
     # What libraries print must not be taken for an answer.
     answers, sys.stdout = sys.stdout, sys.stderr
     tasks = {"execute": execute, "page": page}

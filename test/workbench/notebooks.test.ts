@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { NotebookError, readNotebook } from '../../lib/workbench/notebook-file'
 import { executeNotebooks, type NotebookProgress } from '../../lib/workbench/notebooks'
 import { pythonProgram, root } from '../../lib/workbench/project'
@@ -37,6 +38,13 @@ function processesWith(text: string): number {
     }
   }
   return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && holds(name)).length
+}
+
+/** Waits until no process has a text in its environment. */
+async function gone(text: string): Promise<void> {
+  for (const until = Date.now() + 30_000; processesWith(text) > 0 && Date.now() < until; )
+    await setTimeout(200)
+  assert.equal(processesWith(text), 0)
 }
 
 async function failure(name: string, signal = new AbortController().signal): Promise<NotebookError> {
@@ -171,9 +179,29 @@ describe('executing notebooks', () => {
         /broken\.ipynb, code cell 1 failed/,
       )
       assert.equal(existsSync(mark), false)
-      for (const until = Date.now() + 30_000; processesWith(mark) > 0 && Date.now() < until; )
-        await new Promise((resolve) => setTimeout(resolve, 200))
-      assert.equal(processesWith(mark), 0)
+      await gone(mark)
+    },
+  )
+
+  it(
+    'leaves no process when the command is killed',
+    { skip: !existsSync('/proc/self/environ') },
+    async () => {
+      const mark = path.join(outDir, 'killed.txt')
+      const endless = written(
+        'endless',
+        `${appending('runs')}\nawait new Promise((resolve) => setTimeout(resolve, 600_000))`,
+      )
+      const options = { notebooks: [endless], outDir, env: { WORKBOOK_TEST: mark } }
+      const program = `require('./lib/workbench/notebooks').executeNotebooks(${JSON.stringify(options)})`
+      const command = spawn(process.execPath, ['--require', 'tsx/cjs', '--eval', program], {
+        cwd: root,
+        stdio: 'ignore',
+      })
+      while (!existsSync(mark)) await setTimeout(200)
+      assert.ok(processesWith(mark) >= 2) // nbconvert's process and the kernel
+      command.kill('SIGKILL')
+      await gone(mark)
     },
   )
 
@@ -197,7 +225,8 @@ describe('executing notebooks', () => {
   it('can be aborted while the kernel starts', async () => {
     const controller = new AbortController()
     const failed = failure('endless', controller.signal)
-    setTimeout(() => controller.abort(), 1500)
+    await setTimeout(1500)
+    controller.abort()
     assert.match((await failed).message, /It was interrupted/)
   })
 })
