@@ -19,7 +19,8 @@ export interface RunOptions extends TaskOptions {
 
 export type TrialState =
   | { readonly state: 'found' | 'finished'; readonly result: TrialResult }
-  | { readonly state: 'started' }
+  /** Begun here, or left to the process that has the folder of all trials. */
+  | { readonly state: 'started' | 'waiting' }
   | { readonly state: 'running'; readonly progress: TrialProgress }
 
 /** A trial that another process runs is looked at this often. */
@@ -138,12 +139,16 @@ async function follow(
   signal: AbortSignal,
 ): Promise<TrialResult | undefined> {
   const isAtWork = watchFolder(runs)
-  let shown = 0
+  let shown: number | undefined
   for (;;) {
     // In this order: what was finished before the folder was let go is found.
     const goesOn = isAtWork()
     const result = findTrial(runs, trial)
     if (result || !goesOn) return result
+    if (shown === undefined) {
+      onProgress?.(trial, { state: 'waiting' })
+      shown = 0
+    }
     const row = 'training' in trial ? lastLogRow(join(runs, trialFolder(trial))) : undefined
     if (row && 'training' in trial && row.step !== shown) {
       const { step, imagesPerSecond = 0, rate: _, ...measurements } = row

@@ -29,7 +29,7 @@ let bars = 0
  * Shows a bar that runs from 0 to `total`, with the time left. Several bars live side by side: in a notebook, on a terminal,
  * and elsewhere (logs, CI) as a line every half minute and one at the end.
  */
-export function showProgress(label: string, total: number): ProgressBar {
+export function showProgress(label: string, total: number, note = ''): ProgressBar {
   if (!(total > 0)) throw new RangeError(`showProgress "${label}": expected a total above 0, found ${total}`)
   const id = `progress-${process.pid}-${++bars}`
   const line = inNotebook() ? undefined : terminalLine(total)
@@ -37,7 +37,7 @@ export function showProgress(label: string, total: number): ProgressBar {
   let drawn = 0
   let shown = false
   let value = 0
-  let remark = ''
+  let remark = note
   let ended = false
 
   const draw = (): void => {
@@ -51,17 +51,17 @@ export function showProgress(label: string, total: number): ProgressBar {
   draw()
 
   return {
-    async update(next, note = '') {
+    async update(next, remarked = '') {
       value = Math.min(Math.max(next, 0), total)
-      remark = note
+      remark = remarked
       if (performance.now() - drawn < REDRAW_MS) return
       draw()
       await new Promise(setImmediate)
     },
-    done(note) {
+    done(remarked) {
       if (ended) return
       ended = true
-      remark = note ?? remark
+      remark = remarked ?? remark
       draw()
     },
   }

@@ -112,11 +112,16 @@ export async function runTrials(
     called.get(trialHash(trial)) ??
     (trial.kind === 'distill' ? undefined : names.get(trialHash(trial))) ??
     describeTrial(trial)
-  const barOf = (trial: TrialConfig, phase: TrialProgress['phase'], total: number): ProgressBar => {
+  const barOf = (
+    trial: TrialConfig,
+    phase: TrialProgress['phase'],
+    total: number,
+    note = '',
+  ): ProgressBar => {
     const known = bars.get(trial)
     if (known?.phase === phase) return known.bar
     known?.bar.done()
-    const bar = showProgress(`${nameOf(trial)}: ${phase}`, total)
+    const bar = showProgress(`${nameOf(trial)}: ${phase}`, total, note)
     bars.set(trial, { bar, phase })
     return bar
   }
@@ -134,6 +139,9 @@ export async function runTrials(
         else if (!shown.has(hash) && (event.state === 'finished' || isOfThisRun(result)))
           showTrial(nameOf(trial), result)
         shown.add(hash)
+      }
+      if (event.state === 'waiting' && 'training' in trial) {
+        barOf(trial, 'training', trial.training.steps, 'left to another process')
       }
       if (event.state !== 'running') return
       const { progress } = event

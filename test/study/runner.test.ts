@@ -167,7 +167,7 @@ test('what another process runs that has the folder of all trials is waited for,
   })
   const [result] = await results
   assert.equal(result!.metrics.training!.steps, 40)
-  assert.deepEqual(states, [`${trialFolder(trial)} finished`])
+  assert.deepEqual(states, [`${trialFolder(trial)} waiting`, `${trialFolder(trial)} finished`])
   assert.ok(steps.length > 0 && steps.every((step) => step > 0 && step <= 40), String(steps))
   assert.deepEqual(
     steps,
@@ -186,14 +186,17 @@ test('what another process was to run and has not run, is run when that one is g
   await setTimeout(1000)
   interruption.abort(reason)
   await assert.rejects(interrupted.results, (error) => error === reason)
-  assert.deepEqual(interrupted.states, [])
+  assert.deepEqual(interrupted.states, [`${trialFolder(trial)} waiting`])
 
   const { results, states } = start([trial], runs)
   await setTimeout(1000)
-  assert.deepEqual(states, [])
+  assert.deepEqual(states, [`${trialFolder(trial)} waiting`])
   other.kill('SIGKILL')
   await results
-  assert.deepEqual(states, [`${trialFolder(trial)} started`, `${trialFolder(trial)} finished`])
+  assert.deepEqual(
+    states,
+    ['waiting', 'started', 'finished'].map((state) => `${trialFolder(trial)} ${state}`),
+  )
 })
 
 test('an interruption stops the processes, which write a checkpoint first', async () => {
