@@ -19,7 +19,7 @@ import {
 import type { Ablation, ReportInput } from './summary-types'
 
 export interface CollectOptions {
-  /** These methods alone, beside teacher, student and control. Default: all. */
+  /** These methods alone, beside teacher, student and the control at equal steps. Default: all, and all controls. */
   readonly methods?: readonly MethodName[]
   /** Whether the test split is looked at. Default true. */
   readonly test?: boolean
@@ -55,7 +55,9 @@ export function collectStudy(study: Study, options: CollectOptions = {}): Report
     fixed('teacher'),
     fixed('student'),
     trained('control', CONTROL_NAMES.steps, plan.control),
-    ...plan.otherControls.map(({ name, trials }) => trained('control', name, trials)),
+    ...(methods === undefined ? plan.otherControls : []).map(({ name, trials }) =>
+      trained('control', name, trials),
+    ),
     ...plan.methods
       .filter(({ term }) => wanted(term))
       .map(({ term, trials }) => trained('method', term.method, trials)),

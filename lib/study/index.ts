@@ -47,7 +47,7 @@ export {
 export { provenance } from './provenance'
 export { compareWithReference, type Deviation, type Reference, readReference, referenceOf } from './reference'
 export * from './results'
-export type { RunOptions, TrialState } from './runner'
+export { announceTrials, type RunOptions, type TrialState } from './runner'
 export {
   type Candidate,
   MACS_SHARE,

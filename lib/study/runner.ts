@@ -1,6 +1,9 @@
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { z } from 'zod'
+import { readJson } from '../data'
+import { writeAtomically } from '../train'
 import { modelsOf, type TrialConfig, trialFolder, trialHash } from './config'
 import { watchFolder } from './lock'
 import { lastLogRow } from './log'
@@ -13,13 +16,13 @@ export interface RunOptions extends TaskOptions {
   /** Processes side by side; with more than one, each computes with one thread. */
   readonly workers: number
   readonly signal?: AbortSignal
-  /** Called for every trial at its start (progress undefined), while it runs, and at its end. */
+  /** Called for every trial that is found, or when it begins or is left to another process, while it runs, and at its end. */
   readonly onProgress?: (trial: TrialConfig, state: TrialState) => void
 }
 
 export type TrialState =
   | { readonly state: 'found' | 'finished'; readonly result: TrialResult }
-  /** Begun here, or left to the process that has the folder of all trials. */
+  /** Begun here, or left to the process that has announced it. */
   | { readonly state: 'started' | 'waiting' }
   | { readonly state: 'running'; readonly progress: TrialProgress }
 
@@ -27,9 +30,9 @@ export type TrialState =
 const LOOK_MS = 200
 
 /**
- * Runs trials in other processes, some side by side, in the given order, but each after those of them that it starts from;
- * finished ones are found and read, unfinished ones go on from their last checkpoint. While another process has the folder of all trials (`lockFolder`), it is waited
- * for what that one runs; what it has not run when it lets the folder go, is run here.
+ * Runs trials in other processes, some side by side, in the given order, but each after those of them that it starts from.
+ * Finished ones are found and read, unfinished ones go on from their last checkpoint, and those that another process has
+ * announced (`announceTrials`) are waited for; what that one has not run when it ends, is run here.
  *
  * @returns results in the order of `trials`
  * @throws Error with the end of the trial's own error output when one fails; the others are stopped
@@ -132,7 +135,22 @@ async function runIn(
   }
 }
 
-/** Waits while another process has the folder of all trials; the result of the trial, or undefined where it was not run. */
+const ANNOUNCED = 'announced.json'
+
+/**
+ * Says which trials the process runs that has the folder of all trials (`lockFolder`), so that others wait for those instead of
+ * running them.
+ */
+export function announceTrials(runs: string, trials: readonly TrialConfig[]): void {
+  writeAtomically(join(runs, ANNOUNCED), `${JSON.stringify(trials.map(trialFolder), null, 2)}\n`)
+}
+
+function isAnnounced(runs: string, trial: TrialConfig): boolean {
+  const file = join(runs, ANNOUNCED)
+  return existsSync(file) && z.array(z.string()).parse(readJson(file)).includes(trialFolder(trial))
+}
+
+/** Waits while another process runs the trial that it has announced; the result, or undefined where there is none. */
 async function follow(
   trial: TrialConfig,
   { runs, onProgress }: RunOptions,
@@ -142,7 +160,7 @@ async function follow(
   let shown: number | undefined
   for (;;) {
     // In this order: what was finished before the folder was let go is found.
-    const goesOn = isAtWork()
+    const goesOn = isAtWork() && isAnnounced(runs, trial)
     const result = findTrial(runs, trial)
     if (result || !goesOn) return result
     if (shown === undefined) {

@@ -29,6 +29,7 @@ import { type TrialConfig, trialHash } from './config'
 import { trainingMacs } from './cost'
 import { createDistillation } from './distillation'
 import { applyLabels, type LabelledSamples, type Labels } from './labels'
+import { forgetPeak, peakBytes } from './memory'
 import { type Metrics, metricsSchema } from './metrics'
 import { loadModel } from './models'
 import type { Recipe, Term } from './profile'
@@ -91,6 +92,7 @@ export async function runTrial(config: TrialConfig, context: TrialContext): Prom
   mkdirSync(folder, { recursive: true })
   writeAtomically(join(folder, FILES.config), `${JSON.stringify(config, null, 2)}\n`)
 
+  forgetPeak() // the process may have run other trials before
   const { detector, ...extra } = await produce(config, context)
   const split = config.kind === 'evaluate' ? config.split : 'validation'
   const samples = splitOf(dataset, split)
@@ -289,7 +291,7 @@ function summarise(
     waitedShare,
     last: { ...last },
     macs,
-    peakBytes: 1024 * process.resourceUsage().maxRSS,
+    peakBytes: peakBytes(),
     ...teacherOutputs,
   }
 }

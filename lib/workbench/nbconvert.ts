@@ -70,7 +70,7 @@ export function startNbconvert({
   })
   let killTimer: NodeJS.Timeout | undefined
   const stop = (): void => {
-    child.kill('SIGTERM') // a kernel without its parent ends itself
+    child.kill('SIGTERM') // its kernel ends itself then
     killTimer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS)
   }
   signal?.addEventListener('abort', stop, { once: true })

@@ -1,5 +1,15 @@
 /** Executes notebooks without Jupyter's page, and makes pages of them. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type NbconvertWorker, startNbconvert } from './nbconvert'
@@ -60,12 +70,18 @@ export async function executeNotebooks(options: ExecuteOptions): Promise<Execute
   writeFileSync(log, '')
   const failed = new AbortController()
   const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])])
-  const executor = startNbconvert({ env: { ...env, WORKBOOK_PROGRESS: log }, signal })
-  const exporter = startNbconvert({ signal: options.signal })
-  const follow = createFollower(log, onProgress)
+  const workers: NbconvertWorker[] = []
+  const start = (settings: Parameters<typeof startNbconvert>[0]): NbconvertWorker => {
+    const worker = startNbconvert(settings)
+    workers.push(worker)
+    return worker
+  }
   const results: ExecutedNotebook[] = []
   let pages: Promise<unknown> = Promise.resolve()
   try {
+    const executor = start({ env: { ...env, WORKBOOK_PROGRESS: log }, signal })
+    const exporter = start({ signal: options.signal })
+    const follow = createFollower(log, onProgress)
     for (const [i, notebook] of notebooks.entries()) {
       const started = performance.now()
       const progress: NotebookProgress = {
@@ -89,11 +105,15 @@ export async function executeNotebooks(options: ExecuteOptions): Promise<Execute
     }
     await pages
   } catch (error) {
+    const isOfPage = failed.signal.aborted && !options.signal?.aborted
     failed.abort()
-    if (!options.signal?.aborted) await pages // where a page could not be written, that is what ended the notebook
-    throw error
+    const page = await pages.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    )
+    throw isOfPage ? page : error // a page that could not be written has ended the notebook that ran
   } finally {
-    await Promise.all([executor.end(), exporter.end()])
+    await Promise.all(workers.map((worker) => worker.end()))
     rmSync(work, { recursive: true, force: true })
   }
   return results
@@ -150,7 +170,7 @@ function createFollower(log: string, onProgress: ExecuteOptions['onProgress']): 
   return (progress) => {
     const late: string[] = []
     const poll = (): void => {
-      const lines = readFileSync(log).subarray(read)
+      const lines = readFrom(log, read)
       const end = lines.lastIndexOf('\n') + 1
       read += end
       for (const line of lines.toString('utf8', 0, end).split('\n').filter(Boolean)) {
@@ -168,5 +188,16 @@ function createFollower(log: string, onProgress: ExecuteOptions['onProgress']): 
       }
     }
     return { late, poll }
+  }
+}
+
+/** The bytes of a file from a place on. */
+function readFrom(file: string, position: number): Buffer {
+  const descriptor = openSync(file, 'r')
+  try {
+    const bytes = Buffer.alloc(Math.max(0, fstatSync(descriptor).size - position))
+    return bytes.subarray(0, readSync(descriptor, bytes, 0, bytes.length, position))
+  } finally {
+    closeSync(descriptor)
   }
 }

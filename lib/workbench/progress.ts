@@ -19,6 +19,8 @@ export interface ProgressBar {
   update(value: number, note?: string): Promise<void>
   /** Ends the bar where it stands. */
   done(note?: string): void
+  /** Ends the bar of work that was done elsewhere: all of it, in so many seconds. */
+  finish(total: number, seconds: number, note: string): void
 }
 
 const REDRAW_MS = 100
@@ -36,13 +38,15 @@ export function showProgress(label: string, total: number, note = ''): ProgressB
   const started = performance.now()
   let drawn = 0
   let shown = false
-  let value = 0
-  let remark = note
-  let ended = false
+  let state: BarState = { label, value: 0, total, remark: note, ended: false, seconds: 0 }
+  /** Where the bar was first seen to stand: work that is resumed does not begin at 0. */
+  let first: { value: number; seconds: number } | undefined
 
-  const draw = (): void => {
+  const draw = (change: Partial<BarState> = {}): void => {
     drawn = performance.now()
-    const text = describe({ label, value, total, remark, ended, seconds: (drawn - started) / 1000 })
+    state = { ...state, seconds: (drawn - started) / 1000, ...change }
+    const text = describe(state, first)
+    const { value, total, ended } = state
     reportProgress({ event: 'progress', label, value, total, text })
     if (line) line(value, text, ended)
     else publish(picture(text, value / total), { id, update: shown })
@@ -51,18 +55,21 @@ export function showProgress(label: string, total: number, note = ''): ProgressB
   draw()
 
   return {
-    async update(next, remarked = '') {
-      value = Math.min(Math.max(next, 0), total)
-      remark = remarked
-      if (performance.now() - drawn < REDRAW_MS) return
+    async update(next, remark = '') {
+      if (state.ended) return
+      const value = Math.min(Math.max(next, 0), total)
+      const now = performance.now()
+      first ??= { value, seconds: (now - started) / 1000 }
+      state = { ...state, value, remark }
+      if (now - drawn < REDRAW_MS) return
       draw()
       await new Promise(setImmediate)
     },
-    done(remarked) {
-      if (ended) return
-      ended = true
-      remark = remarked ?? remark
-      draw()
+    done(remark = state.remark) {
+      if (!state.ended) draw({ ended: true, remark })
+    },
+    finish(all, seconds, remark) {
+      if (!state.ended) draw({ ended: true, value: all, total: all, seconds, remark })
     },
   }
 }
@@ -123,8 +130,15 @@ interface BarState {
   seconds: number
 }
 
-function describe({ label, value, total, remark, ended, seconds }: BarState): string {
-  const left = value > 0 ? (seconds / value) * (total - value) : Number.NaN
+function describe(
+  { label, value, total, remark, ended, seconds }: BarState,
+  first?: { readonly value: number; readonly seconds: number },
+): string {
+  // What was there when the bar was first moved took no time that is known.
+  const left =
+    first && value > first.value
+      ? ((seconds - first.seconds) / (value - first.value)) * (total - value)
+      : Number.NaN
   const time = ended ? formatSeconds(seconds) : Number.isFinite(left) ? `${formatSeconds(left)} left` : ''
   return [`${label} ${Math.round((100 * value) / total)} % (${value}/${total})`, time, remark]
     .filter(Boolean)

@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import {
   createStudy,
   namedTrials,
+  type RunOptions,
   type StartingPoint,
   type Study,
   type StudySettings,
@@ -76,17 +77,19 @@ export async function createShownStudy(
   settings: Omit<StudySettings, 'cache' | 'signal' | 'onData'>,
 ): Promise<Study> {
   let bar: ProgressBar | undefined
-  const study = await createStudy({
-    ...settings,
-    cache: join(root, '.cache'),
-    signal: interruptSignal(),
-    onData: (done, total) => {
-      bar ??= showProgress('rendering the scenes', total)
-      void bar.update(done)
-    },
-  })
-  bar?.done()
-  return study
+  try {
+    return await createStudy({
+      ...settings,
+      cache: join(root, '.cache'),
+      signal: interruptSignal(),
+      onData: (done, total) => {
+        bar ??= showProgress('rendering the scenes', total)
+        void bar.update(done)
+      },
+    })
+  } finally {
+    bar?.done()
+  }
 }
 
 /** Trials whose bars this process has shown. */
@@ -128,43 +131,58 @@ export async function runTrials(
   const started = process.env[ENVIRONMENT.started]
   const isOfThisRun = ({ metrics }: TrialResult) =>
     started !== undefined && String(metrics.provenance.finished) >= started
-  return study.run(trials, {
-    signal: interruptSignal(),
-    onProgress: (trial, event) => {
-      if (event.state === 'found' || event.state === 'finished') {
-        const { result } = event
-        const { hash } = result.metrics
-        const bar = bars.get(trial)?.bar
-        if (bar) bar.done()
-        else if (!shown.has(hash) && (event.state === 'finished' || isOfThisRun(result)))
-          showTrial(nameOf(trial), result)
-        shown.add(hash)
-      }
-      if (event.state === 'waiting' && 'training' in trial) {
-        barOf(trial, 'training', trial.training.steps, 'left to another process')
-      }
-      if (event.state !== 'running') return
-      const { progress } = event
-      if (progress.phase === 'evaluating') {
-        void barOf(trial, progress.phase, progress.total).update(progress.done)
-        return
-      }
-      const { step, steps, measurements, imagesPerSecond } = progress.progress
-      const note = describeTraining(imagesPerSecond, measurements, step === steps)
-      void barOf(trial, progress.phase, steps).update(step, note)
-    },
-  })
+  const waiting = new Set<TrialConfig>()
+  const onProgress: RunOptions['onProgress'] = (trial, event) => {
+    if (event.state === 'found' || event.state === 'finished') {
+      const { hash } = event.result.metrics
+      const bar = bars.get(trial)?.bar
+      const end = endOf(event.result)
+      if (bar && waiting.has(trial)) bar.finish(end.total, end.seconds, end.note)
+      else if (bar) bar.done()
+      else if (!shown.has(hash) && isOfThisRun(event.result))
+        showFinished(`${nameOf(trial)}: ${end.phase}`, end.total, end.seconds, end.note)
+      shown.add(hash)
+    }
+    if (event.state === 'waiting') {
+      waiting.add(trial)
+      const [phase, total] =
+        'training' in trial ? (['training', trial.training.steps] as const) : (['evaluating', 1] as const)
+      barOf(trial, phase, total, 'left to another process')
+    }
+    if (event.state === 'started' && waiting.delete(trial)) {
+      bars.get(trial)?.bar.done('the other process has ended')
+      bars.delete(trial)
+    }
+    if (event.state !== 'running') return
+    const { progress } = event
+    if (progress.phase === 'evaluating') {
+      void barOf(trial, progress.phase, progress.total).update(progress.done)
+      return
+    }
+    const { step, steps, measurements, imagesPerSecond } = progress.progress
+    const note = describeTraining(imagesPerSecond, measurements, step === steps)
+    void barOf(trial, progress.phase, steps).update(step, note)
+  }
+  try {
+    return await study.run(trials, { signal: interruptSignal(), onProgress })
+  } finally {
+    for (const { bar } of bars.values()) bar.done()
+  }
 }
 
-/** The bar of a trial that ran elsewhere. */
-function showTrial(name: string, { metrics: { training, evaluation } }: TrialResult): void {
-  if (training) {
-    const { steps, seconds, images, last } = training
-    showFinished(`${name}: training`, steps, seconds, describeTraining(images / seconds, last, true))
-  } else {
+/** How the bar of a trial stands at its end. */
+function endOf({ metrics: { training, evaluation } }: TrialResult): {
+  phase: TrialProgress['phase']
+  total: number
+  seconds: number
+  note: string
+} {
+  if (!training) {
     const { images, secondsPerImage } = evaluation
-    showFinished(`${name}: evaluating`, images, images * secondsPerImage, '')
+    return { phase: 'evaluating', total: images, seconds: images * secondsPerImage, note: '' }
   }
+  const { steps, seconds, images, last } = training
+  return { phase: 'training', total: steps, seconds, note: describeTraining(images / seconds, last, true) }
 }
 
 function describeTraining(

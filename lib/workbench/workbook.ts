@@ -2,7 +2,15 @@ import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import Table from 'cli-table3'
 import { columnsOf, readOverview } from '../report'
-import { lockFolder, type StartingPoint, type Study, workbookTrials } from '../study'
+import {
+  announceTrials,
+  lockFolder,
+  namedTrials,
+  type StartingPoint,
+  type Study,
+  type TrialConfig,
+  workbookTrials,
+} from '../study'
 import { executeNotebooks } from './notebooks'
 import { root } from './project'
 import { createShownStudy, ENVIRONMENT, parseSeeds } from './study'
@@ -39,8 +47,14 @@ export function openWorkbook({ seeds, out, ...options }: WorkbookOptions): Promi
 /**
  * Executes all notebooks on one study; executed notebooks and their pages go to <out>/notebooks. The trials run ahead of the
  * notebooks, which wait for those that they need: so no core idles while a notebook draws.
+ *
+ * @param started when the command began: of what was finished since, the notebooks show bars
  */
-export async function runWorkbook(options: WorkbookOptions, signal: AbortSignal): Promise<void> {
+export async function runWorkbook(
+  options: WorkbookOptions,
+  signal: AbortSignal,
+  started = new Date(),
+): Promise<void> {
   const { profile, data, out, seeds, from, full } = options
   const env: Record<string, string> = {
     [ENVIRONMENT.profile]: profile.endsWith('.yaml') ? path.resolve(profile) : profile,
@@ -49,7 +63,7 @@ export async function runWorkbook(options: WorkbookOptions, signal: AbortSignal)
     [ENVIRONMENT.seeds]: seeds ?? '',
     [ENVIRONMENT.from]: from ?? '',
     [ENVIRONMENT.full]: full ? '1' : '',
-    [ENVIRONMENT.started]: new Date().toISOString(),
+    [ENVIRONMENT.started]: started.toISOString(),
   }
   const study = await openWorkbook(options)
   const release = await lockFolder(study.runs, { signal })
@@ -66,11 +80,16 @@ export async function runWorkbook(options: WorkbookOptions, signal: AbortSignal)
   }
 }
 
-/** Runs the trials of all notebooks. */
+/** Runs the trials of all notebooks but those that look at the test split: they come after the choice. */
 async function runAhead(study: Study, signal: AbortSignal): Promise<void> {
+  const { plan, precision, runs } = study
+  const isEarly = (trial: TrialConfig) => trial.kind !== 'evaluate' || trial.split === 'validation'
   try {
-    await study.run(study.plan.preparation, { signal })
-    await study.run(workbookTrials(study), { signal })
+    announceTrials(runs, [...namedTrials(plan, precision).values()].filter(isEarly))
+    await study.run(plan.preparation, { signal })
+    const trials = workbookTrials(study).filter(isEarly)
+    announceTrials(runs, trials)
+    await study.run(trials, { signal })
   } catch {
     // Not lost: the notebook that needs the trial runs it again as soon as nobody runs ahead, and its cell shows why it fails.
   }

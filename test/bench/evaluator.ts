@@ -13,7 +13,7 @@ import {
   meanApFromTable,
   type Truths,
 } from '../../lib/evaluate'
-import { forgetPeak, residentMemory } from './memory'
+import { forgetPeak, residentMemory } from '../../lib/study/memory'
 import type { Answer } from './protocol'
 
 const IMAGES = 5000

@@ -12,9 +12,9 @@ import {
   tf,
 } from '../../lib/engine'
 import { loadProfile } from '../../lib/study'
+import { residentMemory } from '../../lib/study/memory'
 import { trainEpoch } from './epoch'
 import { evaluatorExtras, runEvaluator, writeEvaluation } from './evaluator'
-import { residentMemory } from './memory'
 import { readProblem, writeProblem } from './problem'
 import { type Answer, type Request, requestSchema } from './protocol'
 import { readStages } from './stages'

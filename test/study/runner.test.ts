@@ -134,17 +134,20 @@ test('a trial runs after the one of the same call that it starts from, and short
   assert.equal(found!.metrics.weights, expected!.metrics.weights)
 })
 
-/** A process that takes the folder of all trials and, where it is told so, runs a trial there. */
-function otherProcess(runs: string, trial?: TrialConfig): ChildProcess {
+/** A process that takes the folder of all trials, announces one, and may run it. */
+function otherProcess(runs: string, trial: TrialConfig, { isRun }: { isRun: boolean }): ChildProcess {
   const [study, runner] = ['../../lib/study', '../../lib/study/runner'].map((file) => join(__dirname, file))
   const options = { runs, cache, source: TINY_SOURCE, workers: 1, checkpointEvery: 100, logEvery: 1 }
   const program = `
     const { lockFolder } = require(${JSON.stringify(study)})
-    const { runTrials } = require(${JSON.stringify(runner)})
+    const { announceTrials, runTrials } = require(${JSON.stringify(runner)})
+    const trial = ${JSON.stringify(trial)}
     lockFolder(${JSON.stringify(runs)}).then(async (release) => {
+      announceTrials(${JSON.stringify(runs)}, [trial])
       console.log('taken')
       setInterval(() => {}, 1000)
-      ${trial ? `await runTrials([${JSON.stringify(trial)}], ${JSON.stringify(options)})` : 'return'}
+      if (!${isRun}) return
+      await runTrials([trial], ${JSON.stringify(options)})
       release()
       process.exit()
     })`
@@ -153,10 +156,10 @@ function otherProcess(runs: string, trial?: TrialConfig): ChildProcess {
   })
 }
 
-test('what another process runs that has the folder of all trials is waited for, with its progress', async () => {
+test('a trial that another process has announced is waited for, with its progress', async () => {
   const runs = temporary()
   const trial = teacherTrial(dataset, 40)
-  const other = otherProcess(runs, trial)
+  const other = otherProcess(runs, trial, { isRun: true })
   await once(other.stdout!, 'data')
   const steps: number[] = []
   const { results, states } = start([trial], runs, {
@@ -175,10 +178,10 @@ test('what another process runs that has the folder of all trials is waited for,
   )
 })
 
-test('what another process was to run and has not run, is run when that one is gone', async () => {
+test('a trial that another process has announced and not run is run when that one is gone, others at once', async () => {
   const runs = temporary()
   const trial = evaluation(runs, 'validation')
-  const other = otherProcess(runs)
+  const other = otherProcess(runs, trial, { isRun: false })
   await once(other.stdout!, 'data')
   const interruption = new AbortController()
   const reason = new Error('interrupted')
@@ -189,7 +192,13 @@ test('what another process was to run and has not run, is run when that one is g
   assert.deepEqual(interrupted.states, [`${trialFolder(trial)} waiting`])
 
   const { results, states } = start([trial], runs)
-  await setTimeout(1000)
+  const another = evaluation(runs, 'test')
+  const meanwhile = start([another], runs)
+  await meanwhile.results
+  assert.deepEqual(
+    meanwhile.states,
+    ['started', 'finished'].map((state) => `${trialFolder(another)} ${state}`),
+  )
   assert.deepEqual(states, [`${trialFolder(trial)} waiting`])
   other.kill('SIGKILL')
   await results
@@ -222,6 +231,21 @@ test('an interruption stops the processes, which write a checkpoint first', asyn
   const { results: refused, states } = start([trial], runs, { signal: AbortSignal.abort(reason) })
   await assert.rejects(refused, (error) => error === reason)
   assert.deepEqual(states, [])
+})
+
+test('a trial whose study is killed writes its checkpoint and ends', async () => {
+  const runs = temporary()
+  const trial = teacherTrial(dataset, 100_000)
+  const folder = join(runs, trialFolder(trial))
+  const study = otherProcess(runs, trial, { isRun: true })
+  const isAtWork = () => existsSync(join(folder, 'lock'))
+  while (!existsSync(join(folder, 'log.jsonl'))) await setTimeout(50)
+  assert.ok(isAtWork())
+  study.kill('SIGKILL')
+  await once(study, 'exit')
+  for (const until = Date.now() + 20_000; isAtWork() && Date.now() < until; ) await setTimeout(50)
+  assert.ok(!isAtWork())
+  assert.ok(loadCheckpoint(join(folder, 'checkpoint.json')).step > 0)
 })
 
 test('a trial that was killed goes on from its checkpoint and ends with the weights of one that was not', async () => {

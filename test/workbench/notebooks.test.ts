@@ -140,15 +140,23 @@ describe('executing notebooks', () => {
 
   it('runs notebooks in one kernel that forgets what the one before has declared and left running', async () => {
     const record = path.join(outDir, 'record.txt')
+    const pause = (milliseconds: number): string =>
+      `new Promise((resolve) => setTimeout(resolve, ${milliseconds}))`
     const told = (expression: string): string =>
       `require('node:fs').appendFileSync(process.env.WORKBOOK_TEST, \`\${${expression}}\\n\`)`
     const notebooks = [
       written(
         'first',
         "import { interruptSignal } from './lib/workbench'\nconst label = 'first'\n" +
+          `void (async () => { for (;;) { await ${pause(20)}; process.env.TURNS = \`x\${process.env.TURNS}\` } })()\n` +
+          "require('node:fs').writeSync(1, '{}\\n') // not an answer\n" +
           `interruptSignal().addEventListener('abort', () => ${told("label + ' is stopped'")})\n${told('process.pid')}`,
       ),
-      written('second', `const label: number = 2\n${told('process.pid')}\n${told('label')}`),
+      written(
+        'second',
+        `const label: number = 2\n${told('process.pid')}\n${told('label')}\n${told('process.env.TURNS')}\n` +
+          `await ${pause(300)}\n${told('process.env.TURNS')}`,
+      ),
       written('third', 'label'),
     ]
     await assert.rejects(
@@ -158,10 +166,11 @@ describe('executing notebooks', () => {
         return true
       },
     )
-    const [first, stopped, second, name] = readFileSync(record, 'utf8').split('\n')
+    const [first, stopped, second, name, turns, later] = readFileSync(record, 'utf8').split('\n')
     assert.equal(stopped, 'first is stopped')
     assert.equal(second, first)
     assert.equal(name, '2')
+    assert.equal(later, turns)
     assert.deepEqual(
       readNotebook(path.join(outDir, 'second.ipynb')).cells.map((cell) => cell.execution_count),
       [1],
@@ -220,6 +229,19 @@ describe('executing notebooks', () => {
       executeNotebooks({ notebooks, outDir, onProgress, signal }),
       /code cell 2 failed:\nIt was interrupted/,
     )
+  })
+
+  it('ends a kernel that computes without a pause', async () => {
+    const mark = path.join(outDir, 'busy.txt')
+    const controller = new AbortController()
+    const notebooks = [written('busy', `${appending('runs')}\nfor (let i = 0; ; i++) Math.sqrt(i)`)]
+    const { signal } = controller
+    const failed = executeNotebooks({ notebooks, outDir, env: { WORKBOOK_TEST: mark }, signal })
+    const refused = assert.rejects(failed, /code cell 1 failed:\nIt was interrupted/)
+    while (!existsSync(mark)) await setTimeout(100)
+    controller.abort()
+    await refused
+    await gone(mark)
   })
 
   it('can be aborted while the kernel starts', async () => {

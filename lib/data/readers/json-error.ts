@@ -7,5 +7,5 @@ import { type ParseError, parse } from 'jsonc-parser'
 export function jsonErrorAt(text: string): number {
   const errors: ParseError[] = []
   parse(text, errors, { disallowComments: true })
-  return Math.min(text.length, ...errors.map(({ offset }) => offset))
+  return errors.reduce((first, { offset }) => Math.min(first, offset), text.length)
 }

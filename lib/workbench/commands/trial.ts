@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { runTask, type TrialProgress } from '../../study'
 import { interruptSignal } from '../interrupt'
-import { showProgress } from '../progress'
+import { type ProgressBar, showProgress } from '../progress'
 
 /** Messages about a trial's progress are thinned out to this. */
 const REPORT_MS = 200
@@ -19,9 +19,18 @@ export function trialCommand(): Command {
       "the trial's own folder; its parent holds the trials that it starts from",
     )
     .action(async ({ config, out }: { config: string; out: string }) => {
+      const bars = new Map<TrialProgress['phase'], ProgressBar>()
       const { folder, metrics } = await runTask(config, out, {
         signal: interruptSignal(),
-        onProgress: thinnedOut(showOnTerminal()),
+        onProgress: thinnedOut((event) => {
+          const [value, total] = position(event)
+          const bar = bars.get(event.phase) ?? showProgress(event.phase, total)
+          bars.set(event.phase, bar)
+          void bar.update(value)
+          if (value === total) bar.done()
+        }),
+      }).finally(() => {
+        for (const bar of bars.values()) bar.done()
       })
       const { voc, coco, split } = metrics.evaluation
       console.log(`${split} mAP@0.5 ${voc.mAP?.toFixed(4)}, AP@[.5:.95] ${coco.AP?.toFixed(4)}; ${folder}`)
@@ -40,16 +49,5 @@ export function thinnedOut(report: (progress: TrialProgress) => void): (progress
     if (value < total && performance.now() - last < REPORT_MS) return
     last = performance.now()
     report(progress)
-  }
-}
-
-function showOnTerminal(): (progress: TrialProgress) => void {
-  const bars = new Map<string, ReturnType<typeof showProgress>>()
-  return (event) => {
-    const [value, total] = position(event)
-    const bar = bars.get(event.phase) ?? showProgress(event.phase, total)
-    bars.set(event.phase, bar)
-    void bar.update(value)
-    if (value === total) bar.done()
   }
 }

@@ -14,9 +14,8 @@ export function trialsCommand(): Command {
         )
       }
       const signal = interruptSignal()
-      const report = (message: TrialReport): void => {
-        if (process.connected) process.send?.(message)
-      }
+      // A study that was killed takes no message; the trial then still writes its checkpoint, on 'disconnect'.
+      const report = (message: TrialReport): void => void process.send?.(message, () => undefined)
       await new Promise<void>((resolve, reject) => {
         let atWork = false
         process.on('message', (message: TrialOrder | typeof NO_MORE) => {

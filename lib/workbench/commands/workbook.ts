@@ -33,7 +33,7 @@ export function workbookCommand(): Command {
     )
     .option('--full', 'the long version of the profile: more seeds, finer ablations')
     .action(async (engineOptions: string[], { from: start, engine: name, ...given }: CommandOptions) => {
-      const started = performance.now()
+      const started = new Date()
       const engine = parseEngine(name, engineOptions)
       const options = { ...given, from: parseStart(start) }
       // What can be wrong is found before anything runs.
@@ -47,10 +47,10 @@ export function workbookCommand(): Command {
         const study = await openWorkbook({ ...options, out })
         await runOnEngine(study, engine, () => workbookTrials(study))
       }
-      await runWorkbook({ ...options, out }, interruptSignal())
+      await runWorkbook({ ...options, out }, interruptSignal(), started)
       console.log(resultTable(out))
       console.log(`Notebooks: ${path.join(out, 'notebooks')}`)
       console.log(`Report:    ${path.join(out, 'report', 'index.html')}`)
-      console.log(`Finished in ${formatSeconds((performance.now() - started) / 1000)}.`)
+      console.log(`Finished in ${formatSeconds((Date.now() - started.getTime()) / 1000)}.`)
     })
 }

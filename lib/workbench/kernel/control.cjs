@@ -10,6 +10,8 @@ const { isMainThread, parentPort, Worker, workerData } = require('node:worker_th
 /** A cell that does not take notice of an interrupt for this long is broken off. */
 const PATIENCE_MS = 1500
 const RETRY_MS = 100
+/** A kernel whose parent is gone has so long to end by itself. */
+const ALONE_SECONDS = 3
 
 /** What both threads know; cells are numbered, 0 is none. */
 const CELL = 0 // the one that runs
@@ -39,7 +41,8 @@ class Control {
       this.thread.once('error', reject)
       this.thread.once('message', resolve)
     })
-    this.thread.on('message', ({ frames, interrupt }) => {
+    this.thread.on('message', ({ frames, interrupt, alone }) => {
+      if (alone) process.exit(1)
       if (frames) onMessage(...frames.map((frame) => Buffer.from(frame)))
       else onInterrupt(interrupt)
     })
@@ -89,7 +92,19 @@ class Control {
 
 if (!isMainThread) void listen(workerData)
 
+/** Jupyter that was killed cannot say so: a kernel without its parent ends, and if a cell computes without a pause, is ended. */
+function endWithParent() {
+  const parent = Number(process.env.JPY_PARENT_PID ?? process.ppid)
+  let alone = 0
+  setInterval(() => {
+    if (process.ppid === parent) return
+    if (alone++ === 0) parentPort.postMessage({ alone: true })
+    else if (alone > ALONE_SECONDS) process.kill(process.pid, 'SIGKILL')
+  }, 1000)
+}
+
 async function listen({ address, key, state }) {
+  endWithParent()
   const zmq = require('zeromq')
   const socket = new zmq.Router()
   await socket.bind(address)

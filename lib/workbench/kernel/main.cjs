@@ -10,7 +10,8 @@
  * - An interrupt aborts the signal of ../interrupt and makes the cell throw at its next await or turn of a loop. What
  *   does neither is broken off.
  * - What nearly every notebook imports is loaded and checked while nobody asks for anything yet.
- * - The cell `%reset` stops what earlier ones have left behind and forgets what they have declared; modules stay loaded.
+ * - The cell `%reset` stops what earlier ones have left behind (at its next await or turn of a loop; timers go on) and forgets
+ *   what they have declared; modules stay loaded.
  */
 'use strict'
 
@@ -323,6 +324,7 @@ class Server extends jupyter.ZmqServer {
 
   /** Makes room for another notebook; the answer is an error of what this one has left behind, or null. */
   async reset() {
+    interrupts++
     abortCells()
     await delay(DRAIN_MS)
     executor.reset()
@@ -421,12 +423,6 @@ class Server extends jupyter.ZmqServer {
 }
 
 process.on('SIGINT', () => interrupt())
-// Jupyter that was killed cannot say so: a kernel without its parent ends by itself.
-const parent = Number(process.env.JPY_PARENT_PID ?? process.ppid)
-setInterval(() => {
-  if (process.ppid !== parent) process.exit(1)
-}, 1000).unref()
-
 process.on('uncaughtException', surfaced)
 process.on('unhandledRejection', surfaced)
 
