@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { loadProfile, workbookTrials } from '../../study'
 import { interruptSignal } from '../interrupt'
 import { formatSeconds } from '../progress'
@@ -31,6 +31,7 @@ export function workbookCommand(): Command {
       '--from <start>',
       'take the shipped teacher and student ("student", the default), slim the shipped teacher again ("teacher"), or train everything ("scratch")',
     )
+    .addOption(new Option('--from-scratch', 'short for --from scratch').implies({ from: 'scratch' }))
     .option('--full', 'the long version of the profile: more seeds, finer ablations')
     .action(async (engineOptions: string[], { from: start, engine: name, ...given }: CommandOptions) => {
       const started = new Date()
