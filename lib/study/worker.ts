@@ -65,21 +65,16 @@ export class TrialWorker {
   ): Promise<{ end: string; errors: string } | undefined> {
     this.#errors = ''
     const child = this.#child
-    let listen: ((report: TrialReport) => void) | undefined
+    child.removeAllListeners('message') // that of the trial before
     const finished = new Promise<undefined>((resolve) => {
-      listen = (report) => {
+      child.on('message', (report: TrialReport) => {
         if (report.state === 'running') onProgress(report.progress)
         else resolve(undefined)
-      }
-      child.on('message', listen)
+      })
     })
     // One that has ended already takes no message, and says how it ended.
     child.send(order, () => undefined)
-    try {
-      return await Promise.race([finished, this.#ended.then((end) => ({ end, errors: this.#errors }))])
-    } finally {
-      if (listen) child.off('message', listen)
-    }
+    return Promise.race([finished, this.#ended.then((end) => ({ end, errors: this.#errors }))])
   }
 
   /** Asks the trial that runs to write its checkpoint and to stop. */

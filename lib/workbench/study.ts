@@ -212,7 +212,7 @@ function describeLosses(measurements: Readonly<Record<string, number>>, ended: b
  */
 export async function prepareModels(study: Study): Promise<{ teacher: TrialResult; student: TrialResult }> {
   const { preparation, baselines } = study.plan
-  for (const trial of preparation) await runTrials(study, [trial])
+  await runTrials(study, preparation)
   const [teacher, student] = await runTrials(study, [baselines.teacher, baselines.student])
   return { teacher: teacher!, student: student! }
 }

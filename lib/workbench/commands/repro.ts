@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import Table from 'cli-table3'
 import { Command } from 'commander'
-import { compareWithReference, createStudy, readReference, referenceOf, sideTrials } from '../../study'
+import { compareWithReference, readReference, referenceOf, sideTrials } from '../../study'
 import { writeAtomically } from '../../train'
 import { interruptSignal } from '../interrupt'
 import { root } from '../project'
+import { createShownStudy } from '../study'
 import { runWorkbook } from '../workbook'
 
 /** Differences that another instruction set's rounding may grow to in a profile's short trainings; see the README. */
@@ -35,9 +36,8 @@ export function reproCommand(): Command {
       const file = path.join(root, 'test', 'reference', `${profile}.json`)
       const reference = update ? undefined : readReference(file)
       try {
-        const signal = interruptSignal()
-        if (compare === undefined) await runWorkbook({ profile, out: folder }, signal)
-        const study = await createStudy({ profile, out: folder, cache: path.join(root, '.cache'), signal })
+        if (compare === undefined) await runWorkbook({ profile, out: folder }, interruptSignal())
+        const study = await createShownStudy({ profile, out: folder })
         const found = referenceOf(study, reference?.tolerances ?? TOLERANCES, sideTrials(study))
         if (!reference) {
           writeAtomically(file, `${JSON.stringify(found, null, 2)}\n`)

@@ -1,11 +1,9 @@
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
-import { createStudy, FILES, findTrial, loadModel, refTo, SHIPPED } from '../../study'
+import { FILES, findTrial, loadModel, refTo, SHIPPED } from '../../study'
 import { saveCheckpoint } from '../../train'
-import { interruptSignal } from '../interrupt'
-import { root } from '../project'
-import { defaultOut, parseStart } from '../study'
+import { createShownStudy, defaultOut, parseStart } from '../study'
 
 /** `ship`: puts the models of a study that was run "--from scratch" or "--from teacher" under data/checkpoints. */
 export function shipCommand(): Command {
@@ -18,14 +16,7 @@ export function shipCommand(): Command {
     .option('--from <start>', 'what that study began with: scratch or teacher', 'scratch')
     .action(async ({ profile, out, from }: { profile: string; out?: string; from: string }) => {
       const folder = path.resolve(out ?? defaultOut(profile))
-      const cache = path.join(root, '.cache')
-      const study = await createStudy({
-        profile,
-        out: folder,
-        cache,
-        from: parseStart(from),
-        signal: interruptSignal(),
-      })
+      const study = await createShownStudy({ profile, out: folder, from: parseStart(from) })
       const names = study.profile.checkpoints
       if (!names)
         throw new Error(`profile ${profile}: expected "checkpoints" with the names to ship under, found none`)

@@ -56,7 +56,7 @@ export function sweepCommand(): Command {
           return [...training, ...measuring]
         })
       }
-      for (const trial of study.plan.preparation) await runTrials(study, [trial])
+      await runTrials(study, study.plan.preparation)
       const result = await runSweep(sweep, study, (trials, names) => runTrials(study, trials, names))
       console.log(sweep.question)
       console.log(asText(sweepTable(result)))
