@@ -4,10 +4,12 @@
  *     npm run bench                                  every part but precision: below 20 minutes on two idle cores
  *     npm run bench -- --parts precision             whether bfloat16 trains to float32's mAP: 10 minutes
  *     npm run bench -- --parts training inference --threads 2 --batch 16,8 --rounds 15
- *     npm run bench -- --keep                        also writes test/bench/results.json (precision: precision.json)
+ *     npm run bench -- --device cuda                 the published networks on a card: training, inference, distillation
+ *     npm run bench -- --keep                        also writes test/bench/results.json (precision: precision.json; on a
+ *                                                    card cuda.json and cuda-precision.json)
  *
  * It prints its tables and writes every number to .cache/bench/<date>.json, with machine, versions and commit.
- * test/bench/results.json and precision.json are those of the last runs that were kept.
+ * The files in test/bench are those of the last runs that were kept.
  *
  * What is timed
  * - training: forward pass, YOLOv3 loss (GIoU, targets given), backward pass, clipping, SGD with momentum and weight
@@ -20,8 +22,8 @@
  * - growth: training and inference against batch, input size and width, up to the published 512x192 teacher.
  * Training and inference are timed with every number of threads and every batch, the others with the most threads and the
  * first batch.
- * - precision: no time, but what speed costs: validation mAP of the default profile's control after float32 and bfloat16
- *   training with three seeds, two trials side by side.
+ * - precision: no time, but what speed costs: validation mAP of the default profile's control after training with three seeds
+ *   in float32 and in what else the device computes in, two trials side by side.
  * - evaluator: COCO's twelve numbers against pycocotools. stages: the default profile's time, from trials on disk.
  *
  * How to read it
@@ -36,6 +38,8 @@
  * - growth: 'limit' is the time if the step were nothing but convolutions at the throughput of large 3x3 ones, a
  *   backward pass counted as two forward ones; the share in brackets is how near a side comes. What is missing to 100 %
  *   is memory traffic, small channel counts and overheads. In bfloat16 the limit is far higher, the share lower.
+ * - cuda: both sides get the batch from the host's memory at every step (PyTorch's is pinned there) and give back losses or
+ *   logits; 'float32' convolutions use TF32 on both from Ampere on. PyTorch scales float16's loss with its GradScaler.
  * - stages: `training` and `evaluating` are summed over trials, which run side by side; `wall` is the time in which at
  *   least one of them ran.
  */
@@ -56,8 +60,9 @@ import {
   readStageTimes,
 } from './parts'
 import { comparePrecisions } from './precision'
+import type { Answer, Work } from './protocol'
 import { describeResults, type Results, targetsOf } from './report'
-import { Worker } from './workers'
+import { type Device, Worker, type WorkerOptions } from './workers'
 
 /** What a run does when nothing is said. */
 export const DEFAULT_PARTS = [
@@ -73,7 +78,11 @@ export const DEFAULT_PARTS = [
 export const PARTS = [...DEFAULT_PARTS, 'precision'] as const
 export type Part = (typeof PARTS)[number]
 
+/** Those that say something about a card; the others compare what the CPU does. */
+export const CUDA_PARTS: readonly Part[] = ['training', 'inference', 'distillation', 'precision']
+
 export interface BenchmarkOptions {
+  readonly device: Device
   readonly parts: readonly Part[]
   /** Training and inference are timed with each, the other parts with the most. */
   readonly threads: readonly number[]
@@ -86,37 +95,58 @@ export interface BenchmarkOptions {
   readonly seeds: readonly number[]
   /** Short turns and trainings, to see that everything runs. */
   readonly quick: boolean
-  /** Write test/bench/results.json, and precision.json where that part ran. */
+  /** Write the results to test/bench. */
   readonly keep: boolean
   /** The project's folder. */
   readonly root: string
   /** Makes the benchmark's environment. */
   readonly python: string
+  /** Has requirements.txt's packages, or newer ones, and is taken in place of that environment. */
+  readonly peerPython?: string
   readonly signal: AbortSignal
 }
+
+const LOW_PRECISIONS = ['bfloat16', 'float16'] as const
+
+/** Names of the kept results, in test/bench. */
+const KEPT = {
+  cpu: { speed: 'results.json', precision: 'precision.json' },
+  cuda: { speed: 'cuda.json', precision: 'cuda-precision.json' },
+} as const
 
 const EPOCH_ROUNDS = 3
 const EVALUATOR_ROUNDS = 3
 
 /** Runs the parts, prints the tables and writes the JSON; returns its path. */
 export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
-  const { parts, threads, batches, signal, root } = options
+  const { device, parts, threads, batches, signal, root } = options
+  const unfit = parts.find((part) => device === 'cuda' && !CUDA_PARTS.includes(part))
+  if (unfit) throw new Error(`expected parts for a card (${CUDA_PARTS.join(', ')}), found ${unfit}`)
   const [batch = 16] = batches
   const cache = join(root, '.cache')
   const needsPeer = parts.some((part) => part !== 'stages' && part !== 'precision')
-  const python = needsPeer ? await benchPython(cache, options.python, signal) : options.python
-  const machine = await describeMachine(python, needsPeer, signal)
-  console.error(`${machine.cpu}, ${machine.cores} cores, load ${machine.load.toFixed(1)} at the start`)
+  const python = needsPeer
+    ? (options.peerPython ?? (await benchPython(cache, options.python, signal)))
+    : options.python
+  const { lacking, ...machine } = await describeMachine({ device, threads: 1, python, signal }, needsPeer)
+  if (device === 'cuda' && machine.device !== 'GPU') throw new Error('expected a CUDA device, found none')
+  console.error(`${machine.name}, ${machine.cores} cores, load ${machine.load.toFixed(1)} at the start`)
   if (machine.load > 0.5) console.error('Other work runs on this machine: the spread will show it.')
-  if (machine.bfloat16) console.error(`bfloat16 is left out: ${machine.bfloat16}`)
+  const precisions: Work['precision'][] = ['float32']
+  // No CPU of today computes float16 much faster than float32, and PyTorch has no training in it there.
+  for (const precision of device === 'cuda' ? LOW_PRECISIONS : (['bfloat16'] as const)) {
+    const reason = lacking?.[precision]
+    if (reason) console.error(`${precision} is left out: ${reason}`)
+    else precisions.push(precision)
+  }
 
   mkdirSync(cache, { recursive: true })
   const scratch = mkdtempSync(join(tmpdir(), 'bench-'))
   const context: Context = {
-    ...{ python, signal, scratch, cache, onProgress: (text) => console.error(`  ${text}`) },
+    ...{ device, python, signal, scratch, cache, onProgress: (text) => console.error(`  ${text}`) },
     rounds: options.rounds,
     secondsPerTurn: options.secondsPerTurn,
-    precisions: machine.bfloat16 ? ['float32'] : ['float32', 'bfloat16'],
+    precisions,
     epochImages: options.epochImages,
     evaluatorRounds: Math.min(EVALUATOR_ROUNDS, options.rounds),
   }
@@ -161,7 +191,8 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
       results.growth = await measureGrowth({ threads: most }, context)
     }
     if (has('precision')) {
-      if (machine.bfloat16) throw new Error(`precision: ${machine.bfloat16}`)
+      if (precisions.length < 2)
+        throw new Error('precision: expected another one than float32 here, found none')
       begin('precision')
       const { seeds, quick } = options
       results.precision = await comparePrecisions({ ...context, seeds, quick })
@@ -169,7 +200,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }
-  const targets = targetsOf(results)
+  const targets = targetsOf(results, device)
   console.log(describeResults(results, targets))
 
   const date = new Date().toISOString()
@@ -179,10 +210,11 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
   writeAtomically(file, textOf({ targets, results }))
   if (options.keep) {
     const kept = join(root, 'test', 'bench')
+    const names = KEPT[device]
     const { precision, ...speed } = results
-    if (precision) writeAtomically(join(kept, 'precision.json'), textOf({ results: { precision } }))
+    if (precision) writeAtomically(join(kept, names.precision), textOf({ results: { precision } }))
     const isSpeed = parts.some((part) => part !== 'precision')
-    if (isSpeed) writeAtomically(join(kept, 'results.json'), textOf({ targets, results: speed }))
+    if (isSpeed) writeAtomically(join(kept, names.speed), textOf({ targets, results: speed }))
   }
   return file
 }
@@ -192,17 +224,17 @@ function rounded(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value
 }
 
-async function describeMachine(python: string, needsPeer: boolean, signal: AbortSignal) {
+async function describeMachine(options: WorkerOptions, needsPeer: boolean) {
   const load = loadavg()[0] ?? 0
   const sides = needsPeer ? (['workbook', 'PyTorch'] as const) : (['workbook'] as const)
   const versions: { [name: string]: string } = {}
-  let found: { cpu?: string; instructionSets?: string[]; bfloat16?: string } = {}
+  let found: Pick<Answer<'hello'>, 'device' | 'name' | 'instructionSets' | 'lacking'> = {}
   for (const side of sides) {
-    const worker = new Worker(side, 1, python, signal)
+    const worker = new Worker(side, options)
     try {
-      const { versions: own, cpu, instructionSets, bfloat16 } = await worker.ask({ op: 'hello' })
+      const { versions: own, threads: _, ...about } = await worker.ask({ op: 'hello' })
       Object.assign(versions, own)
-      if (side === 'workbook') found = { cpu, instructionSets, bfloat16 }
+      if (side === 'workbook') found = about
     } finally {
       await worker.close()
     }

@@ -67,14 +67,18 @@ function throughput(precision: Precision, seconds: number): Answer<'throughput'>
 }
 
 function hello(): Answer<'hello'> {
-  const { name, instructionSets, threads, tensorflow, tfjs } = deviceInfo()
-  const bfloat16 = supportsPrecision('bfloat16')
+  const { device, name, instructionSets, threads, tensorflow, tfjs } = deviceInfo()
+  const reason = (precision: Precision) => {
+    const supported = supportsPrecision(precision)
+    return supported === true ? undefined : supported
+  }
   return {
     threads,
     versions: { node: process.version, tensorflow, tfjs },
-    cpu: name,
+    device,
+    name,
     instructionSets: [...instructionSets],
-    ...(bfloat16 !== true && { bfloat16 }),
+    lacking: { bfloat16: reason('bfloat16'), float16: reason('float16') },
   }
 }
 

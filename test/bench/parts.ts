@@ -10,7 +10,7 @@ import {
   type Timed,
   timesAsFast,
 } from './rounds'
-import { type Pair, type Side, Worker, withPair } from './workers'
+import { type Device, type Pair, type Side, Worker, withPair } from './workers'
 
 export const METHODS = ['output-kd', 'class-kd', 'masked-class-kd', 'objectness-mse', 'feature-mse'] as const
 
@@ -27,6 +27,12 @@ export interface Context extends RoundOptions {
   /** Images of an epoch. */
   readonly epochImages: number
   readonly evaluatorRounds: number
+}
+
+/** On a CPU the default profile's networks; a card is for the published ones. */
+const SUBJECT: { readonly [device in Device]: Omit<ProblemSpec, 'batch'> } = {
+  cpu: {},
+  cuda: { input: [192, 512], width: 1 },
 }
 
 /** A race on one problem. */
@@ -65,14 +71,14 @@ async function problem(pair: Pair, context: Context, spec: ProblemSpec) {
   return { file, ...(await pair.workbook.ask({ op: 'problem', spec, file })) }
 }
 
-/** Steps of the default profile's teacher: training or inference. */
+/** Steps of the device's teacher: training or inference. */
 export async function compareSteps(
   part: 'training' | 'inference',
   { threads, batch }: { threads: number; batch: number },
   context: Context,
 ): Promise<Comparison> {
   return withPair({ ...context, threads }, async (pair) => {
-    const { file, teacher, macs } = await problem(pair, context, { batch })
+    const { file, teacher, macs } = await problem(pair, context, { batch, ...SUBJECT[context.device] })
     const field = contestants({ network: 'teacher', kind: part }, context.precisions)
     const timed = await race(pair, file, field, context)
     return { part, threads, batch, subject: teacher, macs: macs.teacher, timed }
@@ -88,7 +94,7 @@ export async function compareDistillation(
   context: Context,
 ): Promise<Comparison> {
   return withPair({ ...context, threads }, async (pair) => {
-    const { file, student = 'student', macs } = await problem(pair, context, { batch })
+    const { file, student, macs } = await problem(pair, context, { batch, ...SUBJECT[context.device] })
     const { precisions } = context
     const others = METHODS.filter((method) => method !== 'masked-class-kd')
     const field = [
@@ -106,14 +112,7 @@ export async function compareDistillation(
       ),
     ]
     const timed = await race(pair, file, field, context)
-    return {
-      part: 'distillation',
-      threads,
-      batch,
-      subject: student,
-      macs: macs.student ?? macs.teacher,
-      timed,
-    }
+    return { part: 'distillation', threads, batch, subject: student, macs: macs.student, timed }
   })
 }
 
@@ -254,7 +253,7 @@ async function memoryOf(
     context.precisions,
   )) {
     onProgress(`${network}: ${name}`)
-    const worker = new Worker(side, threads, context.python, context.signal)
+    const worker = new Worker(side, context)
     try {
       await worker.ask({ op: 'hello' })
       const before = await worker.ask({ op: 'memory' })
@@ -381,7 +380,7 @@ export async function readStageTimes(
   folders: { runs: string; shipped: string },
   context: Context,
 ): Promise<{ found: string; rows: StageRow[] }> {
-  const worker = new Worker('workbook', 1, context.python, context.signal)
+  const worker = new Worker('workbook', { ...context, threads: 1 })
   try {
     return await worker.ask({ op: 'stages', ...folders })
   } finally {

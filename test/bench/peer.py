@@ -1,6 +1,6 @@
 """The PyTorch side of the benchmark: answers one line of JSON on stdin with one on stdout. Requests: protocol.ts.
 
-Started by workers.ts in the benchmark's own environment, with the threads in OMP_NUM_THREADS.
+Started by workers.ts in the benchmark's own environment, with the threads in OMP_NUM_THREADS and the device as its argument.
 """
 
 import gc
@@ -14,26 +14,27 @@ import torch
 from torch.nn import functional as F
 
 import peer_data
-import peer_evaluator
 from peer_network import Detector, masked_class_kd, read_problem, yolo_loss
 
 WARM_UP = 2
-ADAPTED = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+ADAPTED = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DEVICE = torch.device(sys.argv[1] if len(sys.argv) > 1 else "cpu")
 
 
 def autocast(precision):
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16")
+    return torch.autocast(DEVICE.type, dtype=ADAPTED[precision], enabled=precision != "float32")
 
 
 class Training:
     """Forward, loss, backward, clipping and SGD as PyTorch's users write it; with a teacher, masked-class-kd as well."""
 
     def __init__(self, problem, network, precision, layout, distil=False):
-        self.problem, self.precision, self.layout = problem, precision, layout
+        self.problem, self.precision, self.layout = problem.to(DEVICE), precision, layout
         self.model = self.place(Detector(problem, network)).train()
         self.teacher = self.place(Detector(problem, "teacher")).eval() if distil else None
-        self.images = self.place(problem.images)
-        self.targets = problem.targets
+        images = self.arrange(problem.images)
+        # A card gets each batch from the host, as in a training; from pinned memory, as a DataLoader leaves it.
+        self.batch = [x.pin_memory() if DEVICE.type == "cuda" else x for x in (images, *problem.targets)]
         sgd = problem.sgd
         decayed = [p for p in self.model.parameters() if p.ndim == 4]
         others = [p for p in self.model.parameters() if p.ndim == 1]
@@ -43,9 +44,13 @@ class Training:
             lr=problem.rate,
             momentum=sgd["momentum"],
         )
+        self.scaler = torch.amp.GradScaler(DEVICE.type, init_scale=1024, enabled=precision == "float16")
+
+    def arrange(self, x):
+        return x.to(memory_format=torch.channels_last) if self.layout == "channels_last" else x
 
     def place(self, x):
-        return x.to(memory_format=torch.channels_last) if self.layout == "channels_last" else x
+        return self.arrange(x.to(DEVICE))
 
     def step(self, images, targets):
         self.optimizer.zero_grad(set_to_none=True)
@@ -57,14 +62,20 @@ class Training:
                 target, _ = self.teacher(images)
             terms["masked-class-kd"] = masked_class_kd(outputs, target, self.problem)
         total = sum(terms.values())
-        total.backward()
+        self.scaler.scale(total).backward()
+        self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
-        self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         # What a training logs: the same numbers as the other side reads back.
         return {"total": total.item(), "gradientNorm": norm.item(), **{k: v.item() for k, v in terms.items()}}
 
+    def load(self):
+        images, *targets = (x.to(DEVICE, non_blocking=True) for x in self.batch)
+        return images, targets
+
     def __call__(self):
-        return self.step(self.images, self.targets)["total"]
+        return self.step(*self.load())["total"]
 
 
 class Inference(Training):
@@ -72,8 +83,8 @@ class Inference(Training):
 
     def __call__(self):
         with torch.inference_mode(), autocast(self.precision):
-            outputs, _ = self.model(self.images)
-        return outputs
+            outputs, _ = self.model(self.load()[0])
+        return [o.cpu() for o in outputs]
 
     def __init__(self, problem, network, precision, layout):
         super().__init__(problem, network, precision, layout)
@@ -144,26 +155,24 @@ def throughput(precision, seconds):
 
 def hello():
     import platform
-
-    import numpy
-    import PIL
-    import pycocotools  # noqa: F401  (must be there before an hour of other measurements)
     from importlib.metadata import version
 
+    # Must be there before an hour of other measurements; the evaluator is compared on the CPU only.
+    packages = ["torch", "numpy", "pillow", *(["pycocotools"] if DEVICE.type == "cpu" else [])]
     return {
         "threads": torch.get_num_threads(),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": numpy.__version__,
-            "pillow": PIL.__version__,
-            "pycocotools": version("pycocotools"),
-        },
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
     }
 
 
 def epoch(**request):
     return peer_data.epoch(Training, **request)
+
+
+def evaluator():
+    import peer_evaluator
+
+    return peer_evaluator
 
 
 HANDLERS = {
@@ -174,8 +183,8 @@ HANDLERS = {
     "memory": peak,
     "throughput": throughput,
     "epoch": epoch,
-    "evaluatorPrepare": peer_evaluator.prepare,
-    "evaluate": peer_evaluator.evaluate,
+    "evaluatorPrepare": lambda folder: evaluator().prepare(folder),
+    "evaluate": lambda: evaluator().evaluate(),
 }
 
 

@@ -36,6 +36,11 @@ class Problem:
             torch.from_numpy(np.concatenate(v).astype(np.float32)) for v in (origin, anchor, stride)
         )
 
+    def to(self, device):
+        """Moves the constants; the batch stays where it is."""
+        self.origin, self.anchor, self.stride = (v.to(device) for v in (self.origin, self.anchor, self.stride))
+        return self
+
 
 def read_problem(file):
     with open(file, "rb") as stream:

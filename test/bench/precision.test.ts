@@ -11,15 +11,15 @@ const row = (precision: PrecisionRow['precision'], mAP50: readonly number[]): Pr
 
 test("the means' difference is held against the spread of the seeds in float32", () => {
   const rows = [row('float32', [0.5, 0.52, 0.51]), row('bfloat16', [0.52, 0.53, 0.51])]
-  const { difference, spread, isWithin } = precisionVerdict({ rows }, 'mAP50')
+  const { difference, spread, isWithin } = precisionVerdict({ rows }, 'bfloat16', 'mAP50')
   assert.ok(Math.abs(difference - 0.01) < 1e-12)
   assert.ok(Math.abs(spread - 0.02) < 1e-12)
   assert.equal(isWithin, true)
-  assert.ok(Math.abs(precisionVerdict({ rows }, 'AP').difference - 0.005) < 1e-12)
+  assert.ok(Math.abs(precisionVerdict({ rows }, 'bfloat16', 'AP').difference - 0.005) < 1e-12)
 })
 
 test('a difference of the size of the spread, or a missing number, is not within it', () => {
   const apart = [row('float32', [0.5, 0.5]), row('bfloat16', [0.49, 0.5])]
-  assert.equal(precisionVerdict({ rows: apart }, 'mAP50').isWithin, false)
-  assert.equal(precisionVerdict({ rows: [row('float32', [0.5])] }, 'mAP50').isWithin, false)
+  assert.equal(precisionVerdict({ rows: apart }, 'bfloat16', 'mAP50').isWithin, false)
+  assert.equal(precisionVerdict({ rows: [row('float32', [0.5])] }, 'float16', 'mAP50').isWithin, false)
 })

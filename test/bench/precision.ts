@@ -1,25 +1,26 @@
 /**
- * Whether training in bfloat16 ends where training in float32 does: the default profile's control (the shipped student,
- * trained on with the ground truth alone), with a few seeds in both.
+ * Whether training in bfloat16 or float16 ends where training in float32 does: the default profile's control (the shipped student,
+ * trained on with the ground truth alone), with a few seeds in each.
  */
 import { join } from 'node:path'
 import { createStudy, type TrialConfig, type TrialResult } from '../../lib/study'
+import type { Work } from './protocol'
 
 export interface PrecisionOptions {
   /** Folder of the data and of the trials; finished ones are found again. */
   readonly cache: string
   readonly seeds: readonly number[]
+  /** float32 and what is held against it. */
+  readonly precisions: readonly Work['precision'][]
   /** A few steps and images, to see that it runs. */
   readonly quick: boolean
   readonly signal: AbortSignal
   readonly onProgress: (text: string) => void
 }
 
-const PRECISIONS = ['float32', 'bfloat16'] as const
-
 /** The seeds' trials in one precision, in the order of the seeds. */
 export interface PrecisionRow {
-  readonly precision: (typeof PRECISIONS)[number]
+  readonly precision: Work['precision']
   readonly mAP50: readonly number[]
   readonly AP: readonly number[]
   /** Seconds of training, one thread. */
@@ -41,14 +42,14 @@ const QUICK = { steps: 2, batch: 4, images: 8 }
 
 /** Runs the trials, two at a time, each with one thread. */
 export async function comparePrecisions(options: PrecisionOptions): Promise<PrecisionResult> {
-  const { cache, seeds, quick, signal, onProgress } = options
+  const { cache, seeds, precisions, quick, signal, onProgress } = options
   const out = join(cache, 'bench', quick ? 'precision-quick' : 'precision')
   const reduce = quick ? QUICK : undefined
   const study = await createStudy({ profile: 'default', out, cache, seeds, reduce, signal })
   const controls = study.plan.control.filter((trial): trial is Control => trial.kind === 'control')
-  // Both precisions of a seed run side by side, so that a slow minute of the machine hits both.
+  // A seed's precisions run side by side, so that a slow minute of the machine hits both.
   const trials = controls.flatMap(({ training, ...trial }) =>
-    PRECISIONS.map(
+    precisions.map(
       (precision): Control => ({
         ...trial,
         training: { ...training, recipe: { ...training.recipe, precision } },
@@ -61,7 +62,7 @@ export async function comparePrecisions(options: PrecisionOptions): Promise<Prec
       onProgress(`${trial.training.recipe.precision}, seed ${trial.training.seed}: ${state}`)
     },
   })
-  const rows = PRECISIONS.map((precision): PrecisionRow => {
+  const rows = precisions.map((precision): PrecisionRow => {
     const own = results.filter((_, i) => trials[i]?.training.recipe.precision === precision)
     return {
       precision,
@@ -82,22 +83,22 @@ function present({ folder }: TrialResult, what: string, value: number | null | u
 
 /** How far a number of one precision is from the other's, beside the seeds. */
 export interface PrecisionVerdict {
-  /** Mean of bfloat16 - mean of float32. */
+  /** Mean of the precision - mean of float32. */
   readonly difference: number
   /** Largest - smallest of float32's seeds. */
   readonly spread: number
   readonly isWithin: boolean
 }
 
-/** Compares the precisions by a number: the means' difference against the spread of the seeds in float32. */
+/** Compares a precision with float32 by a number: the means' difference against the spread of the seeds in float32. */
 export function precisionVerdict(
   { rows }: Pick<PrecisionResult, 'rows'>,
+  precision: Exclude<Work['precision'], 'float32'>,
   metric: 'mAP50' | 'AP',
 ): PrecisionVerdict {
-  const valuesOf = (precision: PrecisionRow['precision']) =>
-    rows.find((row) => row.precision === precision)?.[metric] ?? []
+  const valuesOf = (name: Work['precision']) => rows.find((row) => row.precision === name)?.[metric] ?? []
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
-  const [full, low] = [valuesOf('float32'), valuesOf('bfloat16')]
+  const [full, low] = [valuesOf('float32'), valuesOf(precision)]
   const difference = mean(low) - mean(full)
   const spread = Math.max(...full) - Math.min(...full)
   return { difference, spread, isWithin: Math.abs(difference) < spread }

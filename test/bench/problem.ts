@@ -29,7 +29,7 @@ const RATE = 1e-4
 
 const optionsSchema = z.object({
   teacher: detectorSchema,
-  student: detectorSchema.optional(),
+  student: detectorSchema,
   loss: z.object({
     box: z.literal('giou'),
     normalise: z.literal('positive'),
@@ -48,7 +48,7 @@ export type ProblemOptions = z.infer<typeof optionsSchema>
 
 export interface Problem {
   readonly options: ProblemOptions
-  readonly weights: { readonly teacher: Weights; readonly student: Weights | undefined }
+  readonly weights: { readonly teacher: Weights; readonly student: Weights }
   readonly images: NamedTensor
   readonly targets: readonly NamedTensor[]
 }
@@ -59,21 +59,15 @@ interface Network {
   readonly text: string
 }
 
-/** The default profile's teacher and student: the shipped checkpoints, else fresh weights at the published widths. */
-function defaultNetworks(): { teacher: Network; student: Network } {
-  const profile = loadProfile('default')
-  const { input, width, anchors, upsample, spp } = profile.detector
-  const options = { input, upsample, spp, ...(anchors !== 'k-means' && { anchors }) }
-  const shipped = (name: string | undefined): Network | undefined => {
-    const file = name && join(SHIPPED, `${name}.json`)
-    if (!file || !existsSync(file)) return undefined
-    const { detector, weights } = loadCheckpoint(file)
-    return { config: detector, weights, text: `shipped ${name}` }
-  }
-  const fresh = (config: DetectorConfig, text: string): Network => ({
+/** The published teacher and student at a width, untrained. */
+function publishedNetworks(
+  width: number,
+  options: Partial<DetectorConfig>,
+): { teacher: Network; student: Network } {
+  const fresh = (config: DetectorConfig, name: string): Network => ({
     config,
     weights: initialWeights(config, 1),
-    text,
+    text: `published ${name} at width ${width}, untrained`,
   })
   const teacher = scaledDetector(width, options)
   const scale = (channels: number) => Math.max(4, 4 * Math.round((channels * width) / 4))
@@ -83,13 +77,23 @@ function defaultNetworks(): { teacher: Network; student: Network } {
     mid: STUDENT_WIDTHS.mid.map(scale),
   }
   const student = publishedDetector(widths, { ...options, neck: teacher.neck })
+  return { teacher: fresh(teacher, 'teacher'), student: fresh(student, 'student') }
+}
+
+/** The default profile's teacher and student: the shipped checkpoints, else fresh weights at the published widths. */
+function defaultNetworks(): { teacher: Network; student: Network } {
+  const { detector, checkpoints } = loadProfile('default')
+  const { input, width, anchors, upsample, spp } = detector
+  const fresh = publishedNetworks(width, { input, upsample, spp, ...(anchors !== 'k-means' && { anchors }) })
+  const shipped = (name: string | undefined): Network | undefined => {
+    const file = name && join(SHIPPED, `${name}.json`)
+    if (!file || !existsSync(file)) return undefined
+    const { detector, weights } = loadCheckpoint(file)
+    return { config: detector, weights, text: `shipped ${name}` }
+  }
   return {
-    teacher:
-      shipped(profile.checkpoints?.teacher) ??
-      fresh(teacher, `published teacher at width ${width}, untrained`),
-    student:
-      shipped(profile.checkpoints?.student) ??
-      fresh(student, `published student at width ${width}, untrained`),
+    teacher: shipped(checkpoints?.teacher) ?? fresh.teacher,
+    student: shipped(checkpoints?.student) ?? fresh.student,
   }
 }
 
@@ -99,7 +103,7 @@ export function writeProblem({ batch, width, input }: ProblemSpec, file: string)
   const { teacher, student } =
     width === undefined && input === undefined
       ? defaultNetworks()
-      : { teacher: scaled(width ?? 0.25, input), student: undefined }
+      : publishedNetworks(width ?? 0.25, { input: input ?? loadProfile('default').detector.input })
   const [height, columns] = teacher.config.input
   const area = height * columns * 3
   const images = new Float32Array(batch * area)
@@ -115,7 +119,7 @@ export function writeProblem({ batch, width, input }: ProblemSpec, file: string)
     ['teacher', teacher],
     ['student', student],
   ] as const) {
-    for (const [weight, tensor] of network?.weights ?? []) tensors.set(`${name}/${weight}`, tensor)
+    for (const [weight, tensor] of network.weights) tensors.set(`${name}/${weight}`, tensor)
   }
   tensors.set('images', { shape: [batch, height, columns, 3], values: images })
   scales.forEach(({ data: values, shape }, i) => {
@@ -123,13 +127,13 @@ export function writeProblem({ batch, width, input }: ProblemSpec, file: string)
   })
   const { threshold, weight } = PUBLISHED['masked-class-kd']
   const { loss, sgd } = recipe
-  const configs = { teacher: teacher.config, ...(student && { student: student.config }) }
+  const configs = { teacher: teacher.config, student: student.config }
   const options = optionsSchema.parse({ ...configs, loss, sgd, rate: RATE, threshold, weight })
   writeAtomically(file, encodeSafetensors(tensors, { problem: JSON.stringify(options) }))
   return {
     teacher: teacher.text,
-    student: student?.text,
-    macs: { teacher: complexity(teacher.config).macs, student: student && complexity(student.config).macs },
+    student: student.text,
+    macs: { teacher: complexity(teacher.config).macs, student: complexity(student.config).macs },
   }
 }
 
@@ -148,15 +152,6 @@ function scene(index: number, height: number, width: number, difficulty: number)
   }
 }
 
-function scaled(width: number, input: ProblemSpec['input']): Network {
-  const config = scaledDetector(width, input ? { input } : { input: loadProfile('default').detector.input })
-  return {
-    config,
-    weights: initialWeights(config, 1),
-    text: `published teacher at width ${width}, untrained`,
-  }
-}
-
 /** Reads what `writeProblem` wrote. */
 export function readProblem(file: string): Problem {
   const { tensors, metadata } = decodeSafetensors(readFileSync(file), file)
@@ -170,7 +165,7 @@ export function readProblem(file: string): Problem {
   if (!images) throw new Error(`${file}: expected a tensor "images", found none`)
   return {
     options,
-    weights: { teacher: part('teacher'), student: options.student && part('student') },
+    weights: { teacher: part('teacher'), student: part('student') },
     images,
     targets: [...part('targets').values()],
   }

@@ -5,14 +5,14 @@
 import { z } from 'zod'
 import { augmentSchema } from '../../lib/data'
 
-const precision = z.enum(['float32', 'bfloat16'])
+const precision = z.enum(['float32', 'bfloat16', 'float16'])
 const side = z.number().int().positive()
 
 /** Networks, batch and options of a step; both sides read it from one file. */
 export const problemSchema = z
   .object({
     batch: z.number().int().positive(),
-    /** The published teacher at this width; without it the default profile's teacher and student. */
+    /** The published teacher and student at this width; without it the default profile's. */
     width: z.number().positive().optional(),
     /** [height, width]; default: the default profile's. */
     input: z.tuple([side, side]).optional(),
@@ -87,15 +87,17 @@ const spans = z.array(
 /** The answers, by request. */
 export const ANSWERS = {
   hello: z.object({ threads: number, versions: z.record(z.string()) }).extend({
-    cpu: z.string().optional(),
+    /** The workbook's process only: what computes, and why it does not in a precision. */
+    device: z.enum(['CPU', 'GPU']).optional(),
+    name: z.string().optional(),
     instructionSets: z.array(z.string()).optional(),
-    bfloat16: z.string().optional(),
+    lacking: z.object({ bfloat16: z.string().optional(), float16: z.string().optional() }).optional(),
   }),
   problem: z.object({
     teacher: z.string(),
-    student: z.string().optional(),
+    student: z.string(),
     /** Multiply-accumulates of one image. */
-    macs: z.object({ teacher: number, student: number.optional() }),
+    macs: z.object({ teacher: number, student: number }),
   }),
   /** `first`: a number of the first run that both sides must agree on; `seconds`: of warm runs. */
   prepare: z.object({ first: number, seconds: z.array(number) }),

@@ -12,6 +12,7 @@ import {
 import { type PrecisionResult, precisionVerdict } from './precision'
 import type { StageRow, Work } from './protocol'
 import { type Spread, spread, type Timed, timesAsFast } from './rounds'
+import type { Device } from './workers'
 
 export interface Results {
   readonly comparisons: Comparison[]
@@ -53,13 +54,14 @@ function peerOf<T extends Raced>(timed: readonly T[], { network, kind }: Work, p
   )
 }
 
-/** Training step and inference: >= 1.0 in float32, >= 1.5 in bfloat16, times as fast as PyTorch's float32. */
-const SPEED = { float32: 1, bfloat16: 1.5 } as const
+/** On a CPU, training step and inference: >= 1.0 in float32, >= 1.5 in bfloat16, times as fast as PyTorch's float32. */
+const SPEED: { readonly [precision in Work['precision']]?: number } = { float32: 1, bfloat16: 1.5 }
 /** Distillation step <= 1.1 times (student's training step + teacher's inference). */
 const DISTILLATION_COST = 1.1
 
-export function targetsOf({ comparisons, memory }: Results): Target[] {
-  return [...comparisons.flatMap(speedTargets), ...(memory ?? []).flatMap(memoryTargets)]
+export function targetsOf({ comparisons, memory }: Results, device: Device): Target[] {
+  const raced = comparisons.filter(({ part }) => device === 'cpu' || part === 'distillation')
+  return [...raced.flatMap(speedTargets), ...(memory ?? []).flatMap(memoryTargets)]
 }
 
 function memoryTargets({ threads, batch, network, rows }: MemoryResult): Target[] {
@@ -85,11 +87,12 @@ function speedTargets(comparison: Comparison): Target[] {
   }
   return timed
     .filter(({ side }) => side === 'workbook')
-    .map(({ work, rounds }) => {
+    .flatMap(({ work, rounds }) => {
       const wanted = SPEED[work.precision]
+      if (wanted === undefined) return []
       const found = timesAsFast({ rounds }, peerOf(timed, work, 'float32')!)
       const what = `${part} in ${work.precision}, times as fast as PyTorch float32`
-      return { what, threads, batch, wanted: `>= ${wanted}`, found, met: found.median >= wanted }
+      return [{ what, threads, batch, wanted: `>= ${wanted}`, found, met: found.median >= wanted }]
     })
 }
 
@@ -125,10 +128,10 @@ function comparisonTable({ part, threads, batch, subject, macs, timed }: Compari
       part === 'distillation' ? name : name.replace(/, .*/, ''),
       milliseconds(seconds),
       times('float32'),
-      work.precision === 'bfloat16' ? times('bfloat16') : '',
+      work.precision === 'float32' ? '' : times(work.precision),
     ]
   })
-  return table(title, ['', 'ms a step', 'x PyTorch float32', 'x PyTorch bfloat16'], rows)
+  return table(title, ['', 'ms a step', 'x PyTorch float32', 'x PyTorch, same precision'], rows)
 }
 
 function costTable(comparison: Comparison): string {
@@ -200,16 +203,20 @@ function precisionTable(result: PrecisionResult): string {
     AP.map(points).join('  '),
     seconds.map((value) => value.toFixed(0)).join('  '),
   ])
-  const verdicts = (['mAP50', 'AP'] as const).map((metric) => {
-    const { difference, spread, isWithin } = precisionVerdict(result, metric)
-    const relation = isWithin ? 'less than' : 'NOT less than'
-    return `${points(difference)}, ${relation} the seeds' ${points(spread)}`
+  const verdicts = rows.flatMap(({ precision }) => {
+    if (precision === 'float32') return []
+    const [mAP50, AP] = (['mAP50', 'AP'] as const).map((metric) => {
+      const { difference, spread, isWithin } = precisionVerdict(result, precision, metric)
+      const relation = isWithin ? 'less than' : 'NOT less than'
+      return `${points(difference)}, ${relation} the seeds' ${points(spread)}`
+    })
+    return [[`${precision} - float32, means`, mAP50 ?? '', AP ?? '', '']]
   })
   return table(
-    `training in bfloat16 and float32: default profile's control, ${steps} steps of ${batch}, seeds ${seeds.join(', ')}, ` +
+    `training in ${rows.map(({ precision }) => precision).join(', ')}: default profile's control, ${steps} steps of ${batch}, seeds ${seeds.join(', ')}, ` +
       `${images} validation images, in points`,
     ['', 'mAP@0.5', 'AP@[.5:.95]', 's of training'],
-    [...cells, ['bfloat16 - float32, means', ...verdicts, '']],
+    [...cells, ...verdicts],
   )
 }
 

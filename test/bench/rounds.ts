@@ -1,7 +1,7 @@
 /** Interleaved timing: in every round each contestant has one turn, the next round starts with the next of them. */
 import { quantile } from 'simple-statistics'
 import type { Work } from './protocol'
-import type { Pair, Side } from './workers'
+import type { Device, Pair, Side } from './workers'
 
 export interface Spread {
   readonly median: number
@@ -30,14 +30,18 @@ export interface Timed extends Contestant {
 }
 
 export interface RoundOptions {
+  readonly device: Device
   readonly rounds: number
   /** A turn repeats its step until it has lasted about this long. */
   readonly secondsPerTurn: number
   readonly onProgress: (text: string) => void
 }
 
-/** Relative differences of the first loss, or of the mean size of the logits, that rounding explains. */
-const AGREEMENT = { float32: 1e-3, bfloat16: 0.05 } as const
+/** Relative differences of the first loss, or of the mean size of the logits, that rounding explains; a card rounds float32 to TF32. */
+const AGREEMENT = {
+  cpu: { float32: 1e-3, bfloat16: 0.05, float16: 0.01 },
+  cuda: { float32: 0.01, bfloat16: 0.05, float16: 0.01 },
+} as const
 
 /**
  * Prepares all contestants on one problem, checks that they compute the same, and times them round by round.
@@ -47,7 +51,7 @@ export async function race(
   pair: Pair,
   file: string,
   contestants: readonly Contestant[],
-  { rounds, secondsPerTurn, onProgress }: RoundOptions,
+  { device, rounds, secondsPerTurn, onProgress }: RoundOptions,
 ): Promise<Timed[]> {
   const entries: {
     contestant: Contestant
@@ -74,7 +78,7 @@ export async function race(
       turns: [],
     })
   }
-  checkAgreement(entries)
+  checkAgreement(entries, AGREEMENT[device])
   for (let round = 0; round < rounds; round++) {
     onProgress(`round ${round + 1} of ${rounds}`)
     for (let i = 0; i < entries.length; i++) {
@@ -92,11 +96,14 @@ export async function race(
   }))
 }
 
-function checkAgreement(entries: readonly { contestant: Contestant; first: number }[]): void {
+function checkAgreement(
+  entries: readonly { contestant: Contestant; first: number }[],
+  agreement: { readonly [precision in Work['precision']]: number },
+): void {
   const task = ({ work }: Contestant) => `${work.network} ${work.kind} ${work.method ?? ''}`
   for (const { contestant, first } of entries) {
     const reference = entries.find((other) => task(other.contestant) === task(contestant))!
-    const allowed = AGREEMENT[contestant.work.precision]
+    const allowed = agreement[contestant.work.precision]
     const difference = Math.abs(first - reference.first) / Math.abs(reference.first)
     if (!(difference <= allowed)) {
       throw new Error(

@@ -14,10 +14,7 @@ export interface Runnable {
 }
 
 function detectorOf({ options, weights }: Problem, network: Work['network']): Detector {
-  const config = options[network]
-  const own = weights[network]
-  if (!config || !own) throw new Error(`expected a problem with a ${network}, found none`)
-  return new Detector(config, own)
+  return new Detector(options[network], weights[network])
 }
 
 /** Builds the work on a problem; inputs stay where the step reads them, as on the other side. */

@@ -1,39 +1,61 @@
-/** The processes that compute: one for the workbook, one for PyTorch, with the same threads; never both at once. */
+/** The processes that compute: one for the workbook, one for PyTorch, on the same device with the same threads; never both at once. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { join } from 'node:path'
+import { delimiter, dirname, join, sep } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import { z } from 'zod'
 import { ANSWERS, type Answer, type Request } from './protocol'
 
 export type Side = 'workbook' | 'PyTorch'
 
+/** What both sides compute on. */
+export const DEVICES = ['cpu', 'cuda'] as const
+export type Device = (typeof DEVICES)[number]
+
+export interface WorkerOptions {
+  readonly device: Device
+  readonly threads: number
+  /** PyTorch's. */
+  readonly python: string
+  readonly signal: AbortSignal
+}
+
 const errorSchema = z.object({ error: z.string() })
+
+/** The library path without the workbook's own CUDA libraries, which are not those that PyTorch was built with. */
+function librariesOfOthers(): string {
+  const { LD_LIBRARY_PATH = '', WORKBOOK_PYTHON = '' } = process.env
+  const own = dirname(dirname(WORKBOOK_PYTHON))
+  return LD_LIBRARY_PATH.split(delimiter)
+    .filter((folder) => !folder.startsWith(own + sep))
+    .join(delimiter)
+}
 
 /** A process that answers requests, one at a time. */
 export class Worker {
   private readonly child: ChildProcessWithoutNullStreams
   private readonly lines: Interface
+  private readonly signal: AbortSignal
   private errors = ''
   private waiting: { resolve: (line: string) => void; reject: (reason: unknown) => void } | undefined
 
   constructor(
     readonly side: Side,
-    threads: number,
-    python: string,
-    private readonly signal: AbortSignal,
+    { device, threads, python, signal }: WorkerOptions,
   ) {
+    this.signal = signal
     const [program, words] =
       side === 'workbook'
         ? [process.execPath, ['--require', 'tsx/cjs', join(__dirname, 'ours.ts')]]
-        : [python, [join(__dirname, 'peer.py')]]
+        : [python, [join(__dirname, 'peer.py'), device]]
     const count = String(threads)
     const env = {
       TF_CPP_MIN_LOG_LEVEL: '2',
       ...process.env,
       ...{ OMP_NUM_THREADS: count, MKL_NUM_THREADS: count },
       ...{ TF_NUM_INTRAOP_THREADS: count, TF_NUM_INTEROP_THREADS: count },
-      // The comparison is of CPUs; on a machine with a card PyTorch's tensors would stay on the CPU anyway.
-      CUDA_VISIBLE_DEVICES: '',
+      // The peer needs no hiding: its tensors stay on the CPU unless they are moved.
+      ...(device === 'cpu' && { CUDA_VISIBLE_DEVICES: '' }),
+      ...(side === 'PyTorch' && { LD_LIBRARY_PATH: librariesOfOthers() }),
     }
     this.child = spawn(program, words, { env, stdio: ['pipe', 'pipe', 'pipe'] })
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -96,13 +118,10 @@ export interface Pair {
 }
 
 /** Runs `body` with a fresh process of each side. */
-export async function withPair<T>(
-  { threads, python, signal }: { threads: number; python: string; signal: AbortSignal },
-  body: (pair: Pair) => Promise<T>,
-): Promise<T> {
+export async function withPair<T>(options: WorkerOptions, body: (pair: Pair) => Promise<T>): Promise<T> {
   const pair = {
-    workbook: new Worker('workbook', threads, python, signal),
-    PyTorch: new Worker('PyTorch', threads, python, signal),
+    workbook: new Worker('workbook', options),
+    PyTorch: new Worker('PyTorch', options),
   }
   try {
     return await body(pair)

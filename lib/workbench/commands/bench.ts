@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { DEFAULT_PARTS, PARTS, type Part, runBenchmark } from '../../../test/bench/main'
+import { CUDA_PARTS, DEFAULT_PARTS, PARTS, type Part, runBenchmark } from '../../../test/bench/main'
+import { DEVICES, type Device } from '../../../test/bench/workers'
 import { interruptSignal } from '../interrupt'
 import { pythonProgram, root } from '../project'
 
@@ -17,9 +18,11 @@ const counts = (text: string) => text.split(',').map(count)
 const SEEDS = [1, 2, 3]
 
 interface Options {
-  readonly parts: readonly Part[]
-  readonly threads: readonly number[]
-  readonly batch: readonly number[]
+  readonly device: Device
+  readonly peerPython?: string
+  readonly parts?: readonly Part[]
+  readonly threads?: readonly number[]
+  readonly batch?: readonly number[]
   readonly rounds: number
   readonly quick?: boolean
   readonly keep?: boolean
@@ -33,26 +36,33 @@ export function benchCommand(): Command {
       'compare speed and memory with PyTorch, and the evaluator with pycocotools, in one interleaved run; tables, and ' +
         'every number in .cache/bench/<date>.json',
     )
-    .addOption(new Option('--parts <names...>', 'what to compare').choices(PARTS).default(DEFAULT_PARTS))
+    .addOption(new Option('--device <name>', 'what both compute on').choices(DEVICES).default('cpu'))
+    .addOption(
+      new Option('--parts <names...>', `what to compare (on cuda ${CUDA_PARTS.join(', ')})`).choices(PARTS),
+    )
     .option(
       '--threads <n,...>',
-      'threads of both sides in training and inference; the most also in the other parts',
+      `threads of both sides in training and inference; the most also in the other parts (by default 1,2; on cuda ${cores})`,
       counts,
-      cores > 1 ? [1, 2] : [1],
     )
     .option(
       '--batch <n,...>',
-      'images a step in training and inference; the first also in distillation, epoch and memory',
+      'images a step in training and inference; the first also in distillation, epoch and memory (by default 16; on cuda 64)',
       counts,
-      [16],
     )
     .option('--rounds <n>', 'interleaved rounds', count, 7)
     .option('--quick', 'one round of short turns, to see that everything runs')
-    .option('--keep', 'also write test/bench/results.json, and precision.json for that part')
-    .action(async ({ parts, threads, batch, rounds, quick = false, keep = false }: Options) => {
+    .option('--keep', 'also write the results to test/bench')
+    .option(
+      '--peer-python <file>',
+      'a Python that has PyTorch, in place of an environment made for the benchmark',
+    )
+    .action(async ({ device, peerPython, rounds, quick = false, keep = false, ...options }: Options) => {
+      const onCard = device === 'cuda'
+      const { parts = onCard ? CUDA_PARTS : DEFAULT_PARTS, batch = onCard ? [64] : [16] } = options
+      const { threads = onCard ? [cores] : cores > 1 ? [1, 2] : [1] } = options
       const file = await runBenchmark({
-        ...{ threads, batches: batch, quick, keep, root },
-        parts,
+        ...{ device, peerPython, parts, threads, batches: batch, quick, keep, root },
         seeds: SEEDS,
         rounds: quick ? 1 : rounds,
         secondsPerTurn: quick ? 0.05 : 0.6,
