@@ -228,11 +228,11 @@ export function describeResults(results: Results, targets: readonly Target[]): s
   text.push(...epochs.map(epochTable))
   for (const { network, batch, threads, rows } of memory ?? []) {
     const title = `memory: training step of ${network}, batch ${batch}, ${threads} thread(s), MiB resident`
-    const cells = rows.map(({ name, before, peak, present }) => [
+    const cells = rows.map(({ name, before, peak, present, mapped }) => [
       name,
-      ...[peak, before, present].map((mib) => mib.toFixed(0)),
+      ...[peak, peak - mapped, before, present].map((mib) => mib.toFixed(0)),
     ])
-    text.push(table(title, ['', 'peak', 'before the first step', 'after'], cells))
+    text.push(table(title, ['', 'peak', 'without mapped files', 'before the first step', 'after'], cells))
   }
   if (evaluator) {
     const { ours, theirs, ratio, largestDifference, extras } = evaluator
