@@ -119,6 +119,11 @@ const controlsSchema = z
   })
   .strict()
 
+/** Steps of the stages on data of the user's own. */
+export const ownDataStepsSchema = z
+  .object({ teacher: steps, sparse: steps, finetune: steps, distill: steps })
+  .strict()
+
 export const teacherCacheSchema = z
   .object({
     /** Most that lies on disk; what was not used for longest goes first. */
@@ -163,7 +168,7 @@ export const profileSchema = z
       .strict()
       .optional(),
     /** The same stages for a data set given by the user, where nothing is shipped. */
-    ownDataSteps: z.object({ teacher: steps, sparse: steps, finetune: steps, distill: steps }).strict(),
+    ownDataSteps: ownDataStepsSchema,
     methods: z.array(termSchema).min(1),
     controls: controlsSchema,
     ablations: ablationsSchema,

@@ -25,6 +25,8 @@ export interface StudySettings {
   readonly full?: boolean
   /** Instead of the profile's. */
   readonly teacherCache?: Profile['teacherCache']
+  /** Single ones instead of the profile's. */
+  readonly ownDataSteps?: Partial<Profile['ownDataSteps']>
   /** Fewer steps, images a step and images, to see whether a profile runs; the numbers mean nothing then. */
   readonly reduce?: { readonly steps: number; readonly batch: number; readonly images: number }
   readonly signal?: AbortSignal
@@ -54,7 +56,8 @@ export interface Study {
 export async function createStudy(settings: StudySettings): Promise<Study> {
   const loaded = loadProfile(settings.profile)
   const long = settings.full && loaded.full ? { ...loaded, ...loaded.full } : loaded
-  const profile = settings.reduce ? reduced(long, settings.reduce) : long
+  const changed = { ...long, ownDataSteps: { ...long.ownDataSteps, ...settings.ownDataSteps } }
+  const profile = settings.reduce ? reduced(changed, settings.reduce) : changed
   const ownData = settings.data !== undefined
   const source: DataSource =
     settings.data === undefined ? { scenes: profile.data } : { directory: resolve(settings.data) }

@@ -9,7 +9,7 @@ import { isDistilled, trainingMacs } from './cost'
 import { labelsSchema } from './labels'
 import { loadModel } from './models'
 import { refTo } from './plan'
-import { recipeSchema, teacherCacheSchema, termSchema, unlabelledSchema } from './profile'
+import { ownDataStepsSchema, recipeSchema, teacherCacheSchema, termSchema, unlabelledSchema } from './profile'
 import type { Study } from './study'
 
 const count = z.number().int().positive()
@@ -61,6 +61,8 @@ export const sweepSchema = z
     references: z.array(z.string()).min(1),
     /** Instead of the profile's. */
     teacherCache: teacherCacheSchema.optional(),
+    /** Instead of the profile's, where the data are the user's own: of the models that the arms start from. */
+    ownDataSteps: ownDataStepsSchema.omit({ distill: true }).partial().optional(),
     arms: z.array(armSchema).min(1),
   })
   .strict()

@@ -49,6 +49,7 @@ export function sweepCommand(): Command {
         from: parseStart(from),
         out: path.resolve(out ?? defaultOut(sweep.profile, data)),
         teacherCache: sweep.teacherCache,
+        ownDataSteps: sweep.ownDataSteps,
       })
       if (engine) {
         await runOnEngine(study, engine, () => {
