@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { generateScenes, scenesSchema } from '../../lib/data'
 import { sweepDifferenceTable, sweepFigure, sweepTable, sweepVerdict } from '../../lib/report'
 import {
   createStudy,
   findSweep,
+  loadProfile,
   loadSweep,
   planSweep,
   readSweepFile,
@@ -62,6 +64,27 @@ describe('a sweep', () => {
       problem({ ...base, arms: [control, { ...distilled, terms: [] }] }),
       /arms\.1\.unlabelled: expected terms beside it/,
     )
+  })
+
+  test("can give the models that its arms start from other steps on data of the user's own", async () => {
+    const { ownDataSteps } = sweepSchema.parse({ ...base, ownDataSteps: { teacher: 7 } })
+    const folder = temporary()
+    const scenes = join(folder, 'scenes')
+    await generateScenes(scenes, scenesSchema.parse({ splits: { train: 12, validation: 4 } }))
+    const [drawn] = readdirSync(scenes).filter((name) => name !== 'lock')
+    const study = await createStudy({
+      profile: 'smoke',
+      data: join(scenes, drawn ?? ''),
+      out: join(folder, 'out'),
+      cache: join(folder, 'cache'),
+      ownDataSteps,
+    })
+    const steps = new Map(
+      study.plan.preparation.map((trial) => [trial.kind, 'training' in trial && trial.training.steps]),
+    )
+    const { sparse } = loadProfile('smoke').ownDataSteps
+    assert.deepEqual([steps.get('teacher'), steps.get('sparse')], [7, sparse])
+    assert.match(problem({ ...base, ownDataSteps: { distill: 3 } }), /ownDataSteps: .*distill/)
   })
 
   test('trains every arm on every seed and compares them', async () => {
