@@ -50,14 +50,14 @@ import { availableParallelism, loadavg, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { writeAtomically } from '../../lib/train'
 import { benchPython } from './environment'
+import { measureGrowth } from './growth'
+import { compareMemory } from './memory'
 import {
   type Context,
   compareDistillation,
   compareEpochs,
   compareEvaluators,
-  compareMemory,
   compareSteps,
-  measureGrowth,
   readStageTimes,
 } from './parts'
 import { comparePrecisions } from './precision'

@@ -29,10 +29,14 @@ export interface Context extends RoundOptions {
   readonly evaluatorRounds: number
 }
 
+/** [height, width] of the published recipe, and the batch in which a CPU's memory holds a step of it. */
+export const PUBLISHED_INPUT = [192, 512] as const
+export const PUBLISHED_BATCH = 4
+
 /** On a CPU the default profile's networks; a card is for the published ones. */
 const SUBJECT: { readonly [device in Device]: Omit<ProblemSpec, 'batch'> } = {
   cpu: {},
-  cuda: { input: [192, 512], width: 1 },
+  cuda: { input: [...PUBLISHED_INPUT], width: 1 },
 }
 
 /** A race on one problem. */
@@ -48,7 +52,7 @@ export interface Comparison {
 const LAYOUTS = ['contiguous', 'channels_last'] as const
 
 /** The workbook in every precision, PyTorch in every precision and layout. */
-function contestants(
+export function contestants(
   work: Pick<Work, 'network' | 'kind' | 'method'>,
   precisions: readonly Precision[],
 ): Contestant[] {
@@ -65,7 +69,8 @@ function contestants(
   ])
 }
 
-async function problem(pair: Pair, context: Context, spec: ProblemSpec) {
+/** Writes a problem; its file and what it holds. */
+export async function problem(pair: Pair, context: Context, spec: ProblemSpec) {
   const name = `${spec.width ?? 'default'}-${spec.input?.join('x') ?? ''}-${spec.batch}.safetensors`
   const file = join(context.scratch, name)
   return { file, ...(await pair.workbook.ask({ op: 'problem', spec, file })) }
@@ -203,78 +208,6 @@ export async function compareEpochs(
   })
 }
 
-const PUBLISHED_INPUT = [192, 512] as const
-const PUBLISHED_BATCH = 4
-const PUBLISHED_TEACHER = 'the published teacher, 512x192'
-
-export interface MemoryRow {
-  readonly name: string
-  readonly side: Side
-  readonly precision: Precision
-  readonly before: number
-  /** MiB, the high-water mark of the process's resident memory. */
-  readonly peak: number
-  readonly present: number
-  /** MiB of mapped files at the end, which are among `peak`: libraries, which processes share. */
-  readonly mapped: number
-}
-
-export interface MemoryResult {
-  readonly threads: number
-  readonly batch: number
-  readonly network: string
-  readonly rows: readonly MemoryRow[]
-}
-
-/** Peak memory of training steps, a fresh process for each row: the default profile's teacher and the published one. */
-export async function compareMemory(
-  { threads, batch }: { threads: number; batch: number },
-  context: Context,
-): Promise<MemoryResult[]> {
-  const published: ProblemSpec = { batch: PUBLISHED_BATCH, input: [...PUBLISHED_INPUT], width: 1 }
-  const results: MemoryResult[] = []
-  for (const [network, spec] of Object.entries({
-    'the default teacher': { batch },
-    [PUBLISHED_TEACHER]: published,
-  }))
-    results.push(await memoryOf(network, spec, { ...context, threads }))
-  return results
-}
-
-async function memoryOf(
-  network: string,
-  spec: ProblemSpec,
-  context: Context & { threads: number },
-): Promise<MemoryResult> {
-  const { scratch, threads, onProgress } = context
-  const rows: MemoryRow[] = []
-  const file = join(scratch, 'memory.safetensors')
-  await withPair(context, (pair) => pair.workbook.ask({ op: 'problem', spec, file }))
-  for (const { name, side, work } of contestants(
-    { network: 'teacher', kind: 'training' },
-    context.precisions,
-  )) {
-    onProgress(`${network}: ${name}`)
-    const worker = new Worker(side, context)
-    try {
-      await worker.ask({ op: 'hello' })
-      const before = await worker.ask({ op: 'memory' })
-      await worker.ask({ op: 'prepare', key: 'memory', file, ...work })
-      await worker.ask({ op: 'run', key: 'memory', iterations: 5 })
-      const after = await worker.ask({ op: 'memory' })
-      const short = name.replace(/, .*/, '')
-      rows.push({
-        ...{ name: short, side, precision: work.precision },
-        ...{ before: before.presentMiB, peak: after.peakMiB, present: after.presentMiB },
-        mapped: after.mappedMiB,
-      })
-    } finally {
-      await worker.close()
-    }
-  }
-  return { threads, batch: spec.batch, network, rows }
-}
-
 export interface EvaluatorResult {
   readonly ours: Spread
   readonly theirs: Spread
@@ -305,76 +238,6 @@ export async function compareEvaluators(context: Context): Promise<EvaluatorResu
     const ratio = timesAsFast({ rounds: ours }, { rounds: theirs })
     const extras = await workbook.ask({ op: 'evaluatorExtras' })
     return { ours: spread(ours), theirs: spread(theirs), ratio, largestDifference, extras }
-  })
-}
-
-export interface GrowthRow {
-  readonly what: string
-  readonly kind: 'training' | 'inference'
-  readonly batch: number
-  readonly input: readonly [height: number, width: number]
-  readonly width: number
-  /** Multiply-accumulates of one image's forward pass. */
-  readonly macs: number
-  readonly timed: readonly Timed[]
-}
-
-export interface GrowthResult {
-  readonly threads: number
-  /** GFLOP/s of 3x3 convolutions alone, the better of both sides. */
-  readonly throughput: { readonly [precision in Precision]?: number }
-  readonly rows: readonly GrowthRow[]
-}
-
-/** One thing varied at a time from the default profile's teacher in batches of 8, then published size and width together. */
-const GROWTH: readonly { what: string; batch: number; input: readonly [number, number]; width: number }[] = [
-  ...[1, 2, 4, 8, 16, 32].map((batch) => ({ what: 'batch', batch, input: [96, 256] as const, width: 0.25 })),
-  ...([[64, 128], [128, 352], PUBLISHED_INPUT] as const).map((input) => ({
-    what: 'input',
-    batch: 8,
-    input,
-    width: 0.25,
-  })),
-  ...[0.125, 0.1875, 0.5, 1].map((width) => ({ what: 'width', batch: 8, input: [96, 256] as const, width })),
-  { what: 'published', batch: PUBLISHED_BATCH, input: PUBLISHED_INPUT, width: 1 },
-]
-
-/** How the cost of a step grows, and the convolution throughput that bounds it. */
-export async function measureGrowth(
-  { threads }: { threads: number },
-  context: Context,
-): Promise<GrowthResult> {
-  const { precisions, onProgress } = context
-  return withPair({ ...context, threads }, async (pair) => {
-    const throughput: { [precision in Precision]?: number } = {}
-    for (const precision of precisions) {
-      onProgress(`convolutions in ${precision}`)
-      for (const side of ['workbook', 'PyTorch'] as const) {
-        const { gflops } = await pair[side].ask({
-          op: 'throughput',
-          precision,
-          seconds: context.secondsPerTurn * 4,
-        })
-        throughput[precision] = Math.max(throughput[precision] ?? 0, gflops)
-      }
-    }
-    const rows: GrowthRow[] = []
-    for (const { what, batch, input, width } of GROWTH) {
-      const where = `${what}: batch ${batch}, ${input[1]}x${input[0]}, width ${width}`
-      const { file, macs } = await problem(pair, context, { batch, input: [...input], width })
-      for (const kind of ['training', 'inference'] as const) {
-        const field = contestants({ network: 'teacher', kind }, precisions).filter(
-          ({ work }) => work.layout !== 'contiguous',
-        )
-        const timed = await race(pair, file, field, {
-          ...context,
-          rounds: Math.min(context.rounds, 3),
-          onProgress: (text) => onProgress(`${where}: ${kind}: ${text}`),
-        })
-        rows.push({ what, kind, batch, input, width, macs: macs.teacher, timed })
-      }
-    }
-    return { threads, throughput, rows }
   })
 }
 

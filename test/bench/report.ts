@@ -1,14 +1,8 @@
 /** The benchmark's numbers as tables and as targets met or missed. */
 import Table from 'cli-table3'
-import {
-  type Comparison,
-  distillationCosts,
-  type EpochResult,
-  type EvaluatorResult,
-  type GrowthResult,
-  type GrowthRow,
-  type MemoryResult,
-} from './parts'
+import type { GrowthResult, GrowthRow } from './growth'
+import type { MemoryResult } from './memory'
+import { type Comparison, distillationCosts, type EpochResult, type EvaluatorResult } from './parts'
 import { type PrecisionResult, precisionVerdict } from './precision'
 import type { StageRow, Work } from './protocol'
 import { type Spread, spread, type Timed, timesAsFast } from './rounds'
