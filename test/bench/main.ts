@@ -39,7 +39,7 @@
  * - growth: 'limit' is the time if the step were nothing but convolutions at the throughput of large 3x3 ones, a
  *   backward pass counted as two forward ones; the share in brackets is how near a side comes. What is missing to 100 %
  *   is memory traffic, small channel counts and overheads. In bfloat16 the limit is far higher, the share lower.
- * - cuda: both sides get the batch from the host's memory at every step (PyTorch's is pinned there) and give back losses or
+ * - cuda: at every step both sides get the batch through the host's memory (PyTorch's is pinned there) and give back losses or
  *   logits; 'float32' convolutions use TF32 on both from Ampere on. PyTorch scales float16's loss with its GradScaler.
  * - stages: `training` and `evaluating` are summed over trials, which run side by side; `wall` is the time in which at
  *   least one of them ran.
