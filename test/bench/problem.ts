@@ -84,7 +84,8 @@ function publishedNetworks(
 function defaultNetworks(): { teacher: Network; student: Network } {
   const { detector, checkpoints } = loadProfile('default')
   const { input, width, anchors, upsample, spp } = detector
-  const fresh = publishedNetworks(width, { input, upsample, spp, ...(anchors !== 'k-means' && { anchors }) })
+  const fresh = () =>
+    publishedNetworks(width, { input, upsample, spp, ...(anchors !== 'k-means' && { anchors }) })
   const shipped = (name: string | undefined): Network | undefined => {
     const file = name && join(SHIPPED, `${name}.json`)
     if (!file || !existsSync(file)) return undefined
@@ -92,8 +93,8 @@ function defaultNetworks(): { teacher: Network; student: Network } {
     return { config: detector, weights, text: `shipped ${name}` }
   }
   return {
-    teacher: shipped(checkpoints?.teacher) ?? fresh.teacher,
-    student: shipped(checkpoints?.student) ?? fresh.student,
+    teacher: shipped(checkpoints?.teacher) ?? fresh().teacher,
+    student: shipped(checkpoints?.student) ?? fresh().student,
   }
 }
 
