@@ -1,5 +1,13 @@
 import { Random } from '../data/random'
-import { batchNormTraining, biasAdd, conv2d, conv2dTranspose, leakyRelu, tf } from '../engine'
+import {
+  batchNormTraining,
+  biasAdd,
+  conv2d,
+  conv2dTranspose,
+  leakyRelu,
+  tf,
+  upsampleNearest,
+} from '../engine'
 import { type Layer, layersOf } from './layers'
 import { network } from './network'
 import type { Operations } from './operations'
@@ -170,7 +178,7 @@ export class Detector {
     Operations<tf.Tensor4D>,
     'nearest' | 'linear' | 'add' | 'concat' | 'maxPool'
   > = {
-    nearest: (x) => tf.image.resizeNearestNeighbor(x, [x.shape[1] * 2, x.shape[2] * 2]),
+    nearest: (x) => upsampleNearest(x, 2),
     // The logits' last bits decide between neighbouring boxes, and the layer is cheap: always float32.
     linear: (x, { name }) =>
       biasAdd(conv2d(x, this.kernel(name), { float32: true }), this.vector(`${name}/bias`)),

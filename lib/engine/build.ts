@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { barrier, identity, placeholder, savedModel } from './graphdef'
+import { barrier, bitsAsFloat32, identity, placeholder, savedModel } from './graphdef'
 import { guarded } from './guard'
 import { DTYPE, execute, nativeBackend, nativeIds, scoped, type Tensor, tf } from './native'
 import { lowerPrecision, type Precision } from './precision'
@@ -18,7 +18,10 @@ import {
 import { stateOf } from './state'
 import { type Form, flatten, type Tree, unflatten } from './tree'
 
-/** A loaded graph: its session, what to feed and to fetch (names with commas between), and the form of its results. */
+/**
+ * A loaded graph: its session, what to feed (float32 inputs as their bits, see bitsOnHost; the state as it is) and to fetch
+ * (names with commas between), and the form of its results.
+ */
 export interface Graph {
   readonly session: number
   readonly inputs: string
@@ -75,7 +78,7 @@ export function build<A extends readonly Tree[], R extends Tree>(
   let next = outputs
   const assigns = kept.assign(recording.assigned.map((value) => value && lowered.outputs[next++]))
   const nodes = [
-    ...inputs.map((input, i) => placeholder(inputName(i), dtypeNumber(input), input.shape)),
+    ...inputs.flatMap((input, i) => entry(i, input)),
     ...kept.nodes,
     ...lowered.nodes,
     ...passed,
@@ -92,7 +95,7 @@ export function build<A extends readonly Tree[], R extends Tree>(
   const one = (node: string) => list([{ node, index: 0 }])
   return {
     session: load(nodes, name),
-    inputs: list(inputs.map((_, i) => ({ node: inputName(i), index: 0 }))),
+    inputs: list(inputs.map((input, i) => ({ node: entry(i, input)[0].name, index: 0 }))),
     outputs: [...fetched, { node: ASSIGNED, index: 0 }].map((output) => list([output])).join(','),
     initial: list(kept.initial),
     initialised: one(INITIALISED),
@@ -105,6 +108,13 @@ export function build<A extends readonly Tree[], R extends Tree>(
 }
 
 const inputName = (i: number): string => `input/${i}`
+
+/** The nodes that bring an input into the graph; the first is fed, float32 as its bits (see bitsOnHost). */
+function entry(i: number, input: Tensor): [GraphNode, ...GraphNode[]] {
+  if (input.dtype !== 'float32') return [placeholder(inputName(i), dtypeNumber(input), input.shape)]
+  const bits = placeholder(`${inputName(i)}/bits`, DTYPE.int32, input.shape)
+  return [bits, bitsAsFloat32(inputName(i), { node: bits.name, index: 0 })]
+}
 
 /** Runs the function under the recorder; the state is as before afterwards, whatever happens. */
 function recordOn<A extends readonly Tree[], R extends Tree>({

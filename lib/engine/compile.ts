@@ -13,7 +13,7 @@
  */
 import { build, type Graph, newestTensorId } from './build'
 import { supportsPrecision } from './device'
-import { adopt, nativeBackend, nativeIds, type Tensor, tf } from './native'
+import { adopt, bitsOnHost, nativeBackend, nativeIds, type Tensor, tf } from './native'
 import type { Precision } from './precision'
 import { refuseNested } from './recorder'
 import { type Form, flatten, type Tree, unflatten } from './tree'
@@ -72,12 +72,13 @@ export function compile<A extends readonly Tree[], R extends Tree>(
   let owner: Graph | undefined
   let known: object[] = []
 
+  const run = (graph: Graph, ids: number[], feeds: string, fetches: string) =>
+    nativeBackend().binding.runSavedModel(graph.session, ids, feeds, fetches)
   const pull = (): void => {
     // Once another compiled function has taken the state over, this session's is old.
     if (!owner || !state.some((variable) => holders.get(variable) === pull)) return
     for (const variable of state) if (holders.get(variable) === pull) holders.delete(variable)
-    const results = nativeBackend().binding.runSavedModel(owner.session, [], '', owner.final)
-    results.forEach((result, i) => {
+    run(owner, [], '', owner.final).forEach((result, i) => {
       // What was assigned from outside since the last call wins over the session's value.
       const variable = state[i]!
       const value = adopt(result)
@@ -86,18 +87,24 @@ export function compile<A extends readonly Tree[], R extends Tree>(
     })
     known = state.map((variable) => variable.dataId)
   }
-  const run = (graph: Graph, inputs: readonly Tensor[], feeds: string, fetches: string) =>
-    nativeBackend().binding.runSavedModel(graph.session, nativeIds([...inputs]), feeds, fetches)
   const discard = (results: ReturnType<typeof run>) => {
     for (const { id } of results) nativeBackend().binding.deleteTensor(id)
   }
   const push = (graph: Graph): void => {
     if (state.length > 0) {
       if (owner && owner !== graph) discard(run(owner, [], '', owner.released))
-      discard(run(graph, state, graph.initial, graph.initialised))
+      discard(run(graph, nativeIds([...state]), graph.initial, graph.initialised))
     }
     owner = graph
     known = state.map((variable) => variable.dataId)
+  }
+
+  const recorded = (signature: string, form: Form, leaves: readonly Tensor[]): Graph => {
+    // Whatever the function captures shall be the newest.
+    for (const update of new Set([pull, ...holders.values()])) update()
+    const graph = build({ fn, state, precision, name }, form, leaves)
+    graphs.set(signature, graph)
+    return graph
   }
 
   const call = (...inputs: A): R => {
@@ -106,13 +113,7 @@ export function compile<A extends readonly Tree[], R extends Tree>(
     const lost = state.find((variable) => variable.isDisposed)
     if (lost) throw new Error(`compile(${name}): expected ${lost.name} of \`state\`, which was disposed of`)
     const signature = `${JSON.stringify(form)} ${leaves.map(({ dtype, shape }) => `${dtype}[${shape}]`).join(' ')}`
-    let graph = graphs.get(signature)
-    if (!graph) {
-      // Whatever the function captures shall be the newest.
-      for (const update of new Set([pull, ...holders.values()])) update()
-      graph = build({ fn, state, precision, name }, form, leaves)
-      graphs.set(signature, graph)
-    }
+    const graph = graphs.get(signature) ?? recorded(signature, form, leaves)
     for (const variable of state) {
       const update = holders.get(variable)
       if (update && update !== pull) update()
@@ -121,7 +122,7 @@ export function compile<A extends readonly Tree[], R extends Tree>(
       pull()
       push(graph)
     }
-    const results = run(graph, leaves, graph.inputs, graph.outputs)
+    const results = fed(leaves, (ids) => run(graph, ids, graph.inputs, graph.outputs))
     if (graph.assigns) for (const variable of state) holders.set(variable, pull)
     discard(results.slice(graph.leaves))
     return unflatten(graph.form, results.slice(0, graph.leaves).map(adopt)) as R
@@ -135,6 +136,22 @@ export function compile<A extends readonly Tree[], R extends Tree>(
   return Object.defineProperty(Object.assign(call, { sync: pull, dispose, graphs: 0 }), 'graphs', {
     get: () => graphs.size,
   })
+}
+
+/** Calls `body` with the native tensors to feed for the inputs of a graph. */
+function fed<T>(inputs: readonly Tensor[], body: (ids: number[]) => T): T {
+  const bits: number[] = []
+  try {
+    const ids = inputs.map((input) => {
+      if (input.dtype !== 'float32') return nativeIds([input])[0]!
+      const id = bitsOnHost(input)
+      bits.push(id)
+      return id
+    })
+    return body(ids)
+  } finally {
+    for (const id of bits) nativeBackend().binding.deleteTensor(id)
+  }
 }
 
 /** As in a graph, what is returned belongs to the caller, so inputs and variables are returned as copies. */

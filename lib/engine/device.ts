@@ -15,6 +15,10 @@ export interface DeviceInfo {
   readonly computeCapability: number | undefined
   /** Whether float32 convolutions on this card use TF32: from Ampere on, unless NVIDIA_TF32_OVERRIDE=0 says otherwise. */
   readonly tensorFloat32: boolean
+  /** Whether only kernels run on the card that give the same bits every time: unless TF_DETERMINISTIC_OPS=0 says otherwise. */
+  readonly deterministic: boolean
+  /** Whether XLA compiles what runs on the card: where WORKBOOK_XLA=1 asks for it. */
+  readonly xla: boolean
   /** Threads within one operation, on the CPU. */
   readonly threads: number
   readonly cores: number
@@ -52,6 +56,8 @@ export function deviceInfo(): DeviceInfo {
     instructionSets: instructionSets(),
     computeCapability: card?.computeCapability,
     tensorFloat32: capability >= TF32_CAPABILITY && process.env.NVIDIA_TF32_OVERRIDE !== '0',
+    deterministic: card === undefined || isOn(process.env.TF_DETERMINISTIC_OPS),
+    xla: card !== undefined && /--tf_xla_auto_jit=(1|2|fusible)/.test(process.env.TF_XLA_FLAGS ?? ''),
     threads: Number(process.env.TF_NUM_INTRAOP_THREADS) || cores,
     cores,
     tensorflow: binding.TF_Version,
@@ -59,6 +65,9 @@ export function deviceInfo(): DeviceInfo {
   }
   return known
 }
+
+/** As TensorFlow reads a switch. */
+const isOn = (value: string | undefined): boolean => value === '1' || value?.toLowerCase() === 'true'
 
 function instructionSets(): string[] {
   if (!existsSync(CPU_FLAGS)) return []

@@ -151,6 +151,12 @@ export function identity(name: string, input: NodeOutput, dtype: number): GraphN
   return { name, operation: 'Identity', inputs: [input], attributes: [typed('T', dtype)] }
 }
 
+/** A node that reads the bits of int32 values as float32. */
+export function bitsAsFloat32(name: string, input: NodeOutput): GraphNode {
+  const attributes = [typed('T', DTYPE.int32), typed('type', DTYPE.float32)]
+  return { name, operation: 'Bitcast', inputs: [input], attributes }
+}
+
 /** A constant of type int32: a number, or a list of them. */
 export function integers(name: string, values: number | readonly number[]): GraphNode {
   const list = typeof values === 'number' ? [values] : values

@@ -51,6 +51,8 @@ interface NativeBackend {
   ): Tensor[]
   getInputTensorIds(tensors: TensorInfo[]): number[]
   createOutputTensor(metadata: TensorMetadata): Tensor
+  /** Data of every tensor; `values` are those that have not been handed to TensorFlow yet. */
+  readonly tensorMap: { get(dataId: object): { readonly values: unknown } | undefined }
 }
 
 /** TF_AttrType and TF_DataType numbers of TensorFlow's C API. */
@@ -66,7 +68,8 @@ export const DTYPE = {
 } as const
 
 function isNativeBackend(candidate: object): candidate is NativeBackend {
-  return 'binding' in candidate && 'executeMultipleOutputs' in candidate && 'getInputTensorIds' in candidate
+  const needed = ['binding', 'executeMultipleOutputs', 'getInputTensorIds', 'createOutputTensor', 'tensorMap']
+  return needed.every((member) => member in candidate)
 }
 
 /**
@@ -160,6 +163,21 @@ export function inFloat64<I extends { readonly [name: string]: Tensor | undefine
 /** The native ids of tensors; uploads values that tfjs still holds on the JavaScript side. */
 export function nativeIds(tensors: TensorInfo[]): number[] {
   return nativeBackend().getInputTensorIds(tensors)
+}
+
+/**
+ * The native id of a new int32 tensor with the bits of a float32 one, to be deleted by the caller. tfjs copies every new
+ * tensor to the graphics card but those of int32, which stay in the host's memory, where a session takes what it is fed from.
+ */
+export function bitsOnHost(tensor: Tensor): number {
+  const { binding, tensorMap } = nativeBackend()
+  const held = tensorMap.get(tensor.dataId)?.values
+  if (held instanceof Float32Array) {
+    const bits = new Int32Array(held.buffer, held.byteOffset, held.length)
+    return binding.createTensor(tensor.shape, DTYPE.int32, bits)
+  }
+  const types = [attribute.type('T', 'float32'), attribute.type('type', 'int32')]
+  return binding.executeOp('Bitcast', types, nativeIds([tensor]), 1)[0]!.id
 }
 
 /** Makes a tfjs tensor that owns a native output. */

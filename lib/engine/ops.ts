@@ -188,6 +188,22 @@ export function batchNormTraining(
   return operation(x, gamma, beta) as tf.Tensor4D
 }
 
+/**
+ * Repeats every pixel `factor` times along both sides: y[n,i,j,c] = x[n, floor(i / factor), floor(j / factor), c]. TensorFlow's
+ * own gradient of it adds up in any order on CUDA; this one, dx = the sum of the pixel's copies, in a fixed one.
+ *
+ * @param x [n, h, w, c]
+ * @returns [n, h * factor, w * factor, c]
+ */
+export function upsampleNearest(x: tf.Tensor4D, factor: number): tf.Tensor4D {
+  const [n, h, w, c] = x.shape
+  const operation = tf.customGrad((input) => ({
+    value: tf.image.resizeNearestNeighbor(input as tf.Tensor4D, [h * factor, w * factor]),
+    gradFunc: (dy: Tensor) => tf.sum(tf.reshape(dy, [n, h, factor, w, factor, c]), [2, 4]),
+  }))
+  return operation(x) as tf.Tensor4D
+}
+
 /** Adds a bias per channel: y[..., c] = x[..., c] + bias[c]. */
 export function biasAdd(x: tf.Tensor4D, bias: tf.Tensor1D): tf.Tensor4D {
   const attributes = () => [attribute.type('T', 'float32'), attribute.string('data_format', 'NHWC')]

@@ -19,7 +19,12 @@ function commit(): string {
 
 /** Everything that a number's origin should say, beside the config that it was computed from. */
 export function provenance(): { [key: string]: string | number } {
-  const { device, name, instructionSets, tensorflow, tensorFloat32, threads } = deviceInfo()
+  const { device, name, instructionSets, tensorflow, threads, ...card } = deviceInfo()
+  const ways = [
+    ...(card.tensorFloat32 ? ['TF32'] : []),
+    ...(card.xla ? ['XLA'] : []),
+    ...(card.deterministic ? [] : ['not deterministic']),
+  ]
   return {
     commit: commit(),
     node: process.version,
@@ -27,7 +32,7 @@ export function provenance(): { [key: string]: string | number } {
     engine: GRAPH_REVISION,
     device:
       device === 'GPU'
-        ? `${name}${tensorFloat32 ? ' (TF32)' : ''}`
+        ? `${name}${ways.length > 0 ? ` (${ways.join(', ')})` : ''}`
         : `${name} (${instructionSets.join(' ')})`,
     threads,
     finished: new Date().toISOString(),

@@ -2,7 +2,7 @@
 import { type Context, contestants, PUBLISHED_BATCH, PUBLISHED_INPUT, problem } from './parts'
 import type { Work } from './protocol'
 import { race, type Timed } from './rounds'
-import { withPair } from './workers'
+import { withSides } from './workers'
 
 type Precision = Work['precision']
 
@@ -43,12 +43,12 @@ export async function measureGrowth(
   context: Context,
 ): Promise<GrowthResult> {
   const { precisions, onProgress } = context
-  return withPair({ ...context, threads }, async (pair) => {
+  return withSides({ ...context, threads }, async (sides) => {
     const throughput: { [precision in Precision]?: number } = {}
     for (const precision of precisions) {
       onProgress(`convolutions in ${precision}`)
       for (const side of ['workbook', 'PyTorch'] as const) {
-        const { gflops } = await pair[side].ask({
+        const { gflops } = await sides[side].ask({
           op: 'throughput',
           precision,
           seconds: context.secondsPerTurn * 4,
@@ -59,12 +59,12 @@ export async function measureGrowth(
     const rows: GrowthRow[] = []
     for (const { what, batch, input, width } of GROWTH) {
       const where = `${what}: batch ${batch}, ${input[1]}x${input[0]}, width ${width}`
-      const { file, macs } = await problem(pair, context, { batch, input: [...input], width })
+      const { file, macs } = await problem(sides, context, { batch, input: [...input], width })
       for (const kind of ['training', 'inference'] as const) {
         const field = contestants({ network: 'teacher', kind }, precisions).filter(
           ({ work }) => work.layout !== 'contiguous',
         )
-        const timed = await race(pair, file, field, {
+        const timed = await race(sides, file, field, {
           ...context,
           rounds: Math.min(context.rounds, 3),
           onProgress: (text) => onProgress(`${where}: ${kind}: ${text}`),

@@ -85,6 +85,8 @@ export const CUDA_PARTS: readonly Part[] = ['training', 'inference', 'distillati
 export interface BenchmarkOptions {
   readonly device: Device
   readonly parts: readonly Part[]
+  /** Beside float32, where the device has them. */
+  readonly lowPrecisions: readonly Precision[]
   /** Training and inference are timed with each, the other parts with the most. */
   readonly threads: readonly number[]
   /** Training and inference are timed with each; the first is the one of distillation, epoch and memory. */
@@ -107,7 +109,12 @@ export interface BenchmarkOptions {
   readonly signal: AbortSignal
 }
 
-const LOW_PRECISIONS = ['bfloat16', 'float16'] as const
+type Precision = Exclude<Work['precision'], 'float32'>
+/** No CPU of today computes float16 much faster than float32, and PyTorch has no training in it there. */
+export const LOW_PRECISIONS: { readonly [device in Device]: readonly Precision[] } = {
+  cpu: ['bfloat16'],
+  cuda: ['bfloat16', 'float16'],
+}
 
 /** Names of the kept results, in test/bench. */
 const KEPT = {
@@ -134,8 +141,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
   console.error(`${machine.name}, ${machine.cores} cores, load ${machine.load.toFixed(1)} at the start`)
   if (machine.load > 0.5) console.error('Other work runs on this machine: the spread will show it.')
   const precisions: Work['precision'][] = ['float32']
-  // No CPU of today computes float16 much faster than float32, and PyTorch has no training in it there.
-  for (const precision of device === 'cuda' ? LOW_PRECISIONS : (['bfloat16'] as const)) {
+  for (const precision of options.lowPrecisions) {
     const reason = lacking?.[precision]
     if (reason) console.error(`${precision} is left out: ${reason}`)
     else precisions.push(precision)
@@ -155,8 +161,19 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
   const has = (part: Part) => parts.includes(part)
   const start = performance.now()
   const minutes = () => (performance.now() - start) / 60_000
-  const begin = (what: string) => console.error(`${minutes().toFixed(1)} min: ${what}`)
+  const begin = (what: string) => {
+    save()
+    console.error(`${minutes().toFixed(1)} min: ${what}`)
+  }
   const most = Math.max(...threads)
+  const date = new Date().toISOString()
+  const file = join(cache, 'bench', `${date.replace(/[:.]/g, '-')}.json`)
+  const textOf = (content: object) => {
+    const about = { format: 'benchmark/1', date, commit: commitOf(root), machine, minutes: minutes() }
+    return `${JSON.stringify({ ...about, ...content }, rounded, 1)}\n`
+  }
+  // What is interrupted leaves the parts that were finished.
+  const save = () => writeAtomically(file, textOf({ targets: targetsOf(results, device), results }))
   try {
     for (const count of threads) {
       for (const part of ['training', 'inference'] as const) {
@@ -203,12 +220,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
   }
   const targets = targetsOf(results, device)
   console.log(describeResults(results, targets))
-
-  const date = new Date().toISOString()
-  const about = { format: 'benchmark/1', date, commit: commitOf(root), machine, minutes: minutes() }
-  const textOf = (content: object) => `${JSON.stringify({ ...about, ...content }, rounded, 1)}\n`
-  const file = join(cache, 'bench', `${date.replace(/[:.]/g, '-')}.json`)
-  writeAtomically(file, textOf({ targets, results }))
+  save()
   if (options.keep) {
     const kept = join(root, 'test', 'bench')
     const names = KEPT[device]

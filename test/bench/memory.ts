@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { type Context, contestants, PUBLISHED_BATCH, PUBLISHED_INPUT } from './parts'
 import type { ProblemSpec, Work } from './protocol'
-import { type Side, Worker, withPair } from './workers'
+import { type Side, Worker, withSides } from './workers'
 
 type Precision = Work['precision']
 
@@ -50,7 +50,7 @@ async function memoryOf(
   const { scratch, threads, onProgress } = context
   const rows: MemoryRow[] = []
   const file = join(scratch, 'memory.safetensors')
-  await withPair(context, (pair) => pair.workbook.ask({ op: 'problem', spec, file }))
+  await withSides(context, (sides) => sides.workbook.ask({ op: 'problem', spec, file }))
   for (const { name, side, work } of contestants(
     { network: 'teacher', kind: 'training' },
     context.precisions,

@@ -10,7 +10,7 @@ import {
   type Timed,
   timesAsFast,
 } from './rounds'
-import { type Device, type Pair, type Side, Worker, withPair } from './workers'
+import { type Device, type Side, type Sides, Worker, withSides } from './workers'
 
 export const METHODS = ['output-kd', 'class-kd', 'masked-class-kd', 'objectness-mse', 'feature-mse'] as const
 
@@ -51,14 +51,21 @@ export interface Comparison {
 
 const LAYOUTS = ['contiguous', 'channels_last'] as const
 
-/** The workbook in every precision, PyTorch in every precision and layout. */
+/** The workbook in every precision, on request also with XLA, PyTorch in every precision and layout. */
 export function contestants(
   work: Pick<Work, 'network' | 'kind' | 'method'>,
   precisions: readonly Precision[],
+  withXla = false,
 ): Contestant[] {
   const task = work.kind === 'distillation' ? 'distillation' : `${work.network} ${work.kind}`
   return precisions.flatMap((precision): Contestant[] => [
-    { name: `workbook ${precision}, ${task}`, side: 'workbook', work: { ...work, precision } },
+    ...(withXla ? (['workbook', 'workbook with XLA'] as const) : (['workbook'] as const)).map(
+      (side): Contestant => ({
+        name: `${side.replace('workbook', `workbook ${precision}`)}, ${task}`,
+        side,
+        work: { ...work, precision },
+      }),
+    ),
     ...LAYOUTS.map(
       (layout): Contestant => ({
         name: `PyTorch ${precision} ${layout}, ${task}`,
@@ -70,10 +77,10 @@ export function contestants(
 }
 
 /** Writes a problem; its file and what it holds. */
-export async function problem(pair: Pair, context: Context, spec: ProblemSpec) {
+export async function problem(sides: Sides, context: Context, spec: ProblemSpec) {
   const name = `${spec.width ?? 'default'}-${spec.input?.join('x') ?? ''}-${spec.batch}.safetensors`
   const file = join(context.scratch, name)
-  return { file, ...(await pair.workbook.ask({ op: 'problem', spec, file })) }
+  return { file, ...(await sides.workbook.ask({ op: 'problem', spec, file })) }
 }
 
 /** Steps of the device's teacher: training or inference. */
@@ -82,10 +89,14 @@ export async function compareSteps(
   { threads, batch }: { threads: number; batch: number },
   context: Context,
 ): Promise<Comparison> {
-  return withPair({ ...context, threads }, async (pair) => {
-    const { file, teacher, macs } = await problem(pair, context, { batch, ...SUBJECT[context.device] })
-    const field = contestants({ network: 'teacher', kind: part }, context.precisions)
-    const timed = await race(pair, file, field, context)
+  return withSides({ ...context, threads }, async (sides) => {
+    const { file, teacher, macs } = await problem(sides, context, { batch, ...SUBJECT[context.device] })
+    const field = contestants(
+      { network: 'teacher', kind: part },
+      context.precisions,
+      context.device === 'cuda',
+    )
+    const timed = await race(sides, file, field, context)
     return { part, threads, batch, subject: teacher, macs: macs.teacher, timed }
   })
 }
@@ -98,8 +109,8 @@ export async function compareDistillation(
   { threads, batch }: { threads: number; batch: number },
   context: Context,
 ): Promise<Comparison> {
-  return withPair({ ...context, threads }, async (pair) => {
-    const { file, student, macs } = await problem(pair, context, { batch, ...SUBJECT[context.device] })
+  return withSides({ ...context, threads }, async (sides) => {
+    const { file, student, macs } = await problem(sides, context, { batch, ...SUBJECT[context.device] })
     const { precisions } = context
     const others = METHODS.filter((method) => method !== 'masked-class-kd')
     const field = [
@@ -116,7 +127,7 @@ export async function compareDistillation(
         ),
       ),
     ]
-    const timed = await race(pair, file, field, context)
+    const timed = await race(sides, file, field, context)
     return { part: 'distillation', threads, batch, subject: student, macs: macs.student, timed }
   })
 }
@@ -171,11 +182,11 @@ export async function compareEpochs(
   context: Context,
 ): Promise<EpochResult> {
   const { cache, scratch, epochImages, precisions, onProgress } = context
-  return withPair({ ...context, threads }, async (pair) => {
-    const { file } = await problem(pair, context, { batch })
+  return withSides({ ...context, threads }, async (sides) => {
+    const { file } = await problem(sides, context, { batch })
     const samples = join(scratch, 'samples.json')
     onProgress('rendering images')
-    const scenes = await pair.workbook.ask({
+    const scenes = await sides.workbook.ask({
       op: 'scenes',
       cache: join(cache, 'bench', 'data'),
       images: epochImages,
@@ -189,7 +200,7 @@ export async function compareEpochs(
         onProgress(`round ${round + 1} of ${rounds}: ${name}`)
         const { precision, layout } = work
         found[i]!.push(
-          await pair[side].ask({
+          await sides[side].ask({
             op: 'epoch',
             ...{ key: String(i), file, samples, batch, precision, layout, augment, assign },
           }),
@@ -220,7 +231,7 @@ export interface EvaluatorResult {
 /** The COCO evaluator against pycocotools, one thread. */
 export async function compareEvaluators(context: Context): Promise<EvaluatorResult> {
   const { scratch, evaluatorRounds, onProgress } = context
-  return withPair({ ...context, threads: 1 }, async ({ workbook, PyTorch }) => {
+  return withSides({ ...context, threads: 1 }, async ({ workbook, PyTorch }) => {
     onProgress('generating 500,000 detections')
     await workbook.ask({ op: 'evaluatorPrepare', folder: scratch })
     await PyTorch.ask({ op: 'evaluatorPrepare', folder: scratch })

@@ -114,7 +114,7 @@ function comparisonTable({ part, threads, batch, subject, macs, timed }: Compari
     const times = (precision: Work['precision']) => {
       const peer =
         work.method && work.method !== 'masked-class-kd' ? undefined : peerOf(timed, work, precision)
-      return peer && (side === 'workbook' || peer.rounds !== rounds)
+      return peer && (side !== 'PyTorch' || peer.rounds !== rounds)
         ? between(timesAsFast({ rounds }, peer))
         : ''
     }

@@ -1,7 +1,7 @@
 /** Interleaved timing: in every round each contestant has one turn, the next round starts with the next of them. */
 import { quantile } from 'simple-statistics'
 import type { Work } from './protocol'
-import type { Device, Pair, Side } from './workers'
+import type { Device, Side, Sides } from './workers'
 
 export interface Spread {
   readonly median: number
@@ -48,7 +48,7 @@ const AGREEMENT = {
  * @throws Error when a contestant's first result is another than the first contestant's of the same kind
  */
 export async function race(
-  pair: Pair,
+  sides: Sides,
   file: string,
   contestants: readonly Contestant[],
   { device, rounds, secondsPerTurn, onProgress }: RoundOptions,
@@ -63,7 +63,7 @@ export async function race(
   for (const [i, contestant] of contestants.entries()) {
     onProgress(`preparing ${contestant.name}`)
     const key = String(i)
-    const { first, seconds } = await pair[contestant.side].ask({
+    const { first, seconds } = await sides[contestant.side].ask({
       op: 'prepare',
       key,
       file,
@@ -83,11 +83,11 @@ export async function race(
     onProgress(`round ${round + 1} of ${rounds}`)
     for (let i = 0; i < entries.length; i++) {
       const { contestant, key, iterations, turns } = entries[(i + round) % entries.length]!
-      const { seconds } = await pair[contestant.side].ask({ op: 'run', key, iterations })
+      const { seconds } = await sides[contestant.side].ask({ op: 'run', key, iterations })
       turns.push(spread(seconds).median)
     }
   }
-  for (const { contestant, key } of entries) await pair[contestant.side].ask({ op: 'release', key })
+  for (const { contestant, key } of entries) await sides[contestant.side].ask({ op: 'release', key })
   return entries.map(({ contestant, first, turns }) => ({
     ...contestant,
     first,

@@ -17,21 +17,20 @@ function detectorOf({ options, weights }: Problem, network: Work['network']): De
   return new Detector(options[network], weights[network])
 }
 
-/** Builds the work on a problem; inputs stay where the step reads them, as on the other side. */
+/**
+ * Builds the work on a problem. Every step begins with the batch in the program's own memory, as a loader hands it over; the
+ * other side's begins in memory that a card can read by itself.
+ */
 export function createWork(problem: Problem, work: Work): Runnable {
   const detector = detectorOf(problem, work.network)
-  const images = tf.tensor4d(problem.images.values, [...problem.images.shape] as [
-    number,
-    number,
-    number,
-    number,
-  ])
+  const shape = [...problem.images.shape] as [number, number, number, number]
+  const images = () => tf.tensor4d(problem.images.values, shape)
   return work.kind === 'inference'
     ? inference(detector, images, work)
     : training(problem, detector, images, work)
 }
 
-function inference(detector: Detector, images: tf.Tensor4D, { precision }: Work): Runnable {
+function inference(detector: Detector, images: () => tf.Tensor4D, { precision }: Work): Runnable {
   const forward = compile(
     (input: Tensor) => {
       const { outputs } = detector.forward(input as tf.Tensor4D, { training: false })
@@ -41,16 +40,16 @@ function inference(detector: Detector, images: tf.Tensor4D, { precision }: Work)
   )
   return {
     run() {
-      const outputs: { readonly [name: string]: Tensor } = forward(images)
+      const batch = images()
+      const outputs: { readonly [name: string]: Tensor } = forward(batch)
       let sum = 0
       for (const logits of Object.values(outputs)) sum += meanMagnitude(logits.dataSync())
-      tf.dispose(outputs)
+      tf.dispose([outputs, batch])
       return sum
     },
     dispose() {
       forward.dispose()
       detector.dispose()
-      images.dispose()
     },
   }
 }
@@ -61,7 +60,7 @@ function meanMagnitude(values: ArrayLike<number>): number {
   return sum / values.length
 }
 
-function training(problem: Problem, detector: Detector, images: tf.Tensor4D, work: Work): Runnable {
+function training(problem: Problem, detector: Detector, images: () => tf.Tensor4D, work: Work): Runnable {
   const { loss, sgd, rate } = problem.options
   const { method = 'masked-class-kd', precision } = work
   const { weight } = PUBLISHED[method]
@@ -69,19 +68,24 @@ function training(problem: Problem, detector: Detector, images: tf.Tensor4D, wor
   const extra = teacher && createDistillation(detector, teacher, [{ method, weight }], 1)
   const slots = createSlots(new Map([...detector.trained, ...(extra?.variables ?? [])]))
   const step = createStep(detector, slots, { loss, sgd, extra, precision, eager: false })
-  const targets = problem.targets.map(({ values, shape }) =>
-    tf.tensor5d(values, [...shape] as [number, number, number, number, number]),
-  )
+  const targets = () =>
+    problem.targets.map(({ values, shape }) =>
+      tf.tensor5d(values, [...shape] as [number, number, number, number, number]),
+    )
   const weights = extra ? [weight] : []
   return {
-    run: () => step.run({ images, targets, rate, weights }).total!,
+    run() {
+      const inputs = { images: images(), targets: targets() }
+      const { total } = step.run({ ...inputs, rate, weights })
+      tf.dispose(inputs)
+      return total!
+    },
     dispose() {
       step.dispose()
       teacher?.dispose()
       extra?.dispose()
       for (const { momentum } of slots) momentum.dispose()
       detector.dispose()
-      tf.dispose([images, targets])
     },
   }
 }

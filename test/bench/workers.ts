@@ -1,11 +1,11 @@
-/** The processes that compute: one for the workbook, one for PyTorch, on the same device with the same threads; never both at once. */
+/** The processes that compute: the workbook's and PyTorch's, on the same device with the same threads; never two at once. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { delimiter, dirname, join, sep } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import { z } from 'zod'
 import { ANSWERS, type Answer, type Request } from './protocol'
 
-export type Side = 'workbook' | 'PyTorch'
+export type Side = 'workbook' | 'workbook with XLA' | 'PyTorch'
 
 /** What both sides compute on. */
 export const DEVICES = ['cpu', 'cuda'] as const
@@ -18,6 +18,9 @@ export interface WorkerOptions {
   readonly python: string
   readonly signal: AbortSignal
 }
+
+/** As the set-up has it: XLA compiles before the first step and not after some. */
+const AT_FIRST_STEP = '--tf_xla_enable_lazy_compilation=false'
 
 const errorSchema = z.object({ error: z.string() })
 
@@ -44,9 +47,9 @@ export class Worker {
   ) {
     this.signal = signal
     const [program, words] =
-      side === 'workbook'
-        ? [process.execPath, ['--require', 'tsx/cjs', join(__dirname, 'ours.ts')]]
-        : [python, [join(__dirname, 'peer.py'), device]]
+      side === 'PyTorch'
+        ? [python, [join(__dirname, 'peer.py'), device]]
+        : [process.execPath, ['--require', 'tsx/cjs', join(__dirname, 'ours.ts')]]
     const count = String(threads)
     const env = {
       TF_CPP_MIN_LOG_LEVEL: '2',
@@ -55,7 +58,9 @@ export class Worker {
       ...{ TF_NUM_INTRAOP_THREADS: count, TF_NUM_INTEROP_THREADS: count },
       // The peer needs no hiding: its tensors stay on the CPU unless they are moved.
       ...(device === 'cpu' && { CUDA_VISIBLE_DEVICES: '' }),
-      ...(side === 'PyTorch' && { LD_LIBRARY_PATH: librariesOfOthers() }),
+      ...(side === 'PyTorch'
+        ? { LD_LIBRARY_PATH: librariesOfOthers() }
+        : { TF_XLA_FLAGS: `${AT_FIRST_STEP}${side === 'workbook' ? '' : ' --tf_xla_auto_jit=2'}` }),
     }
     this.child = spawn(program, words, { env, stdio: ['pipe', 'pipe', 'pipe'] })
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -112,20 +117,30 @@ export class Worker {
   }
 }
 
-export interface Pair {
-  readonly workbook: Worker
-  readonly PyTorch: Worker
-}
+export type Sides = { readonly [side in Side]: Worker }
 
-/** Runs `body` with a fresh process of each side. */
-export async function withPair<T>(options: WorkerOptions, body: (pair: Pair) => Promise<T>): Promise<T> {
-  const pair = {
-    workbook: new Worker('workbook', options),
-    PyTorch: new Worker('PyTorch', options),
+/** Runs `body` with a process of each side that it asks for. */
+export async function withSides<T>(options: WorkerOptions, body: (sides: Sides) => Promise<T>): Promise<T> {
+  const started = new Map<Side, Worker>()
+  const workerOf = (side: Side): Worker => {
+    const worker = started.get(side) ?? new Worker(side, options)
+    started.set(side, worker)
+    return worker
+  }
+  const sides: Sides = {
+    get workbook() {
+      return workerOf('workbook')
+    },
+    get 'workbook with XLA'() {
+      return workerOf('workbook with XLA')
+    },
+    get PyTorch() {
+      return workerOf('PyTorch')
+    },
   }
   try {
-    return await body(pair)
+    return await body(sides)
   } finally {
-    await Promise.all([pair.workbook.close(), pair.PyTorch.close()])
+    await Promise.all([...started.values()].map((worker) => worker.close()))
   }
 }

@@ -1,4 +1,4 @@
-import { biasAdd, conv2d, leakyRelu, tf } from '../../engine'
+import { biasAdd, conv2d, leakyRelu, tf, upsampleNearest } from '../../engine'
 import type { DecodeConfig } from '../decode'
 import { STRIDES } from '../types'
 import type { Convolution, DarknetCfg, DarknetLayer, Yolo } from './cfg'
@@ -76,7 +76,7 @@ export class DarknetNetwork {
       case 'maxpool':
         return tf.maxPool(x, layer.size, layer.stride, 'same')
       case 'upsample':
-        return tf.image.resizeNearestNeighbor(x, [x.shape[1] * layer.stride, x.shape[2] * layer.stride])
+        return upsampleNearest(x, layer.stride)
       case 'route': {
         const routed = layer.layers.map((from) => {
           const map = maps[from]!

@@ -1,6 +1,13 @@
 import { availableParallelism } from 'node:os'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { CUDA_PARTS, DEFAULT_PARTS, PARTS, type Part, runBenchmark } from '../../../test/bench/main'
+import {
+  CUDA_PARTS,
+  DEFAULT_PARTS,
+  LOW_PRECISIONS,
+  PARTS,
+  type Part,
+  runBenchmark,
+} from '../../../test/bench/main'
 import { DEVICES, type Device } from '../../../test/bench/workers'
 import { interruptSignal } from '../interrupt'
 import { pythonProgram, root } from '../project'
@@ -17,10 +24,13 @@ const counts = (text: string) => text.split(',').map(count)
 /** Of the part `precision`. */
 const SEEDS = [1, 2, 3]
 
+type Precision = (typeof LOW_PRECISIONS)[Device][number]
+
 interface Options {
   readonly device: Device
   readonly peerPython?: string
   readonly parts?: readonly Part[]
+  readonly precisions?: readonly Precision[]
   readonly threads?: readonly number[]
   readonly batch?: readonly number[]
   readonly rounds: number
@@ -39,6 +49,12 @@ export function benchCommand(): Command {
     .addOption(new Option('--device <name>', 'what both compute on').choices(DEVICES).default('cpu'))
     .addOption(
       new Option('--parts <names...>', `what to compare (on cuda ${CUDA_PARTS.join(', ')})`).choices(PARTS),
+    )
+    .addOption(
+      new Option(
+        '--precisions <names...>',
+        `beside float32 (by default ${LOW_PRECISIONS.cpu}; on cuda ${LOW_PRECISIONS.cuda.join(', ')})`,
+      ).choices(LOW_PRECISIONS.cuda),
     )
     .option(
       '--threads <n,...>',
@@ -63,6 +79,7 @@ export function benchCommand(): Command {
       const { threads = onCard ? [cores] : cores > 1 ? [1, 2] : [1] } = options
       const file = await runBenchmark({
         ...{ device, peerPython, parts, threads, batches: batch, quick, keep, root },
+        lowPrecisions: options.precisions ?? LOW_PRECISIONS[device],
         seeds: SEEDS,
         rounds: quick ? 1 : rounds,
         secondsPerTurn: quick ? 0.05 : 0.6,

@@ -34,12 +34,16 @@ function line(name: string, value: string): void {
 }
 
 function reportEngine(): string[] {
-  const { tensorflow, device, name, instructionSets, tensorFloat32, threads } = deviceInfo()
+  const { tensorflow, device, name, instructionSets, threads, ...card } = deviceInfo()
   const { gflops, error } = checkConvolution()
   line('TensorFlow', tensorflow)
   line('device', device === 'GPU' ? `CUDA: ${name}` : `CPU: ${name}`)
   if (device === 'CPU') line('instruction sets', instructionSets.join(' '))
-  else line('TF32', tensorFloat32 ? 'on; NVIDIA_TF32_OVERRIDE=0 turns it off' : 'off')
+  else {
+    line('TF32', card.tensorFloat32 ? 'on; NVIDIA_TF32_OVERRIDE=0 turns it off' : 'off')
+    line('deterministic', card.deterministic ? 'on; TF_DETERMINISTIC_OPS=0 turns it off' : 'off')
+    line('XLA', card.xla ? 'on' : 'off; WORKBOOK_XLA=1 turns it on')
+  }
   line('threads', String(threads))
   line('3x3 convolution', `${gflops.toFixed(0)} GFLOP/s in float32`)
   line('against plain loops', `largest relative difference ${error.toExponential(1)}`)

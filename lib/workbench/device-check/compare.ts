@@ -136,6 +136,21 @@ export function compare(reference: Measurements, found: Measurements, format: Fo
   return rows
 }
 
+/** What two processes measured that should compute the same: how many of the numbers have other bits. */
+export function repeated(first: Measurements, again: Measurements): Row {
+  const different = [...first.keys()].filter((name) => {
+    const [a, b] = [numbersOf(first, name), numbersOf(again, name)]
+    return a.length !== b.length || a.some((value, i) => !Object.is(value, b[i]))
+  })
+  const count = [...first.values()].reduce((sum, { values }) => sum + values.length, 0)
+  return {
+    what: 'the same in another process: tensors with other bits',
+    difference: different.length,
+    allowed: 0,
+    where: different[0] ?? `${first.size} tensors, ${count} numbers`,
+  }
+}
+
 type Pair = readonly [found: Float32Array, expected: Float32Array]
 
 function numbersOf(measurements: Measurements, name: string): Float32Array {

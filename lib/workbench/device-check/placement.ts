@@ -15,7 +15,7 @@ const NODE =
   /Process node: \d+ step \d+ \{\{node [^}]*\}\} = (\w+)\[(.*?)\]\(.*\) device: \S*\/device:(CPU|GPU):\d+/
 const FLOATING_POINT = /=DT_(FLOAT|HALF|BFLOAT16)\b/
 /** Inputs, outputs, copies between devices, constants and handles. */
-const BOOKKEEPING = /^(NoOp|_Arg|_Retval|_(Host)?(Send|Recv)|Const|VarHandleOp|Identity)$/
+const BOOKKEEPING = /^(NoOp|Bitcast|_Arg|_Retval|_(Host)?(Send|Recv)|Const|VarHandleOp|Identity)$/
 
 /** The operations of every section of a log. */
 export function parsePlacement(log: string): Map<string, PlacedOperation[]> {

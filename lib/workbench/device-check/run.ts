@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { readJson, scenesSchema } from '../../data'
 import { type Precision, TF32_CAPABILITY } from '../../engine'
 import { decodeSafetensors, writeAtomically } from '../../train'
-import { compare, type Format, type Row } from './compare'
+import { compare, type Format, type Row, repeated } from './compare'
 import type { Measurements } from './measure'
 import { parsePlacement } from './placement'
 import { type Answer, answerSchema, type Task } from './task'
@@ -69,9 +69,9 @@ export async function checkDevice(options: CheckOptions): Promise<CheckResult | 
     kind: Task['kind'],
     precision: Precision,
     environment: Environment,
-    reference?: string,
+    { reference, run = 1 }: { reference?: string; run?: number } = {},
   ) => {
-    const file = join(folder, `${Object.values(environment).join()}-${precision}.${kind}`)
+    const file = join(folder, `${Object.values(environment).join()}-${precision}-${run}.${kind}`)
     const task: Task = { kind, precision, scenes, cache, batch, steps, reference, file }
     const log = await runWorker(task, environment, options.signal)
     return { file, log }
@@ -89,7 +89,7 @@ export async function checkDevice(options: CheckOptions): Promise<CheckResult | 
     const { log } = await ask('placement', 'float32', { ...device, ...EXECUTOR_LOG })
     const placement = placementRows(log, found.device)
 
-    const leftOut: string[] = []
+    const leftOut = found.deterministic ? [] : ['the same bits twice: TF_DETERMINISTIC_OPS is off']
     const sides: Side[] = []
     for (const { format, precision, environment, lacking } of formatsOf(found, againstItself)) {
       if (!formats.includes(format)) continue
@@ -98,8 +98,16 @@ export async function checkDevice(options: CheckOptions): Promise<CheckResult | 
         continue
       }
       onProgress(`the ${found.device} in ${format}`)
-      const side = await ask('measure', precision, environment, reference.file)
-      sides.push({ format, rows: compare(expected, measurementsOf(side.file), format) })
+      const runs = found.deterministic ? [1, 2] : [1]
+      const files = await Promise.all(
+        runs.map(async (run) => {
+          const { file } = await ask('measure', precision, environment, { reference: reference.file, run })
+          return measurementsOf(file)
+        }),
+      )
+      const [first, again] = files as [Measurements, Measurements?]
+      const rows = compare(expected, first, format)
+      sides.push({ format, rows: again ? [...rows, repeated(first, again)] : rows })
     }
     return { device: `${found.name}${againstItself ? ' by other kernels' : ''}`, placement, sides, leftOut }
   } finally {

@@ -25,6 +25,8 @@ export type Task = z.infer<typeof taskSchema>
 export const answerSchema = z
   .object({
     device: z.enum(['CPU', 'GPU']),
+    /** Whether two runs are to give the same bits. */
+    deterministic: z.boolean(),
     name: z.string(),
     computeCapability: z.number().optional(),
     float16: z.string().optional(),

@@ -11,12 +11,13 @@ import { type Answer, type Task, taskSchema } from './task'
 const STDERR = 2
 
 function describe(): Answer {
-  const { device, name, computeCapability } = deviceInfo()
+  const { device, name, deterministic, computeCapability } = deviceInfo()
   const lacking = (precision: Precision) => {
     const supported = supportsPrecision(precision)
     return supported === true ? undefined : supported
   }
-  return { device, name, computeCapability, float16: lacking('float16'), bfloat16: lacking('bfloat16') }
+  const [float16, bfloat16] = [lacking('float16'), lacking('bfloat16')]
+  return { device, name, deterministic, computeCapability, float16, bfloat16 }
 }
 
 /** Runs two kinds of step and a detection between marks in the log, each once before, which records its graph. */

@@ -31,8 +31,27 @@ function environmentOf(prefix, device) {
     TF_FORCE_GPU_ALLOW_GROWTH: process.env.TF_FORCE_GPU_ALLOW_GROWTH ?? 'true',
     TF_CPP_MIN_LOG_LEVEL: process.env.TF_CPP_MIN_LOG_LEVEL ?? '2',
   }
+  if (device === 'cuda') Object.assign(added, cardEnvironment(programs))
   if (libraries.length > 0) added.LD_LIBRARY_PATH = join(...libraries, process.env.LD_LIBRARY_PATH)
   return added
+}
+
+/**
+ * What TensorFlow on a card reads: kernels that give the same bits every time, and where XLA, which WORKBOOK_XLA=1 turns on,
+ * finds its tools. XLA compiles at the first step and not, as it would by itself, after some: those would round otherwise, also
+ * after every resumption.
+ */
+function cardEnvironment(programs) {
+  const compiler = programs.find((folder) => fs.existsSync(path.join(folder, 'ptxas')))
+  const flags = ['--tf_xla_enable_lazy_compilation=false']
+  if (process.env.WORKBOOK_XLA === '1') flags.push('--tf_xla_auto_jit=2')
+  return {
+    TF_DETERMINISTIC_OPS: process.env.TF_DETERMINISTIC_OPS ?? '1',
+    TF_XLA_FLAGS: process.env.TF_XLA_FLAGS ?? flags.join(' '),
+    ...(compiler && {
+      XLA_FLAGS: process.env.XLA_FLAGS ?? `--xla_gpu_cuda_data_dir=${path.dirname(compiler)}`,
+    }),
+  }
 }
 
 /**
