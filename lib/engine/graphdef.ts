@@ -40,6 +40,9 @@ const KEEP_ORDER = [
 ]
 const ORDERED = new Set(['Add', 'AddV2', 'AddN', 'Mul'])
 
+/** XLA has no implementation of these that gives the same bits every time; TensorFlow has. */
+const NOT_FOR_XLA = new Set(['MaxPoolGrad'])
+
 function shapeMessage(shape: readonly number[]): proto.TensorShape {
   const message = new proto.TensorShape()
   message.setDimList(
@@ -111,6 +114,8 @@ function nodeMessage(node: GraphNode): proto.NodeDef {
     for (const name of KEEP_ORDER)
       attributes.set(name, attributeMessage({ name, type: ATTR.bool, value: true }))
   }
+  if (NOT_FOR_XLA.has(node.operation))
+    attributes.set('_XlaCompile', attributeMessage({ name: '_XlaCompile', type: ATTR.bool, value: false }))
   if (node.constant) {
     attributes.set('dtype', attributeMessage({ name: 'dtype', type: ATTR.type, value: node.constant.dtype }))
     const value = new proto.AttrValue()

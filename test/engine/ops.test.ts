@@ -12,6 +12,7 @@ import {
   type Tensor,
   tf,
   topK,
+  upsampleNearest,
 } from '../../lib/engine'
 import { Lcg } from '../detector/lcg'
 import { assertClose, unpack } from '../losses/support'
@@ -32,6 +33,7 @@ const CASES: readonly [string, Exclude<keyof typeof oracle, 'statistics'>, Opera
   ['conv2dTranspose', 'transpose', (x, k) => conv2dTranspose(x, kernel(k), 2)],
   ['biasAdd', 'bias', (x, b) => biasAdd(x, vector(b))],
   ['leakyRelu', 'leaky', (x) => leakyRelu(x, 0.1)],
+  ['upsampleNearest', 'nearest', (x) => upsampleNearest(x, 2)],
   ['batchNormTraining', 'batch_norm', normalise],
 ]
 

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import {
   CUDA_PARTS,
   DEFAULT_PARTS,
@@ -11,15 +11,9 @@ import {
 import { DEVICES, type Device } from '../../../test/bench/workers'
 import { interruptSignal } from '../interrupt'
 import { pythonProgram, root } from '../project'
+import { wholeNumber } from './arguments'
 
-function count(text: string): number {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 1)
-    throw new InvalidArgumentError(`expected a whole number above 0, found ${text}`)
-  return value
-}
-
-const counts = (text: string) => text.split(',').map(count)
+const counts = (text: string) => text.split(',').map(wholeNumber)
 
 /** Of the part `precision`. */
 const SEEDS = [1, 2, 3]
@@ -66,7 +60,7 @@ export function benchCommand(): Command {
       'images a step in training and inference; the first also in distillation, epoch and memory (by default 16; on cuda 64)',
       counts,
     )
-    .option('--rounds <n>', 'interleaved rounds', count, 7)
+    .option('--rounds <n>', 'interleaved rounds', wholeNumber, 7)
     .option('--quick', 'one round of short turns, to see that everything runs')
     .option('--keep', 'also write the results to test/bench')
     .option(

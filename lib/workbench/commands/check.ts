@@ -1,24 +1,18 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { createShownStudy, runTrials } from '../study'
-
-function positive(text: string): number {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 1)
-    throw new InvalidArgumentError(`expected a whole number above 0, found ${text}`)
-  return value
-}
+import { wholeNumber } from './arguments'
 
 /** `check`: a few steps of a profile's teacher and an evaluation, to see that the profile runs on this machine. */
 export function checkCommand(): Command {
   return new Command('check')
     .description("take a few steps with a profile's teacher and evaluate it, to see that it runs here")
     .option('--profile <name>', 'the profile', 'paper')
-    .option('--steps <n>', 'training steps', positive, 10)
-    .option('--batch <n>', 'images a step', positive, 4)
-    .option('--images <n>', 'images to train on and to evaluate on', positive, 16)
+    .option('--steps <n>', 'training steps', wholeNumber, 10)
+    .option('--batch <n>', 'images a step', wholeNumber, 4)
+    .option('--images <n>', 'images to train on and to evaluate on', wholeNumber, 16)
     .action(
       async ({
         profile,

@@ -1,20 +1,14 @@
 import path from 'node:path'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { FORMATS, type Format } from '../device-check/compare'
 import { countFailures, describeCheck } from '../device-check/report'
 import { checkDevice } from '../device-check/run'
 import { interruptSignal } from '../interrupt'
 import { root } from '../project'
+import { wholeNumber } from './arguments'
 
 /** Exit code where there is no CUDA device; 1 is a number that differs too much. */
 const NO_DEVICE = 2
-
-function positive(text: string): number {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 1)
-    throw new InvalidArgumentError(`expected a whole number above 0, found ${text}`)
-  return value
-}
 
 interface Options {
   readonly againstItself?: boolean
@@ -36,9 +30,9 @@ export function cudaCommand(): Command {
       'compare the CPU with itself by other kernels, to try the check without a GPU',
     )
     .addOption(new Option('--formats <names...>', 'how the GPU computes').choices(FORMATS).default(FORMATS))
-    .option('--images <n>', 'scenes to train and to evaluate on', positive, 64)
-    .option('--batch <n>', 'images a step', positive, 8)
-    .option('--steps <n>', 'steps of the short training', positive, 20)
+    .option('--images <n>', 'scenes to train and to evaluate on', wholeNumber, 64)
+    .option('--batch <n>', 'images a step', wholeNumber, 8)
+    .option('--steps <n>', 'steps of the short training', wholeNumber, 20)
     .action(async ({ againstItself = false, ...options }: Options) => {
       const result = await checkDevice({
         ...{ againstItself, ...options },

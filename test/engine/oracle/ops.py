@@ -79,6 +79,7 @@ if __name__ == "__main__":
         ),
         "bias": case(5, (2, 3, 4, 5), [vector(5)], lambda x, b: x + b[None, :, None, None]),
         "leaky": case(6, (2, 3, 4, 5), [], lambda x: F.leaky_relu(x, 0.1)),
+        "nearest": case(8, (2, 3, 4, 5), [], lambda x: F.interpolate(x, scale_factor=2, mode="nearest")),
         "batch_norm": case(7, (3, 4, 5, 6), [vector(6), vector(6)], batch_norm),
     }
     random = Lcg(7)
