@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { delayed } from './delay'
 import { barrier, bitsAsFloat32, identity, placeholder, savedModel } from './graphdef'
 import { guarded } from './guard'
 import { DTYPE, execute, nativeBackend, nativeIds, scoped, type Tensor, tf } from './native'
@@ -77,10 +78,16 @@ export function build<A extends readonly Tree[], R extends Tree>(
   })
   let next = outputs
   const assigns = kept.assign(recording.assigned.map((value) => value && lowered.outputs[next++]))
+  const namesOf = (values: readonly NodeOutput[]) => new Set(values.map(({ node }) => node))
+  const ends = {
+    inputs: new Set(inputs.map((_, i) => inputName(i))),
+    state: namesOf(kept.values),
+    outputs: namesOf(lowered.outputs),
+  }
   const nodes = [
     ...inputs.flatMap((input, i) => entry(i, input)),
     ...kept.nodes,
-    ...lowered.nodes,
+    ...delayed(lowered.nodes, ends),
     ...passed,
     ...assigns,
     barrier(INITIALISED, kept.initialise),

@@ -59,7 +59,7 @@ export async function measureGrowth(
     const rows: GrowthRow[] = []
     for (const { what, batch, input, width } of GROWTH) {
       const where = `${what}: batch ${batch}, ${input[1]}x${input[0]}, width ${width}`
-      const { file, macs } = await problem(sides, context, { batch, input: [...input], width })
+      const { file, teacher } = await problem(sides, context, { batch, input: [...input], width })
       for (const kind of ['training', 'inference'] as const) {
         const field = contestants({ network: 'teacher', kind }, precisions).filter(
           ({ work }) => work.layout !== 'contiguous',
@@ -69,7 +69,7 @@ export async function measureGrowth(
           rounds: Math.min(context.rounds, 3),
           onProgress: (text) => onProgress(`${where}: ${kind}: ${text}`),
         })
-        rows.push({ what, kind, batch, input, width, macs: macs.teacher, timed })
+        rows.push({ what, kind, batch, input, width, macs: teacher.macs, timed })
       }
     }
     return { threads, throughput, rows }

@@ -90,14 +90,14 @@ export async function compareSteps(
   context: Context,
 ): Promise<Comparison> {
   return withSides({ ...context, threads }, async (sides) => {
-    const { file, teacher, macs } = await problem(sides, context, { batch, ...SUBJECT[context.device] })
+    const { file, teacher } = await problem(sides, context, { batch, ...SUBJECT[context.device] })
     const field = contestants(
       { network: 'teacher', kind: part },
       context.precisions,
       context.device === 'cuda',
     )
     const timed = await race(sides, file, field, context)
-    return { part, threads, batch, subject: teacher, macs: macs.teacher, timed }
+    return { part, threads, batch, subject: teacher.text, macs: teacher.macs, timed }
   })
 }
 
@@ -110,7 +110,9 @@ export async function compareDistillation(
   context: Context,
 ): Promise<Comparison> {
   return withSides({ ...context, threads }, async (sides) => {
-    const { file, student, macs } = await problem(sides, context, { batch, ...SUBJECT[context.device] })
+    const spec = { batch, student: true, ...SUBJECT[context.device] }
+    const { file, student } = await problem(sides, context, spec)
+    if (!student) throw new Error('expected a problem with a student, found the teacher alone')
     const { precisions } = context
     const others = METHODS.filter((method) => method !== 'masked-class-kd')
     const field = [
@@ -128,7 +130,7 @@ export async function compareDistillation(
       ),
     ]
     const timed = await race(sides, file, field, context)
-    return { part: 'distillation', threads, batch, subject: student, macs: macs.student, timed }
+    return { part: 'distillation', threads, batch, subject: student.text, macs: student.macs, timed }
   })
 }
 

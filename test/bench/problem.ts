@@ -29,7 +29,7 @@ const RATE = 1e-4
 
 const optionsSchema = z.object({
   teacher: detectorSchema,
-  student: detectorSchema,
+  student: detectorSchema.optional(),
   loss: z.object({
     box: z.literal('giou'),
     normalise: z.literal('positive'),
@@ -48,6 +48,7 @@ export type ProblemOptions = z.infer<typeof optionsSchema>
 
 export interface Problem {
   readonly options: ProblemOptions
+  /** The student's are empty where the problem is the teacher's alone. */
   readonly weights: { readonly teacher: Weights; readonly student: Weights }
   readonly images: NamedTensor
   readonly targets: readonly NamedTensor[]
@@ -99,12 +100,17 @@ function defaultNetworks(): { teacher: Network; student: Network } {
 }
 
 /** Writes a problem; images are rendered scenes, targets those that training assigns. */
-export function writeProblem({ batch, width, input }: ProblemSpec, file: string): Answer<'problem'> {
+export function writeProblem(
+  { batch, width, input, student: wantsStudent = false }: ProblemSpec,
+  file: string,
+): Answer<'problem'> {
   const { recipe, data } = loadProfile('default')
-  const { teacher, student } =
+  const networks =
     width === undefined && input === undefined
       ? defaultNetworks()
       : publishedNetworks(width ?? 0.25, { input: input ?? loadProfile('default').detector.input })
+  const { teacher } = networks
+  const student = wantsStudent ? networks.student : undefined
   const [height, columns] = teacher.config.input
   const area = height * columns * 3
   const images = new Float32Array(batch * area)
@@ -116,26 +122,19 @@ export function writeProblem({ batch, width, input }: ProblemSpec, file: string)
   }
   const { scales } = assignTargets(truths, teacher.config, recipe.assign)
   const tensors = new Map<string, NamedTensor>()
-  for (const [name, network] of [
-    ['teacher', teacher],
-    ['student', student],
-  ] as const) {
-    for (const [weight, tensor] of network.weights) tensors.set(`${name}/${weight}`, tensor)
-  }
+  for (const [weight, tensor] of teacher.weights) tensors.set(`teacher/${weight}`, tensor)
+  for (const [weight, tensor] of student?.weights ?? []) tensors.set(`student/${weight}`, tensor)
   tensors.set('images', { shape: [batch, height, columns, 3], values: images })
   scales.forEach(({ data: values, shape }, i) => {
     tensors.set(`targets/${i}`, { shape, values })
   })
   const { threshold, weight } = PUBLISHED['masked-class-kd']
   const { loss, sgd } = recipe
-  const configs = { teacher: teacher.config, student: student.config }
+  const configs = { teacher: teacher.config, student: student?.config }
   const options = optionsSchema.parse({ ...configs, loss, sgd, rate: RATE, threshold, weight })
   writeAtomically(file, encodeSafetensors(tensors, { problem: JSON.stringify(options) }))
-  return {
-    teacher: teacher.text,
-    student: student.text,
-    macs: { teacher: complexity(teacher.config).macs, student: complexity(student.config).macs },
-  }
+  const about = ({ text, config }: Network) => ({ text, macs: complexity(config).macs })
+  return { teacher: about(teacher), student: student && about(student) }
 }
 
 /** The top left of a rendered scene, which has sides of 8:3, and what of its boxes lies there. */

@@ -16,6 +16,8 @@ export const problemSchema = z
     width: z.number().positive().optional(),
     /** [height, width]; default: the default profile's. */
     input: z.tuple([side, side]).optional(),
+    /** Whether the student is wanted beside the teacher; both sides hold in memory what the file holds. */
+    student: z.boolean().optional(),
   })
   .strict()
 export type ProblemSpec = z.infer<typeof problemSchema>
@@ -94,10 +96,9 @@ export const ANSWERS = {
     lacking: z.object({ bfloat16: z.string().optional(), float16: z.string().optional() }).optional(),
   }),
   problem: z.object({
-    teacher: z.string(),
-    student: z.string(),
-    /** Multiply-accumulates of one image. */
-    macs: z.object({ teacher: number, student: number }),
+    /** Each network in words, and its multiply-accumulates of one image. */
+    teacher: z.object({ text: z.string(), macs: number }),
+    student: z.object({ text: z.string(), macs: number }).optional(),
   }),
   /** `first`: a number of the first run that both sides must agree on; `seconds`: of warm runs. */
   prepare: z.object({ first: number, seconds: z.array(number) }),

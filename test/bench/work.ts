@@ -14,7 +14,9 @@ export interface Runnable {
 }
 
 function detectorOf({ options, weights }: Problem, network: Work['network']): Detector {
-  return new Detector(options[network], weights[network])
+  const config = options[network]
+  if (!config) throw new Error(`expected a problem with a ${network}, found none in it`)
+  return new Detector(config, weights[network])
 }
 
 /**

@@ -1,0 +1,46 @@
+import type { GraphNode } from './recorder'
+
+/** Smaller values are not worth an edge of the graph. */
+const LARGE = 4096
+const SUMS_AND_PRODUCTS = new Set(['Add', 'AddV2', 'Sub', 'Mul'])
+
+/** Names of the nodes that a graph begins and ends with. */
+export interface Ends {
+  readonly inputs: ReadonlySet<string>
+  readonly state: ReadonlySet<string>
+  /** What is returned or assigned. */
+  readonly outputs: ReadonlySet<string>
+}
+
+/**
+ * TensorFlow runs an operation as soon as its inputs are there. What depends on the state alone, such as momentum * v or
+ * decay * w, is therefore made at the start of a step and lies in memory through the whole forward and backward pass, until a
+ * gradient is added to it. Makes such an operation wait for the other operand of the one sum or product that takes it.
+ *
+ * @param nodes in topological order
+ */
+export function delayed(nodes: readonly GraphNode[], { inputs, state, outputs }: Ends): GraphNode[] {
+  const late = new Set(inputs)
+  const early = new Set(state)
+  const consumers = new Map<string, GraphNode[]>()
+  for (const node of nodes) {
+    if (node.inputs.some((input) => late.has(input.node))) late.add(node.name)
+    else if (node.inputs.some((input) => early.has(input.node))) early.add(node.name)
+    for (const { node: from } of node.inputs) consumers.set(from, [...(consumers.get(from) ?? []), node])
+  }
+  // From the last, so that a chain waits as a whole.
+  const waitsFor = new Map<string, string>()
+  for (const { name, inputTypes } of [...nodes].reverse()) {
+    const [consumer, ...others] = consumers.get(name) ?? []
+    const size = inputTypes?.[0]?.shape.reduce((product, length) => product * length, 1) ?? 0
+    if (!early.has(name) || outputs.has(name) || size < LARGE) continue
+    if (!consumer || others.length > 0 || !SUMS_AND_PRODUCTS.has(consumer.operation)) continue
+    const other = consumer.inputs.find(({ node }) => late.has(node) && !inputs.has(node))
+    const cause = other?.node ?? waitsFor.get(consumer.name)
+    if (cause) waitsFor.set(name, cause)
+  }
+  return nodes.map((node) => {
+    const cause = waitsFor.get(node.name)
+    return cause ? { ...node, after: [...(node.after ?? []), cause] } : node
+  })
+}

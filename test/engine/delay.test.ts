@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { delayed, type Ends } from '../../lib/engine/delay'
+import { DTYPE } from '../../lib/engine/native'
+import type { GraphNode } from '../../lib/engine/recorder'
+
+const LARGE = [64, 64]
+const ENDS: Ends = {
+  inputs: new Set(['x']),
+  state: new Set(['momentum', 'kernel']),
+  outputs: new Set(['next']),
+}
+
+function node(name: string, operation: string, inputs: readonly string[], shape = LARGE): GraphNode {
+  const inputTypes = inputs.map(() => ({ dtype: DTYPE.float32, shape }))
+  return {
+    name,
+    operation,
+    inputs: inputs.map((from) => ({ node: from, index: 0 })),
+    attributes: [],
+    inputTypes,
+  }
+}
+
+/** The nodes that wait, each with what it waits for. */
+const waiting = (nodes: readonly GraphNode[], ends = ENDS) =>
+  Object.fromEntries(delayed(nodes, ends).flatMap(({ name, after }) => (after ? [[name, after]] : [])))
+
+const GRADIENT = node('gradient', 'Conv2DBackpropFilter', ['x'])
+
+test('what is made of the state waits for the gradient that it is added to, a chain as a whole', () => {
+  const nodes = [
+    node('decay', 'Mul', ['kernel', 'constant']),
+    node('scaled', 'Mul', ['momentum', 'constant']),
+    node('shifted', 'Add', ['scaled', 'constant']),
+    GRADIENT,
+    node('decayed', 'AddV2', ['gradient', 'decay']),
+    node('next', 'Sub', ['decayed', 'shifted']),
+  ]
+  assert.deepEqual(waiting(nodes), { decay: ['gradient'], scaled: ['decayed'], shifted: ['decayed'] })
+})
+
+test('nothing else waits: what two take, what is returned, what meets an input, small values, other consumers', () => {
+  const scaled = node('scaled', 'Mul', ['momentum', 'constant'])
+  const next = node('next', 'AddV2', ['gradient', 'scaled'])
+  assert.deepEqual(waiting([scaled, GRADIENT, next]), { scaled: ['gradient'] })
+  assert.deepEqual(waiting([scaled, GRADIENT, next, node('again', 'Neg', ['scaled'])]), {})
+  assert.deepEqual(waiting([scaled, GRADIENT, next], { ...ENDS, outputs: new Set(['next', 'scaled']) }), {})
+  assert.deepEqual(waiting([scaled, node('next', 'AddV2', ['x', 'scaled'])]), {})
+  assert.deepEqual(waiting([node('scaled', 'Mul', ['momentum', 'constant'], [8]), GRADIENT, next]), {})
+  assert.deepEqual(waiting([scaled, GRADIENT, node('next', 'Conv2D', ['gradient', 'scaled'])]), {})
+  assert.deepEqual(waiting([node('scaled', 'Mul', ['constant', 'constant']), GRADIENT, next]), {})
+})
