@@ -6,14 +6,14 @@
  * the state inside its session. The idea is that of tf.function and jax.jit, and so are the rules:
  * - arguments are tensors, or arrays and objects of them, and become inputs; tensors captured from outside are constants
  *   and JavaScript values are as they were, both frozen at the first call;
- * - variables in `state` are read and assigned inside the session; `sync()` copies them back to the variables;
- *   a variable assigned from outside, or by another compiled function, is taken over at the next call;
+ * - variables in `state` are read and assigned inside the session, and cannot be read outside until `sync()` has copied them
+ *   back; a variable assigned from outside, or by another compiled function, is taken over at the next call;
  * - the function must not read tensors back, draw random numbers, assign other variables, dispose of its arguments or keep
  *   tensors that it does not return, and its control flow and shapes must not depend on tensor values.
  */
 import { build, type Graph, newestTensorId } from './build'
 import { supportsPrecision } from './device'
-import { adopt, bitsOnHost, nativeBackend, nativeIds, type Tensor, tf } from './native'
+import { adopt, bitsOnHost, nativeBackend, nativeIds, type Tensor, tf, vacate } from './native'
 import type { Precision } from './precision'
 import { refuseNested } from './recorder'
 import { type Form, flatten, type Tree, unflatten } from './tree'
@@ -30,9 +30,9 @@ export interface CompileOptions {
 
 export interface Compiled<A extends readonly Tree[], R extends Tree> {
   (...inputs: A): R
-  /** Copies the state from the session to the variables. */
+  /** Copies the state from the session to the variables, which have none until then. */
   sync(): void
-  /** Frees the graphs and their sessions; the variables keep the last synchronised state. */
+  /** Does the same, and frees the graphs and their sessions. */
   dispose(): void
   /** Number of graphs recorded so far, one per input signature. */
   readonly graphs: number
@@ -82,7 +82,7 @@ export function compile<A extends readonly Tree[], R extends Tree>(
       // What was assigned from outside since the last call wins over the session's value.
       const variable = state[i]!
       const value = adopt(result)
-      if (variable.dataId === known[i]) variable.assign(value)
+      if (variable.dataId === known[i] && !variable.isDisposed) variable.assign(value)
       value.dispose()
     })
     known = state.map((variable) => variable.dataId)
@@ -97,6 +97,19 @@ export function compile<A extends readonly Tree[], R extends Tree>(
     }
     owner = graph
     known = state.map((variable) => variable.dataId)
+  }
+
+  /** The newest state is in this session alone from now on; a second copy of it would only take memory. */
+  const hold = (): void => {
+    for (const [i, variable] of state.entries()) {
+      if (holders.get(variable) === pull) continue
+      holders.set(variable, pull)
+      vacate(
+        variable,
+        `${variable.name} is newest in the session of compile(${name}): expected sync() before it is read`,
+      )
+      known[i] = variable.dataId
+    }
   }
 
   const recorded = (signature: string, form: Form, leaves: readonly Tensor[]): Graph => {
@@ -123,11 +136,12 @@ export function compile<A extends readonly Tree[], R extends Tree>(
       push(graph)
     }
     const results = fed(leaves, (ids) => run(graph, ids, graph.inputs, graph.outputs))
-    if (graph.assigns) for (const variable of state) holders.set(variable, pull)
+    if (graph.assigns) hold()
     discard(results.slice(graph.leaves))
     return unflatten(graph.form, results.slice(0, graph.leaves).map(adopt)) as R
   }
   const dispose = () => {
+    if (state.some((variable) => !variable.isDisposed)) pull()
     for (const graph of graphs.values()) nativeBackend().binding.deleteSavedModel(graph.session)
     for (const variable of state) if (holders.get(variable) === pull) holders.delete(variable)
     graphs.clear()

@@ -52,8 +52,13 @@ interface NativeBackend {
   getInputTensorIds(tensors: TensorInfo[]): number[]
   createOutputTensor(metadata: TensorMetadata): Tensor
   /** Data of every tensor; `values` are those that have not been handed to TensorFlow yet. */
-  readonly tensorMap: { get(dataId: object): { readonly values: unknown } | undefined }
+  readonly tensorMap: {
+    get(dataId: object): { readonly dtype: number; readonly values: unknown } | undefined
+  }
 }
+
+/** The native id of what TensorFlow has no tensor for. */
+const NO_TENSOR = -1
 
 /** TF_AttrType and TF_DataType numbers of TensorFlow's C API. */
 export const ATTR = { string: 0, int: 1, float: 2, bool: 3, type: 4, shape: 5 } as const
@@ -183,6 +188,22 @@ export function bitsOnHost(tensor: Tensor): number {
 /** Makes a tfjs tensor that owns a native output. */
 export function adopt(metadata: TensorMetadata): Tensor {
   return nativeBackend().createOutputTensor(metadata)
+}
+
+/**
+ * Takes a variable's value away and frees its memory, unless a clone shares it. To read the variable is an error with
+ * `message` from then on, until it is assigned.
+ */
+export function vacate(variable: tf.Variable, message: string): void {
+  const { tensorMap } = nativeBackend()
+  const { dtype } = tensorMap.get(variable.dataId)!
+  const nothing = adopt({ id: NO_TENSOR, shape: variable.shape, dtype })
+  const fail = () => {
+    throw new Error(message)
+  }
+  Object.defineProperty(tensorMap.get(nothing.dataId), 'values', { get: fail })
+  variable.assign(nothing)
+  nothing.dispose()
 }
 
 /** Like tf.tidy, for results that are no tensors: every tensor made inside is freed, whatever `body` returns. */

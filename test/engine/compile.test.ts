@@ -93,7 +93,7 @@ test('every signature is recorded once, and the state goes with the call', () =>
   assert.deepEqual(compiled.state, eager.state)
 })
 
-test('variables keep their values until sync, and an assignment from outside is taken over', () => {
+test('variables have their values again after sync, and an assignment from outside is taken over', () => {
   const variable = tf.variable(tf.tensor1d([1]))
   const other = tf.variable(tf.tensor1d([10]))
   const add = compile(
@@ -102,11 +102,17 @@ test('variables keep their values until sync, and an assignment from outside is 
       other.assign(tf.mul(other, 2))
       return variable as tf.Tensor
     },
-    { state: [variable, other] },
+    { state: [variable, other], name: 'add' },
   )
   const x = tf.tensor1d([1])
+  const clone = other.clone()
   assert.deepEqual(values([add(x), add(x)]), [[2], [3]])
-  assert.deepEqual(values([variable, other]), [[1], [10]])
+  const unread = {
+    message: `${variable.name} is newest in the session of compile(add): expected sync() before it is read`,
+  }
+  assert.throws(() => variable.dataSync(), unread)
+  assert.throws(() => tf.square(variable), unread)
+  assert.deepEqual(values([clone]), [[10]])
   add.sync()
   assert.deepEqual(values([variable, other]), [[3], [40]])
   add(x)
@@ -114,7 +120,10 @@ test('variables keep their values until sync, and an assignment from outside is 
   assert.deepEqual(values([add(x)]), [[101]])
   add.sync()
   assert.deepEqual(values([variable, other]), [[101], [160]])
+  add(x)
   add.dispose()
+  assert.deepEqual(values([variable, other]), [[102], [320]])
+  tf.dispose([variable, other, clone, x])
 })
 
 test('arguments and results are tensors, or arrays and objects of them', () => {
@@ -382,7 +391,8 @@ test('dispose frees the sessions; tensors neither leak nor vanish', () => {
   for (let i = 0; i < 3; i++) for (const input of [x, y]) call(input)
   compiled.sync()
   assert.equal(tf.memory().numTensors, tensors)
-  assert.equal(binding.getNumOfTensors(), native)
+  // The variables' own, which the session alone had before.
+  assert.equal(binding.getNumOfTensors(), native + net.state.length)
   assert.equal(binding.getNumOfSavedModels(), sessions + 2)
   compiled.dispose()
   assert.equal(binding.getNumOfSavedModels(), sessions)
