@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { PassThrough } from 'node:stream'
@@ -16,6 +25,9 @@ const { copyWithoutGreeting } = require('../../lib/workbench/setup/quiet.cjs') a
 }
 const { requirements } = require('../../lib/workbench/setup/python.cjs') as {
   requirements(device: 'cpu' | 'cuda', text?: string): string[]
+}
+const { environmentOf } = require('../../lib/workbench/setup/steps.cjs') as {
+  environmentOf(prefix: string, device: 'cpu' | 'cuda'): { readonly [name: string]: string }
 }
 const sleep = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds))
@@ -42,6 +54,43 @@ describe('setup', () => {
     writeFileSync(file, `${process.ppid} 1`) // the same number, but another process
     assert.equal(await entered, 'in')
     assert.equal(existsSync(file), false)
+  })
+
+  it('asks a card for the same bits every time, and for XLA where that is wanted', () => {
+    const prefix = path.join(folder, 'environment')
+    const site = path.join(prefix, 'lib/python3.12/site-packages')
+    const compiler = path.join(site, 'nvidia/cuda_nvcc')
+    for (const inside of [path.join(site, 'tensorflow'), path.join(compiler, 'bin')])
+      mkdirSync(inside, { recursive: true })
+    for (const file of [
+      path.join(site, 'tensorflow/libtensorflow_cc.so.2'),
+      path.join(compiler, 'bin/ptxas'),
+    ])
+      writeFileSync(file, '')
+    const names = ['TF_DETERMINISTIC_OPS', 'TF_XLA_FLAGS', 'XLA_FLAGS', 'WORKBOOK_XLA'] as const
+    const before = names.map((name) => process.env[name])
+    const found = (device: 'cpu' | 'cuda') => {
+      const environment = environmentOf(prefix, device)
+      return names.slice(0, 3).map((name) => environment[name])
+    }
+    try {
+      for (const name of names) delete process.env[name]
+      const [atFirst, tools] = [
+        '--tf_xla_enable_lazy_compilation=false',
+        `--xla_gpu_cuda_data_dir=${compiler}`,
+      ]
+      assert.deepEqual(found('cpu'), [undefined, undefined, undefined])
+      assert.deepEqual(found('cuda'), ['1', atFirst, tools])
+      process.env.WORKBOOK_XLA = '1'
+      assert.deepEqual(found('cuda'), ['1', `${atFirst} --tf_xla_auto_jit=2`, tools])
+      Object.assign(process.env, { TF_DETERMINISTIC_OPS: '0', TF_XLA_FLAGS: '--own', XLA_FLAGS: '--mine' })
+      assert.deepEqual(found('cuda'), ['0', '--own', '--mine'])
+    } finally {
+      for (const [i, name] of names.entries()) {
+        if (before[i] === undefined) delete process.env[name]
+        else process.env[name] = before[i]
+      }
+    }
   })
 
   it('takes the Python packages from environment.yml, with the TensorFlow of the device', () => {

@@ -237,4 +237,4 @@ async function perform(plan) {
   }
 }
 
-module.exports = { setUp }
+module.exports = { environmentOf, setUp }
