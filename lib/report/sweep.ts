@@ -30,7 +30,7 @@ export function sweepDifferenceTable(
     if (trainingMacs === 0) return []
     const sides = [
       ...sweep.references.map((reference) => [reference, toReferences[reference]] as const),
-      ['teacher', teacher ? toTeacher : undefined] as const,
+      ['teacher', teacher && !sweep.references.includes('teacher') ? toTeacher : undefined] as const,
     ]
     return sides.flatMap(([side, comparison]): TableRow[] =>
       comparison

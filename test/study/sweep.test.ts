@@ -170,6 +170,15 @@ describe('a sweep', () => {
     // Every arm minus the other references and the teacher: two of the three references are arms themselves.
     assert.equal(sweepDifferenceTable(result).length, 2 * 3 + 4 * 4)
     assert.equal(sweepDifferenceTable(result, { teacher: false }).length, 2 * 2 + 4 * 3)
+    // Where the teacher is a reference, it is one once.
+    const asReference = {
+      sweep: { ...result.sweep, references: [...result.sweep.references, 'teacher'] },
+      rows: result.rows.map((row) => ({
+        ...row,
+        toReferences: { ...row.toReferences, ...(row.toTeacher && { teacher: row.toTeacher }) },
+      })),
+    }
+    assert.equal(sweepDifferenceTable({ ...result, ...asReference }).length, 2 * 3 + 4 * 4)
     assert.equal(sweepFigure(result).data.length, 5)
     assert.match(
       sweepVerdict(result, 'distilled', 'control'),
