@@ -203,7 +203,7 @@ function sideSweeps({ sweeps = [], shipped = [] }: ReportInput): Section {
         'In this run, with one seed and few steps: a look, not a result. What can be relied on are the longer runs below.',
       ),
     ...sweeps.map((result) => details(`${result.sweep.name}: this run`, shown(result))),
-    table('What the longer runs that come with the workbook gave, on validation', shipped.flatMap(gist)),
+    table('What the longer runs that come with the workbook gave', shipped.flatMap(gist)),
     ...shipped.map((result) =>
       details(`${result.sweep.name}: ${trainingSeeds(result.sweep.seeds.length)}, comes with the workbook`, [
         ...shown(result),
@@ -220,7 +220,12 @@ function gist(result: SweepResult): TableRow[] {
   )
   return sweepDifferenceTable(result, { teacher: false })
     .filter(({ model }) => distilled.has(model!))
-    .map((row) => ({ sweep: result.sweep.name, seeds: result.sweep.seeds.length, ...row }))
+    .map((row) => ({
+      sweep: result.sweep.name,
+      seeds: result.sweep.seeds.length,
+      images: result.sweep.split,
+      ...row,
+    }))
 }
 
 function selection(summary: StudySummary): Section {
