@@ -26,7 +26,11 @@ export function delayed(nodes: readonly GraphNode[], { inputs, state, outputs }:
   for (const node of nodes) {
     if (node.inputs.some((input) => late.has(input.node))) late.add(node.name)
     else if (node.inputs.some((input) => early.has(input.node))) early.add(node.name)
-    for (const { node: from } of node.inputs) consumers.set(from, [...(consumers.get(from) ?? []), node])
+    for (const { node: from } of node.inputs) {
+      const known = consumers.get(from)
+      if (known) known.push(node)
+      else consumers.set(from, [node])
+    }
   }
   // From the last, so that a chain waits as a whole.
   const waitsFor = new Map<string, string>()
