@@ -28,7 +28,7 @@ const INFERRED_TYPES: { readonly [operation: string]: readonly (readonly [string
 }
 
 /** Raised when recorded graphs come to other last digits than before. */
-export const GRAPH_REVISION = 3
+export const GRAPH_REVISION = 4
 
 /**
  * TensorFlow's optimiser collects sums of sums into one and turns products around where shapes differ, which rounds
