@@ -203,7 +203,10 @@ function sideSweeps({ sweeps = [], shipped = [] }: ReportInput): Section {
         'In this run, with one seed and few steps: a look, not a result. What can be relied on are the longer runs below.',
       ),
     ...sweeps.map((result) => details(`${result.sweep.name}: this run`, shown(result))),
-    table('What the longer runs that come with the workbook gave', shipped.flatMap(gist)),
+    table(
+      `What the longer runs that come with the workbook gave, ${splitsOf(shipped)}`,
+      shipped.flatMap(gist),
+    ),
     ...shipped.map((result) =>
       details(`${result.sweep.name}: ${trainingSeeds(result.sweep.seeds.length)}, comes with the workbook`, [
         ...shown(result),
@@ -213,6 +216,12 @@ function sideSweeps({ sweeps = [], shipped = [] }: ReportInput): Section {
   ])
 }
 
+/** On which images: "on validation; carla-plateau-test on test". */
+function splitsOf(results: readonly SweepResult[]): string {
+  const others = results.filter(({ sweep }) => sweep.split !== 'validation')
+  return ['on validation', ...others.map(({ sweep }) => `${sweep.name} on ${sweep.split}`)].join('; ')
+}
+
 /** A sweep's distilled arms against its references. */
 function gist(result: SweepResult): TableRow[] {
   const distilled = new Set(
@@ -220,12 +229,7 @@ function gist(result: SweepResult): TableRow[] {
   )
   return sweepDifferenceTable(result, { teacher: false })
     .filter(({ model }) => distilled.has(model!))
-    .map((row) => ({
-      sweep: result.sweep.name,
-      seeds: result.sweep.seeds.length,
-      images: result.sweep.split,
-      ...row,
-    }))
+    .map((row) => ({ sweep: result.sweep.name, seeds: result.sweep.seeds.length, ...row }))
 }
 
 function selection(summary: StudySummary): Section {

@@ -243,6 +243,8 @@ export function readSweepFile(file: string): SweepFile {
 /** The results that come with the workbook, by name in alphabetical order. */
 export function shippedSweeps(): ReadonlyMap<string, SweepFile> {
   if (!existsSync(SWEEPS)) return new Map()
-  const files = readdirSync(SWEEPS).filter((file) => file.endsWith('.json'))
-  return new Map(files.sort().map((file) => [basename(file, '.json'), readSweepFile(join(SWEEPS, file))]))
+  const names = readdirSync(SWEEPS)
+    .filter((file) => file.endsWith('.json'))
+    .map((file) => basename(file, '.json'))
+  return new Map(names.sort().map((name) => [name, readSweepFile(join(SWEEPS, `${name}.json`))]))
 }
