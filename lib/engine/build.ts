@@ -79,13 +79,14 @@ export function build<A extends readonly Tree[], R extends Tree>(
   let next = outputs
   const assigns = kept.assign(recording.assigned.map((value) => value && lowered.outputs[next++]))
   const namesOf = (values: readonly NodeOutput[]) => new Set(values.map(({ node }) => node))
+  const entries = inputs.map((input, i) => entry(i, input))
   const ends = {
     inputs: new Set(inputs.map((_, i) => inputName(i))),
     state: namesOf(kept.values),
     outputs: namesOf(lowered.outputs),
   }
   const nodes = [
-    ...inputs.flatMap((input, i) => entry(i, input)),
+    ...entries.flat(),
     ...kept.nodes,
     ...delayed(lowered.nodes, ends),
     ...passed,
@@ -102,7 +103,7 @@ export function build<A extends readonly Tree[], R extends Tree>(
   const one = (node: string) => list([{ node, index: 0 }])
   return {
     session: load(nodes, name),
-    inputs: list(inputs.map((input, i) => ({ node: entry(i, input)[0].name, index: 0 }))),
+    inputs: list(entries.map(([fed]) => ({ node: fed.name, index: 0 }))),
     outputs: [...fetched, { node: ASSIGNED, index: 0 }].map((output) => list([output])).join(','),
     initial: list(kept.initial),
     initialised: one(INITIALISED),

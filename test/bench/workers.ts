@@ -19,8 +19,11 @@ export interface WorkerOptions {
   readonly signal: AbortSignal
 }
 
-/** As the set-up has it: XLA compiles before the first step and not after some. */
-const AT_FIRST_STEP = '--tf_xla_enable_lazy_compilation=false'
+/** XLA's switches as the set-up has them, but for the one that turns it on. */
+function xlaFlags(on: boolean): string {
+  const own = (process.env.TF_XLA_FLAGS ?? '').replace(/--tf_xla_auto_jit=\S+/g, '')
+  return on ? `${own} --tf_xla_auto_jit=2` : own
+}
 
 const errorSchema = z.object({ error: z.string() })
 
@@ -60,7 +63,7 @@ export class Worker {
       ...(device === 'cpu' && { CUDA_VISIBLE_DEVICES: '' }),
       ...(side === 'PyTorch'
         ? { LD_LIBRARY_PATH: librariesOfOthers() }
-        : { TF_XLA_FLAGS: `${AT_FIRST_STEP}${side === 'workbook' ? '' : ' --tf_xla_auto_jit=2'}` }),
+        : { TF_XLA_FLAGS: xlaFlags(side === 'workbook with XLA') }),
     }
     this.child = spawn(program, words, { env, stdio: ['pipe', 'pipe', 'pipe'] })
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
