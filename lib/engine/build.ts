@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { delayed } from './delay'
 import { barrier, bitsAsFloat32, identity, placeholder, savedModel } from './graphdef'
 import { guarded } from './guard'
+import { momentumSteps } from './in-place'
 import { DTYPE, execute, nativeBackend, nativeIds, scoped, type Tensor, tf } from './native'
 import { lowerPrecision, type Precision } from './precision'
+import { recomputed } from './recompute'
 import {
   callSite,
   type GraphNode,
@@ -67,28 +69,45 @@ export function build<A extends readonly Tree[], R extends Tree>(
   const needed = reachable(recording.nodes, targets)
   const lowered =
     precision === 'float32' ? { nodes: needed, outputs: targets } : lowerPrecision(needed, targets, precision)
+  const results = lowered.outputs.slice(0, outputs)
   // TensorFlow refuses to return what it is fed, so an input that is returned goes through a node of its own.
   const passed: GraphNode[] = []
-  const fetched = lowered.outputs.slice(0, outputs).map((output) => {
+  const fetched = results.map((output) => {
     const index = inputs.findIndex((_, i) => output.node === inputName(i))
     if (index < 0) return output
     const node = identity(`output/${passed.length}`, output, dtypeNumber(inputs[index]!))
     passed.push(node)
     return { node: node.name, index: 0 }
   })
-  let next = outputs
-  const assigns = kept.assign(recording.assigned.map((value) => value && lowered.outputs[next++]))
+  let position = outputs
+  const next = recording.assigned.map((value) => value && lowered.outputs[position++]!)
   const namesOf = (values: readonly NodeOutput[]) => new Set(values.map(({ node }) => node))
+  const steps = momentumSteps(
+    lowered.nodes,
+    next.map((value, i) => {
+      const handle = kept.handles[i]
+      return value && handle ? { handle, value: kept.values[i]!, next: value } : undefined
+    }),
+    namesOf(results),
+  )
+  for (const { weight, momentum } of steps) next[weight] = next[momentum] = undefined
+  const assigns = [...kept.assign(next), ...steps.map(({ step }) => step)]
+  const taken = [
+    ...results,
+    ...next.flatMap((value) => value ?? []),
+    ...steps.flatMap(({ step }) => step.inputs),
+  ]
   const entries = inputs.map((input, i) => entry(i, input))
   const ends = {
     inputs: new Set(inputs.map((_, i) => inputName(i))),
     state: namesOf(kept.values),
-    outputs: namesOf(lowered.outputs),
+    outputs: namesOf(taken),
   }
+  const body = reachable(lowered.nodes, taken)
   const nodes = [
     ...entries.flat(),
     ...kept.nodes,
-    ...delayed(lowered.nodes, ends),
+    ...delayed(recomputed(body, ends), ends),
     ...passed,
     ...assigns,
     barrier(INITIALISED, kept.initialise),

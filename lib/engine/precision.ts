@@ -6,7 +6,7 @@
  * else (losses, statistics, optimizer, master weights) stays in float32. Casts are inserted where the two meet.
  */
 import { ATTR, DTYPE } from './native'
-import type { GraphNode, NodeOutput } from './recorder'
+import type { GraphNode, NodeOutput, ValueType } from './recorder'
 
 export type Precision = 'float32' | 'bfloat16' | 'float16'
 
@@ -80,7 +80,11 @@ export function lowerPrecision(
   const casts = new Map<string, NodeOutput>()
   const key = (output: NodeOutput) => `${output.node}:${output.index}`
 
-  const cast = (source: NodeOutput, to: 'float32' | Exclude<Precision, 'float32'>): NodeOutput => {
+  const cast = (
+    source: NodeOutput,
+    to: 'float32' | Exclude<Precision, 'float32'>,
+    type?: ValueType,
+  ): NodeOutput => {
     const name = `${source.node}/${source.index}/${to}`
     const known = casts.get(name)
     if (known) return known
@@ -89,6 +93,7 @@ export function lowerPrecision(
       name,
       operation: 'Cast',
       inputs: [source],
+      ...(type && { inputTypes: [{ ...type, dtype: DTYPE[from] }] }),
       attributes: [
         { name: 'SrcT', type: ATTR.type, value: DTYPE[from] },
         { name: 'DstT', type: ATTR.type, value: DTYPE[to] },
@@ -100,26 +105,34 @@ export function lowerPrecision(
     return output
   }
   const isLow = (source: NodeOutput) => lowNodes.has(source.node) || lowOutputs.has(key(source))
-  const asLow = (source: NodeOutput) => (isLow(source) ? source : cast(source, precision))
-  const asFloat32 = (source: NodeOutput) => (isLow(source) ? cast(source, 'float32') : source)
+  const asLow = (source: NodeOutput, type?: ValueType) =>
+    isLow(source) ? source : cast(source, precision, type)
+  const asFloat32 = (source: NodeOutput, type?: ValueType) =>
+    isLow(source) ? cast(source, 'float32', type) : source
 
   for (const node of nodes) {
     const rule = node.float32 ? undefined : lowRule(node)
     const positions = (which: Rule['inputs']) => (which === 'all' ? node.inputs.map((_, i) => i) : which)
     if (!rule || !positions(rule.deciding).every((i) => isLow(node.inputs[i]!))) {
-      result.push({ ...node, inputs: node.inputs.map(asFloat32) })
+      result.push({ ...node, inputs: node.inputs.map((input, i) => asFloat32(input, node.inputTypes?.[i])) })
       continue
     }
     const lowered = positions(rule.inputs)
     result.push({
       ...node,
-      inputs: node.inputs.map((input, i) => (lowered.includes(i) ? asLow(input) : asFloat32(input))),
+      inputs: node.inputs.map((input, i) => {
+        const type = node.inputTypes?.[i]
+        return lowered.includes(i) ? asLow(input, type) : asFloat32(input, type)
+      }),
+      inputTypes: node.inputTypes?.map((type, i) =>
+        lowered.includes(i) ? { ...type, dtype: DTYPE[precision] } : type,
+      ),
       attributes: node.attributes.map((a) => (a.name === 'T' ? { ...a, value: DTYPE[precision] } : a)),
     })
     if (rule.wholly) lowNodes.add(node.name)
     else lowOutputs.add(key({ node: node.name, index: 0 }))
   }
-  return { nodes: result, outputs: outputs.map(asFloat32) }
+  return { nodes: result, outputs: outputs.map((output) => asFloat32(output)) }
 }
 
 /** oneDNN's batch norm in bfloat16 is vectorised for whole vectors of channels; else it is 20 times slower. */

@@ -9,6 +9,8 @@ import type { GraphNode, NodeOutput, ValueType } from './recorder'
 export interface State {
   /** The variables' values before a run. */
   readonly values: readonly NodeOutput[]
+  /** Names of the variables' own resources; undefined for those that share one. */
+  readonly handles: readonly (string | undefined)[]
   /** What must be fed to initialise them. */
   readonly initial: readonly NodeOutput[]
   /** What must be fetched, in a run of its own, to read them. */
@@ -35,13 +37,14 @@ export function stateOf(types: readonly ValueType[]): State {
     ...(together.length > 0 ? [packed(types, together)] : []),
   ]
 
-  const inOrder = (of: (part: Part) => readonly NodeOutput[]): NodeOutput[] => {
-    const list: NodeOutput[] = []
+  const inOrder = <T>(of: (part: Part) => readonly T[]): T[] => {
+    const list: T[] = []
     for (const part of parts) for (const [k, output] of of(part).entries()) list[part.members[k]!] = output
     return list
   }
   return {
     values: inOrder(({ values }) => values),
+    handles: inOrder(({ members, handle }) => members.map(() => handle)),
     initial: inOrder(({ initial }) => initial),
     final: inOrder(({ final }) => final),
     nodes: parts.flatMap(({ nodes }) => nodes),
@@ -54,6 +57,8 @@ export function stateOf(types: readonly ValueType[]): State {
 /** One resource with the variables that it holds. */
 interface Part {
   readonly members: readonly number[]
+  /** The resource, where it is one variable's. */
+  readonly handle?: string
   readonly values: readonly NodeOutput[]
   readonly initial: readonly NodeOutput[]
   readonly final: readonly NodeOutput[]
@@ -73,6 +78,7 @@ function single({ dtype, shape }: ValueType, i: number): Part {
   const release = destruction(`${name}/release`, variable.handle)
   return {
     members: [i],
+    handle: variable.handle.name,
     values: [first(value.name)],
     initial: [first(initial.name)],
     final: [first(final.name)],

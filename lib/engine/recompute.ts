@@ -1,0 +1,148 @@
+import type { Ends } from './delay'
+import { DTYPE } from './native'
+import type { GraphNode, NodeOutput, ValueType } from './recorder'
+
+/** Operations that cost a copy or a sum; to keep what they make costs its memory from the forward to the backward pass. */
+const CHEAP = new Set(['Add', 'AddV2', 'Cast', 'ConcatV2', 'PadV2', 'ResizeNearestNeighbor'])
+/** Bytes; a smaller value is not worth an operation. */
+const LARGE = 2 ** 16
+
+/** A value's bytes, and the places of the nodes that take it, ascending. */
+interface Use {
+  readonly bytes: number
+  readonly places: number[]
+}
+
+/** That a value is made again: for the node in place `first`, as soon as the node called `after` has run. */
+interface Repetition {
+  readonly first: number
+  readonly after: string
+}
+
+/**
+ * Makes cheap values that live through a step's peak of memory a second time behind it, where what they are made of is still
+ * there or smaller (rematerialisation; Chen et al. 2016, "Training deep nets with sublinear memory cost"): padded inputs,
+ * residual sums, concatenations and casts that the backward pass takes like the forward pass did. All values stay as they
+ * are, to the bit.
+ *
+ * @param nodes in topological order, which is taken for the order in time
+ */
+export function recomputed(nodes: readonly GraphNode[], { inputs, state, outputs }: Ends): GraphNode[] {
+  const places = new Map(nodes.map(({ name }, place) => [name, place]))
+  const placeOf = ({ node }: NodeOutput) => places.get(node) ?? -1
+  const uses = usesOf(nodes)
+  const useOf = ({ node, index }: NodeOutput) => uses.get(`${node}:${index}`)
+  const own = (name: string) => useOf({ node: name, index: 0 })
+  const peak = peakOf(nodes, uses, outputs)
+  const isBehind = (place: number) => place > peak
+
+  // What does not depend on an input, such as a constant, is there at once, whatever its place.
+  const late = new Set(inputs)
+  for (const node of nodes) if (node.inputs.some((input) => late.has(input.node))) late.add(node.name)
+
+  /** What node in `place`, behind the peak, makes its input `name` wait for: the last of its other inputs. */
+  const repetitionFor = (place: number, name: string): Repetition | undefined => {
+    const others = nodes[place]!.inputs.filter(({ node }) => node !== name && late.has(node)).map(placeOf)
+    const last = Math.max(-1, ...others)
+    return isBehind(last) ? { first: place, after: nodes[last]!.name } : undefined
+  }
+
+  // From the peak back: when each value would be wanted again, by a node behind the peak or by one that is run again itself.
+  const wanted = new Map<string, Repetition>()
+  for (const { name, operation } of nodes.slice(0, peak + 1).reverse()) {
+    const use = own(name)
+    if (!use || use.bytes < LARGE || !CHEAP.has(operation) || outputs.has(name)) continue
+    const behind = use.places.find(isBehind)
+    const direct = behind === undefined ? undefined : repetitionFor(behind, name)
+    if (behind !== undefined && !direct) continue
+    const repetitions = use.places.flatMap((place) => wanted.get(nodes[place]!.name) ?? [])
+    const [earliest] = [...repetitions, ...(direct ? [direct] : [])].sort((a, b) => a.first - b.first)
+    if (earliest) wanted.set(name, earliest)
+  }
+
+  const isSource = ({ node }: NodeOutput) =>
+    inputs.has(node) || state.has(node) || nodes[places.get(node) ?? -1]?.operation === 'Const'
+  const chosen = new Set<string>()
+  for (const [name, { first }] of [...wanted].reverse()) {
+    let kept = 0
+    for (const input of new Set(nodes[places.get(name)!]!.inputs)) {
+      if (isSource(input) || chosen.has(input.node)) continue
+      const use = useOf(input)!
+      if (use.places.at(-1)! < first) kept += use.bytes
+    }
+    if (kept < own(name)!.bytes) chosen.add(name)
+  }
+
+  const repeated = new Map<string, GraphNode>()
+  const at = new Map<number, GraphNode[]>()
+  const replaced = (input: NodeOutput): NodeOutput => {
+    const repetition = chosen.has(input.node) && repeat(input.node)
+    return repetition ? { ...input, node: repetition.name } : input
+  }
+  function repeat(name: string): GraphNode {
+    const known = repeated.get(name)
+    if (known) return known
+    const { first, after } = wanted.get(name)!
+    const node = nodes[places.get(name)!]!
+    const repetition = {
+      ...node,
+      name: `${name}/again`,
+      inputs: node.inputs.map(replaced),
+      after: [...(node.after ?? []), after],
+    }
+    repeated.set(name, repetition)
+    at.set(first, [...(at.get(first) ?? []), repetition])
+    return repetition
+  }
+  const changed = nodes.map((node, place) =>
+    isBehind(place) ? { ...node, inputs: node.inputs.map(replaced) } : node,
+  )
+  return changed.flatMap((node, place) => [...(at.get(place) ?? []), node])
+}
+
+function usesOf(nodes: readonly GraphNode[]): Map<string, Use> {
+  const uses = new Map<string, Use>()
+  for (const [place, { inputs, inputTypes }] of nodes.entries()) {
+    for (const [i, { node, index }] of inputs.entries()) {
+      const key = `${node}:${index}`
+      const type = inputTypes?.[i]
+      const use = uses.get(key) ?? { bytes: type ? bytesOf(type) : 0, places: [] }
+      uses.set(key, use)
+      if (use.places.at(-1) !== place) use.places.push(place)
+    }
+  }
+  return uses
+}
+
+const WIDTHS: { readonly [dtype: number]: number } = {
+  [DTYPE.bool]: 1,
+  [DTYPE.bfloat16]: 2,
+  [DTYPE.float16]: 2,
+  [DTYPE.float64]: 8,
+}
+
+const bytesOf = ({ dtype, shape }: ValueType) =>
+  shape.reduce((product, length) => product * length, WIDTHS[dtype] ?? 4)
+
+/** The place in which most bytes are alive, when nodes run in their order and a value goes after its last use. */
+function peakOf(
+  nodes: readonly GraphNode[],
+  uses: ReadonlyMap<string, Use>,
+  outputs: ReadonlySet<string>,
+): number {
+  const born = new Map<string, number>()
+  const gone = new Map<number, number>()
+  for (const [key, { bytes, places }] of uses) {
+    const name = key.slice(0, key.lastIndexOf(':'))
+    born.set(name, (born.get(name) ?? 0) + bytes)
+    const last = places.at(-1)!
+    if (!outputs.has(name)) gone.set(last, (gone.get(last) ?? 0) + bytes)
+  }
+  let [peak, most, alive] = [0, 0, 0]
+  for (const [place, { name }] of nodes.entries()) {
+    alive += born.get(name) ?? 0
+    if (alive > most) [peak, most] = [place, alive]
+    alive -= gone.get(place) ?? 0
+  }
+  return peak
+}
