@@ -1,4 +1,4 @@
-import { attribute } from './native'
+import { attribute, DTYPE } from './native'
 import type { GraphNode, NodeOutput } from './recorder'
 
 /** A variable of the state: its resource, its value before a run and the one that is assigned. */
@@ -30,10 +30,11 @@ export function momentumSteps(
   }
   const isOnlyFor = (name: string, consumer?: string) =>
     !returned.has(name) && [...(consumers.get(name) ?? [])].every((other) => other === consumer)
-  /** The node that makes a value, if it is one of these operations on float32 values of one shape. */
+  /** The node that makes a value, if it is one of these operations on float32. */
   const made = ({ node }: NodeOutput, operations: readonly string[]) => {
     const found = byName.get(node)
-    return found && operations.includes(found.operation) ? found : undefined
+    const isFloat32 = found?.inputTypes?.every(({ dtype }) => dtype === DTYPE.float32)
+    return isFloat32 && operations.includes(found!.operation) ? found : undefined
   }
   const isSame = (a: NodeOutput, b: NodeOutput) => a.node === b.node && a.index === b.index
   /** Of a product with a scalar, the scalar and the other factor. */

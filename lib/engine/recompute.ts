@@ -27,7 +27,10 @@ interface Repetition {
  *
  * @param nodes in topological order, which is taken for the order in time
  */
-export function recomputed(nodes: readonly GraphNode[], { inputs, state, outputs }: Ends): GraphNode[] {
+export function recomputed(
+  nodes: readonly GraphNode[],
+  { inputs, state, outputs }: Ends,
+): readonly GraphNode[] {
   const places = new Map(nodes.map(({ name }, place) => [name, place]))
   const placeOf = ({ node }: NodeOutput) => places.get(node) ?? -1
   const uses = usesOf(nodes)

@@ -19,6 +19,7 @@ export type TrialReport =
 /** Set to the number of threads of a trial's process: with the same number come the same bits. */
 export const THREAD_VARIABLES = ['OMP_NUM_THREADS', 'TF_NUM_INTRAOP_THREADS', 'TF_NUM_INTEROP_THREADS']
 
+const LOADER = join(__dirname, '../engine/loader.cjs')
 const COMMAND_LINE = join(__dirname, '../workbench/cli.ts')
 /** A process that has worked for so long is replaced: to start one costs little then, and a heap that is old more. */
 const FRESH_MS = 60_000
@@ -32,7 +33,7 @@ export class TrialWorker {
 
   constructor(env: Readonly<Record<string, string>>) {
     this.#child = fork(COMMAND_LINE, ['trials'], {
-      execArgv: ['--require', require.resolve('tsx/cjs')],
+      execArgv: ['--require', LOADER],
       env: { TF_CPP_MIN_LOG_LEVEL: '2', ...process.env, ...env },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })

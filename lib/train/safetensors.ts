@@ -50,8 +50,17 @@ export function encodeSafetensors(
   return file
 }
 
+/** The values between two places of a file; they lie in its memory wherever that can be read as float32. */
+function float32({ buffer, byteOffset }: Buffer, begin: number, end: number): Float32Array {
+  const start = byteOffset + begin
+  const isAligned = start % Float32Array.BYTES_PER_ELEMENT === 0
+  return isAligned
+    ? new Float32Array(buffer, start, (end - begin) / Float32Array.BYTES_PER_ELEMENT)
+    : new Float32Array(buffer.slice(start, byteOffset + end))
+}
+
 /**
- * Reads a safetensors file.
+ * Reads a safetensors file. The tensors share its memory.
  * @param source names the file in errors
  * @throws Error when the header is malformed, a tensor is not float32, the file is truncated or holds more, or tensors
  *   share bytes
@@ -95,10 +104,7 @@ export function decodeSafetensors(
       fail(`tensor "${name}": expected ${bytes} bytes for [${shape}], found ${end - begin}`)
     if (end > file.length) fail(`tensor "${name}": expected ${end} bytes of file, found ${file.length}`)
     places.push({ name, begin, end })
-    tensors.set(name, {
-      shape,
-      values: new Float32Array(file.buffer.slice(file.byteOffset + begin, file.byteOffset + end)),
-    })
+    tensors.set(name, { shape, values: float32(file, begin, end) })
   }
   // The format leaves no bytes between tensors nor lets them share any.
   let at = headerEnd

@@ -36,6 +36,8 @@ function librariesOfOthers(): string {
     .join(delimiter)
 }
 
+const LOADER = join(__dirname, '../../lib/engine/loader.cjs')
+
 /** A process that answers requests, one at a time. */
 export class Worker {
   private readonly child: ChildProcessWithoutNullStreams
@@ -52,7 +54,7 @@ export class Worker {
     const [program, words] =
       side === 'PyTorch'
         ? [python, [join(__dirname, 'peer.py'), device]]
-        : [process.execPath, ['--require', 'tsx/cjs', join(__dirname, 'ours.ts')]]
+        : [process.execPath, ['--require', LOADER, join(__dirname, 'ours.ts')]]
     const count = String(threads)
     const env = {
       TF_CPP_MIN_LOG_LEVEL: '2',

@@ -166,7 +166,7 @@ async function runWorker(task: Task, environment: Environment, signal: AbortSign
   const log = `${task.file}.log`
   writeAtomically(file, JSON.stringify(task))
   const errors = openSync(log, 'w')
-  const loader = ['--require', require.resolve('tsx/cjs')]
+  const loader = ['--require', join(__dirname, '../../engine/loader.cjs')]
   try {
     const child = spawn(process.execPath, [...loader, join(__dirname, 'worker.ts'), file], {
       env: { TF_CPP_MIN_LOG_LEVEL: '2', ...process.env, ...environment },

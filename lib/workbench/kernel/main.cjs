@@ -22,7 +22,7 @@ const modules = require('./modules.cjs')
 
 process.env.NOTEBOOK_DIR = process.cwd()
 process.chdir(modules.root)
-require('tsx/cjs')
+require('../../engine/loader.cjs')
 
 const { typescriptVersion } = require('./compiler.cjs')
 const jupyter = require('tslab/dist/jupyter')

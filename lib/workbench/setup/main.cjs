@@ -18,7 +18,8 @@ async function main(args) {
     const environment = await setUp({ device: device?.slice(2) })
     if (command === 'setup') return
     const file = path.join(root, 'lib/workbench', command === 'test' ? 'test.cjs' : 'cli.ts')
-    const program = command === 'test' ? [file] : ['--require', require.resolve('tsx/cjs'), file, command]
+    const loader = path.join(root, 'lib/engine/loader.cjs')
+    const program = command === 'test' ? [file] : ['--require', loader, file, command]
     process.exit(await run([...program, ...rest], environment))
   } catch (error) {
     if (!(error instanceof SetupError)) throw error

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Ends } from '../../lib/engine/delay'
+import { DTYPE } from '../../lib/engine/native'
+import { recomputed } from '../../lib/engine/recompute'
+import type { GraphNode } from '../../lib/engine/recorder'
+
+const SHAPE = [64, 64, 8]
+const ENDS: Ends = { inputs: new Set(['x']), state: new Set(['w']), outputs: new Set(['dw1', 'dw2']) }
+
+function node(
+  name: string,
+  operation: string,
+  inputs: readonly string[],
+  { shape = SHAPE, dtype = DTYPE.float32 }: { shape?: readonly number[]; dtype?: number } = {},
+): GraphNode {
+  return {
+    ...{ name, operation, attributes: [] },
+    inputs: inputs.map((from) => ({ node: from, index: 0 })),
+    inputTypes: inputs.map(() => ({ dtype, shape })),
+  }
+}
+
+/** What is made again, with its inputs and what it waits for, and who takes it. */
+function again(nodes: readonly GraphNode[], ends = ENDS) {
+  const result = recomputed(nodes, ends)
+  const names = result.map(({ name }) => name)
+  for (const [place, { inputs, after = [] }] of result.entries()) {
+    for (const from of [...inputs.map(({ node }) => node), ...after])
+      if (names.includes(from)) assert.ok(names.indexOf(from) < place, `${from} comes first`)
+  }
+  return Object.fromEntries(
+    result
+      .filter(({ name }) => name.endsWith('/again'))
+      .map(({ name, inputs, after }) => [
+        name.replace('/again', ''),
+        {
+          of: inputs.map(({ node }) => node),
+          after,
+          for: result
+            .filter((each) => each.inputs.some(({ node }) => node === name))
+            .map((each) => each.name),
+        },
+      ]),
+  )
+}
+
+/** y = f(x); two convolutions of what `middle` makes of y; back through both. The most is alive at `loss`. */
+const network = (middle: readonly GraphNode[], taken: string): GraphNode[] => [
+  node('y', 'LeakyRelu', ['x']),
+  ...middle,
+  node('z', 'Conv2D', [taken, 'w']),
+  node('a', 'LeakyRelu', ['z']),
+  node('loss', 'Sub', ['a', 'x']),
+  node('da', 'Square', ['loss']),
+  node('dz', 'LeakyReluGrad', ['da', 'a']),
+  node('dw1', 'Conv2DBackpropFilter', [taken, 'dz']),
+  node('back', 'Conv2DBackpropInput', ['w', 'dz']),
+  node('dw2', 'LeakyReluGrad', ['back', 'y']),
+]
+
+test('a copy of what is there anyway is made again for the backward pass, when its gradient is there', () => {
+  assert.deepEqual(again(network([node('padded', 'PadV2', ['y'])], 'padded')), {
+    padded: { of: ['y'], after: ['dz'], for: ['dw1'] },
+  })
+})
+
+test('a chain is made again as a whole, and from itself', () => {
+  const middle = [node('padded', 'PadV2', ['y']), node('sum', 'AddV2', ['padded', 'y'])]
+  assert.deepEqual(again(network(middle, 'sum')), {
+    padded: { of: ['y'], after: ['dz'], for: ['sum/again'] },
+    sum: { of: ['padded/again', 'y'], after: ['dz'], for: ['dw1'] },
+  })
+})
+
+test('a cast is made again where it is larger than what it is of, though that must be kept for it', () => {
+  const half = (operation: string, name: string, inputs: string[]) =>
+    node(name, operation, inputs, { dtype: DTYPE.bfloat16 })
+  const low = [node('low', 'Conv2D', ['y', 'w']), half('Cast', 'wide', ['low'])]
+  assert.deepEqual(again(network(low, 'wide')), { wide: { of: ['low'], after: ['dz'], for: ['dw1'] } })
+  const high = [node('high', 'Conv2D', ['y', 'w']), node('narrow', 'Cast', ['high'])]
+  const taking = network(high, 'narrow').map((each) =>
+    each.inputs.some(({ node }) => node === 'narrow')
+      ? { ...each, inputTypes: each.inputs.map(() => ({ dtype: DTYPE.bfloat16, shape: SHAPE })) }
+      : each,
+  )
+  assert.deepEqual(again(taking), {})
+})
+
+test('nothing else is: costly operations, small values, what is returned, what the backward pass does not take', () => {
+  const padded = node('padded', 'PadV2', ['y'])
+  assert.deepEqual(again(network([node('padded', 'Conv2D', ['y', 'w'])], 'padded')), {})
+  const small = network([padded], 'padded').map((each) => ({
+    ...each,
+    inputTypes: each.inputTypes!.map((type) => ({ ...type, shape: [8] })),
+  }))
+  assert.deepEqual(again(small), {})
+  const returned = { ...ENDS, outputs: new Set([...ENDS.outputs, 'padded']) }
+  assert.deepEqual(again(network([padded], 'padded'), returned), {})
+  const forward = network([padded], 'padded').filter(({ name }) => name !== 'dw1')
+  assert.deepEqual(again(forward, { ...ENDS, outputs: new Set(['dw2']) }), {})
+})
