@@ -64,7 +64,7 @@ export class Worker {
       // The peer needs no hiding: its tensors stay on the CPU unless they are moved.
       ...(device === 'cpu' && { CUDA_VISIBLE_DEVICES: '' }),
       ...(side === 'PyTorch'
-        ? { LD_LIBRARY_PATH: librariesOfOthers() }
+        ? { LD_LIBRARY_PATH: librariesOfOthers(), MALLOC_ARENA_MAX: undefined }
         : { TF_XLA_FLAGS: xlaFlags(side === 'workbook with XLA') }),
     }
     this.child = spawn(program, words, { env, stdio: ['pipe', 'pipe', 'pipe'] })
