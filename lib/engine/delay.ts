@@ -2,6 +2,7 @@ import type { GraphNode } from './recorder'
 
 /** Smaller values are not worth an edge of the graph. */
 const LARGE = 4096
+const KERNEL_GRADIENT = 'Conv2DBackpropFilter'
 const SUMS_AND_PRODUCTS = new Set(['Add', 'AddV2', 'Sub', 'Mul'])
 
 /** Names of the nodes that a graph begins and ends with. */
@@ -13,9 +14,10 @@ export interface Ends {
 }
 
 /**
- * TensorFlow runs an operation as soon as its inputs are there. What depends on the state alone, such as momentum * v or
- * decay * w, is therefore made at the start of a step and lies in memory through the whole forward and backward pass, until a
- * gradient is added to it. Makes such an operation wait for the other operand of the one sum or product that takes it.
+ * TensorFlow runs an operation as soon as its inputs are there. What depends on the state alone, such as decay * w, is
+ * therefore made at the start of a step and lies in memory through the whole forward and backward pass, until a gradient is
+ * added to it. Makes such an operation wait for the other operand of the one sum or product that takes it. And what widens
+ * the gradients of kernels, which are asked for when all are known, waits for the last of them.
  *
  * @param nodes in topological order
  */
@@ -43,6 +45,11 @@ export function delayed(nodes: readonly GraphNode[], { inputs, state, outputs }:
     const cause = other?.node ?? waitsFor.get(consumer.name)
     if (cause) waitsFor.set(name, cause)
   }
+  const gradients = nodes.filter(({ operation }) => operation === KERNEL_GRADIENT).map(({ name }) => name)
+  const last = gradients.at(-1)
+  const behind = nodes.slice(nodes.findIndex(({ name }) => name === last) + 1)
+  for (const { name, operation, inputs } of behind)
+    if (last && operation === 'Cast' && gradients.includes(inputs[0]!.node)) waitsFor.set(name, last)
   return nodes.map((node) => {
     const cause = waitsFor.get(node.name)
     return cause ? { ...node, after: [...(node.after ?? []), cause] } : node

@@ -51,3 +51,16 @@ test('nothing else waits: what two take, what is returned, what meets an input, 
   assert.deepEqual(waiting([scaled, GRADIENT, node('next', 'Conv2D', ['gradient', 'scaled'])]), {})
   assert.deepEqual(waiting([node('scaled', 'Mul', ['constant', 'constant']), GRADIENT, next]), {})
 })
+
+test('low gradients of kernels are widened when the last of them is there, unless it depends on one that is', () => {
+  const nodes = [
+    node('first', 'Conv2DBackpropFilter', ['x']),
+    node('early', 'Cast', ['first']),
+    node('last', 'Conv2DBackpropFilter', ['early']),
+    node('wide', 'Cast', ['first']),
+    node('widest', 'Cast', ['last']),
+    node('other', 'Cast', ['x']),
+    node('next', 'AddN', ['wide', 'widest', 'other']),
+  ]
+  assert.deepEqual(waiting(nodes), { wide: ['last'], widest: ['last'] })
+})
