@@ -1,22 +1,13 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { createLoader, type Dataset, type Sample, type SplitName } from '../data'
+import type { Dataset, Sample, SplitName } from '../data'
 import { complexity, Detector, type DetectorConfig, type Weights } from '../detector'
-import { type DeviceInfo, deviceInfo, type Precision, scoped, tf } from '../engine'
+import { type DeviceInfo, deviceInfo, type Precision } from '../engine'
 import { evaluateDetections } from '../evaluate'
-import {
-  assignTargets,
-  type GradientNorms,
-  gradientNorms,
-  lambdaForRatio,
-  methodWeights,
-  targetTensors,
-  yoloLoss,
-} from '../losses'
+import { methodWeights } from '../losses'
 import { gammaHistogram, planPruning, prunableGammas, prune, writeStructure } from '../slimming'
 import {
   type Checkpoint,
-  type ExtraLoss,
   predict,
   saveCheckpoint,
   type TrainOptions,
@@ -28,11 +19,12 @@ import {
 import { type TrialConfig, trialHash } from './config'
 import { trainingMacs } from './cost'
 import { createDistillation } from './distillation'
+import { compareGradients } from './gradients'
 import { applyLabels, type LabelledSamples, type Labels } from './labels'
 import { forgetPeak, peakBytes } from './memory'
 import { type Metrics, metricsSchema } from './metrics'
 import { loadModel } from './models'
-import type { Recipe, Term } from './profile'
+import type { Recipe } from './profile'
 import { provenance } from './provenance'
 import { FILES, readConfig, readTrial, type TrialResult, writeDetections } from './results'
 
@@ -58,9 +50,6 @@ export interface TrialContext {
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: TrialProgress) => void
 }
-
-/** Batches over which the gradients of ground truth and distillation are compared before a run. */
-const RATIO_BATCHES = 4
 
 type Trained = {
   readonly detector: Detector
@@ -323,64 +312,4 @@ function pruneModel(
       gammaQuantiles: [...quantiles],
     },
   }
-}
-
-/** Every term's gradient against the ground truth's, averaged over a few batches, and the lambda that follows. */
-async function compareGradients(
-  student: Detector,
-  distillation: ExtraLoss,
-  samples: readonly Sample[],
-  options: TrainOptions,
-  terms: readonly Term[],
-): Promise<NonNullable<Metrics['gradients']>> {
-  const { batch, seed, augment, views, crop, assign, loss } = options
-  const input = [...student.config.input] as [number, number]
-  const loader = createLoader(samples, {
-    input,
-    batch,
-    seed,
-    augment,
-    views,
-    crop: crop && ([...crop] as [number, number, number, number]),
-    shuffle: true,
-  })
-  const sums = terms.map(() => ({ groundTruth: 0, distillation: 0, cosine: 0 }))
-  try {
-    for (let step = 0; step < RATIO_BATCHES; step++) {
-      const { images, shape, truths } = await loader.batchAt(step % loader.stepsPerEpoch)
-      const targets = assignTargets(truths, { ...student.config, input: [shape[1], shape[2]] }, assign)
-      terms.forEach((_, i) => {
-        const norms: GradientNorms = scoped(() => {
-          const pixels = tf.tensor4d(images, [...shape])
-          const truth = targetTensors(targets)
-          const weights = tf.tensor1d(terms.map((_, j) => (i === j ? 1 : 0)))
-          return gradientNorms(() => {
-            const output = student.forward(pixels, { training: true, updateStatistics: false })
-            return {
-              groundTruth: yoloLoss(output.outputs, truth, student.config, loss).total,
-              distillation: distillation.loss(output, pixels, weights).total,
-            }
-          }, [...student.trained.values()])
-        })
-        sums[i]!.groundTruth += norms.groundTruth / RATIO_BATCHES
-        sums[i]!.distillation += norms.distillation / RATIO_BATCHES
-        sums[i]!.cosine += norms.cosine / RATIO_BATCHES
-      })
-    }
-  } finally {
-    await loader.close()
-  }
-  return terms.map(({ method, weight }, i) => {
-    const { groundTruth, distillation: unit, cosine } = sums[i]!
-    const lambda =
-      typeof weight === 'number' ? weight : lambdaForRatio(weight.ratio, { groundTruth, distillation: unit })
-    const unitRatio = unit / groundTruth
-    return {
-      method,
-      unitRatio,
-      ratio: lambda * unitRatio,
-      lambda,
-      cosine: Number.isNaN(cosine) ? null : cosine,
-    }
-  })
 }

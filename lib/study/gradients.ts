@@ -1,0 +1,77 @@
+import { createLoader, type Sample } from '../data'
+import type { Detector } from '../detector'
+import { scoped, tf } from '../engine'
+import {
+  assignTargets,
+  type GradientNorms,
+  gradientNorms,
+  lambdaForRatio,
+  targetTensors,
+  yoloLoss,
+} from '../losses'
+import type { ExtraLoss, TrainOptions } from '../train'
+import type { Metrics } from './metrics'
+import type { Term } from './profile'
+
+/** Batches over which the gradients of ground truth and distillation are compared before a run. */
+const RATIO_BATCHES = 4
+
+/** Every term's gradient against the ground truth's, averaged over a few batches, and the lambda that follows. */
+export async function compareGradients(
+  student: Detector,
+  distillation: ExtraLoss,
+  samples: readonly Sample[],
+  options: TrainOptions,
+  terms: readonly Term[],
+): Promise<NonNullable<Metrics['gradients']>> {
+  const { batch, seed, augment, views, crop, assign, loss } = options
+  const input = [...student.config.input] as [number, number]
+  const loader = createLoader(samples, {
+    input,
+    batch,
+    seed,
+    augment,
+    views,
+    crop: crop && ([...crop] as [number, number, number, number]),
+    shuffle: true,
+  })
+  const sums = terms.map(() => ({ groundTruth: 0, distillation: 0, cosine: 0 }))
+  try {
+    for (let step = 0; step < RATIO_BATCHES; step++) {
+      const { images, shape, truths } = await loader.batchAt(step % loader.stepsPerEpoch)
+      const targets = assignTargets(truths, { ...student.config, input: [shape[1], shape[2]] }, assign)
+      terms.forEach((_, i) => {
+        const norms: GradientNorms = scoped(() => {
+          const pixels = tf.tensor4d(images, [...shape])
+          const truth = targetTensors(targets)
+          const weights = tf.tensor1d(terms.map((_, j) => (i === j ? 1 : 0)))
+          return gradientNorms(() => {
+            const output = student.forward(pixels, { training: true, updateStatistics: false })
+            return {
+              groundTruth: yoloLoss(output.outputs, truth, student.config, loss).total,
+              distillation: distillation.loss(output, pixels, weights).total,
+            }
+          }, [...student.trained.values()])
+        })
+        sums[i]!.groundTruth += norms.groundTruth / RATIO_BATCHES
+        sums[i]!.distillation += norms.distillation / RATIO_BATCHES
+        sums[i]!.cosine += norms.cosine / RATIO_BATCHES
+      })
+    }
+  } finally {
+    await loader.close()
+  }
+  return terms.map(({ method, weight }, i) => {
+    const { groundTruth, distillation: unit, cosine } = sums[i]!
+    const lambda =
+      typeof weight === 'number' ? weight : lambdaForRatio(weight.ratio, { groundTruth, distillation: unit })
+    const unitRatio = unit / groundTruth
+    return {
+      method,
+      unitRatio,
+      ratio: lambda * unitRatio,
+      lambda,
+      cosine: Number.isNaN(cosine) ? null : cosine,
+    }
+  })
+}
