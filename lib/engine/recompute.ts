@@ -20,10 +20,9 @@ interface Repetition {
 }
 
 /**
- * Makes cheap values that live through a step's peak of memory a second time behind it, where what they are made of is still
- * there or smaller (rematerialisation; Chen et al. 2016, "Training deep nets with sublinear memory cost"): padded inputs,
- * residual sums, concatenations and casts that the backward pass takes like the forward pass did. All values stay as they
- * are, to the bit.
+ * Makes cheap values that live through a step's peak of memory a second time behind it, where what they are made of is there
+ * anyway (rematerialisation; Chen et al. 2016, "Training deep nets with sublinear memory cost"): padded inputs, residual sums,
+ * concatenations and casts that the backward pass takes like the forward pass did. All values stay as they are, to the bit.
  *
  * @param nodes in topological order, which is taken for the order in time
  */
@@ -67,13 +66,9 @@ export function recomputed(
     inputs.has(node) || state.has(node) || nodes[places.get(node) ?? -1]?.operation === 'Const'
   const chosen = new Set<string>()
   for (const [name, { first }] of [...wanted].reverse()) {
-    let kept = 0
-    for (const input of new Set(nodes[places.get(name)!]!.inputs)) {
-      if (isSource(input) || chosen.has(input.node)) continue
-      const use = useOf(input)!
-      if (use.places.at(-1)! < first) kept += use.bytes
-    }
-    if (kept < own(name)!.bytes) chosen.add(name)
+    const isThere = (input: NodeOutput) =>
+      isSource(input) || chosen.has(input.node) || useOf(input)!.places.at(-1)! >= first
+    if (nodes[places.get(name)!]!.inputs.every(isThere)) chosen.add(name)
   }
 
   const repeated = new Map<string, GraphNode>()
