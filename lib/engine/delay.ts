@@ -13,6 +13,13 @@ export interface Ends {
   readonly outputs: ReadonlySet<string>
 }
 
+/** The names given, and those of all nodes that depend on them. */
+export function dependents(nodes: readonly GraphNode[], names: ReadonlySet<string>): ReadonlySet<string> {
+  const found = new Set(names)
+  for (const { name, inputs } of nodes) if (inputs.some(({ node }) => found.has(node))) found.add(name)
+  return found
+}
+
 /**
  * TensorFlow runs an operation as soon as its inputs are there. What depends on the state alone, such as decay * w, is
  * therefore made at the start of a step and lies in memory through the whole forward and backward pass, until a gradient is
@@ -22,12 +29,10 @@ export interface Ends {
  * @param nodes in topological order
  */
 export function delayed(nodes: readonly GraphNode[], { inputs, state, outputs }: Ends): GraphNode[] {
-  const late = new Set(inputs)
-  const early = new Set(state)
+  const late = dependents(nodes, inputs)
+  const early = dependents(nodes, state)
   const consumers = new Map<string, GraphNode[]>()
   for (const node of nodes) {
-    if (node.inputs.some((input) => late.has(input.node))) late.add(node.name)
-    else if (node.inputs.some((input) => early.has(input.node))) early.add(node.name)
     for (const { node: from } of node.inputs) {
       const known = consumers.get(from)
       if (known) known.push(node)
@@ -39,7 +44,7 @@ export function delayed(nodes: readonly GraphNode[], { inputs, state, outputs }:
   for (const { name, inputTypes } of [...nodes].reverse()) {
     const [consumer, ...others] = consumers.get(name) ?? []
     const size = inputTypes?.[0]?.shape.reduce((product, length) => product * length, 1) ?? 0
-    if (!early.has(name) || outputs.has(name) || size < LARGE) continue
+    if (!early.has(name) || late.has(name) || outputs.has(name) || size < LARGE) continue
     if (!consumer || others.length > 0 || !SUMS_AND_PRODUCTS.has(consumer.operation)) continue
     const other = consumer.inputs.find(({ node }) => late.has(node) && !inputs.has(node))
     const cause = other?.node ?? waitsFor.get(consumer.name)
@@ -47,9 +52,11 @@ export function delayed(nodes: readonly GraphNode[], { inputs, state, outputs }:
   }
   const gradients = nodes.filter(({ operation }) => operation === KERNEL_GRADIENT).map(({ name }) => name)
   const last = gradients.at(-1)
-  const behind = nodes.slice(nodes.findIndex(({ name }) => name === last) + 1)
-  for (const { name, operation, inputs } of behind)
-    if (last && operation === 'Cast' && gradients.includes(inputs[0]!.node)) waitsFor.set(name, last)
+  if (last) {
+    const behind = nodes.slice(nodes.findIndex(({ name }) => name === last) + 1)
+    for (const { name, operation, inputs } of behind)
+      if (operation === 'Cast' && gradients.includes(inputs[0]!.node)) waitsFor.set(name, last)
+  }
   return nodes.map((node) => {
     const cause = waitsFor.get(node.name)
     return cause ? { ...node, after: [...(node.after ?? []), cause] } : node

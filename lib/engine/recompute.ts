@@ -1,4 +1,4 @@
-import type { Ends } from './delay'
+import { dependents, type Ends } from './delay'
 import { DTYPE } from './native'
 import type { GraphNode, NodeOutput, ValueType } from './recorder'
 
@@ -39,8 +39,7 @@ export function recomputed(
   const isBehind = (place: number) => place > peak
 
   // What does not depend on an input, such as a constant, is there at once, whatever its place.
-  const late = new Set(inputs)
-  for (const node of nodes) if (node.inputs.some((input) => late.has(input.node))) late.add(node.name)
+  const late = dependents(nodes, inputs)
 
   /** What node in `place`, behind the peak, makes its input `name` wait for: the last of its other inputs. */
   const repetitionFor = (place: number, name: string): Repetition | undefined => {
@@ -62,8 +61,8 @@ export function recomputed(
     if (earliest) wanted.set(name, earliest)
   }
 
-  const isSource = ({ node }: NodeOutput) =>
-    inputs.has(node) || state.has(node) || nodes[places.get(node) ?? -1]?.operation === 'Const'
+  const isSource = (input: NodeOutput) =>
+    inputs.has(input.node) || state.has(input.node) || nodes[placeOf(input)]?.operation === 'Const'
   const chosen = new Set<string>()
   for (const [name, { first }] of [...wanted].reverse()) {
     const isThere = (input: NodeOutput) =>

@@ -1,25 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { delayed, type Ends } from '../../lib/engine/delay'
-import { DTYPE } from '../../lib/engine/native'
 import type { GraphNode } from '../../lib/engine/recorder'
+import { node } from './node'
 
-const LARGE = [64, 64]
 const ENDS: Ends = {
   inputs: new Set(['x']),
   state: new Set(['momentum', 'kernel']),
   outputs: new Set(['next']),
-}
-
-function node(name: string, operation: string, inputs: readonly string[], shape = LARGE): GraphNode {
-  const inputTypes = inputs.map(() => ({ dtype: DTYPE.float32, shape }))
-  return {
-    name,
-    operation,
-    inputs: inputs.map((from) => ({ node: from, index: 0 })),
-    attributes: [],
-    inputTypes,
-  }
 }
 
 /** The nodes that wait, each with what it waits for. */

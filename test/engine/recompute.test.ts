@@ -1,20 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Ends } from '../../lib/engine/delay'
-import { DTYPE } from '../../lib/engine/native'
 import { recomputed } from '../../lib/engine/recompute'
 import type { GraphNode } from '../../lib/engine/recorder'
+import { node } from './node'
 
-const SHAPE = [64, 64, 8]
 const ENDS: Ends = { inputs: new Set(['x']), state: new Set(['w']), outputs: new Set(['dw1', 'dw2']) }
-
-function node(name: string, operation: string, inputs: readonly string[]): GraphNode {
-  return {
-    ...{ name, operation, attributes: [] },
-    inputs: inputs.map((from) => ({ node: from, index: 0 })),
-    inputTypes: inputs.map(() => ({ dtype: DTYPE.float32, shape: SHAPE })),
-  }
-}
 
 /** What is made again, with its inputs and what it waits for, and who takes it. */
 function again(nodes: readonly GraphNode[], ends = ENDS) {
