@@ -17,33 +17,59 @@ export interface Conv2dOptions {
   readonly float32?: boolean
 }
 
-function convolutionAttributes(stride: number, padding: Padding) {
+/** Zeros before and behind, along both sides. */
+type Margins = readonly [top: number, bottom: number, left: number, right: number]
+
+function convolutionAttributes(stride: number, around: Padding | Margins) {
+  const padding =
+    typeof around === 'string'
+      ? [attribute.string('padding', around.toUpperCase())]
+      : [attribute.string('padding', 'EXPLICIT'), attribute.int('explicit_paddings', [0, 0, ...around, 0, 0])]
   return [
     attribute.type('T', 'float32'),
     attribute.int('strides', [1, stride, stride, 1]),
     attribute.bool('use_cudnn_on_gpu', true),
-    attribute.string('padding', padding.toUpperCase()),
+    ...padding,
     attribute.string('data_format', 'NHWC'),
     attribute.int('dilations', [1, 1, 1, 1]),
   ]
 }
 
-/**
- * Zeros around an image, `padding` wide before and, behind, as far as the last window reaches. The kernels know
- * explicit padding too, but their gradients leave oneDNN for it and are 3 to 40 times slower than this copy.
- */
-function padForWindows(x: tf.Tensor4D, kernel: number, stride: number, padding: number): tf.Tensor4D {
-  const [height, width] = [x.shape[1], x.shape[2]]
+/** `padding` zeros before an image and, behind it, as many as the last window reaches. */
+function marginsFor(x: tf.Tensor4D, kernel: number, stride: number, padding: number): Padding | Margins {
+  if (padding === 0) return 'valid'
+  const [, height, width] = x.shape
   const behind = (size: number) => {
     const windows = Math.floor((size + 2 * padding - kernel) / stride) + 1
     return Math.max(0, (windows - 1) * stride + kernel - size - padding)
   }
-  return tf.pad(x, [
+  return [padding, behind(height), padding, behind(width)]
+}
+
+/** The gradients of a convolution with regard to its image and its kernel. */
+function convolutionGradients(
+  [image, kernel, dy]: readonly [Tensor, Tensor, Tensor],
+  stride: number,
+  around: Padding | Margins,
+): [Tensor, Tensor] {
+  if (typeof around === 'string') {
+    const attributes = () => convolutionAttributes(stride, around)
+    const sizes = ({ shape }: Tensor) => tf.tensor1d(shape, 'int32')
+    return [
+      execute('Conv2DBackpropInput', attributes(), [sizes(image), kernel, dy])[0]!,
+      execute('Conv2DBackpropFilter', attributes(), [image, sizes(kernel), dy])[0]!,
+    ]
+  }
+  // With explicit padding these kernels leave oneDNN, unlike the convolution's own, and are 3 to 40 times slower than this copy.
+  const [top, bottom, left, right] = around
+  const padded = tf.pad(image as tf.Tensor4D, [
     [0, 0],
-    [padding, behind(height)],
-    [padding, behind(width)],
+    [top, bottom],
+    [left, right],
     [0, 0],
   ])
+  const [dPadded, dKernel] = convolutionGradients([padded, kernel, dy], stride, 'valid')
+  return [tf.slice(dPadded, [0, top, left, 0], image.shape), dKernel]
 }
 
 /**
@@ -55,40 +81,23 @@ function padForWindows(x: tf.Tensor4D, kernel: number, stride: number, padding: 
  */
 export function conv2d(x: tf.Tensor4D, kernel: tf.Tensor4D, options: Conv2dOptions = {}): tf.Tensor4D {
   const { stride = 1, padding = 'same', float32 = false } = options
-  if (typeof padding === 'number') {
-    return conv2d(padForWindows(x, kernel.shape[0], stride, padding), kernel, {
-      ...options,
-      padding: 'valid',
-    })
-  }
   if (x.shape[3] !== kernel.shape[2]) {
     throw new Error(
       `conv2d: expected x [n, h, w, ${kernel.shape[2]}] for a kernel [${kernel.shape}], found x [${x.shape}]`,
     )
   }
+  const around = typeof padding === 'number' ? marginsFor(x, kernel.shape[0], stride, padding) : padding
   const run = <T>(body: () => T): T => (float32 ? inFloat32(body) : body())
-  const attributes = () => convolutionAttributes(stride, padding)
   const operation = tf.customGrad((input, weights, save) => {
     const image = input as Tensor
     const filter = weights as Tensor
     ;(save as (tensors: Tensor[]) => void)([image, filter])
-    const value = run(() => execute('Conv2D', attributes(), [image, filter])[0]!)
+    const attributes = convolutionAttributes(stride, around)
     return {
-      value,
+      value: run(() => execute('Conv2D', attributes, [image, filter])[0]!),
       gradFunc: (dy: Tensor, saved: Tensor[]) => {
         const [savedImage, savedFilter] = saved as [Tensor, Tensor]
-        return run(() => [
-          execute('Conv2DBackpropInput', attributes(), [
-            tf.tensor1d(savedImage.shape, 'int32'),
-            savedFilter,
-            dy,
-          ])[0]!,
-          execute('Conv2DBackpropFilter', attributes(), [
-            savedImage,
-            tf.tensor1d(savedFilter.shape, 'int32'),
-            dy,
-          ])[0]!,
-        ])
+        return run(() => convolutionGradients([savedImage, savedFilter, dy], stride, around))
       },
     }
   })

@@ -21,8 +21,9 @@ interface Repetition {
 
 /**
  * Makes cheap values that live through a step's peak of memory a second time behind it, where what they are made of is there
- * anyway (rematerialisation; Chen et al. 2016, "Training deep nets with sublinear memory cost"): padded inputs, residual sums,
- * concatenations and casts that the backward pass takes like the forward pass did. All values stay as they are, to the bit.
+ * anyway (rematerialisation; Chen et al. 2016, "Training deep nets with sublinear memory cost"): residual sums, concatenations
+ * and casts that the backward pass takes like the forward pass did. And makes such a value that the backward pass alone takes,
+ * such as a padded input, no earlier than its gradient is there. All values stay as they are, to the bit.
  *
  * @param nodes in topological order, which is taken for the order in time
  */
@@ -41,23 +42,36 @@ export function recomputed(
   // What does not depend on an input, such as a constant, is there at once, whatever its place.
   const late = dependents(nodes, inputs)
 
-  /** What node in `place`, behind the peak, makes its input `name` wait for: the last of its other inputs. */
-  const repetitionFor = (place: number, name: string): Repetition | undefined => {
-    const others = nodes[place]!.inputs.filter(({ node }) => node !== name && late.has(node)).map(placeOf)
+  const isCheap = ({ name, operation }: GraphNode) =>
+    CHEAP.has(operation) && (own(name)?.bytes ?? 0) >= LARGE && !outputs.has(name)
+
+  /** Cheap values that are made of inputs behind the peak, by name, and what they wait for. */
+  const waiting = new Map<string, string>()
+  /** What node in `place`, behind the peak, makes its input `name` wait for: the last other input, or what it waits for itself. */
+  const causeFor = (place: number, name: string): string | undefined => {
+    const node = nodes[place]!
+    const others = node.inputs.filter((input) => input.node !== name && late.has(input.node)).map(placeOf)
     const last = Math.max(-1, ...others)
-    return isBehind(last) ? { first: place, after: nodes[last]!.name } : undefined
+    return isBehind(last) ? nodes[last]!.name : waiting.get(node.name)
+  }
+  for (const [place, node] of [...nodes.entries()].slice(peak + 1).reverse()) {
+    if (!isCheap(node) || !late.has(node.name)) continue
+    const cause = causeFor(own(node.name)!.places[0]!, node.name)
+    if (cause && places.get(cause)! < place) waiting.set(node.name, cause)
   }
 
   // From the peak back: when each value would be wanted again, by a node behind the peak or by one that is run again itself.
   const wanted = new Map<string, Repetition>()
-  for (const { name, operation } of nodes.slice(0, peak + 1).reverse()) {
-    const use = own(name)
-    if (!use || use.bytes < LARGE || !CHEAP.has(operation) || outputs.has(name)) continue
-    const behind = use.places.find(isBehind)
-    const direct = behind === undefined ? undefined : repetitionFor(behind, name)
-    if (behind !== undefined && !direct) continue
-    const repetitions = use.places.flatMap((place) => wanted.get(nodes[place]!.name) ?? [])
-    const [earliest] = [...repetitions, ...(direct ? [direct] : [])].sort((a, b) => a.first - b.first)
+  for (const node of nodes.slice(0, peak + 1).reverse()) {
+    const { name } = node
+    if (!isCheap(node)) continue
+    const taken = own(name)!.places
+    const behind = taken.find(isBehind)
+    const after = behind === undefined ? undefined : causeFor(behind, name)
+    if (behind !== undefined && !after) continue
+    const direct = behind !== undefined && after ? [{ first: behind, after }] : []
+    const repetitions = taken.flatMap((place) => wanted.get(nodes[place]!.name) ?? [])
+    const [earliest] = [...repetitions, ...direct].sort((a, b) => a.first - b.first)
     if (earliest) wanted.set(name, earliest)
   }
 
@@ -91,9 +105,14 @@ export function recomputed(
     at.set(first, [...(at.get(first) ?? []), repetition])
     return repetition
   }
-  const changed = nodes.map((node, place) =>
-    isBehind(place) ? { ...node, inputs: node.inputs.map(replaced) } : node,
-  )
+  const changed = nodes.map((node, place) => {
+    if (!isBehind(place)) return node
+    // What is made of values from before the peak alone would be made as soon as they are there.
+    const isEarly = !node.inputs.some((input) => late.has(input.node) && isBehind(placeOf(input)))
+    const cause = isEarly ? waiting.get(node.name) : undefined
+    const after = cause ? [...(node.after ?? []), cause] : node.after
+    return { ...node, inputs: node.inputs.map(replaced), ...(after && { after }) }
+  })
   return changed.flatMap((node, place) => [...(at.get(place) ?? []), node])
 }
 

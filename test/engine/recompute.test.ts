@@ -65,6 +65,26 @@ test('what is made of the state can always be made again, what is made of a pass
   assert.deepEqual(again(network(cast('low'), 'cast')), {})
 })
 
+test('a copy for the backward pass alone is made when its gradient is there, and what it is made of is made again for it', () => {
+  const nodes = [
+    ...network([node('sum', 'AddV2', ['y', 'y'])], 'sum').slice(0, -3),
+    { ...node('margins', 'Const', []), inputTypes: [] },
+    node('padded', 'PadV2', ['sum', 'margins']),
+    node('low', 'Cast', ['padded']),
+    node('kernel', 'Cast', ['w']),
+    node('back', 'Conv2DBackpropInput', ['kernel', 'dz']),
+    node('dw1', 'Conv2DBackpropFilter', ['low', 'dz']),
+    node('dw2', 'LeakyReluGrad', ['back', 'y']),
+  ]
+  assert.deepEqual(again(nodes), { sum: { of: ['y', 'y'], after: ['dz'], for: ['padded'] } })
+  const after = Object.fromEntries(recomputed(nodes, ENDS).map((each) => [each.name, each.after]))
+  assert.deepEqual(
+    [after.padded, after.low, after.kernel, after.back],
+    [['dz'], undefined, undefined, undefined],
+    'what does not depend on an input can be folded into a constant',
+  )
+})
+
 test('nothing else is: costly operations, small values, what is returned, what the backward pass does not take', () => {
   const padded = node('padded', 'PadV2', ['y'])
   assert.deepEqual(again(network([node('padded', 'Conv2D', ['y', 'w'])], 'padded')), {})
