@@ -101,6 +101,20 @@ test('a trial that fails says why in its own words, and the others are stopped',
   assert.ok(!existsSync(join(runs, trialFolder(later))))
 })
 
+/** Collects the processes that run trials for this one; `note` looks for them. */
+function watchProcesses() {
+  const processes = new Set<string>()
+  const note = () => {
+    const { stdout } = spawnSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], {
+      encoding: 'utf8',
+    })
+    for (const line of stdout.split('\n').filter((text) => text.endsWith('cli.ts trials'))) {
+      processes.add(line.trim().split(' ')[0]!)
+    }
+  }
+  return { processes, note }
+}
+
 test('a trial runs after the one of the same call that it starts from, and short ones share a process', async () => {
   const [together, alone] = [temporary(), temporary()]
   const [first, second] = [teacherTrial(dataset, 2, 1), teacherTrial(dataset, 2, 2)]
@@ -112,15 +126,7 @@ test('a trial runs after the one of the same call that it starts from, and short
     batch: 3,
     precision: 'float32',
   })
-  const processes = new Set<string>()
-  const note = () => {
-    const { stdout } = spawnSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], {
-      encoding: 'utf8',
-    })
-    for (const line of stdout.split('\n').filter((text) => text.endsWith('cli.ts trials'))) {
-      processes.add(line.trim().split(' ')[0]!)
-    }
-  }
+  const { processes, note } = watchProcesses()
   const { results, states } = start([after, first, second], together, { workers: 1, onProgress: note })
   const [, , found] = await results
   assert.deepEqual(
@@ -132,6 +138,20 @@ test('a trial runs after the one of the same call that it starts from, and short
   assert.equal(processes.size, 1)
   const [expected] = await start([second], alone, { workers: 1 }).results
   assert.equal(found!.metrics.weights, expected!.metrics.weights)
+})
+
+test('a process that has worked for more than a minute is replaced before the next trial', async (t) => {
+  const now = performance.now.bind(performance)
+  let elapsed = 0
+  t.mock.method(performance, 'now', () => now() + elapsed)
+  const { processes, note } = watchProcesses()
+  const onProgress: RunOptions['onProgress'] = (_, { state }) => {
+    note()
+    if (state === 'finished') elapsed += 61_000
+  }
+  const trials = [teacherTrial(dataset, 2, 1), teacherTrial(dataset, 2, 2)]
+  await start(trials, temporary(), { workers: 1, onProgress }).results
+  assert.equal(processes.size, 2)
 })
 
 /** A process that takes the folder of all trials, announces one, and may run it. */
