@@ -66,12 +66,14 @@ export function recomputed(
     const { name } = node
     if (!isCheap(node)) continue
     const taken = own(name)!.places
-    const behind = taken.find(isBehind)
-    const after = behind === undefined ? undefined : causeFor(behind, name)
-    if (behind !== undefined && !after) continue
-    const direct = behind !== undefined && after ? [{ first: behind, after }] : []
     const repetitions = taken.flatMap((place) => wanted.get(nodes[place]!.name) ?? [])
-    const [earliest] = [...repetitions, ...direct].sort((a, b) => a.first - b.first)
+    const behind = taken.find(isBehind)
+    if (behind !== undefined) {
+      const after = causeFor(behind, name)
+      if (!after) continue
+      repetitions.push({ first: behind, after })
+    }
+    const [earliest] = repetitions.sort((a, b) => a.first - b.first)
     if (earliest) wanted.set(name, earliest)
   }
 
