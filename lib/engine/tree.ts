@@ -24,6 +24,8 @@ export function flatten(tree: Tree, what: string): { leaves: Tensor[]; form: For
         Object.entries(part).map(([name, child]) => [name, visit(child, `${place}.${name}`)]),
       )
     }
+    // What is asynchronous fails by itself too, later; unheard, that would end the process although this error was caught.
+    if (part instanceof Promise) part.catch(() => {})
     throw new Error(`${place}: expected a tensor, or an array or object of tensors, found ${describe(part)}`)
   }
   return { form: visit(tree, what), leaves }

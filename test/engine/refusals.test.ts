@@ -81,6 +81,8 @@ test('what is no tensor is named by its place', () => {
     /compile\(step\): result\.count\[1\]: .*found the number 3, which is tf\.scalar\(3\)/,
   )
   assert.throws(() => named(async (y) => y)(x), /result: .*found a promise/)
+  // Neither does it fail unheard, once the error has been caught.
+  assert.throws(() => named(async (y) => (await y!.data()).length)(x), /result: .*found a promise/)
   assert.throws(() => named(() => undefined)(x), /result: .*found undefined/)
   const gone = tf.tensor1d([1])
   gone.dispose()
