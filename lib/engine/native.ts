@@ -4,8 +4,15 @@
  * Raw operations give access to kernels that tfjs does not name (fused batch norm, explicit padding, NMS).
  * They follow TensorFlow's C++ operation reference: inputs in its order, every attribute without a default given.
  */
+import util from 'node:util'
 import type { DataType, Tensor, TensorInfo } from '@tensorflow/tfjs-core'
 import * as tf from '@tensorflow/tfjs-node-gpu'
+
+// tfjs calls two functions of Node's that Node 22 warns of and later ones have no longer.
+Object.assign(util, {
+  isArray: Array.isArray,
+  isNullOrUndefined: (value: unknown) => value === null || value === undefined,
+})
 
 export { tf }
 
