@@ -8,7 +8,7 @@ import util from 'node:util'
 import type { DataType, Tensor, TensorInfo } from '@tensorflow/tfjs-core'
 import * as tf from '@tensorflow/tfjs-node-gpu'
 
-// tfjs calls two functions of Node's that Node 22 warns of and later ones have no longer.
+// tfjs calls two functions of Node's `util` that Node 22 warns of on every command and later ones have no longer.
 Object.assign(util, {
   isArray: Array.isArray,
   isNullOrUndefined: (value: unknown) => value === null || value === undefined,

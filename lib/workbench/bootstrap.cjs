@@ -6,10 +6,10 @@
 'use strict'
 
 const [major, minor] = process.versions.node.split('.').map(Number)
-if (major < 20 || (major === 20 && minor < 19) || major > 22) {
+if (major < 20 || (major === 20 && minor < 19) || major > 26) {
   console.error(
-    `This project needs Node 20.19 or newer, below 23, and found ${process.versions.node} (${process.execPath}).\n` +
-      'Install Node 22, for example:  nvm install 22    or    conda install -c conda-forge nodejs=22',
+    `This project needs Node 20.19 or newer, below 27, and found ${process.versions.node} (${process.execPath}).\n` +
+      'Install Node 24, for example:  nvm install 24    or    conda install -c conda-forge nodejs=24',
   )
   process.exit(1)
 }

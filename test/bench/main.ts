@@ -13,7 +13,8 @@
  *
  * What is timed
  * - training: forward pass, YOLOv3 loss (GIoU, targets given), backward pass, clipping, SGD with momentum and weight
- *   decay, running statistics; the loss's terms and the gradient's norm are read back.
+ *   decay, running statistics; the loss's terms and the gradient's norm are read back. On a CPU also side by side, as
+ *   a study runs its trials: as many processes as the most threads, with one thread each, all of one side at the same time.
  * - inference: images to logits, read back. The workbook folds batch norm into the kernels once; PyTorch eager does not.
  * - distillation: student's step with the teacher's inference inside, masked-class-kd on both sides.
  * - epoch: training with decoding from memory, augmentation and targets, one data worker, as the profile trains. PyTorch's
@@ -179,9 +180,16 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
       for (const part of ['training', 'inference'] as const) {
         for (const size of has(part) ? batches : []) {
           begin(`${part}, batch ${size}, ${count} thread(s)`)
-          results.comparisons.push(await compareSteps(part, { threads: count, batch: size }, context))
+          const setting = { threads: count, processes: 1, batch: size }
+          results.comparisons.push(await compareSteps(part, setting, context))
         }
       }
+    }
+    const asTrials = device === 'cpu' && most > 1 && threads.includes(1)
+    for (const size of has('training') && asTrials ? batches : []) {
+      begin(`training, batch ${size}, ${most} processes side by side`)
+      const setting = { threads: 1, processes: most, batch: size }
+      results.comparisons.push(await compareSteps('training', setting, context))
     }
     if (has('distillation')) {
       begin(`distillation, batch ${batch}, ${most} thread(s)`)

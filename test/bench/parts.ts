@@ -10,7 +10,7 @@ import {
   type Timed,
   timesAsFast,
 } from './rounds'
-import { type Device, type Side, type Sides, Worker, withSides } from './workers'
+import { type Device, type Side, type Sides, Worker, withSides, withTeams } from './workers'
 
 export const METHODS = ['output-kd', 'class-kd', 'masked-class-kd', 'objectness-mse', 'feature-mse'] as const
 
@@ -39,10 +39,15 @@ const SUBJECT: { readonly [device in Device]: Omit<ProblemSpec, 'batch'> } = {
   cuda: { input: [...PUBLISHED_INPUT], width: 1 },
 }
 
-/** A race on one problem. */
-export interface Comparison {
-  readonly part: 'training' | 'inference' | 'distillation'
+/** What computes at the same time: processes, and the threads of each. */
+export interface Setting {
   readonly threads: number
+  readonly processes: number
+}
+
+/** A race on one problem. */
+export interface Comparison extends Setting {
+  readonly part: 'training' | 'inference' | 'distillation'
   readonly batch: number
   readonly subject: string
   readonly macs: number
@@ -83,21 +88,21 @@ export async function problem(sides: Sides, context: Context, spec: ProblemSpec)
   return { file, ...(await sides.workbook.ask({ op: 'problem', spec, file })) }
 }
 
-/** Steps of the device's teacher: training or inference. */
+/** Steps of the device's teacher: training or inference, in one process of each side or in several that work at the same time. */
 export async function compareSteps(
   part: 'training' | 'inference',
-  { threads, batch }: { threads: number; batch: number },
+  { threads, processes, batch }: Setting & { batch: number },
   context: Context,
 ): Promise<Comparison> {
-  return withSides({ ...context, threads }, async (sides) => {
-    const { file, teacher } = await problem(sides, context, { batch, ...SUBJECT[context.device] })
+  return withTeams({ ...context, threads }, processes, async (teams) => {
+    const { file, teacher } = await problem(teams[0]!, context, { batch, ...SUBJECT[context.device] })
     const field = contestants(
       { network: 'teacher', kind: part },
       context.precisions,
       context.device === 'cuda',
     )
-    const timed = await race(sides, file, field, context)
-    return { part, threads, batch, subject: teacher.text, macs: teacher.macs, timed }
+    const timed = await race(teams, file, field, context)
+    return { part, threads, processes, batch, subject: teacher.text, macs: teacher.macs, timed }
   })
 }
 
@@ -129,8 +134,9 @@ export async function compareDistillation(
         ),
       ),
     ]
-    const timed = await race(sides, file, field, context)
-    return { part: 'distillation', threads, batch, subject: student.text, macs: student.macs, timed }
+    const timed = await race([sides], file, field, context)
+    const { text: subject, macs } = student
+    return { part: 'distillation', threads, processes: 1, batch, subject, macs, timed }
   })
 }
 

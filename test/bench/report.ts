@@ -2,7 +2,13 @@
 import Table from 'cli-table3'
 import type { GrowthResult, GrowthRow } from './growth'
 import type { MemoryResult, MemoryRow } from './memory'
-import { type Comparison, distillationCosts, type EpochResult, type EvaluatorResult } from './parts'
+import {
+  type Comparison,
+  distillationCosts,
+  type EpochResult,
+  type EvaluatorResult,
+  type Setting,
+} from './parts'
 import { type PrecisionResult, precisionVerdict } from './precision'
 import type { StageRow, Work } from './protocol'
 import { type Spread, spread, type Timed, timesAsFast } from './rounds'
@@ -22,6 +28,7 @@ export interface Results {
 export interface Target {
   readonly what: string
   readonly threads: number
+  readonly processes: number
   readonly batch: number
   readonly wanted: string
   readonly found: Spread
@@ -70,19 +77,19 @@ function memoryTargets({ threads, batch, network, rows }: MemoryResult): Target[
     return Object.entries(measures).map(([name, measure]) => {
       const found = spread([measure(row) / Math.min(...peers.map(measure))])
       const what = `${name} of ${network} in ${row.precision} / PyTorch's`
-      return { what, threads, batch, wanted: '<= 1', found, met: found.median <= 1 }
+      return { what, threads, processes: 1, batch, wanted: '<= 1', found, met: found.median <= 1 }
     })
   })
 }
 
 function speedTargets(comparison: Comparison): Target[] {
-  const { part, threads, batch, timed } = comparison
+  const { part, threads, processes, batch, timed } = comparison
   if (part === 'distillation') {
     return distillationCosts(comparison)
       .filter(({ name }) => name.startsWith('workbook'))
       .map(({ method, precision, cost }) => ({
         what: `${method} step / its parts, ${precision}`,
-        ...{ threads, batch, wanted: `<= ${DISTILLATION_COST}`, found: cost },
+        ...{ threads, processes, batch, wanted: `<= ${DISTILLATION_COST}`, found: cost },
         met: cost.median <= DISTILLATION_COST,
       }))
   }
@@ -93,7 +100,7 @@ function speedTargets(comparison: Comparison): Target[] {
       if (wanted === undefined) return []
       const found = timesAsFast({ rounds }, peerOf(timed, work, 'float32')!)
       const what = `${part} in ${work.precision}, times as fast as PyTorch float32`
-      return [{ what, threads, batch, wanted: `>= ${wanted}`, found, met: found.median >= wanted }]
+      return [{ what, threads, processes, batch, wanted: `>= ${wanted}`, found, met: found.median >= wanted }]
     })
 }
 
@@ -115,8 +122,11 @@ function table(title: string, head: readonly string[], rows: readonly (readonly 
   return `\n${title}\n${made.toString()}`
 }
 
-function comparisonTable({ part, threads, batch, subject, macs, timed }: Comparison): string {
-  const title = `${part}: ${subject}, ${(macs / 1e6).toFixed(0)} MMAC an image, batch ${batch}, ${threads} thread(s)`
+const inWords = ({ threads, processes }: Setting): string =>
+  processes > 1 ? `${processes} processes side by side, ${threads} thread(s) each` : `${threads} thread(s)`
+
+function comparisonTable({ part, batch, subject, macs, timed, ...setting }: Comparison): string {
+  const title = `${part}: ${subject}, ${(macs / 1e6).toFixed(0)} MMAC an image, batch ${batch}, ${inWords(setting)}`
   const rows = timed.map(({ name, side, work, seconds, rounds }) => {
     const times = (precision: Work['precision']) => {
       const peer =
@@ -263,8 +273,8 @@ export function describeResults(results: Results, targets: readonly Target[]): s
   if (growth) text.push(growthTable(growth))
   if (precision) text.push(precisionTable(precision))
   if (targets.length > 0) {
-    const cells = targets.map(({ what, threads, batch, wanted, found, met }) => [
-      `${what}, batch ${batch}, ${threads} thread(s)`,
+    const cells = targets.map(({ what, batch, wanted, found, met, ...setting }) => [
+      `${what}, batch ${batch}, ${inWords(setting)}`,
       wanted,
       between(found),
       met ? 'met' : 'missed',

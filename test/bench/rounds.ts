@@ -22,10 +22,10 @@ export interface Contestant {
 }
 
 export interface Timed extends Contestant {
-  /** Seconds of a step, the median of each round's turn. */
+  /** Seconds of a step, the median of each round's turn; of processes side by side, the time in which they do one step together. */
   readonly rounds: readonly number[]
   readonly seconds: Spread
-  /** The number of the first run on which both sides must agree. */
+  /** The number of the first run on which all processes of both sides must agree. */
   readonly first: number
 }
 
@@ -45,10 +45,11 @@ const AGREEMENT = {
 
 /**
  * Prepares all contestants on one problem, checks that they compute the same, and times them round by round.
+ * @param teams a process of each side, or several, which then take their turns at the same time
  * @throws Error when a contestant's first result is another than the first contestant's of the same kind
  */
 export async function race(
-  sides: Sides,
+  teams: readonly Sides[],
   file: string,
   contestants: readonly Contestant[],
   { device, rounds, secondsPerTurn, onProgress }: RoundOptions,
@@ -56,24 +57,21 @@ export async function race(
   const entries: {
     contestant: Contestant
     key: string
-    first: number
+    firsts: readonly number[]
     iterations: number
     turns: number[]
   }[] = []
   for (const [i, contestant] of contestants.entries()) {
     onProgress(`preparing ${contestant.name}`)
     const key = String(i)
-    const { first, seconds } = await sides[contestant.side].ask({
-      op: 'prepare',
-      key,
-      file,
-      ...contestant.work,
-    })
-    const fastest = Math.min(...seconds)
+    const prepared = await Promise.all(
+      teams.map((sides) => sides[contestant.side].ask({ op: 'prepare', key, file, ...contestant.work })),
+    )
+    const fastest = Math.min(...prepared.flatMap(({ seconds }) => seconds))
     entries.push({
       contestant,
       key,
-      first,
+      firsts: prepared.map(({ first }) => first),
       iterations: Math.max(1, Math.ceil(secondsPerTurn / fastest)),
       turns: [],
     })
@@ -83,32 +81,38 @@ export async function race(
     onProgress(`round ${round + 1} of ${rounds}`)
     for (let i = 0; i < entries.length; i++) {
       const { contestant, key, iterations, turns } = entries[(i + round) % entries.length]!
-      const { seconds } = await sides[contestant.side].ask({ op: 'run', key, iterations })
-      turns.push(spread(seconds).median)
+      const answers = await Promise.all(
+        teams.map((sides) => sides[contestant.side].ask({ op: 'run', key, iterations })),
+      )
+      const rates = answers.map(({ seconds }) => 1 / spread(seconds).median)
+      turns.push(1 / rates.reduce((sum, rate) => sum + rate))
     }
   }
-  for (const { contestant, key } of entries) await sides[contestant.side].ask({ op: 'release', key })
-  return entries.map(({ contestant, first, turns }) => ({
+  for (const { contestant, key } of entries) {
+    for (const sides of teams) await sides[contestant.side].ask({ op: 'release', key })
+  }
+  return entries.map(({ contestant, firsts, turns }) => ({
     ...contestant,
-    first,
+    first: firsts[0]!,
     rounds: turns,
     seconds: spread(turns),
   }))
 }
 
 function checkAgreement(
-  entries: readonly { contestant: Contestant; first: number }[],
+  entries: readonly { contestant: Contestant; firsts: readonly number[] }[],
   agreement: { readonly [precision in Work['precision']]: number },
 ): void {
   const task = ({ work }: Contestant) => `${work.network} ${work.kind} ${work.method ?? ''}`
-  for (const { contestant, first } of entries) {
+  for (const { contestant, firsts } of entries) {
     const reference = entries.find((other) => task(other.contestant) === task(contestant))!
+    const expected = reference.firsts[0]!
     const allowed = agreement[contestant.work.precision]
-    const difference = Math.abs(first - reference.first) / Math.abs(reference.first)
-    if (!(difference <= allowed)) {
+    const different = firsts.find((first) => !(Math.abs(first - expected) / Math.abs(expected) <= allowed))
+    if (different !== undefined) {
       throw new Error(
         `${task(contestant)}: expected ${contestant.name} to compute what ${reference.contestant.name} computes, found ` +
-          `${first} instead of ${reference.first} in the first step; times of different computations cannot be compared`,
+          `${different} instead of ${expected} in the first step; times of different computations cannot be compared`,
       )
     }
   }

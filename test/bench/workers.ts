@@ -1,4 +1,4 @@
-/** The processes that compute: the workbook's and PyTorch's, on the same device with the same threads; never two at once. */
+/** The processes that compute: the workbook's and PyTorch's, on the same device with the same threads; never both sides at once. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { delimiter, dirname, join, sep } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
@@ -148,4 +148,14 @@ export async function withSides<T>(options: WorkerOptions, body: (sides: Sides) 
   } finally {
     await Promise.all([...started.values()].map((worker) => worker.close()))
   }
+}
+
+/** Does the same with as many processes of each side. */
+export async function withTeams<T>(
+  options: WorkerOptions,
+  processes: number,
+  body: (teams: readonly Sides[]) => Promise<T>,
+): Promise<T> {
+  if (processes === 0) return body([])
+  return withSides(options, (sides) => withTeams(options, processes - 1, (teams) => body([sides, ...teams])))
 }
