@@ -60,10 +60,11 @@ import {
   compareEvaluators,
   compareSteps,
   readStageTimes,
+  type Setting,
 } from './parts'
 import { comparePrecisions } from './precision'
 import type { Answer, Work } from './protocol'
-import { describeResults, type Results, targetsOf } from './report'
+import { describeResults, inWords, type Results, targetsOf } from './report'
 import { type Device, Worker, type WorkerOptions } from './workers'
 
 /** What a run does when nothing is said. */
@@ -176,20 +177,18 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
   // What is interrupted leaves the parts that were finished.
   const save = () => writeAtomically(file, textOf({ targets: targetsOf(results, device), results }))
   try {
-    for (const count of threads) {
-      for (const part of ['training', 'inference'] as const) {
-        for (const size of has(part) ? batches : []) {
-          begin(`${part}, batch ${size}, ${count} thread(s)`)
-          const setting = { threads: count, processes: 1, batch: size }
-          results.comparisons.push(await compareSteps(part, setting, context))
-        }
+    const steps = async (part: 'training' | 'inference', setting: Setting) => {
+      for (const size of has(part) ? batches : []) {
+        begin(`${part}, batch ${size}, ${inWords(setting)}`)
+        results.comparisons.push(await compareSteps(part, { ...setting, batch: size }, context))
       }
     }
-    const asTrials = device === 'cpu' && most > 1 && threads.includes(1)
-    for (const size of has('training') && asTrials ? batches : []) {
-      begin(`training, batch ${size}, ${most} processes side by side`)
-      const setting = { threads: 1, processes: most, batch: size }
-      results.comparisons.push(await compareSteps('training', setting, context))
+    for (const count of threads) {
+      for (const part of ['training', 'inference'] as const)
+        await steps(part, { threads: count, processes: 1 })
+    }
+    if (device === 'cpu' && most > 1 && threads.includes(1)) {
+      await steps('training', { threads: 1, processes: most })
     }
     if (has('distillation')) {
       begin(`distillation, batch ${batch}, ${most} thread(s)`)

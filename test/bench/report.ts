@@ -25,10 +25,8 @@ export interface Results {
 }
 
 /** A requirement, what was found, and whether its median meets it. */
-export interface Target {
+export interface Target extends Setting {
   readonly what: string
-  readonly threads: number
-  readonly processes: number
   readonly batch: number
   readonly wanted: string
   readonly found: Spread
@@ -122,7 +120,7 @@ function table(title: string, head: readonly string[], rows: readonly (readonly 
   return `\n${title}\n${made.toString()}`
 }
 
-const inWords = ({ threads, processes }: Setting): string =>
+export const inWords = ({ threads, processes }: Setting): string =>
   processes > 1 ? `${processes} processes side by side, ${threads} thread(s) each` : `${threads} thread(s)`
 
 function comparisonTable({ part, batch, subject, macs, timed, ...setting }: Comparison): string {

@@ -1,6 +1,6 @@
 /** Interleaved timing: in every round each contestant has one turn, the next round starts with the next of them. */
 import { quantile } from 'simple-statistics'
-import type { Work } from './protocol'
+import type { Answer, Request, Work } from './protocol'
 import type { Device, Side, Sides } from './workers'
 
 export interface Spread {
@@ -54,6 +54,10 @@ export async function race(
   contestants: readonly Contestant[],
   { device, rounds, secondsPerTurn, onProgress }: RoundOptions,
 ): Promise<Timed[]> {
+  const askAll = <O extends Request['op']>(
+    side: Side,
+    request: Extract<Request, { op: O }>,
+  ): Promise<Answer<O>[]> => Promise.all(teams.map((sides) => sides[side].ask(request)))
   const entries: {
     contestant: Contestant
     key: string
@@ -64,9 +68,7 @@ export async function race(
   for (const [i, contestant] of contestants.entries()) {
     onProgress(`preparing ${contestant.name}`)
     const key = String(i)
-    const prepared = await Promise.all(
-      teams.map((sides) => sides[contestant.side].ask({ op: 'prepare', key, file, ...contestant.work })),
-    )
+    const prepared = await askAll(contestant.side, { op: 'prepare', key, file, ...contestant.work })
     const fastest = Math.min(...prepared.flatMap(({ seconds }) => seconds))
     entries.push({
       contestant,
@@ -81,16 +83,12 @@ export async function race(
     onProgress(`round ${round + 1} of ${rounds}`)
     for (let i = 0; i < entries.length; i++) {
       const { contestant, key, iterations, turns } = entries[(i + round) % entries.length]!
-      const answers = await Promise.all(
-        teams.map((sides) => sides[contestant.side].ask({ op: 'run', key, iterations })),
-      )
+      const answers = await askAll(contestant.side, { op: 'run', key, iterations })
       const rates = answers.map(({ seconds }) => 1 / spread(seconds).median)
       turns.push(1 / rates.reduce((sum, rate) => sum + rate))
     }
   }
-  for (const { contestant, key } of entries) {
-    for (const sides of teams) await sides[contestant.side].ask({ op: 'release', key })
-  }
+  for (const { contestant, key } of entries) await askAll(contestant.side, { op: 'release', key })
   return entries.map(({ contestant, firsts, turns }) => ({
     ...contestant,
     first: firsts[0]!,

@@ -265,7 +265,7 @@ test('a broken image is an error that names its file, in every kind of loader', 
 })
 
 test('a worker that dies is an error that names the files it had in hand', async () => {
-  // In a heap of 6 MiB a worker starts (in less, Node 22 ends the whole process), and no more.
+  // A heap of 6 MiB is enough to start in and too small for the work.
   const loader = createLoader(samples, { ...training, shuffle: false, workers: 1, workerHeap: 6 })
   await assert.rejects(
     loader.batchAt(1),
