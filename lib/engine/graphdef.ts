@@ -170,25 +170,51 @@ export function integers(name: string, values: number | readonly number[]): Grap
   return { name, operation: 'Const', inputs: [], attributes: [], constant }
 }
 
-/** Cuts a float32 value into pieces along an axis, one output each. */
+/** A constant of type float32: a number. */
+export function float(name: string, value: number): GraphNode {
+  const constant = {
+    dtype: DTYPE.float32,
+    shape: [],
+    bytes: new Uint8Array(Float32Array.of(value).buffer),
+  }
+  return { name, operation: 'Const', inputs: [], attributes: [], constant }
+}
+
+/** An operation on values of one type, such as a sum or a product. */
+export function arithmetic(
+  name: string,
+  operation: string,
+  inputs: readonly NodeOutput[],
+  dtype: number = DTYPE.float32,
+): GraphNode {
+  return { name, operation, inputs, attributes: [typed('T', dtype)] }
+}
+
+/** Cuts a value into pieces along an axis, one output each. */
 export function split(
   name: string,
   input: NodeOutput,
   sizes: NodeOutput,
   axis: NodeOutput,
   pieces: number,
+  dtype: number = DTYPE.float32,
 ): GraphNode {
   const attributes = [
-    typed('T', DTYPE.float32),
+    typed('T', dtype),
     typed('Tlen', DTYPE.int32),
     { name: 'num_split', type: ATTR.int, value: pieces },
   ]
   return { name, operation: 'SplitV', inputs: [input, sizes, axis], attributes }
 }
 
-/** Joins float32 values along an axis. */
-export function concatenation(name: string, pieces: readonly NodeOutput[], axis: NodeOutput): GraphNode {
-  const attributes = [typed('T', DTYPE.float32), typed('Tidx', DTYPE.int32)]
+/** Joins values along an axis. */
+export function concatenation(
+  name: string,
+  pieces: readonly NodeOutput[],
+  axis: NodeOutput,
+  dtype: number = DTYPE.float32,
+): GraphNode {
+  const attributes = [typed('T', dtype), typed('Tidx', DTYPE.int32)]
   return { name, operation: 'ConcatV2', inputs: [...pieces, axis], attributes }
 }
 

@@ -139,7 +139,7 @@ const WIDTHS: { readonly [dtype: number]: number } = {
   [DTYPE.float64]: 8,
 }
 
-const bytesOf = ({ dtype, shape }: ValueType) =>
+export const bytesOf = ({ dtype, shape }: ValueType) =>
   shape.reduce((product, length) => product * length, WIDTHS[dtype] ?? 4)
 
 /** The place in which most bytes are alive, when nodes run in their order and a value goes after its last use. */

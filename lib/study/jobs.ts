@@ -1,10 +1,10 @@
 /** Trials as the jobs of a workflow engine, where a study outgrows one machine. */
 import { z } from 'zod'
+import { THREADS } from '../engine'
 import { modelsOf, type TrialConfig, trialFolder, trialHash } from './config'
 import { findModel } from './models'
 import { findTrial } from './results'
 import { TASK, type TaskOptions, writeTask } from './task'
-import { THREAD_VARIABLES } from './worker'
 
 /**
  * What an engine's workflow reads. A job's command is `trial --config <runs>/<job>/<task> --out <runs>/<job>`, and it is
@@ -12,15 +12,15 @@ import { THREAD_VARIABLES } from './worker'
  */
 export const jobPlanSchema = z
   .object({
-    format: z.literal('trial-jobs/1'),
+    format: z.literal('trial-jobs/2'),
     /** The program that runs the command line. */
     node: z.string(),
     /** Folder of the trials. */
     runs: z.string(),
     /** Name of a job's task file. */
     task: z.string(),
-    /** Environment variables that hold a job's number of threads. */
-    threads: z.array(z.string()),
+    /** Environment variable that holds a job's number of threads. */
+    threads: z.string(),
     /** By the name of the trial's folder: the jobs that must be done before. */
     jobs: z.record(z.array(z.string())),
   })
@@ -63,11 +63,11 @@ export function planJobs(trials: readonly TrialConfig[], options: TaskOptions): 
     return [trialFolder(trial), [...new Set(before)]]
   })
   return jobPlanSchema.parse({
-    format: 'trial-jobs/1',
+    format: 'trial-jobs/2',
     node: process.execPath,
     runs,
     task: TASK,
-    threads: THREAD_VARIABLES,
+    threads: THREADS,
     jobs: Object.fromEntries(jobs),
   })
 }

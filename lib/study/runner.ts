@@ -1,8 +1,10 @@
 import { existsSync, mkdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { z } from 'zod'
 import { readJson } from '../data'
+import { THREADS } from '../engine'
 import { writeAtomically } from '../train'
 import { modelsOf, type TrialConfig, trialFolder, trialHash } from './config'
 import { watchFolder } from './lock'
@@ -10,7 +12,7 @@ import { lastLogRow } from './log'
 import { findTrial, readTrial, type TrialResult } from './results'
 import { type TaskOptions, writeTask } from './task'
 import type { TrialProgress } from './trial'
-import { THREAD_VARIABLES, TrialWorker } from './worker'
+import { TrialWorker } from './worker'
 
 export interface RunOptions extends TaskOptions {
   /** Processes side by side; with more than one, each computes with one thread. */
@@ -109,7 +111,8 @@ export async function runTrials(trials: readonly TrialConfig[], options: RunOpti
 
 function startWorker(workers: number): TrialWorker {
   // Two single-thread trials side by side are faster than one after the other with two threads.
-  return new TrialWorker(workers > 1 ? Object.fromEntries(THREAD_VARIABLES.map((name) => [name, '1'])) : {})
+  const alone = process.env[THREADS] ?? String(availableParallelism())
+  return new TrialWorker({ [THREADS]: workers > 1 ? '1' : alone })
 }
 
 async function runIn(

@@ -16,9 +16,6 @@ export type TrialReport =
   | { readonly state: 'running'; readonly progress: TrialProgress }
   | { readonly state: 'finished' }
 
-/** Set to the number of threads of a trial's process: with the same number come the same bits. */
-export const THREAD_VARIABLES = ['OMP_NUM_THREADS', 'TF_NUM_INTRAOP_THREADS', 'TF_NUM_INTEROP_THREADS']
-
 const LOADER = join(__dirname, '../engine/loader.cjs')
 const COMMAND_LINE = join(__dirname, '../workbench/cli.ts')
 /** A process that has worked for so long is replaced: to start one costs little then, and a heap that is old more. */

@@ -3,6 +3,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { delimiter, dirname, join, sep } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import { z } from 'zod'
+import { THREADS } from '../../lib/engine'
 import { ANSWERS, type Answer, type Request } from './protocol'
 
 export type Side = 'workbook' | 'workbook with XLA' | 'PyTorch'
@@ -59,8 +60,7 @@ export class Worker {
     const env = {
       TF_CPP_MIN_LOG_LEVEL: '2',
       ...process.env,
-      ...{ OMP_NUM_THREADS: count, MKL_NUM_THREADS: count },
-      ...{ TF_NUM_INTRAOP_THREADS: count, TF_NUM_INTEROP_THREADS: count },
+      ...{ OMP_NUM_THREADS: count, MKL_NUM_THREADS: count, [THREADS]: count },
       // The peer needs no hiding: its tensors stay on the CPU unless they are moved.
       ...(device === 'cpu' && { CUDA_VISIBLE_DEVICES: '' }),
       ...(side === 'PyTorch'

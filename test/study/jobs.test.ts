@@ -72,7 +72,7 @@ test('a trial whose model comes from nowhere is named', () => {
       return true
     },
   )
-  const plan = { format: 'trial-jobs/1', node: 'node', runs, task: 'task.json', threads: [] }
+  const plan = { format: 'trial-jobs/2', node: 'node', runs, task: 'task.json', threads: 'THREADS' }
   const { error } = jobPlanSchema.safeParse({ ...plan, jobs: { [a]: [b] } })
   assert.equal(error?.issues[0]?.message, `expected names of jobs, found ${b}`)
 })

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import type { Dataset } from '../../lib/data'
+import { THREADS } from '../../lib/engine'
 import {
   type RunOptions,
   readTrial,
@@ -285,12 +286,7 @@ test('a trial that was killed goes on from its checkpoint and ends with the weig
     '--out',
     folder,
   ]
-  const env = {
-    ...process.env,
-    OMP_NUM_THREADS: '1',
-    TF_NUM_INTRAOP_THREADS: '1',
-    TF_NUM_INTEROP_THREADS: '1',
-  }
+  const env = { ...process.env, [THREADS]: '1' }
   const child = spawn(process.execPath, command, { env, stdio: 'ignore' })
   const end = once(child, 'exit')
   while (!existsSync(join(folder, 'checkpoint.json'))) await setTimeout(5)
