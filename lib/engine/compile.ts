@@ -13,6 +13,7 @@
  */
 import { build, type Graph, newestTensorId } from './build'
 import { supportsPrecision } from './device'
+import { tidied } from './garbage'
 import { adopt, bitsOnHost, nativeBackend, nativeIds, type Tensor, tf, vacate } from './native'
 import type { Precision } from './precision'
 import { refuseNested } from './recorder'
@@ -116,7 +117,7 @@ export function compile<A extends readonly Tree[], R extends Tree>(
   const recorded = (signature: string, form: Form, leaves: readonly Tensor[]): Graph => {
     // Whatever the function captures shall be the newest.
     for (const update of new Set([pull, ...holders.values()])) update()
-    const graph = build({ fn, state, precision, name }, form, leaves)
+    const graph = tidied(() => build({ fn, state, precision, name }, form, leaves))
     graphs.set(signature, graph)
     return graph
   }

@@ -21,6 +21,7 @@ import { temporary, tinyDetector, tinyWeights } from '../train/tiny'
 import { placeModel, TINY_SOURCE, teacherTrial, tinyData, tinyTraining } from './tiny'
 
 const cache = temporary()
+const LOADER = join(__dirname, '../../lib/engine/loader.cjs')
 const COMMAND_LINE = join(__dirname, '../../lib/workbench/cli.ts')
 let dataset: Dataset
 before(async () => {
@@ -278,7 +279,7 @@ test('a trial that was killed goes on from its checkpoint and ends with the weig
   writeFileSync(join(folder, 'task.json'), JSON.stringify(task))
   const command = [
     '--require',
-    'tsx/cjs',
+    LOADER,
     COMMAND_LINE,
     'trial',
     '--config',
