@@ -40,6 +40,7 @@ export interface Graph {
   readonly assigns: boolean
   readonly form: Form
   readonly leaves: number
+  readonly nodes: number
 }
 
 export interface Source<A extends readonly Tree[], R extends Tree> {
@@ -133,6 +134,7 @@ export function build<A extends readonly Tree[], R extends Tree>(
     assigns: assigns.length > 0,
     form: recording.form,
     leaves: outputs,
+    nodes: nodes.length,
   }
 }
 

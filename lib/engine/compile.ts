@@ -13,8 +13,9 @@
  */
 import { build, type Graph, newestTensorId } from './build'
 import { supportsPrecision } from './device'
-import { tidied } from './garbage'
+import { collectGarbage } from './garbage'
 import { adopt, bitsOnHost, nativeBackend, nativeIds, type Tensor, tf, vacate } from './native'
+import { giveBackPages } from './pages'
 import type { Precision } from './precision'
 import { refuseNested } from './recorder'
 import { type Form, flatten, type Tree, unflatten } from './tree'
@@ -38,6 +39,9 @@ export interface Compiled<A extends readonly Tree[], R extends Tree> {
   /** Number of graphs recorded so far, one per input signature. */
   readonly graphs: number
 }
+
+/** Nodes; to record fewer, and to have them optimised, leaves little behind in memory. */
+const LARGE = 1000
 
 /** For every variable whose newest value is in a session, what copies that session's state to its variables. */
 const holders = new Map<tf.Variable, () => void>()
@@ -117,7 +121,12 @@ export function compile<A extends readonly Tree[], R extends Tree>(
   const recorded = (signature: string, form: Form, leaves: readonly Tensor[]): Graph => {
     // Whatever the function captures shall be the newest.
     for (const update of new Set([pull, ...holders.values()])) update()
-    const graph = tidied(() => build({ fn, state, precision, name }, form, leaves))
+    const graph = build({ fn, state, precision, name }, form, leaves)
+    // The process is largest in its first run, so what recording and loading left goes before.
+    if (graph.nodes >= LARGE) {
+      collectGarbage()
+      giveBackPages()
+    }
     graphs.set(signature, graph)
     return graph
   }
@@ -128,7 +137,8 @@ export function compile<A extends readonly Tree[], R extends Tree>(
     const lost = state.find((variable) => variable.isDisposed)
     if (lost) throw new Error(`compile(${name}): expected ${lost.name} of \`state\`, which was disposed of`)
     const signature = `${JSON.stringify(form)} ${leaves.map(({ dtype, shape }) => `${dtype}[${shape}]`).join(' ')}`
-    const graph = graphs.get(signature) ?? recorded(signature, form, leaves)
+    const earlier = graphs.get(signature)
+    const graph = earlier ?? recorded(signature, form, leaves)
     for (const variable of state) {
       const update = holders.get(variable)
       if (update && update !== pull) update()
@@ -138,6 +148,8 @@ export function compile<A extends readonly Tree[], R extends Tree>(
       push(graph)
     }
     const results = fed(leaves, (ids) => run(graph, ids, graph.inputs, graph.outputs))
+    // TensorFlow optimises a graph in its first run.
+    if (!earlier && graph.nodes >= LARGE) giveBackPages()
     if (graph.assigns) hold()
     discard(results.slice(graph.leaves))
     return unflatten(graph.form, results.slice(0, graph.leaves).map(adopt)) as R

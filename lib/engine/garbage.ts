@@ -1,25 +1,16 @@
-import { getHeapStatistics, setFlagsFromString } from 'node:v8'
+import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-
-/** Bytes; collecting less is not worth the 20 ms. */
-const WORTHWHILE = 2 ** 24
 
 let collect: (() => void) | undefined
 
 /**
- * Runs `body`, and collects what it left behind when that is much: V8 lets garbage lie until its heap is full, beside the native
- * memory, of which it knows nothing.
+ * Collects garbage: V8 lets it lie until its own heap is full, beside the native memory, of which it knows nothing. Takes 20 ms.
  */
-export function tidied<T>(body: () => T): T {
-  const before = getHeapStatistics().used_heap_size
-  const result = body()
-  if (getHeapStatistics().used_heap_size - before >= WORTHWHILE) {
+export function collectGarbage(): void {
+  if (!collect) {
     // V8 has no other way to be asked from inside.
-    if (!collect) {
-      setFlagsFromString('--expose-gc')
-      collect = runInNewContext('gc') as () => void
-    }
-    collect()
+    setFlagsFromString('--expose-gc')
+    collect = runInNewContext('gc') as () => void
   }
-  return result
+  collect()
 }

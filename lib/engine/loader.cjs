@@ -4,12 +4,11 @@
  */
 'use strict'
 
-const { giveBackPages } = require('./pages.cjs')
 require('./threads.cjs')
 try {
   require('@tensorflow/tfjs-node-gpu')
 } catch {
   // Who asks for it next gets the error; some commands do not, or explain it.
 }
-giveBackPages()
 require('tsx/cjs')
+require('./pages.ts').giveBackPages()

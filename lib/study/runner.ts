@@ -112,7 +112,8 @@ export async function runTrials(trials: readonly TrialConfig[], options: RunOpti
 function startWorker(workers: number): TrialWorker {
   // Two single-thread trials side by side are faster than one after the other with two threads.
   const alone = process.env[THREADS] ?? String(availableParallelism())
-  return new TrialWorker({ [THREADS]: workers > 1 ? '1' : alone })
+  const threads = workers > 1 ? '1' : alone
+  return new TrialWorker({ [THREADS]: threads, MALLOC_ARENA_MAX: threads })
 }
 
 async function runIn(

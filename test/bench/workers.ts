@@ -65,7 +65,7 @@ export class Worker {
       ...(device === 'cpu' && { CUDA_VISIBLE_DEVICES: '' }),
       ...(side === 'PyTorch'
         ? { LD_LIBRARY_PATH: librariesOfOthers(), MALLOC_ARENA_MAX: undefined }
-        : { TF_XLA_FLAGS: xlaFlags(side === 'workbook with XLA') }),
+        : { TF_XLA_FLAGS: xlaFlags(side === 'workbook with XLA'), MALLOC_ARENA_MAX: count }),
     }
     this.child = spawn(program, words, { env, stdio: ['pipe', 'pipe', 'pipe'] })
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => {

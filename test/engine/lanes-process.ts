@@ -25,10 +25,10 @@ const random = (shape: number[], seed: number, scale = 1, mean = 0) =>
   tf.randomNormal(shape, mean, scale, 'float32', seed)
 // The first half of the batch is far from the second, so that the mean of a half is not that of the whole.
 const images = tf.concat([
-  random([BATCH / 2, 64, 96, 16], 1, 1, -2),
-  random([BATCH / 2, 64, 96, 16], 2, 3, 4),
+  random([BATCH / 2, 96, 128, 16], 1, 1, -2),
+  random([BATCH / 2, 96, 128, 16], 2, 3, 4),
 ]) as tf.Tensor4D
-const weigh = random([BATCH, 64, 96, 5], 3) as tf.Tensor4D
+const weigh = random([BATCH, 96, 128, 5], 3) as tf.Tensor4D
 
 const SHAPES: { readonly [name: string]: readonly number[] } = {
   first: [3, 3, 16, 16],

@@ -65,7 +65,7 @@ test('a number of threads that is none is refused', () => {
   assert.match(start('two', 'float32').stderr, /WORKBOOK_THREADS: expected a number of threads, found "two"/)
 })
 
-const BATCH = [4, 64, 64, 16]
+const BATCH = [4, 96, 64, 16]
 const KERNEL = [3, 3, 16, 16]
 const VECTOR = [16]
 const at = (name: string, index = 0) => ({ node: name, index })
@@ -188,9 +188,9 @@ test('a batch is cut where it enters and stays in pieces up to what takes it as 
     assert.deepEqual(inputsOf(nodes, `c/${lane}`), [`b/${lane}`])
     assert.deepEqual(inputsOf(nodes, `db/${lane}`), [`dc/${lane}`, `b/${lane}`])
     assert.deepEqual(inputsOf(nodes, `dw1/${lane}`), [image, 'kernel', `da/${lane}`])
-    assert.deepEqual(nodes.get(`a/${lane}`)!.inputTypes![0]!.shape, [2, 64, 64, 16])
+    assert.deepEqual(nodes.get(`a/${lane}`)!.inputTypes![0]!.shape, [2, 96, 64, 16])
     const { bytes } = nodes.get('dc/size')!.constant!
-    assert.deepEqual([...new Int32Array(bytes.buffer)], [2, 64, 64, 16])
+    assert.deepEqual([...new Int32Array(bytes.buffer)], [2, 96, 64, 16])
   }
   assert.deepEqual(inputsOf(nodes, 'dy'), ['y/0/whole'])
   assert.deepEqual(inputsOf(nodes, 'mean'), ['b/mean', 'rate'])
@@ -230,7 +230,7 @@ test('statistics that are returned as they are keep their batch norm whole', () 
 })
 
 test('a batch that cannot be cut evenly stays as it is, and so does every graph without lanes', () => {
-  const odd = network([3, 64, 64, 16])
+  const odd = network([3, 96, 64, 16])
   const names = (nodes: readonly GraphNode[]) => nodes.map(({ name }) => name)
   assert.deepEqual(
     names(inLanes(odd, 2, ENDS)).filter((name) => name !== 'lanes/axis'),

@@ -3,12 +3,10 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { z } from 'zod'
+import { unchangedParts } from '../../lib/engine/pages'
 
 const ENGINE = join(__dirname, '../../lib/engine')
-const PAGES = join(ENGINE, 'pages.cjs')
-const { unchangedParts } = require(PAGES) as {
-  unchangedParts(smaps: string): { start: number; length: number }[]
-}
+const PAGES = join(ENGINE, 'pages')
 
 const mapping = (range: string, rights: string, file: string, anonymous = 0) =>
   `${range} ${rights} 00001000 08:01 123456                     ${file}
