@@ -3,14 +3,11 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 
 const STATUS = '/proc/self/status'
 
-/**
- * The high-water mark, the present value, and of that the pages of mapped files, MiB: libraries above all, which processes
- * share and the system can drop and read again.
- */
-export function residentMemory(): { peakMiB: number; presentMiB: number; mappedMiB: number } {
+/** The high-water mark and the present value in MiB. */
+export function residentMemory(): { peakMiB: number; presentMiB: number } {
   const status = readFileSync(STATUS, 'utf8')
   const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1024
-  return { peakMiB: field('VmHWM'), presentMiB: field('VmRSS'), mappedMiB: field('RssFile') }
+  return { peakMiB: field('VmHWM'), presentMiB: field('VmRSS') }
 }
 
 /** Sets the high-water mark back to the present value (proc(5), clear_refs), where the system can do that. */

@@ -19,8 +19,7 @@
  * - distillation: student's step with the teacher's inference inside, masked-class-kd on both sides.
  * - epoch: training with decoding from memory, augmentation and targets, one data worker, as the profile trains. PyTorch's
  *   loader is a plain Dataset and DataLoader that makes the same kind of views.
- * - memory: high-water mark of each process's resident memory (VmHWM) over five training steps, and the same without the pages of
- *   mapped files (RssFile at the end): libraries, which trials side by side share and of which TensorFlow's is the larger.
+ * - memory: high-water mark of each process's resident memory (VmHWM) over five training steps, libraries included.
  * - growth: training and inference against batch, input size and width, up to the published 512x192 teacher.
  * Training and inference are timed with every number of threads and every batch, the others with the most threads and the
  * first batch.

@@ -16,8 +16,6 @@ export interface MemoryRow {
   /** MiB, the high-water mark of the process's resident memory. */
   readonly peak: number
   readonly present: number
-  /** MiB of mapped files at the end, which are among `peak`: libraries, which processes share. */
-  readonly mapped: number
 }
 
 export interface MemoryResult {
@@ -67,7 +65,6 @@ async function memoryOf(
       rows.push({
         ...{ name: short, side, precision: work.precision },
         ...{ before: before.presentMiB, peak: after.peakMiB, present: after.presentMiB },
-        mapped: after.mappedMiB,
       })
     } finally {
       await worker.close()

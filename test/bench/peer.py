@@ -93,11 +93,11 @@ class Inference(Training):
 
 
 def peak():
-    """Peak and present resident memory, and of the present that of mapped files, in MiB."""
+    """Peak and present resident memory in MiB."""
     with open("/proc/self/status") as status:
         found = dict(line.split(":", 1) for line in status)
     mib = lambda name: int(found[name].split()[0]) / 1024
-    return {"peakMiB": mib("VmHWM"), "presentMiB": mib("VmRSS"), "mappedMiB": mib("RssFile")}
+    return {"peakMiB": mib("VmHWM"), "presentMiB": mib("VmRSS")}
 
 
 works = {}

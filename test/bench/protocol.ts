@@ -104,7 +104,7 @@ export const ANSWERS = {
   prepare: z.object({ first: number, seconds: z.array(number) }),
   run: z.object({ seconds: z.array(number) }),
   release: z.object({}),
-  memory: z.object({ peakMiB: number, presentMiB: number, mappedMiB: number }),
+  memory: z.object({ peakMiB: number, presentMiB: number }),
   throughput: z.object({ gflops: number }),
   scenes: z.object({ images: number, augment: augmentSchema, assign }),
   epoch: z.object({ imagesPerSecond: number, seconds: number, waitedShare: number }),

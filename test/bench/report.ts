@@ -1,7 +1,7 @@
 /** The benchmark's numbers as tables and as targets met or missed. */
 import Table from 'cli-table3'
 import type { GrowthResult, GrowthRow } from './growth'
-import type { MemoryResult, MemoryRow } from './memory'
+import type { MemoryResult } from './memory'
 import {
   type Comparison,
   distillationCosts,
@@ -63,20 +63,13 @@ export function targetsOf({ comparisons, memory }: Results, device: Device): Tar
   return [...raced.flatMap(speedTargets), ...(memory ?? []).flatMap(memoryTargets)]
 }
 
-/** Two each: all that is resident, and what is the process's own, without the pages of libraries, which processes share. */
 function memoryTargets({ threads, batch, network, rows }: MemoryResult): Target[] {
   const own = rows.filter(({ side }) => side === 'workbook')
-  const measures = {
-    'peak memory': ({ peak }: MemoryRow) => peak,
-    'peak memory without mapped files': ({ peak, mapped }: MemoryRow) => peak - mapped,
-  }
-  return own.flatMap((row) => {
-    const peers = rows.filter(({ side, precision }) => side === 'PyTorch' && precision === row.precision)
-    return Object.entries(measures).map(([name, measure]) => {
-      const found = spread([measure(row) / Math.min(...peers.map(measure))])
-      const what = `${name} of ${network} in ${row.precision} / PyTorch's`
-      return { what, threads, processes: 1, batch, wanted: '<= 1', found, met: found.median <= 1 }
-    })
+  return own.map(({ precision, peak }) => {
+    const peers = rows.filter((row) => row.side === 'PyTorch' && row.precision === precision)
+    const found = spread([peak / Math.min(...peers.map((row) => row.peak))])
+    const what = `peak memory of ${network} in ${precision} / PyTorch's`
+    return { what, threads, processes: 1, batch, wanted: '<= 1', found, met: found.median <= 1 }
   })
 }
 
@@ -237,11 +230,11 @@ export function describeResults(results: Results, targets: readonly Target[]): s
   text.push(...epochs.map(epochTable))
   for (const { network, batch, threads, rows } of memory ?? []) {
     const title = `memory: training step of ${network}, batch ${batch}, ${threads} thread(s), MiB resident`
-    const cells = rows.map(({ name, before, peak, present, mapped }) => [
+    const cells = rows.map(({ name, before, peak, present }) => [
       name,
-      ...[peak, peak - mapped, before, present].map((mib) => mib.toFixed(0)),
+      ...[peak, before, present].map((mib) => mib.toFixed(0)),
     ])
-    text.push(table(title, ['', 'peak', 'without mapped files', 'before the first step', 'after'], cells))
+    text.push(table(title, ['', 'peak', 'before the first step', 'after'], cells))
   }
   if (evaluator) {
     const { ours, theirs, ratio, largestDifference, extras } = evaluator
