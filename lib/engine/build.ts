@@ -14,6 +14,7 @@ import { recomputed } from './recompute'
 import {
   callSite,
   type GraphNode,
+  keyOf,
   type NodeOutput,
   type OutputOf,
   record,
@@ -120,8 +121,7 @@ export function build<A extends readonly Tree[], R extends Tree>(
     ),
     barrier(RELEASED, kept.release),
   ]
-  const list = (values: readonly NodeOutput[]) =>
-    values.map(({ node, index }) => `${node}:${index}`).join(',')
+  const list = (values: readonly NodeOutput[]) => values.map(keyOf).join(',')
   const one = (node: string) => list([{ node, index: 0 }])
   return {
     session: load(nodes, name),

@@ -32,6 +32,12 @@ export interface DeviceInfo {
 /** Environment variable that says with how many threads a process computes; with the same number come the same bits. */
 export const THREADS = 'WORKBOOK_THREADS'
 
+/** What a process with so many threads is started with: their number, and a heap of the C library's allocator for each. */
+export const threadVariables = (threads: string): { readonly [name: string]: string } => ({
+  [THREADS]: threads,
+  MALLOC_ARENA_MAX: threads,
+})
+
 /** Ampere. */
 export const TF32_CAPABILITY = 8
 const CPU_FLAGS = '/proc/cpuinfo'

@@ -14,7 +14,7 @@ import type { Ends } from './delay'
 import { arithmetic, concatenation, float, integers, split } from './graphdef'
 import { type Attribute, DTYPE } from './native'
 import { bytesOf } from './recompute'
-import type { GraphNode, NodeOutput, ValueType } from './recorder'
+import { type GraphNode, keyOf, type NodeOutput, type ValueType } from './recorder'
 
 /** Which inputs of an operation are batches of images, [n, h, w, c]; a concatenation's are all but its axis. */
 const IMAGES: { readonly [operation: string]: readonly number[] } = {
@@ -64,7 +64,6 @@ export function inLanes(nodes: readonly GraphNode[], lanes: number, { outputs }:
 }
 
 const at = (node: string, index = 0): NodeOutput => ({ node, index })
-const keyOf = ({ node, index }: NodeOutput) => `${node}:${index}`
 const product = (numbers: readonly number[]) => numbers.reduce((a, b) => a * b, 1)
 
 class Cutter {
@@ -115,8 +114,7 @@ class Cutter {
     const images = imagesOf(node)
     const types = images.flatMap((i) => inputTypes?.[i] ?? [])
     const batch = types[0]?.shape[0] ?? 0
-    if (types.length === 0 || types.length < images.length || batch === 0 || batch % this.lanes > 0)
-      return false
+    if (types.length < images.length || batch === 0 || batch % this.lanes > 0) return false
     if (!types.every(({ shape }) => shape.length === RANK && shape[0] === batch)) return false
     const size = SIZED[operation]
     if (size !== undefined && this.integers(node, size)?.[0] !== batch) return false

@@ -1,6 +1,6 @@
 import { dependents, type Ends } from './delay'
 import { DTYPE } from './native'
-import type { GraphNode, NodeOutput, ValueType } from './recorder'
+import { type GraphNode, keyOf, type NodeOutput, type ValueType } from './recorder'
 
 /** Operations that cost a copy or a sum; to keep what they make costs its memory from the forward to the backward pass. */
 const CHEAP = new Set(['Add', 'AddV2', 'Cast', 'ConcatV2', 'PadV2', 'ResizeNearestNeighbor'])
@@ -34,7 +34,7 @@ export function recomputed(
   const places = new Map(nodes.map(({ name }, place) => [name, place]))
   const placeOf = ({ node }: NodeOutput) => places.get(node) ?? -1
   const uses = usesOf(nodes)
-  const useOf = ({ node, index }: NodeOutput) => uses.get(`${node}:${index}`)
+  const useOf = (value: NodeOutput) => uses.get(keyOf(value))
   const own = (name: string) => useOf({ node: name, index: 0 })
   const peak = peakOf(nodes, uses, outputs)
   const isBehind = (place: number) => place > peak
@@ -121,8 +121,8 @@ export function recomputed(
 function usesOf(nodes: readonly GraphNode[]): Map<string, Use> {
   const uses = new Map<string, Use>()
   for (const [place, { inputs, inputTypes }] of nodes.entries()) {
-    for (const [i, { node, index }] of inputs.entries()) {
-      const key = `${node}:${index}`
+    for (const [i, input] of inputs.entries()) {
+      const key = keyOf(input)
       const type = inputTypes?.[i]
       const use = uses.get(key) ?? { bytes: type ? bytesOf(type) : 0, places: [] }
       uses.set(key, use)

@@ -36,6 +36,9 @@ export interface GraphNode {
   readonly origin?: Error
 }
 
+/** A node output's name, which tells it from all others of a graph. */
+export const keyOf = ({ node, index }: NodeOutput): string => `${node}:${index}`
+
 /** The node output that a native tensor id stands for. */
 export type OutputOf = (id: number) => NodeOutput
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { z } from 'zod'
 import { readJson } from '../data'
-import { THREADS } from '../engine'
+import { THREADS, threadVariables } from '../engine'
 import { writeAtomically } from '../train'
 import { modelsOf, type TrialConfig, trialFolder, trialHash } from './config'
 import { watchFolder } from './lock'
@@ -112,8 +112,7 @@ export async function runTrials(trials: readonly TrialConfig[], options: RunOpti
 function startWorker(workers: number): TrialWorker {
   // Two single-thread trials side by side are faster than one after the other with two threads.
   const alone = process.env[THREADS] ?? String(availableParallelism())
-  const threads = workers > 1 ? '1' : alone
-  return new TrialWorker({ [THREADS]: threads, MALLOC_ARENA_MAX: threads })
+  return new TrialWorker(threadVariables(workers > 1 ? '1' : alone))
 }
 
 async function runIn(

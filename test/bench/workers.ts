@@ -3,7 +3,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { delimiter, dirname, join, sep } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import { z } from 'zod'
-import { THREADS } from '../../lib/engine'
+import { threadVariables } from '../../lib/engine'
 import { ANSWERS, type Answer, type Request } from './protocol'
 
 export type Side = 'workbook' | 'workbook with XLA' | 'PyTorch'
@@ -60,12 +60,12 @@ export class Worker {
     const env = {
       TF_CPP_MIN_LOG_LEVEL: '2',
       ...process.env,
-      ...{ OMP_NUM_THREADS: count, MKL_NUM_THREADS: count, [THREADS]: count },
+      ...{ OMP_NUM_THREADS: count, MKL_NUM_THREADS: count },
       // The peer needs no hiding: its tensors stay on the CPU unless they are moved.
       ...(device === 'cpu' && { CUDA_VISIBLE_DEVICES: '' }),
       ...(side === 'PyTorch'
         ? { LD_LIBRARY_PATH: librariesOfOthers(), MALLOC_ARENA_MAX: undefined }
-        : { TF_XLA_FLAGS: xlaFlags(side === 'workbook with XLA'), MALLOC_ARENA_MAX: count }),
+        : { TF_XLA_FLAGS: xlaFlags(side === 'workbook with XLA'), ...threadVariables(count) }),
     }
     this.child = spawn(program, words, { env, stdio: ['pipe', 'pipe', 'pipe'] })
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
