@@ -60,7 +60,7 @@ export function benchCommand(): Command {
       'images a step in training and inference; the first also in distillation, epoch and memory (by default 16; on cuda 64)',
       counts,
     )
-    .option('--rounds <n>', 'interleaved rounds', wholeNumber, 7)
+    .option('--rounds <n>', 'interleaved rounds', wholeNumber, 15)
     .option('--quick', 'one round of short turns, to see that everything runs')
     .option('--keep', 'also write the results to test/bench')
     .option(
