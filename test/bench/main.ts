@@ -9,7 +9,8 @@
  *                                                    card cuda.json and cuda-precision.json)
  *
  * It prints its tables and writes every number to .cache/bench/<date>.json, with machine, versions and commit.
- * The files in test/bench are those of the last runs that were kept.
+ * The files in test/bench are those of the last runs that were kept; training.json is what `--parts training --rounds 31` wrote to
+ * .cache/bench behind the last whole one.
  *
  * What is timed
  * - training: forward pass, YOLOv3 loss (GIoU, targets given), backward pass, clipping, SGD with momentum and weight
