@@ -1,4 +1,5 @@
 /** What the notebooks import: `import { ... } from './lib/index'`. */
+export { Random, readJson } from './base'
 export * from './data'
 export * from './detector'
 export { compile, type Precision, scoped, type Tensor, tf } from './engine'
@@ -8,4 +9,5 @@ export * from './report'
 export * from './slimming'
 export * from './study'
 export * from './train'
+export * from './trial'
 export * from './workbench'

@@ -1,7 +1,7 @@
+import { Random } from '../base'
 import { fitRegion } from './augment'
 import { UNCHANGED } from './batch'
 import { type Crop, frameRegion } from './frames'
-import { Random } from './random'
 import { compose, placeBoxes } from './transform'
 import type { Sample } from './types'
 

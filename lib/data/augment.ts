@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import type { Random } from '../base'
 import { type Colour, chain, gain, reorder, saturate, turnHue } from './colour'
-import type { Random } from './random'
 import { compose, type Placement, type Region } from './transform'
 import type { Box } from './types'
 

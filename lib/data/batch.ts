@@ -1,10 +1,9 @@
+import { Random } from '../base'
 import { type Augmentation, drawInputSize, drawView, type Fit, fitRegion, holdsCentre } from './augment'
 import { frameRegion, readFrame, type SharedFrames } from './frames'
-import { Random } from './random'
 import { resample } from './resample'
 import { compose, type KeepRule, type Placement, placeBoxes, toInput } from './transform'
 import type { Box } from './types'
-import { type FoundViews, findViews, type ViewCache } from './view-cache'
 
 /** One batch as the network takes it. */
 export interface Batch {
@@ -21,8 +20,6 @@ export interface Batch {
   readonly indices: readonly number[]
   /** How each original image lies in the input; `toImage` takes detections back. */
   readonly placements: readonly Placement[]
-  /** What the view cache knows of the images, where the loader has one. */
-  readonly found?: FoundViews
 }
 
 /** What fixes every batch of a loader: with it, a batch is a pure function of the step. */
@@ -38,8 +35,6 @@ export interface BatchPlan {
   /** Value of pixels outside the frame, 0 .. 255. */
   readonly fill: number
   readonly dropLast: boolean
-  /** Looks up what was computed from each view before. */
-  readonly viewCache?: ViewCache
 }
 
 /** Without augmentation every box stays of which the crop leaves enough, however small. */
@@ -120,7 +115,6 @@ export async function makeBatch(plan: BatchPlan, frames: SharedFrames, step: num
     truths.push(boxes && placeBoxes(boxes, view.placement, bounds, rule))
     placements.push(compose(toFrame, view.placement))
   })
-  const found = plan.viewCache && (await findViews(plan.viewCache, images, indices.length))
   return {
     step,
     epoch,
@@ -130,6 +124,5 @@ export async function makeBatch(plan: BatchPlan, frames: SharedFrames, step: num
     ids: indices.map((index) => frames.samples[index]!.id),
     indices,
     placements,
-    ...(found && { found }),
   }
 }

@@ -1,9 +1,9 @@
+import { mapLimited } from '../base'
 import { SPLIT_NAMES } from './hash'
 import { readImage } from './images'
 import { type OpenOptions, type ScannedSample, type ScannedSet, scanDataset } from './open'
 import { withLines } from './place'
 import type { Problem } from './problem'
-import { mapLimited } from './scan'
 import { sharedImages } from './shared'
 import type { Box, Sample, SplitName } from './types'
 

@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path'
+import { unreadable } from '../base'
 import type { SplitName } from './types'
 
 /** Files below a folder whose name matches, sorted, as absolute paths; a file stands for itself. */
@@ -40,13 +41,6 @@ export async function readText(file: string): Promise<string> {
   } catch (cause) {
     throw unreadable(file, cause)
   }
-}
-
-/** What to say of a file that cannot be read. */
-export function unreadable(file: string, cause: unknown): Error {
-  const { code, message } = cause as NodeJS.ErrnoException
-  const found = { ENOENT: 'nothing', EISDIR: 'a folder', EACCES: 'one that may not be read' }[code ?? '']
-  return new Error(`${file}: expected a file, found ${found ?? message}`, { cause })
 }
 
 export const IMAGE_NAME = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readSealed, sha256, writeSealed } from '../base'
 import { readImage } from './images'
-import { readSealed, writeSealed } from './sealed'
 import { cropRegion, type Region } from './transform'
 import type { RgbImage, Sample } from './types'
 
@@ -124,7 +123,7 @@ async function throughDisk(frames: SharedFrames, sample: Sample, region: Region)
     throw new Error(`${sample.file}: expected an image file, found: ${cause.message}`, { cause })
   })
   const key = JSON.stringify([sample.file, size, mtimeMs, region])
-  const path = join(folder, `${createHash('sha256').update(key).digest('hex').slice(0, 32)}.rgb`)
+  const path = join(folder, `${sha256(key).slice(0, 32)}.rgb`)
   const cached = await readSealed(path)
   if (cached instanceof Buffer && cached.length === bytesOf(region)) return { width, height, pixels: cached }
   const frame = await decode(sample, frames.crop)

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parentPort } from 'node:worker_threads'
 import sharp from 'sharp'
+import { sha256 } from '../base'
 import { fileName, type RenderAnswer, type RenderedImage, type RenderTask } from './generate'
 import { encodePng } from './images'
 import { renderScene } from './scenes'
@@ -19,7 +19,7 @@ port.on('message', async ({ folder, first, count, options }: RenderTask) => {
     for (let index = first; index < first + count; index++) {
       const { image, boxes } = renderScene({ ...options, index })
       await writeFile(join(folder, fileName(index)), await encodePng(image))
-      images.push({ pixels: createHash('sha256').update(image.pixels).digest('hex'), boxes })
+      images.push({ pixels: sha256(image.pixels), boxes })
     }
     answer = { images }
   } catch (error) {

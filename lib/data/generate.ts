@@ -4,6 +4,7 @@ import { availableParallelism, hostname } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { z } from 'zod'
+import { sha256 } from '../base'
 import { type Annotation, formatAnnotations, parseAnnotations } from './annotations'
 import { SCENE_CLASSES, type SceneOptions } from './scenes'
 import type { Box, Dataset, Sample, SplitName } from './types'
@@ -280,8 +281,4 @@ export function fileName(index: number): string {
 function canonical({ splits, seed, width, height, difficulty, unlabelledTown }: ResolvedConfig): unknown {
   const numbers = [SPLITS.map((name) => splits[name] ?? 0), seed, width, height, difficulty]
   return unlabelledTown === 'default' ? numbers : [...numbers, unlabelledTown]
-}
-
-function sha256(text: string | Uint8Array): string {
-  return createHash('sha256').update(text).digest('hex')
 }

@@ -15,12 +15,10 @@ export type { Crop, LoadableSample } from './frames'
 export { type GenerateOptions, generateScenes, type ScenesConfig, scenesSchema } from './generate'
 export { hashDataset } from './hash'
 export { encodePng, readImage, readImageSize } from './images'
-export { readJson } from './json'
 export { FORMATS, type Format } from './layout'
 export { createLoader, type Loader, type LoaderOptions, type LoaderStatistics, loaderSchema } from './loader'
 export { type OpenOptions, openDataset } from './open'
 export { DatasetError, describeProblem, type Problem, type ProblemKind } from './problem'
-export { Random } from './random'
 export type { VocPixels } from './readers/voc'
 export {
   renderScene,
@@ -33,5 +31,3 @@ export {
 export { carveValidation } from './split'
 export { cropRegion, type Placement, type Region, toImage, toInput } from './transform'
 export type { Box, Dataset, RgbImage, Sample, SplitName } from './types'
-export type { FoundViews, ViewCache } from './view-cache'
-export { ViewWriter } from './view-writer'

@@ -13,11 +13,7 @@ port.on('message', ({ request, step }: WorkerRequest) => {
     try {
       const batch = await makeBatch(plan, frames, step)
       const answer: WorkerAnswer = { request, batch }
-      const moved = [batch.images, ...(batch.found?.values ? [batch.found.values] : [])]
-      port.postMessage(
-        answer,
-        moved.map(({ buffer }) => buffer as ArrayBuffer),
-      )
+      port.postMessage(answer, [batch.images.buffer as ArrayBuffer])
     } catch (error) {
       const answer: WorkerAnswer = { request, error }
       port.postMessage(answer)

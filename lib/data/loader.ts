@@ -44,8 +44,6 @@ export const loaderSchema = z
       .int()
       .min(0)
       .default(8 * 2 ** 30),
-    /** Where what was computed from single views is looked up (`Batch.found`); none by default. */
-    viewCache: z.object({ folder: z.string(), key: z.string() }).strict().optional(),
     /** Heap limit of a worker in MiB; Node's own by default. In less than 4 Node 22 cannot start one, and ends the process. */
     workerHeap: z.number().int().min(4).optional(),
   })

@@ -1,7 +1,7 @@
-import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { mapLimited, sha256, writeAtomically } from '../base'
 import { readImageSize } from './images'
 
 /** What is known of an image file without decoding it. */
@@ -24,9 +24,7 @@ export async function scanImages(
   files: readonly string[],
   options: { cache?: string; key: string },
 ): Promise<(ImageFacts | Error)[]> {
-  const path =
-    options.cache &&
-    join(options.cache, `scan-${createHash('sha256').update(options.key).digest('hex').slice(0, 16)}.json`)
+  const path = options.cache && join(options.cache, `scan-${sha256(options.key).slice(0, 16)}.json`)
   const known = path ? await readCache(path) : {}
   const fresh: z.infer<typeof cacheSchema> = {}
   let changed = false
@@ -46,12 +44,7 @@ export async function scanImages(
       return error instanceof Error ? error : new Error(String(error))
     }
   })
-  if (path && changed) {
-    await mkdir(options.cache!, { recursive: true })
-    const temporary = `${path}.${randomUUID()}`
-    await writeFile(temporary, JSON.stringify(fresh))
-    await rename(temporary, path)
-  }
+  if (path && changed) writeAtomically(path, JSON.stringify(fresh))
   return results
 }
 
@@ -63,23 +56,3 @@ async function readCache(path: string): Promise<z.infer<typeof cacheSchema>> {
     return {}
   }
 }
-
-/** `work` on every item, at most `limit` at once; results in the order of the items. */
-export async function mapLimited<T, R>(
-  items: readonly T[],
-  limit: number,
-  work: (item: T, index: number) => Promise<R>,
-): Promise<R[]> {
-  const results = new Array<R>(items.length)
-  let next = 0
-  const run = async () => {
-    while (next < items.length) {
-      const index = next++
-      results[index] = await work(items[index] as T, index)
-    }
-  }
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, run))
-  return results
-}
-
-const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parseDocument } from '../base'
 import { type DetectorConfig, STRIDES } from './types'
 
 const width = z.number().int().positive()
@@ -29,13 +30,5 @@ export const detectorSchema: z.ZodType<DetectorConfig, z.ZodTypeDef, unknown> = 
 
 /** @throws Error naming the key of an architecture that cannot be built, what was expected and what was found */
 export function checkConfig(config: DetectorConfig): void {
-  const [issue] = detectorSchema.safeParse(config).error?.issues ?? []
-  if (!issue) return
-  let found: unknown = config
-  for (const key of issue.path) {
-    found = typeof found === 'object' && found !== null ? Reflect.get(found, key) : undefined
-  }
-  throw new Error(
-    `detector config: ${issue.path.join('.')}: ${issue.message}, found ${JSON.stringify(found) ?? 'nothing'}`,
-  )
+  parseDocument(config, detectorSchema, 'detector config')
 }

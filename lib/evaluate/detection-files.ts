@@ -1,10 +1,10 @@
 import { parse } from 'node:path'
 import { z } from 'zod'
+import { mapLimited } from '../base'
 import { filesBelow, kindOf, readText } from '../data/files'
 import { type Problem, refuse } from '../data/problem'
 import { filledLines, parseJson, parseNumber, parseWith, pixelsOf } from '../data/readers/parsed'
 import type { VocPixels } from '../data/readers/voc'
-import { mapLimited } from '../data/scan'
 import {
   cocoBoxSchema,
   cocoCategorySchema,

@@ -1,5 +1,6 @@
 import { basename, dirname, join, parse, relative, sep } from 'node:path'
 import { z } from 'zod'
+import { mapLimited } from '../base'
 import { filesBelow, firstExisting, readText } from '../data/files'
 import { readImageSize } from '../data/images'
 import { labelFiles } from '../data/layout'
@@ -7,7 +8,6 @@ import { type Problem, refuse } from '../data/problem'
 import { filledLines, type ParsedImage, parseJson, parseWith, pixelsOf } from '../data/readers/parsed'
 import { parseVoc, type VocPixels } from '../data/readers/voc'
 import { parseYolo, parseYoloYaml } from '../data/readers/yolo'
-import { mapLimited } from '../data/scan'
 import type { Truths } from './types'
 
 /** A process may have some thousand files open. */

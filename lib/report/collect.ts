@@ -5,17 +5,13 @@ import {
   type ArmRun,
   CONTROL_NAMES,
   findSweep,
-  findTrial,
-  type ModelRef,
-  refTo,
   SIDE_SWEEPS,
   type Study,
   shippedSweeps,
   sideSweep,
-  type TrialConfig,
-  type TrialResult,
   testTrial,
 } from '../study'
+import { findTrial, type ModelRef, refTo, type TrialConfig, type TrialResult } from '../trial'
 import type { Ablation, ReportInput } from './summary-types'
 
 export interface CollectOptions {

@@ -1,5 +1,7 @@
 /** From a study's trials to the report: its numbers, and its text, tables and figures in order. */
-import { type Arm, CONTROL_NAMES, readLog, readTables, type Split, type SweepResult } from '../study'
+
+import { type Arm, CONTROL_NAMES, readTables, type Split, type SweepResult } from '../study'
+import { readLog } from '../trial'
 import {
   type Block,
   details,

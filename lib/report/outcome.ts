@@ -1,6 +1,7 @@
 import { createLoader } from '../data'
 import { boxesOfImage, type Detections, drawDetections, mistakes } from '../evaluate'
-import { readDetections, type Study, type TrialDetections, type TrialResult } from '../study'
+import type { Study } from '../study'
+import { readDetections, type TrialDetections, type TrialResult } from '../trial'
 import { batchImage } from './probe'
 
 export interface OutcomeOptions {

@@ -1,5 +1,6 @@
 /** Teacher, student and one batch of images: what a distillation loss does, seen from close by. */
-import { type Batch, createLoader, encodePng, Random, type RgbImage } from '../data'
+import { Random } from '../base'
+import { type Batch, createLoader, encodePng, type RgbImage } from '../data'
 import { Detector, type DetectorOutput } from '../detector'
 import { scoped, tf } from '../engine'
 import {
@@ -12,7 +13,8 @@ import {
   targetTensors,
   yoloLoss,
 } from '../losses'
-import { loadModel, type ModelRef, type Recipe, type Study, type Term } from '../study'
+import type { Study } from '../study'
+import { loadModel, type ModelRef, type Recipe, type Term } from '../trial'
 
 /** Owns its tensors; dispose it when done. */
 export interface Probe {

@@ -1,10 +1,10 @@
 /** What the report is made from, and the study in numbers that it says. */
+
 import type { SplitCounts } from '../data'
 import type {
   Arm,
   BootstrapOptions,
   Interval,
-  Metrics,
   PairedDifference,
   Profile,
   Resolution,
@@ -12,8 +12,8 @@ import type {
   Split,
   SweepFile,
   SweepResult,
-  TrialResult,
 } from '../study'
+import type { Metrics, TrialResult } from '../trial'
 
 /** A trial in which something of a method was varied. */
 export interface Ablation {

@@ -1,4 +1,5 @@
 /** The study in numbers: everything that the report says follows from this, and this from the trials alone. */
+
 import {
   type Arm,
   type ArmRun,
@@ -14,8 +15,8 @@ import {
   type SeedTable,
   type Split,
   selectStudent,
-  type TrialResult,
 } from '../study'
+import type { TrialResult } from '../trial'
 import type {
   AblationSummary,
   ArmSummary,

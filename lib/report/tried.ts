@@ -1,4 +1,5 @@
-import { CONTROL_NAMES, findTrial, type Study, type TrialConfig, type TrialResult } from '../study'
+import { CONTROL_NAMES, type Study } from '../study'
+import { findTrial, type TrialConfig, type TrialResult } from '../trial'
 import { collectStudy } from './collect'
 import { summariseStudy, termsOf } from './summary'
 import type { AblationSummary } from './summary-types'

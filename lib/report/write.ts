@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import { z } from 'zod'
-import { readJson } from '../data'
-import { writeAtomically } from '../train'
+import { readDocument, writeAtomically } from '../base'
 import { columnsOf, type TableRow } from './document'
 import { renderMarkdown } from './markdown'
 import type { ReportModel } from './model'
@@ -43,10 +42,7 @@ const overviewSchema = z.object({ overview: z.array(z.record(z.union([z.string()
 /** Accuracy and cost of every model, as they were computed when the report was written. */
 export function readOverview(directory: string): TableRow[] {
   const file = join(directory, REPORT_FILES.metrics)
-  const parsed = overviewSchema.safeParse(readJson(file))
-  if (parsed.success) return parsed.data.overview
-  const issue = parsed.error.issues[0]
-  throw new Error(`${file}: at "${issue?.path.join('.')}": ${issue?.message}`)
+  return readDocument(file, overviewSchema).overview
 }
 
 /** The numbers of the report: arms, ablations, selection and one entry a trial. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parseDocument } from '../base'
 import { type BackboneWidths, complexity, type DetectorConfig } from '../detector'
 import { gammaOf, type MaskGroup, maskGroups, widthsOf } from './groups'
 
@@ -115,15 +116,6 @@ export function planOfCounts(
   return { kept: Object.fromEntries(kept), threshold, widths, config: { ...config, backbone: widths } }
 }
 
-function checked<T>(schema: z.ZodType<T, z.ZodTypeDef, unknown>, options: unknown): T {
-  const parsed = schema.safeParse(options)
-  if (parsed.success) return parsed.data
-  const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
-  throw new Error(
-    `pruning options: ${problems.join('; ').replace(/^: /, '')}; found ${JSON.stringify(options)}`,
-  )
-}
-
 /**
  * Chooses the channels that stay by one threshold over the whole backbone (Liu et al. 2017, "Learning Efficient
  * Convolutional Networks through Network Slimming", section 3.4): a channel stays when its |gamma| is at least the
@@ -140,13 +132,13 @@ function checked<T>(schema: z.ZodType<T, z.ZodTypeDef, unknown>, options: unknow
 export function planPruning(config: DetectorConfig, gammas: Gammas, options: PruningOptions): PruningPlan {
   const { threshold, ratio, budget, ...rest }: Partial<Record<'threshold' | 'ratio' | 'budget', unknown>> =
     options
-  const rules = checked(pruningRulesSchema, rest)
+  const rules = parseDocument(rest, pruningRulesSchema, 'pruning options')
   const given = Object.entries({ threshold, ratio, budget }).filter(([, value]) => value !== undefined)
   if (given.length !== 1) {
     const found = given.map(([key]) => key).join(' and ') || 'none'
     throw new Error(`pruning options: expected one of threshold, ratio and budget, found ${found}`)
   }
-  const target = checked(pruningTargetSchema, Object.fromEntries(given))
+  const target = parseDocument(Object.fromEntries(given), pruningTargetSchema, 'pruning options')
   const groups = scoreGroups(config, gammas, rules.shared)
   const scores = groups.flatMap((group) => [...group.scores]).sort((a, b) => a - b)
   const above = 2 * (scores.at(-1) || 1)

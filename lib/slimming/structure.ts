@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import { writeAtomically } from '../data/atomic'
-import { readJson } from '../data/json'
+import { readDocument, writeAtomically } from '../base'
 import { type BackboneWidths, type DetectorConfig, detectorSchema } from '../detector'
 import { maskGroups, widthsOf } from './groups'
 import type { PruningPlan } from './plan'
@@ -52,12 +51,11 @@ export function readStructure(path: string): PrunedStructure {
       `${path}: not a pruned structure: at "${key}": ${problem}; write it again with writeStructure`,
     )
   }
-  const parsed = documentSchema.safeParse(readJson(path))
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!
-    return fail(issue.path.join('.'), issue.message)
-  }
-  const { detector, widths, threshold, kept, provenance } = parsed.data
+  const document = readDocument(path, documentSchema, {
+    what: 'a pruned structure',
+    advice: 'write it again with writeStructure',
+  })
+  const { detector, widths, threshold, kept, provenance } = document
   const groups = maskGroups(detector)
   for (const { name, channels } of groups) {
     const indices = kept[name]

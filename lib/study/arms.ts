@@ -1,6 +1,7 @@
 /** The arms of the comparison: each a model, or one model a training seed, measured on the same images. */
+
 import type { MatchTable } from '../evaluate'
-import { readDetections, type TrialResult } from './results'
+import { readDetections, type TrialResult } from '../trial'
 import { type Candidate, type Selection, select } from './selection'
 import {
   type BootstrapOptions,

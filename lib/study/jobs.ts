@@ -1,10 +1,18 @@
 /** Trials as the jobs of a workflow engine, where a study outgrows one machine. */
+
 import { z } from 'zod'
 import { THREADS } from '../engine'
-import { modelsOf, type TrialConfig, trialFolder, trialHash } from './config'
-import { findModel } from './models'
-import { findTrial } from './results'
-import { TASK, type TaskOptions, writeTask } from './task'
+import {
+  findModel,
+  findTrial,
+  modelsOf,
+  TASK,
+  type TaskOptions,
+  type TrialConfig,
+  trialFolder,
+  trialHash,
+  writeTask,
+} from '../trial'
 
 /**
  * What an engine's workflow reads. A job's command is `trial --config <runs>/<job>/<task> --out <runs>/<job>`, and it is

@@ -1,7 +1,6 @@
 import type { MethodName } from '../losses'
-import type { TrialConfig } from './config'
+import type { Term, TrialConfig } from '../trial'
 import type { Plan } from './plan'
-import type { Term } from './profile'
 
 /**
  * A method of the plan with its trials, one a seed.

@@ -1,10 +1,9 @@
 /** From a profile to its trials: pure functions, so that what will run can be listed and hashed before anything runs. */
+
 import { type Dataset, fitAnchors } from '../data'
 import { type DetectorConfig, scaledDetector } from '../detector'
-import { type ModelRef, type TrialConfig, trialHash } from './config'
-import { distilledSteps } from './cost'
-import { shippedRef } from './models'
-import type { Profile, Term } from './profile'
+import { distilledSteps, type ModelRef, refTo, shippedRef, type Term, type TrialConfig } from '../trial'
+import type { Profile } from './profile'
 
 type ResolvedPrecision = 'float32' | 'bfloat16' | 'float16'
 
@@ -62,8 +61,6 @@ export const CONTROL_NAMES = {
   teacher: 'teacher trained on',
   scratch: 'from scratch',
 } as const
-
-export const refTo = (trial: TrialConfig): ModelRef => ({ trial: trialHash(trial) })
 
 /** The trials of a profile on a data set. */
 export function planStudy(options: PlanOptions): Plan {

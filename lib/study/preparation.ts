@@ -1,9 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { readJson } from '../data'
-import { type Metrics, metricsSchema } from './metrics'
-import { SHIPPED } from './models'
-import { FILES, findTrial } from './results'
+import { readDocument } from '../base'
+import { FILES, findTrial, type Metrics, metricsSchema, SHIPPED } from '../trial'
 import type { Study } from './study'
 
 const STAGES = ['teacher', 'sparse', 'prune', 'finetune'] as const
@@ -43,16 +41,10 @@ export function readPreparation({ plan, profile, runs }: Study): Stage[] {
   return STAGES.flatMap((kind): Stage[] => {
     const file = join(SHIPPED, `${names[kind]}.metrics.json`)
     if (!existsSync(file)) return []
-    const parsed = metricsSchema.safeParse(readJson(file))
-    if (!parsed.success) {
-      const issue = parsed.error.issues[0]
-      throw new Error(
-        `${file}: at "${issue?.path.join('.')}": ${issue?.message}; restore it from the repository`,
-      )
-    }
+    const metrics = readDocument(file, metricsSchema, { advice: 'restore it from the repository' })
     const [log, gammas] = [FILES.log, FILES.gammas].map((file) =>
       existing(join(SHIPPED, `${names[kind]}.${file}`)),
     )
-    return [{ kind, metrics: parsed.data, log, gammas }]
+    return [{ kind, metrics, log, gammas }]
   })
 }

@@ -1,11 +1,10 @@
 /** Reference values of a study's metrics: what a rerun is compared with. */
+
 import { existsSync } from 'node:fs'
 import { z } from 'zod'
-import { readJson } from '../data'
-import type { TrialConfig } from './config'
-import type { Metrics } from './metrics'
+import { readDocument } from '../base'
+import { findTrial, type Metrics, type TrialConfig } from '../trial'
 import { namedTrials } from './plan'
-import { findTrial } from './results'
 import type { Study } from './study'
 
 const referenceSchema = z
@@ -74,10 +73,7 @@ export function referenceOf(
 export function readReference(file: string): Reference {
   if (!existsSync(file))
     throw new Error(`${file}: expected reference values, found none; "repro --update" writes them`)
-  const parsed = referenceSchema.safeParse(readJson(file))
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  throw new Error(`${file}: at "${issue?.path.join('.')}": ${issue?.message}`)
+  return readDocument(file, referenceSchema, { what: 'reference values' })
 }
 
 export interface Deviation {

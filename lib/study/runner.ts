@@ -3,16 +3,22 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { z } from 'zod'
-import { readJson } from '../data'
+import { readJson, watchFolder, writeAtomically } from '../base'
 import { THREADS, threadVariables } from '../engine'
-import { writeAtomically } from '../train'
-import { modelsOf, type TrialConfig, trialFolder, trialHash } from './config'
-import { watchFolder } from './lock'
-import { lastLogRow } from './log'
-import { findTrial, readTrial, type TrialResult } from './results'
-import { type TaskOptions, writeTask } from './task'
-import type { TrialProgress } from './trial'
-import { TrialWorker } from './worker'
+import {
+  findTrial,
+  lastLogRow,
+  modelsOf,
+  readTrial,
+  type TaskOptions,
+  type TrialConfig,
+  type TrialProgress,
+  type TrialResult,
+  TrialWorker,
+  trialFolder,
+  trialHash,
+  writeTask,
+} from '../trial'
 
 export interface RunOptions extends TaskOptions {
   /** Processes side by side; with more than one, each computes with one thread. */

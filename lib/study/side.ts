@@ -1,5 +1,5 @@
 /** The sweeps that every study runs in short beside its main comparison; with more steps and seeds they come with results. */
-import type { TrialConfig } from './config'
+import type { TrialConfig } from '../trial'
 import { namedTrials } from './plan'
 import type { Study } from './study'
 import { loadSweep, planSweep, type Sweep } from './sweep'

@@ -1,6 +1,7 @@
 /** What can be said of a difference in mAP: paired bootstrap over images and training seeds. */
+
 import { probit, sampleStandardDeviation, sampleVariance } from 'simple-statistics'
-import { Random } from '../data'
+import { Random } from '../base'
 import {
   COCO_IOU_THRESHOLDS,
   type Detections,

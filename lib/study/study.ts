@@ -1,13 +1,11 @@
 import { join, resolve } from 'node:path'
 import type { Dataset } from '../data'
 import { deviceInfo, supportsPrecision } from '../engine'
-import type { TrialConfig } from './config'
+import { type DataSource, openSource, recordSplits, type TrialConfig, type TrialResult } from '../trial'
 import { type JobPlan, planJobs } from './jobs'
 import { type Plan, planStudy, type StartingPoint } from './plan'
 import { loadProfile, type Profile } from './profile'
-import type { TrialResult } from './results'
 import { type RunOptions, runTrials } from './runner'
-import { type DataSource, openSource, recordSplits } from './source'
 
 /** What the user asks for; the rest stands in the profile. */
 export interface StudySettings {
@@ -23,8 +21,6 @@ export interface StudySettings {
   readonly from?: StartingPoint
   /** The profile's long version. */
   readonly full?: boolean
-  /** Instead of the profile's. */
-  readonly teacherCache?: Profile['teacherCache']
   /** Single ones instead of the profile's. */
   readonly ownDataSteps?: Partial<Profile['ownDataSteps']>
   /** Fewer steps, images a step and images, to see whether a profile runs; the numbers mean nothing then. */
@@ -75,8 +71,7 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
   })
   const runs = join(settings.out, 'trials')
   const { workers, checkpointEvery, logEvery } = profile
-  const { teacherCache = profile.teacherCache } = settings
-  const task = { runs, cache, source, checkpointEvery, logEvery, teacherCache }
+  const task = { runs, cache, source, checkpointEvery, logEvery }
   return {
     settings,
     profile,

@@ -1,11 +1,11 @@
 /** What a sweep's trials gave: every arm in numbers, beside the models that it started from and its references. */
+
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
-import { readJson } from '../data'
+import { readDocument } from '../base'
+import { findTrial, type TrialConfig, type TrialResult, trialHash } from '../trial'
 import { trialTable } from './arms'
-import { type TrialConfig, trialHash } from './config'
-import { findTrial, type TrialResult } from './results'
 import { interval, pairedDifference } from './statistics'
 import type { Study } from './study'
 import {
@@ -234,10 +234,7 @@ export const SWEEPS = join(__dirname, '../../data/sweeps')
  * @throws Error naming file and key where it is damaged
  */
 export function readSweepFile(file: string): SweepFile {
-  const parsed = sweepFileSchema.safeParse(readJson(file))
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  throw new Error(`${file}: at "${issue?.path.join('.')}": ${issue?.message}; run the sweep again`)
+  return readDocument(file, sweepFileSchema, { advice: 'run the sweep again' })
 }
 
 /** The results that come with the workbook, by name in alphabetical order. */

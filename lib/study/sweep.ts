@@ -1,15 +1,23 @@
 /** Sweeps: trials of the user's own choice beside each other, on a profile's data, networks and recipe. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+
+import { existsSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { parse } from 'yaml'
 import { z } from 'zod'
+import { readDocument } from '../base'
 import { complexity } from '../detector'
-import type { ModelRef, TrialConfig } from './config'
-import { isDistilled, trainingMacs } from './cost'
-import { labelsSchema } from './labels'
-import { loadModel } from './models'
-import { refTo } from './plan'
-import { ownDataStepsSchema, recipeSchema, teacherCacheSchema, termSchema, unlabelledSchema } from './profile'
+import {
+  isDistilled,
+  labelsSchema,
+  loadModel,
+  type ModelRef,
+  recipeSchema,
+  refTo,
+  type TrialConfig,
+  termSchema,
+  trainingMacs,
+  unlabelledSchema,
+} from '../trial'
+import { ownDataStepsSchema } from './profile'
 import type { Study } from './study'
 
 const count = z.number().int().positive()
@@ -59,8 +67,6 @@ export const sweepSchema = z
     split: z.enum(['validation', 'test', 'shifted']).default('validation'),
     /** What the arms are compared with, the most important one first: other arms, or the study's own models by role. */
     references: z.array(z.string()).min(1),
-    /** Instead of the profile's. */
-    teacherCache: teacherCacheSchema.optional(),
     /** Instead of the profile's, where the data are the user's own: of the models that the arms start from. */
     ownDataSteps: ownDataStepsSchema.omit({ distill: true }).partial().optional(),
     arms: z.array(armSchema).min(1),
@@ -106,18 +112,7 @@ export function loadSweep(nameOrFile: string): Sweep {
       `sweep ${nameOrFile}: expected one of ${sweepNames().join(', ')} or a .yaml file, found neither`,
     )
   }
-  let document: unknown
-  try {
-    document = parse(readFileSync(file, 'utf8'))
-  } catch (error) {
-    throw new Error(`${file}: expected YAML: ${error instanceof Error ? error.message : error}`)
-  }
-  const parsed = sweepSchema.safeParse(document)
-  if (parsed.success) return parsed.data
-  const problems = parsed.error.issues.map(
-    (issue) => `  ${issue.path.join('.') || '(top level)'}: ${issue.message}`,
-  )
-  throw new Error(`${file}: not a valid sweep:\n${problems.join('\n')}`)
+  return readDocument(file, sweepSchema, { what: 'a valid sweep' })
 }
 
 /** The trials of a sweep, arm by arm, each [seed]; what they start from must have been trained. */

@@ -6,13 +6,12 @@
  *     weights = load_file('model.<hash>.safetensors')
  *     kernel = weights['weight/stem/kernel']  # [kh, kw, in, out]; of a deconvolution [kh, kw, out, in]
  */
-import { createHash } from 'node:crypto'
+
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import stringify from 'safe-stable-stringify'
 import { z } from 'zod'
-import { writeAtomically } from '../data/atomic'
-import { readJson } from '../data/json'
+import { parseDocument, readJson, sha256, writeAtomically } from '../base'
 import { type DetectorConfig, detectorSchema, type Weights } from '../detector'
 import { sgdSchema } from './optimizer'
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from './safetensors'
@@ -88,11 +87,6 @@ const OPTIMIZER = 'optimizer/'
 /** What follows the stem: a file of numbers, or a temporary name of one or of the JSON file. */
 const OWN_FILE = /^\.[0-9a-f]{12}\.safetensors$|^\.(json|[0-9a-f]{12}\.safetensors)\..*\.tmp$/
 
-/** SHA-256 in hexadecimal digits. */
-export function sha256(bytes: Buffer | string): string {
-  return createHash('sha256').update(bytes).digest('hex')
-}
-
 /** Hash of a document as its file says it: what JSON drops or rounds is dropped and rounded before. */
 function documentHash(document: object): string {
   return sha256(stringify(JSON.parse(JSON.stringify(document))) ?? '')
@@ -137,12 +131,7 @@ export function saveCheckpoint(path: string, checkpoint: Checkpoint): { sha256: 
  */
 export function loadCheckpoint(path: string): Checkpoint & { readonly sha256: string } {
   const content = readJson(path)
-  const parsed = documentSchema.safeParse(content)
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]
-    throw new Error(`${path}: not a checkpoint: at "${issue?.path.join('.')}": ${issue?.message}`)
-  }
-  const document = parsed.data
+  const document = parseDocument(content, documentSchema, path, { what: 'a checkpoint' })
   if (document.format === 'detector-checkpoint/2') {
     const { document: _, ...rest } = z.record(z.unknown()).parse(content)
     verifyHash(path, document.document, documentHash(rest), 'its key "document"')

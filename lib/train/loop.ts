@@ -7,7 +7,6 @@ import type { Detector, Weights } from '../detector'
 import { type Precision, tf } from '../engine'
 import { type AssignOptions, assignTargets, type YoloLossOptions } from '../losses'
 import { loadCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint'
-import type { FrozenStatistics } from './frozen'
 import { createSlots, type SgdOptions } from './optimizer'
 import type { NamedTensor } from './safetensors'
 import { learningRate, type RateSchedule, type WarmUp } from './schedule'
@@ -72,8 +71,6 @@ export interface TrainSummary {
   readonly seconds: number
   /** Share of the time in which a step waited for its batch, in this process. */
   readonly waitedShare: number
-  /** Where the outputs of a frozen network came from, in this process. */
-  readonly frozen?: FrozenStatistics
   readonly last: Measurements
 }
 
@@ -101,7 +98,6 @@ export async function train(
     input: [...detector.config.input] as [number, number],
     augment: options.augment,
     views: options.views,
-    viewCache: extra?.frozen?.cache,
     crop: options.crop && ([...options.crop] as [number, number, number, number]),
     shuffle: true,
     dropLast: true,
@@ -160,10 +156,8 @@ export async function train(
         steps,
         stepsPerEpoch: loader.stepsPerEpoch,
       })
-      const given =
-        weights.length > 0 ? extra?.frozen?.tensors(input, more ? [labelled, more] : [labelled]) : undefined
-      last = step.run({ images: input, targets, rate, weights, given })
-      tf.dispose([input, targets, given ?? []])
+      last = step.run({ images: input, targets, rate, weights })
+      tf.dispose([input, targets])
       for (const [name, value] of Object.entries(last)) {
         if (!Number.isFinite(value))
           throw new Error(`training diverged: ${name} is ${value} at step ${done}; lower the learning rate`)
@@ -183,10 +177,8 @@ export async function train(
       await new Promise((resolve) => setImmediate(resolve))
     }
     if (saved !== done) save(done, seconds)
-    await extra?.frozen?.flush()
     const waitedShare = loader.statistics().waitedShare + (others?.statistics().waitedShare ?? 0)
-    const frozen = extra?.frozen && { frozen: extra.frozen.statistics }
-    return { steps, ...countImages(options), seconds, waitedShare, ...frozen, last }
+    return { steps, ...countImages(options), seconds, waitedShare, last }
   } finally {
     step.dispose()
     for (const { momentum } of slots) momentum.dispose()

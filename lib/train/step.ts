@@ -2,7 +2,6 @@ import type { Detector, DetectorOutput } from '../detector'
 import { compile, type Precision, type Tensor, tf } from '../engine'
 import { type YoloLossOptions, yoloLoss } from '../losses'
 import type { LossResult } from '../losses/types'
-import type { FrozenOutputs } from './frozen'
 import { type SgdOptions, type Slot, sgdStep } from './optimizer'
 
 /** A loss beside the ground truth's, such as a distillation loss. */
@@ -11,19 +10,11 @@ export interface ExtraLoss {
   readonly weights: number
   /** Trained variables of its own (adapters), by name. */
   readonly variables: ReadonlyMap<string, tf.Variable>
-  /** Gives the outputs of a frozen network that the loss otherwise computes at every step. */
-  readonly frozen?: FrozenOutputs
   /**
    * @param images [n, h, w, 3] of the step
    * @param weights [weights], given anew at every step, so that schedules do not record new graphs
-   * @param given the step's tensors from `frozen`
    */
-  readonly loss: (
-    student: DetectorOutput,
-    images: tf.Tensor4D,
-    weights: tf.Tensor1D,
-    given?: readonly tf.Tensor4D[],
-  ) => LossResult
+  readonly loss: (student: DetectorOutput, images: tf.Tensor4D, weights: tf.Tensor1D) => LossResult
 }
 
 export interface StepOptions {
@@ -46,8 +37,6 @@ export interface StepInputs {
   readonly rate: number
   /** Of the extra loss; empty: a step without it, which is recorded on its own and leaves its variables as they are. */
   readonly weights: readonly number[]
-  /** What `ExtraLoss.frozen` gives for the images. */
-  readonly given?: readonly tf.Tensor4D[]
 }
 
 export interface TrainingStep {
@@ -74,7 +63,7 @@ export function createStep(detector: Detector, slots: readonly Slot[], options: 
     images: tf.Tensor4D,
     targets: readonly tf.Tensor5D[],
     rate: tf.Scalar,
-    [weights, ...given]: readonly [] | readonly [tf.Tensor1D, ...tf.Tensor4D[]],
+    [weights]: readonly [] | readonly [tf.Tensor1D],
   ): { [name: string]: Tensor } => {
     const moved = weights ? slots : own
     let terms: { [name: string]: Tensor } = {}
@@ -82,7 +71,7 @@ export function createStep(detector: Detector, slots: readonly Slot[], options: 
       () => {
         const output = detector.forward(images, { training: true })
         const truth = yoloLoss(output.outputs, targets, detector.config, loss)
-        const more = weights && extra?.loss(output, images, weights, given.length > 0 ? given : undefined)
+        const more = weights && extra?.loss(output, images, weights)
         const total = more ? (tf.add(truth.total, more.total) as tf.Scalar) : truth.total
         terms = Object.fromEntries(
           Object.entries({ ...truth.terms, ...more?.terms }).map(([name, term]) => [name, tf.keep(term)]),
@@ -105,9 +94,9 @@ export function createStep(detector: Detector, slots: readonly Slot[], options: 
   const compiled = compile(step, { state, precision, eager, name: 'training step' })
 
   return {
-    run({ images, targets, rate, weights, given = [] }) {
+    run({ images, targets, rate, weights }) {
       const [factor, lambdas] = [tf.scalar(rate), tf.tensor1d([...weights])]
-      const results = compiled(images, targets, factor, weights.length > 0 ? [lambdas, ...given] : [])
+      const results = compiled(images, targets, factor, weights.length > 0 ? [lambdas] : [])
       const measured = Object.fromEntries(
         Object.entries(results).map(([name, value]) => [name, value.dataSync()[0]!]),
       )

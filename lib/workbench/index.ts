@@ -1,3 +1,4 @@
+export { InterruptedError, interrupted, interruptSignal, throwIfInterrupted } from '../base/interrupt'
 export {
   type Columns,
   type Figure,
@@ -13,7 +14,6 @@ export {
   type TableSource,
 } from './display'
 export { type Picture, showGallery } from './gallery'
-export { InterruptedError, interrupted, interruptSignal, throwIfInterrupted } from './interrupt'
 export { parameter } from './parameter'
 export { type ProgressBar, showProgress } from './progress'
 export { describeTrial, openStudy, prepareModels, runTrials } from './study'

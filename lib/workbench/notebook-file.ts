@@ -1,6 +1,7 @@
 /** Notebooks as files: what is in them, and why a cell of one failed. */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { readDocument, writeAtomically } from '../base'
 
 /** A notebook failed: the message names the cell and carries its error. */
 export class NotebookError extends Error {
@@ -37,10 +38,7 @@ export type Notebook = z.infer<typeof notebookSchema>
 
 /** @throws naming the file where it is no notebook */
 export function readNotebook(file: string): Notebook {
-  const parsed = notebookSchema.safeParse(JSON.parse(readFileSync(file, 'utf8')))
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  throw new Error(`${file}: expected a Jupyter notebook; ${issue?.path.join('.')}: ${issue?.message}`)
+  return readDocument(file, notebookSchema, { what: 'a Jupyter notebook' })
 }
 
 /** A cell's text, which the file may hold as one string or as lines. */
@@ -62,10 +60,8 @@ export function failedCell(file: string): { cell: number; detail: string } | nul
   return null
 }
 
-/** Copies a file to a place where it appears whole. */
-export function place(from: string, to: string): string {
-  const temporary = `${to}.tmp`
-  writeFileSync(temporary, readFileSync(from))
-  renameSync(temporary, to)
+/** Copies a file to a place where it appears whole; gives the place. */
+export function copyWhole(from: string, to: string): string {
+  writeAtomically(to, readFileSync(from))
   return to
 }

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type NbconvertWorker, startNbconvert } from './nbconvert'
-import { failedCell, NotebookError, place } from './notebook-file'
+import { copyWhole, failedCell, NotebookError } from './notebook-file'
 import { exportPage } from './pages'
 import type { ProgressEvent } from './progress'
 
@@ -148,9 +148,9 @@ async function execute(
   try {
     const error = await executor.run({ task: 'execute', notebook: path.resolve(notebook), to, partial })
     poll()
-    if (error === undefined && late.length === 0) return place(to, path.join(outDir, `${name}.ipynb`))
+    if (error === undefined && late.length === 0) return copyWhole(to, path.join(outDir, `${name}.ipynb`))
 
-    const kept = existsSync(partial) ? place(partial, failedFile) : null
+    const kept = existsSync(partial) ? copyWhole(partial, failedFile) : null
     if (signal.aborted) throw new NotebookError(notebook, progress.cell || null, 'It was interrupted.', kept)
     const cell = kept === null ? null : failedCell(kept)
     if (cell) throw new NotebookError(notebook, cell.cell, cell.detail, kept)

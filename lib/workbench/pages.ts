@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { extractFormulae, restoreFormulae } from './formulae'
 import type { NbconvertWorker } from './nbconvert'
-import { joined, NotebookError, place, readNotebook, sourceSchema } from './notebook-file'
+import { copyWhole, joined, NotebookError, readNotebook, sourceSchema } from './notebook-file'
 import { root } from './project'
 
 /**
@@ -47,7 +47,7 @@ export async function exportPage(
     const error = await nbconvert.run({ task: 'page', notebook: prepared, to: page, templates })
     if (error !== undefined) throw new NotebookError(executed, null, `Export to HTML:\n${error}`, null)
     writeFileSync(page, withPlotly(restoreFormulae(readFileSync(page, 'utf8'), words)))
-    return place(page, path.join(outDir, `${name}.html`))
+    return copyWhole(page, path.join(outDir, `${name}.html`))
   } finally {
     rmSync(work, { recursive: true, force: true })
   }

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import { jsonOf, parseDocument, type Schema } from '../base'
 
 /**
  * A notebook's parameter from the environment: that of "lambda" is WORKBOOK_LAMBDA, a number or other JSON.
@@ -6,18 +6,9 @@ import type { z } from 'zod'
  * @returns undefined where the variable is not set
  * @throws Error naming the variable, with what was expected and what was found
  */
-export function parameter<T>(name: string, schema: z.ZodType<T>): T | undefined {
+export function parameter<T>(name: string, schema: Schema<T>): T | undefined {
   const variable = `WORKBOOK_${name.toUpperCase()}`
   const text = process.env[variable]
   if (!text) return undefined
-  const wrong = (reason: string) => new Error(`${variable}: ${reason}; found ${text}`)
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    throw wrong('expected a number or other JSON')
-  }
-  const parsed = schema.safeParse(value)
-  if (parsed.success) return parsed.data
-  throw wrong(parsed.error.issues.map(({ message }) => message).join(', '))
+  return parseDocument(jsonOf(text, variable), schema, variable)
 }

@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path'
+import { interruptSignal } from '../base'
 import {
   createStudy,
   namedTrials,
@@ -6,12 +7,8 @@ import {
   type StartingPoint,
   type Study,
   type StudySettings,
-  type TrialConfig,
-  type TrialProgress,
-  type TrialResult,
-  trialHash,
 } from '../study'
-import { interruptSignal } from './interrupt'
+import { type TrialConfig, type TrialProgress, type TrialResult, trialHash } from '../trial'
 import { type ProgressBar, showFinished, showProgress } from './progress'
 import { root } from './project'
 

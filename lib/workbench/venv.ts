@@ -1,9 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { lockFolder } from '../study'
-import { writeAtomically } from '../train'
+import { lockFolder, sha256, writeAtomically } from '../base'
 
 export interface VenvOptions {
   /** Folder of the environment. */
@@ -36,7 +34,7 @@ export async function ensureVenv({
 }: VenvOptions): Promise<string> {
   const programs = join(prefix, 'bin')
   const stamp = join(prefix, 'requirements.stamp')
-  const wanted = createHash('sha256').update(readFileSync(list)).digest('hex')
+  const wanted = sha256(readFileSync(list))
   const isMade = () => existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted
   if (isMade()) return programs
   const release = await lockFolder(prefix, { signal })

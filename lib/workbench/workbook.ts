@@ -1,16 +1,10 @@
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import Table from 'cli-table3'
+import { lockFolder } from '../base'
 import { columnsOf, readOverview } from '../report'
-import {
-  announceTrials,
-  lockFolder,
-  namedTrials,
-  type StartingPoint,
-  type Study,
-  type TrialConfig,
-  workbookTrials,
-} from '../study'
+import { announceTrials, namedTrials, type StartingPoint, type Study, workbookTrials } from '../study'
+import type { TrialConfig } from '../trial'
 import { executeNotebooks } from './notebooks'
 import { root } from './project'
 import { createShownStudy, ENVIRONMENT, parseSeeds } from './study'

@@ -2,9 +2,10 @@
  * The evaluator's side of the comparison with pycocotools, on a problem of COCO val's size, generated: 5,000 images,
  * 80 classes, 36,000 truths, 500,000 detections.
  */
+
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Random } from '../../lib/data'
+import { Random } from '../../lib/base'
 import {
   type Detections,
   evaluateCoco,
@@ -13,7 +14,8 @@ import {
   meanApFromTable,
   type Truths,
 } from '../../lib/evaluate'
-import { forgetPeak, residentMemory } from '../../lib/study/memory'
+import { forgetPeak } from '../../lib/trial'
+import { residentMemory } from '../../lib/trial/memory'
 import type { Answer } from './protocol'
 
 const IMAGES = 5000

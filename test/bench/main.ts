@@ -45,11 +45,12 @@
  * - stages: `training` and `evaluating` are summed over trials, which run side by side; `wall` is the time in which at
  *   least one of them ran.
  */
+
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, loadavg, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
-import { writeAtomically } from '../../lib/train'
+import { writeAtomically } from '../../lib/base'
 import { benchPython } from './environment'
 import { measureGrowth } from './growth'
 import { compareMemory } from './memory'

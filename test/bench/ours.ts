@@ -12,7 +12,7 @@ import {
   tf,
 } from '../../lib/engine'
 import { loadProfile } from '../../lib/study'
-import { residentMemory } from '../../lib/study/memory'
+import { residentMemory } from '../../lib/trial/memory'
 import { trainEpoch } from './epoch'
 import { evaluatorExtras, runEvaluator, writeEvaluation } from './evaluator'
 import { readProblem, writeProblem } from './problem'

@@ -2,8 +2,10 @@
  * Whether training in bfloat16 or float16 ends where training in float32 does: the default profile's control (the shipped student,
  * trained on with the ground truth alone), with a few seeds in each.
  */
+
 import { join } from 'node:path'
-import { createStudy, type TrialConfig, type TrialResult } from '../../lib/study'
+import { createStudy } from '../../lib/study'
+import type { TrialConfig, TrialResult } from '../../lib/trial'
 import type { Work } from './protocol'
 
 export interface PrecisionOptions {

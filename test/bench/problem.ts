@@ -1,7 +1,9 @@
 /** Problems that both sides of the benchmark solve: networks with weights, images, targets and options, as one file. */
+
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { writeAtomically } from '../../lib/base'
 import { type Box, renderScene } from '../../lib/data'
 import {
   complexity,
@@ -14,14 +16,9 @@ import {
   type Weights,
 } from '../../lib/detector'
 import { assignTargets, PUBLISHED } from '../../lib/losses'
-import { loadProfile, SHIPPED } from '../../lib/study'
-import {
-  decodeSafetensors,
-  encodeSafetensors,
-  loadCheckpoint,
-  type NamedTensor,
-  writeAtomically,
-} from '../../lib/train'
+import { loadProfile } from '../../lib/study'
+import { decodeSafetensors, encodeSafetensors, loadCheckpoint, type NamedTensor } from '../../lib/train'
+import { SHIPPED } from '../../lib/trial'
 import type { Answer, ProblemSpec } from './protocol'
 
 /** The step's learning rate: small, so that hundreds of steps on one batch stay finite. */

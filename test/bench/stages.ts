@@ -1,7 +1,8 @@
 /** Where the default profile's time goes: read from the metrics of finished trials, nothing is run. */
+
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { FILES, type Metrics, metricsSchema, readTrials } from '../../lib/study'
+import { FILES, type Metrics, metricsSchema, readTrials } from '../../lib/trial'
 import { root } from '../../lib/workbench/project'
 import type { Answer, StageRow } from './protocol'
 

@@ -1,9 +1,10 @@
 /** The workbook's side of what is timed: the training step, the distillation step and the inference of lib/. */
+
 import { Detector } from '../../lib/detector'
 import { compile, type Tensor, tf } from '../../lib/engine'
 import { PUBLISHED } from '../../lib/losses'
-import { createDistillation } from '../../lib/study'
 import { createSlots, createStep } from '../../lib/train'
+import { createDistillation } from '../../lib/trial'
 import type { Problem } from './problem'
 import type { Work } from './protocol'
 

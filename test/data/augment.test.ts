@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Random } from '../../lib/base'
 import {
   type AugmentOptions,
   augmentSchema,
@@ -9,7 +10,6 @@ import {
   holdsCentre,
   PUBLISHED_AUGMENTATION,
 } from '../../lib/data/augment'
-import { Random } from '../../lib/data/random'
 import { toInput } from '../../lib/data/transform'
 import type { Box } from '../../lib/data/types'
 

@@ -3,12 +3,12 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { Random } from '../../lib/base'
 import { encodePng, toImage } from '../../lib/data'
 import { type Batch, batchIndices } from '../../lib/data/batch'
 import type { LoadableSample } from '../../lib/data/frames'
 import { createLoader, type LoaderOptions } from '../../lib/data/loader'
 import { openDataset } from '../../lib/data/open'
-import { Random } from '../../lib/data/random'
 
 const fixtures = join(__dirname, 'fixtures')
 const scratch = mkdtempSync(join(tmpdir(), 'loader-test-'))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Random } from '../../lib/data'
+import { Random } from '../../lib/base'
 import { inFloat64 } from '../../lib/engine'
 import { assignGreedily, type Proposals } from '../../lib/evaluate/assignment'
 

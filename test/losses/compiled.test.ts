@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Random } from '../../lib/data/random'
+import { Random } from '../../lib/base'
 import { compile, tf } from '../../lib/engine'
 import {
   assignTargets,

@@ -20,8 +20,9 @@ import {
   sensitivityFigure,
 } from '../../lib/report'
 import { html, trusted } from '../../lib/report/html'
-import { type PairedDifference, readLog } from '../../lib/study'
+import type { PairedDifference } from '../../lib/study'
 import { metricTable } from '../../lib/study/statistics'
+import { readLog } from '../../lib/trial'
 
 function difference(value: number, verdict: PairedDifference['verdict']): PairedDifference {
   const size = { resamples: 100, confidence: 0.95, images: 10, seeds: 1, pValue: 0.5 }

@@ -12,8 +12,9 @@ import {
   renderMarkdown,
   writeReport,
 } from '../../lib/report'
-import { measured, readDetections } from '../../lib/study'
+import { measured } from '../../lib/study'
 import { metricTable, tableValue } from '../../lib/study/statistics'
+import { readDetections } from '../../lib/trial'
 import { syntheticStudy } from './synthetic'
 
 const folder = mkdtempSync(join(tmpdir(), 'report-'))

@@ -1,14 +1,13 @@
 /** Trials as a study leaves them behind, with made-up detectors, so that the report can be tested in a second. */
+
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Random } from '../../lib/data'
+import { Random } from '../../lib/base'
 import { type Detections, evaluateDetections, type Truths } from '../../lib/evaluate'
 import type { Ablation, ReportInput } from '../../lib/report'
+import { type Arm, CONTROL_NAMES, loadProfile } from '../../lib/study'
 import {
-  type Arm,
-  CONTROL_NAMES,
   FILES,
-  loadProfile,
   type Metrics,
   metricsSchema,
   readTrial,
@@ -17,7 +16,7 @@ import {
   trialFolder,
   trialHash,
   writeDetections,
-} from '../../lib/study'
+} from '../../lib/trial'
 
 const CLASSES = ['car', 'bus', 'truck', 'pedestrian', 'cyclist', 'motorbike', 'light', 'sign']
 const profile = loadProfile('smoke')

@@ -5,8 +5,8 @@ import { Detector, initialWeights } from '../../lib/detector'
 import { tf } from '../../lib/engine'
 import { assignTargets, METHODS, type MethodName, targetTensors } from '../../lib/losses'
 import { prunableGammas } from '../../lib/slimming'
-import { createDistillation } from '../../lib/study'
 import { createSlots, createStep } from '../../lib/train'
+import { createDistillation } from '../../lib/trial'
 import { TINY_TRAINING, temporary, tinyDetector, tinyScenes } from '../train/tiny'
 
 const METHOD_NAMES = Object.keys(METHODS) as MethodName[]

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Sample } from '../../lib/data'
-import { applyLabels } from '../../lib/study'
+import { applyLabels } from '../../lib/trial'
 
 const box = (label: number) => ({ x1: 0, y1: 0, x2: 10, y2: 10, label })
 const samples: Sample[] = Array.from({ length: 400 }, (_, i) => ({

@@ -5,7 +5,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { lockFolder } from '../../lib/study'
+import { lockFolder } from '../../lib/base'
 import { temporary } from '../train/tiny'
 
 /** The id of a process that has ended. */

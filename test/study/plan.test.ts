@@ -3,13 +3,11 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { Dataset } from '../../lib/data'
 import { complexity } from '../../lib/detector'
+import { loadProfile, methodOf, namedTrials, planStudy, withTerms } from '../../lib/study'
+import { loadCheckpoint } from '../../lib/train'
 import {
   describeRef,
   loadModel,
-  loadProfile,
-  methodOf,
-  namedTrials,
-  planStudy,
   refTo,
   SHIPPED,
   shippedRef,
@@ -17,9 +15,7 @@ import {
   trialFolder,
   trialHash,
   trialSchema,
-  withTerms,
-} from '../../lib/study'
-import { loadCheckpoint } from '../../lib/train'
+} from '../../lib/trial'
 import { temporary, tinyDetector } from '../train/tiny'
 import { tinyTraining } from './tiny'
 

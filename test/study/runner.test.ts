@@ -7,16 +7,10 @@ import { before, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import type { Dataset } from '../../lib/data'
 import { THREADS } from '../../lib/engine'
-import {
-  type RunOptions,
-  readTrial,
-  refTo,
-  type TrialConfig,
-  trialFolder,
-  trialSchema,
-} from '../../lib/study'
+import type { RunOptions } from '../../lib/study'
 import { runTrials } from '../../lib/study/runner'
 import { loadCheckpoint } from '../../lib/train'
+import { readTrial, refTo, type TrialConfig, trialFolder, trialSchema } from '../../lib/trial'
 import { temporary, tinyDetector, tinyWeights } from '../train/tiny'
 import { placeModel, TINY_SOURCE, teacherTrial, tinyData, tinyTraining } from './tiny'
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { type Dataset, encodePng, openDataset } from '../../lib/data'
-import { recordSplits } from '../../lib/study/source'
+import { recordSplits } from '../../lib/trial'
 
 const scratch = mkdtempSync(join(tmpdir(), 'source-test-'))
 after(() => rmSync(scratch, { recursive: true }))

@@ -15,8 +15,8 @@ import {
   sideSweep,
   sideTrials,
   sweepSchema,
-  trialHash,
 } from '../../lib/study'
+import { trialHash } from '../../lib/trial'
 import { temporary } from '../train/tiny'
 
 const control = { name: 'control', steps: 2, rate: 0.01 }

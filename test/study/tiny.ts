@@ -2,8 +2,8 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Dataset, generateScenes, scenesSchema } from '../../lib/data'
 import type { DetectorConfig, Weights } from '../../lib/detector'
-import { type TrialConfig, trialFolder, trialHash, trialSchema } from '../../lib/study'
 import { saveCheckpoint } from '../../lib/train'
+import { type TrialConfig, trialFolder, trialHash, trialSchema } from '../../lib/trial'
 import { TINY_SCENES, tinyDetector } from '../train/tiny'
 
 /** What a profile's study tells its trials beside their configs. */

@@ -6,15 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
+import { sha256, writeAtomically } from '../../lib/base'
 import { initialWeights } from '../../lib/detector'
-import {
-  type Checkpoint,
-  loadCheckpoint,
-  saveCheckpoint,
-  sha256,
-  withoutTraining,
-  writeAtomically,
-} from '../../lib/train'
+import { type Checkpoint, loadCheckpoint, saveCheckpoint, withoutTraining } from '../../lib/train'
 import { narrowDetector } from '../detector/support'
 
 const root = mkdtempSync(join(tmpdir(), 'checkpoint-'))

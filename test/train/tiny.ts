@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
+import { sha256 } from '../../lib/base'
 import { type Dataset, generateScenes, type ScenesConfig } from '../../lib/data'
 import { type DetectorConfig, initialWeights, type Weights } from '../../lib/detector'
-import { encodeSafetensors, sha256, type TrainOptions } from '../../lib/train'
+import { encodeSafetensors, type TrainOptions } from '../../lib/train'
 import { narrowDetector } from '../detector/support'
 
 const root = mkdtempSync(join(tmpdir(), 'tiny-'))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, it } from 'node:test'
-import { weightSchema } from '../../lib/study'
+import { weightSchema } from '../../lib/trial'
 import { parameter } from '../../lib/workbench/parameter'
 
 afterEach(() => {

@@ -4,21 +4,17 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { parse } from 'yaml'
+import { abortCells, beginCell, lockFolder } from '../../lib/base'
 import {
   createStudy,
-  findTrial,
-  lockFolder,
-  readTrial,
   runSweep,
   type Study,
   type SweepResult,
   sweepSchema,
   sweepTrials,
-  type TrialConfig,
-  trialFolder,
 } from '../../lib/study'
 import { loadCheckpoint } from '../../lib/train'
-import { abortCells, beginCell } from '../../lib/workbench/interrupt'
+import { findTrial, readTrial, type TrialConfig, trialFolder } from '../../lib/trial'
 import { root } from '../../lib/workbench/project'
 import { type Engine, parseEngine, runOnEngine, snakemakeProgram } from '../../lib/workbench/snakemake'
 import { temporary } from '../train/tiny'

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
+import { complaintsOf, jsonErrorAt, lineAt } from '../../base'
 import type { Report } from '../problem'
-import { jsonErrorAt } from './json-error'
 
 /** A box as an annotation file gives it, with its place in that file. */
 export interface ParsedBox {
@@ -65,39 +65,11 @@ export function parseWith<T extends z.ZodTypeAny>(
 ): z.output<T> | undefined {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  for (const issue of result.error.issues) {
-    const path = issue.path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`)).join('')
-    const key = `${place.key ?? ''}${path}`.replace(/^\./, '')
-    report({ kind: 'syntax', file: place.file, line: place.line, key, message: explain(issue, value) })
+  for (const { key: inner, message } of complaintsOf(result.error, value)) {
+    const key = [place.key, inner].filter(Boolean).join('.').replaceAll('.[', '[')
+    report({ kind: 'syntax', file: place.file, line: place.line, key, message })
   }
   return undefined
-}
-
-/** What a schema's issue says, as "expected ..., found ...". */
-function explain(issue: z.ZodIssue, value: unknown): string {
-  const at = issue.path.reduce<unknown>(
-    (inner, part) => (inner instanceof Object ? Reflect.get(inner, part) : undefined),
-    value,
-  )
-  const text = JSON.stringify(at) ?? 'nothing'
-  const found = text.length > 60 ? `${text.slice(0, 57)}...` : text
-  const expected = expectedTypes(issue)
-  return expected.length > 0
-    ? `expected ${[...new Set(expected)].join(' or ')}, found ${found}`
-    : `${issue.message}, found ${found}`
-}
-
-function expectedTypes(issue: z.ZodIssue): string[] {
-  switch (issue.code) {
-    case 'invalid_type':
-      return [issue.expected]
-    case 'invalid_literal':
-      return [JSON.stringify(issue.expected)]
-    case 'invalid_union':
-      return issue.unionErrors.flatMap(({ issues }) => issues.flatMap(expectedTypes))
-    default:
-      return []
-  }
 }
 
 /** A finite number written out, or undefined after a report. */
@@ -112,13 +84,6 @@ export function parseNumber(
   const found = text === undefined ? 'nothing' : `"${text}"`
   report({ kind: 'syntax', ...place, message: `${what}: expected a number, found ${found}` })
   return undefined
-}
-
-/** Line number, from 1, of a place in a text. */
-export function lineAt(text: string, position: number): number {
-  let line = 1
-  for (let i = text.indexOf('\n'); i !== -1 && i < position; i = text.indexOf('\n', i + 1)) line++
-  return line
 }
 
 /** The lines of a text that hold something, with their numbers from 1. */

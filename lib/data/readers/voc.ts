@@ -1,7 +1,8 @@
 import { XMLParser, XMLValidator } from 'fast-xml-parser'
 import { z } from 'zod'
+import { lineAt } from '../../base'
 import type { Report } from '../problem'
-import { lineAt, type ParsedBox, type ParsedImage, parseNumber } from './parsed'
+import { type ParsedBox, type ParsedImage, parseNumber } from './parsed'
 
 /**
  * What xmin .. ymax mean.

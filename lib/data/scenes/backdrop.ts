@@ -1,4 +1,4 @@
-import type { Random } from '../random'
+import type { Random } from '../../base'
 import { paintHouse, sampleHouses } from './houses'
 import { mix } from './light'
 import type { Painter } from './painter'

@@ -1,4 +1,4 @@
-import type { Random } from '../random'
+import type { Random } from '../../base'
 import { mix } from './light'
 import type { Model } from './model'
 import type { Rgb } from './raster'

@@ -1,4 +1,4 @@
-import type { Random } from '../random'
+import type { Random } from '../../base'
 import type { RgbImage } from '../types'
 import type { Light } from './light'
 import type { Painter } from './painter'

@@ -1,4 +1,4 @@
-import type { Random } from '../random'
+import type { Random } from '../../base'
 import { mix } from './light'
 import type { Painter } from './painter'
 import { KEEP, type Rgb } from './raster'

@@ -1,4 +1,4 @@
-import type { Random } from '../random'
+import type { Random } from '../../base'
 import { sinCos } from './angles'
 import { bus } from './bus'
 import { car } from './car'

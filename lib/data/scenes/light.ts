@@ -1,4 +1,4 @@
-import type { Random } from '../random'
+import type { Random } from '../../base'
 import { pack, type Rgb } from './raster'
 import type { Town, Weather } from './style'
 

@@ -1,4 +1,4 @@
-import { Random } from '../random'
+import { Random } from '../../base'
 import type { Box, RgbImage } from '../types'
 import { paintBackdrop } from './backdrop'
 import { develop, paintRain, sampleExposure } from './develop'

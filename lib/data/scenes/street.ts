@@ -1,4 +1,4 @@
-import type { Random } from '../random'
+import type { Random } from '../../base'
 import type { Town } from './style'
 
 /** The plan of a straight street; x in metres from the camera, which stands in one of the lanes. */

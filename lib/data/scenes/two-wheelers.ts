@@ -1,4 +1,4 @@
-import type { Random } from '../random'
+import type { Random } from '../../base'
 import type { Model } from './model'
 import type { Painter } from './painter'
 import { HAIR, SKIN } from './pedestrian'

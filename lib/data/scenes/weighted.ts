@@ -1,4 +1,4 @@
-import type { Random } from '../random'
+import type { Random } from '../../base'
 
 /** An index with a probability in proportion to its weight. */
 export function weighted(random: Random, weights: readonly number[]): number {

@@ -1,4 +1,4 @@
-import type { Random } from '../../data/random'
+import type { Random } from '../../base'
 import { type DetectorOutput, STRIDES } from '../../detector/types'
 import { tf } from '../../engine'
 import type { LossResult } from '../types'

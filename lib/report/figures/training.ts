@@ -1,5 +1,5 @@
 /** Figures of trainings and of weights: losses over steps, gammas. */
-import type { GammaRow, LogRow } from '../../study'
+import type { GammaRow, LogRow } from '../../trial'
 import { axis, colourOf, type Figure, layout, logAxis, NEUTRAL } from './style'
 
 export interface LoggedRun {

@@ -9,7 +9,7 @@ import {
   runBenchmark,
 } from '../../../test/bench/main'
 import { DEVICES, type Device } from '../../../test/bench/workers'
-import { interruptSignal } from '../interrupt'
+import { interruptSignal } from '../../base'
 import { pythonProgram, root } from '../project'
 import { wholeNumber } from './arguments'
 

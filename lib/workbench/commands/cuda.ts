@@ -1,9 +1,9 @@
 import path from 'node:path'
 import { Command, Option } from 'commander'
+import { interruptSignal } from '../../base'
 import { FORMATS, type Format } from '../device-check/compare'
 import { countFailures, describeCheck } from '../device-check/report'
 import { checkDevice } from '../device-check/run'
-import { interruptSignal } from '../interrupt'
 import { root } from '../project'
 import { wholeNumber } from './arguments'
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import path from 'node:path'
 import { Command } from 'commander'
-import { interruptSignal } from '../interrupt'
+import { interruptSignal } from '../../base'
 import { pythonProgram, root } from '../project'
 import { ensureVenv } from '../venv'
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import path from 'node:path'
 import { Command } from 'commander'
-import { writeAtomically } from '../../train'
+import { writeAtomically } from '../../base'
 import { pythonProgram, root } from '../project'
 
 const { makeDeclarations } = require('../kernel/declarations.cjs') as { makeDeclarations(): Promise<void> }

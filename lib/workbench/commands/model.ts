@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { inspect } from 'node:util'
 import { Command } from 'commander'
+import { sha256 } from '../../base'
 import {
   drawNetwork,
   encodeWeights,
@@ -13,7 +14,7 @@ import {
   TEACHER_WIDTHS,
   toDarknet,
 } from '../../detector'
-import { loadCheckpoint, saveCheckpoint, sha256, withoutTraining } from '../../train'
+import { loadCheckpoint, saveCheckpoint, withoutTraining } from '../../train'
 
 const PUBLISHED = { teacher: TEACHER_WIDTHS, student: STUDENT_WIDTHS }
 const isPublished = (name: string): name is keyof typeof PUBLISHED => name in PUBLISHED

@@ -1,8 +1,8 @@
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
-import { FILES, findTrial, loadModel, refTo, SHIPPED } from '../../study'
 import { saveCheckpoint } from '../../train'
+import { FILES, findTrial, loadModel, refTo, SHIPPED } from '../../trial'
 import { createShownStudy, defaultOut, parseStart } from '../study'
 
 /** `ship`: puts the models of a study that was run "--from scratch" or "--from teacher" under data/checkpoints. */

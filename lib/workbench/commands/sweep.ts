@@ -1,9 +1,10 @@
 import path from 'node:path'
 import Table from 'cli-table3'
 import { Command } from 'commander'
+import { writeAtomically } from '../../base'
 import { sweepDifferenceTable, sweepTable, type TableRow } from '../../report'
-import { loadSweep, provenance, runSweep, SWEEPS, type SweepFile, sweepNames, sweepTrials } from '../../study'
-import { writeAtomically } from '../../train'
+import { loadSweep, runSweep, SWEEPS, type SweepFile, sweepNames, sweepTrials } from '../../study'
+import { provenance } from '../../trial'
 import { type Engine, parseEngine, runOnEngine, withEngine } from '../snakemake'
 import { createShownStudy, defaultOut, parseSeeds, parseStart, runTrials } from '../study'
 
@@ -48,7 +49,6 @@ export function sweepCommand(): Command {
         data,
         from: parseStart(from),
         out: path.resolve(out ?? defaultOut(sweep.profile, data)),
-        teacherCache: sweep.teacherCache,
         ownDataSteps: sweep.ownDataSteps,
       })
       if (engine) {

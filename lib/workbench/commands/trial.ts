@@ -1,10 +1,7 @@
 import { Command } from 'commander'
-import { runTask, type TrialProgress } from '../../study'
-import { interruptSignal } from '../interrupt'
+import { interruptSignal } from '../../base'
+import { position, runTask, type TrialProgress, thinnedOut } from '../../trial'
 import { type ProgressBar, showProgress } from '../progress'
-
-/** Messages about a trial's progress are thinned out to this. */
-const REPORT_MS = 200
 
 /** `trial`: one trial in this process; a cluster's job. */
 export function trialCommand(): Command {
@@ -12,7 +9,7 @@ export function trialCommand(): Command {
     .description('run one trial of a study, or go on with it')
     .requiredOption(
       '--config <file>',
-      'the trial as JSON: { trial, source, cache, checkpointEvery, logEvery, teacherCache? }',
+      'the trial as JSON: { trial, source, cache, checkpointEvery, logEvery }',
     )
     .requiredOption(
       '--out <folder>',
@@ -35,19 +32,4 @@ export function trialCommand(): Command {
       const { voc, coco, split } = metrics.evaluation
       console.log(`${split} mAP@0.5 ${voc.mAP?.toFixed(4)}, AP@[.5:.95] ${coco.AP?.toFixed(4)}; ${folder}`)
     })
-}
-
-function position(event: TrialProgress): [value: number, total: number] {
-  return event.phase === 'training' ? [event.progress.step, event.progress.steps] : [event.done, event.total]
-}
-
-/** Passes on what comes after a pause, and the last of each phase. */
-export function thinnedOut(report: (progress: TrialProgress) => void): (progress: TrialProgress) => void {
-  let last = 0
-  return (progress) => {
-    const [value, total] = position(progress)
-    if (value < total && performance.now() - last < REPORT_MS) return
-    last = performance.now()
-    report(progress)
-  }
 }

@@ -1,4 +1,5 @@
 /** What the device check compares: numbers that one process computes, with the shipped networks, on one device. */
+
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,8 +8,9 @@ import { Detector, type DetectorConfig, detect } from '../../detector'
 import { compile, type Precision, type Tensor, tf } from '../../engine'
 import { evaluateDetections } from '../../evaluate'
 import { assignTargets, METHODS, type MethodName, PUBLISHED, targetTensors } from '../../losses'
-import { createDistillation, loadModel, loadProfile, shippedRef } from '../../study'
+import { loadProfile } from '../../study'
 import { createSlots, createStep, type NamedTensor, predict, type StepOptions, train } from '../../train'
+import { createDistillation, loadModel, shippedRef } from '../../trial'
 import { checkConvolution } from '../convolution-check'
 
 export interface MeasureOptions {

@@ -1,12 +1,14 @@
 /** The device check: every device and precision in a process of its own, compared with the CPU of the same machine. */
+
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readJson, scenesSchema } from '../../data'
+import { readJson, writeAtomically } from '../../base'
+import { scenesSchema } from '../../data'
 import { type Precision, TF32_CAPABILITY } from '../../engine'
-import { decodeSafetensors, writeAtomically } from '../../train'
+import { decodeSafetensors } from '../../train'
 import { compare, type Format, type Row, repeated } from './compare'
 import type { Measurements } from './measure'
 import { parsePlacement } from './placement'

@@ -1,9 +1,10 @@
 /** A process of the device check: answers one task on its device. Started by run.ts. */
 import { readFileSync, writeSync } from 'node:fs'
-import { generateScenes, readJson } from '../../data'
+import { readJson, writeAtomically } from '../../base'
+import { generateScenes } from '../../data'
 import { detect } from '../../detector'
 import { compile, deviceInfo, type Precision, supportsPrecision, type Tensor, tf } from '../../engine'
-import { decodeSafetensors, encodeSafetensors, writeAtomically } from '../../train'
+import { decodeSafetensors, encodeSafetensors } from '../../train'
 import { firstBatch, METHOD_NAMES, measure, shippedNetworks, stepOf } from './measure'
 import { SECTION_END, sectionStart } from './placement'
 import { type Answer, type Task, taskSchema } from './task'

@@ -1,10 +1,11 @@
 /** Trials on Snakemake, an engine that knows Slurm, Kubernetes and others, where a study outgrows one machine. */
+
 import { spawn } from 'node:child_process'
 import path from 'node:path'
 import { type Command, Option } from 'commander'
-import { lockFolder, readTrial, type Study, type TrialConfig } from '../../study'
-import { writeAtomically } from '../../train'
-import { interruptSignal } from '../interrupt'
+import { interruptSignal, lockFolder, writeAtomically } from '../../base'
+import type { Study } from '../../study'
+import { readTrial, type TrialConfig } from '../../trial'
 import { pythonProgram, root } from '../project'
 import { ensureVenv } from '../venv'
 

@@ -2,13 +2,13 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
 import type { TrialProgress } from './trial'
 
-/** What a study sends to a process of the command `trials`: a trial's task, and the trial's own folder. */
+/** What a process of trials is sent (see process.ts): a trial's task, and the trial's own folder. */
 export interface TrialOrder {
   readonly file: string
   readonly folder: string
 }
 
-/** What a study sends when it needs the process no longer. */
+/** What it is sent when it is needed no longer. */
 export const NO_MORE = 'end'
 
 /** What the process answers: how far the trial is, and that it is finished. Where a trial fails, the process ends. */
@@ -17,7 +17,7 @@ export type TrialReport =
   | { readonly state: 'finished' }
 
 const LOADER = join(__dirname, '../engine/loader.cjs')
-const COMMAND_LINE = join(__dirname, '../workbench/cli.ts')
+const PROGRAM = join(__dirname, 'process.ts')
 /** A process that has worked for so long is replaced: to start one costs little then, and a heap that is old more. */
 const FRESH_MS = 60_000
 
@@ -29,7 +29,7 @@ export class TrialWorker {
   #errors = ''
 
   constructor(env: Readonly<Record<string, string>>) {
-    this.#child = fork(COMMAND_LINE, ['trials'], {
+    this.#child = fork(PROGRAM, [], {
       execArgv: ['--require', LOADER],
       env: { TF_CPP_MIN_LOG_LEVEL: '2', ...process.env, ...env },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

@@ -6,9 +6,9 @@ import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 
-export const SEAL_BYTES = 32
+const SEAL_BYTES = 32
 /** How the names of half-written files end. */
-export const TEMPORARY = '.tmp'
+const TEMPORARY = '.tmp'
 
 /** Writes under a temporary name and renames the file, so that other processes see all of it or nothing. */
 export async function writeSealed(file: string, content: Uint8Array): Promise<void> {
@@ -37,7 +37,7 @@ export async function readSealed(file: string): Promise<Buffer | 'damaged' | und
   return sealOf(file, content).equals(sealed.subarray(0, SEAL_BYTES)) ? content : 'damaged'
 }
 
-export function isMissing(error: unknown): boolean {
+function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT'
 }
 

@@ -1,6 +1,6 @@
 /** What trainings cost in multiply-accumulates, before and after they have run. */
 import { methodWeights } from '../losses'
-import type { Term } from './profile'
+import type { Term } from './recipe'
 
 /** Images that the student saw, and how many of them the teacher saw too. */
 export interface SeenImages {

@@ -66,8 +66,6 @@ export const metricsSchema = z
         macs: number,
         /** Largest resident memory of the process that trained, in bytes. */
         peakBytes: number.optional(),
-        /** Views by where the teacher's outputs came from, in the last process; only with a cache of them. */
-        teacherOutputs: z.object({ found: number, computed: number, damaged: number }).strict().optional(),
       })
       .strict()
       .optional(),

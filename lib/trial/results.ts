@@ -1,9 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { z } from 'zod'
-import { readJson } from '../data'
+import { readDocument, writeAtomically } from '../base'
 import type { Detections, Truths } from '../evaluate'
-import { decodeSafetensors, encodeSafetensors, type NamedTensor, writeAtomically } from '../train'
+import { decodeSafetensors, encodeSafetensors, type NamedTensor } from '../train'
 import { type TrialConfig, trialFolder, trialHash, trialSchema } from './config'
 import { type Metrics, metricsSchema } from './metrics'
 
@@ -38,19 +37,12 @@ export interface TrialDetections {
   readonly ids: readonly string[]
 }
 
-function readDocument<T>(file: string, schema: z.ZodType<T, z.ZodTypeDef, unknown>): T {
-  const parsed = schema.safeParse(readJson(file))
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  throw new Error(
-    `${file}: at "${issue?.path.join('.')}": ${issue?.message}; remove the folder to redo the trial`,
-  )
-}
+const WORDING = { advice: 'remove the folder to redo the trial' }
 
 /** The config of the trial that a folder belongs to, finished or not; undefined where it has none. */
 export function readConfig(folder: string): TrialConfig | undefined {
   const file = join(folder, FILES.config)
-  return existsSync(file) ? readDocument(file, trialSchema) : undefined
+  return existsSync(file) ? readDocument(file, trialSchema, WORDING) : undefined
 }
 
 /**
@@ -60,8 +52,8 @@ export function readConfig(folder: string): TrialConfig | undefined {
 export function readTrial(folder: string): TrialResult | undefined {
   const file = join(folder, FILES.metrics)
   if (!existsSync(file)) return undefined
-  const metrics = readDocument(file, metricsSchema)
-  const config = readDocument(join(folder, FILES.config), trialSchema)
+  const metrics = readDocument(file, metricsSchema, WORDING)
+  const config = readDocument(join(folder, FILES.config), trialSchema, WORDING)
   const expected = trialHash(config)
   if (metrics.hash !== expected) {
     throw new Error(

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { Random, type Sample } from '../data'
+import { Random } from '../base'
+import type { Sample } from '../data'
 
 /** Which labels of the training split a training sees: fewer of them, or worse ones. */
 export const labelsSchema = z

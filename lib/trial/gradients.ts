@@ -11,7 +11,7 @@ import {
 } from '../losses'
 import type { ExtraLoss, TrainOptions } from '../train'
 import type { Metrics } from './metrics'
-import type { Term } from './profile'
+import type { Term } from './recipe'
 
 /** Batches over which the gradients of ground truth and distillation are compared before a run. */
 const RATIO_BATCHES = 4

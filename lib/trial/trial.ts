@@ -1,5 +1,6 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { writeAtomically } from '../base'
 import type { Dataset, Sample, SplitName } from '../data'
 import { complexity, Detector, type DetectorConfig, type Weights } from '../detector'
 import { type DeviceInfo, deviceInfo, type Precision } from '../engine'
@@ -14,7 +15,6 @@ import {
   type TrainProgress,
   type TrainSummary,
   train,
-  writeAtomically,
 } from '../train'
 import { type TrialConfig, trialHash } from './config'
 import { trainingMacs } from './cost'
@@ -24,8 +24,8 @@ import { applyLabels, type LabelledSamples, type Labels } from './labels'
 import { forgetPeak, peakBytes } from './memory'
 import { type Metrics, metricsSchema } from './metrics'
 import { loadModel } from './models'
-import type { Recipe } from './profile'
 import { provenance } from './provenance'
+import type { Recipe } from './recipe'
 import { FILES, readConfig, readTrial, type TrialResult, writeDetections } from './results'
 
 export type TrialProgress =
@@ -45,8 +45,6 @@ export interface TrialContext {
   readonly frames?: string
   readonly checkpointEvery: number
   readonly logEvery: number
-  /** Where the teacher's outputs are kept, and bytes that may lie there; without it every step computes them. */
-  readonly teacherCache?: { readonly folder: string; readonly limit: number }
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: TrialProgress) => void
 }
@@ -171,11 +169,7 @@ async function produce(config: TrialConfig, context: TrialContext): Promise<Trai
   const model = loadModel(config.teacher, context.runs)
   const teacher = new Detector(model.detector, model.weights)
   const { unlabelled, training } = config
-  const { batch, precision } = training.recipe
-  const { teacherCache } = context
-  const perStep = batch + (unlabelled?.batch ?? 0)
-  const keep = teacherCache && { ...teacherCache, precision, batch: perStep }
-  const distillation = createDistillation(detector, teacher, config.terms, training.seed, keep)
+  const distillation = createDistillation(detector, teacher, config.terms, training.seed)
   try {
     const gradients = await compareGradients(detector, distillation, samples, options, config.terms)
     const terms = config.terms.map((term, i) => ({ ...term, weight: gradients[i]!.lambda }))
@@ -272,7 +266,7 @@ function loaderThreads({ device, cores }: Pick<DeviceInfo, 'device' | 'cores'>):
 }
 
 function summarise(
-  { steps, images, distilled, seconds, waitedShare, frozen, last }: TrainSummary,
+  { steps, images, distilled, seconds, waitedShare, last }: TrainSummary,
   student: DetectorConfig,
   teacher?: DetectorConfig,
 ): Metrics['training'] {
@@ -280,17 +274,7 @@ function summarise(
     { images, distilled },
     { student: complexity(student).macs, teacher: teacher ? complexity(teacher).macs : 0 },
   )
-  const teacherOutputs = frozen && { teacherOutputs: { ...frozen } }
-  return {
-    steps,
-    images,
-    seconds,
-    waitedShare,
-    last: { ...last },
-    macs,
-    peakBytes: peakBytes(),
-    ...teacherOutputs,
-  }
+  return { steps, images, seconds, waitedShare, last: { ...last }, macs, peakBytes: peakBytes() }
 }
 
 function pruneModel(

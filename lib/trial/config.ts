@@ -3,7 +3,7 @@ import stringify from 'safe-stable-stringify'
 import { z } from 'zod'
 import { detectorSchema } from '../detector'
 import { labelsSchema } from './labels'
-import { pruneSchema, recipeSchema, termSchema, unlabelledSchema } from './profile'
+import { pruneSchema, recipeSchema, termSchema, unlabelledSchema } from './recipe'
 
 /** Where a trial's weights come from: another trial, or a checkpoint that is shipped with the workbook. */
 export const modelRefSchema = z.union([
@@ -91,6 +91,9 @@ export function trialHash(config: TrialConfig): string {
   const text: string = stringify({ version, config: trialSchema.parse(config) }) ?? ''
   return createHash('sha256').update(text).digest('hex')
 }
+
+/** The model that a trial leaves. */
+export const refTo = (trial: TrialConfig): ModelRef => ({ trial: trialHash(trial) })
 
 /** The models that a trial loads: the one that it starts from, and its teacher. */
 export function modelsOf(config: TrialConfig): ModelRef[] {

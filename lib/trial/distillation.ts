@@ -1,26 +1,21 @@
-import { Random } from '../data'
+import { Random } from '../base'
 import type { Detector } from '../detector'
 import { tf } from '../engine'
 import { createAdapters, distillationLoss } from '../losses'
-import { type ExtraLoss, type FrozenOptions, FrozenOutputs } from '../train'
-import type { Term } from './profile'
+import type { ExtraLoss } from '../train'
+import type { Term } from './recipe'
 
 /** A distillation loss with what it owns; dispose it when done. */
 export interface Distillation extends ExtraLoss {
   dispose(): void
 }
 
-/**
- * The distillation loss as the training step takes it: teacher frozen, in inference mode, adapters where widths differ.
- *
- * @param keep where the teacher's outputs are kept; without it every step computes them
- */
+/** The distillation loss as the training step takes it: teacher frozen, in inference mode, adapters where widths differ. */
 export function createDistillation(
   student: Detector,
   teacher: Detector,
   terms: readonly Term[],
   seed: number,
-  keep?: Omit<FrozenOptions, 'maps'>,
 ): Distillation {
   const variables = new Map<string, tf.Variable>()
   let adapters: (tf.Variable | undefined)[] = []
@@ -34,18 +29,11 @@ export function createDistillation(
       return variable
     })
   }
-  const hints = terms.filter((term) => term.method === 'feature-mse').length
-  const maps = [
-    ...(hints < terms.length ? ['outputs' as const] : []),
-    ...(hints > 0 ? ['features' as const] : []),
-  ]
-  const frozen = keep && new FrozenOutputs(teacher, { ...keep, maps })
   return {
     weights: terms.length,
     variables,
-    frozen,
-    loss: (output, images, weights, given) => {
-      const target = given && frozen ? frozen.pack(given) : teacher.forward(images, { training: false })
+    loss: (output, images, weights) => {
+      const target = teacher.forward(images, { training: false })
       const methods = terms.map(({ weight: _, ...term }) => ({
         ...term,
         adapters: adapters as (tf.Tensor4D | undefined)[],
@@ -54,7 +42,6 @@ export function createDistillation(
       return distillationLoss(output, target, student.config, { methods, weights: scalars })
     },
     dispose: () => {
-      frozen?.dispose()
       for (const variable of variables.values()) variable.dispose()
     },
   }

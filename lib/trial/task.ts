@@ -1,12 +1,10 @@
 /** What a trial's process is told, and what it then does. */
+
 import { mkdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { readJson } from '../data'
-import { writeAtomically } from '../train'
+import { lockFolder, readDocument, writeAtomically } from '../base'
 import { type TrialConfig, trialFolder, trialSchema } from './config'
-import { lockFolder } from './lock'
-import { teacherCacheSchema } from './profile'
 import type { TrialResult } from './results'
 import { openSource, sourceSchema } from './source'
 import { runTrial, type TrialContext } from './trial'
@@ -16,11 +14,10 @@ export const taskSchema = z
   .object({
     trial: trialSchema,
     source: sourceSchema,
-    /** Folder for rendered scenes and the teacher's outputs. */
+    /** Folder for rendered scenes and decoded frames. */
     cache: z.string(),
     checkpointEvery: z.number().int().positive(),
     logEvery: z.number().int().positive(),
-    teacherCache: teacherCacheSchema.optional(),
   })
   .strict()
 export type TrialTask = z.infer<typeof taskSchema>
@@ -35,9 +32,9 @@ export const TASK = 'task.json'
 
 /** Makes a trial's folder with its task; whoever then runs `trial --config <file> --out <folder>` runs the trial. */
 export function writeTask(trial: TrialConfig, options: TaskOptions): { folder: string; file: string } {
-  const { runs, cache, source, checkpointEvery, logEvery, teacherCache } = options
+  const { runs, cache, source, checkpointEvery, logEvery } = options
   const folder = join(runs, trialFolder(trial))
-  const task: TrialTask = { trial, source, cache, checkpointEvery, logEvery, teacherCache }
+  const task: TrialTask = { trial, source, cache, checkpointEvery, logEvery }
   const file = join(folder, TASK)
   mkdirSync(folder, { recursive: true })
   writeAtomically(file, `${JSON.stringify(task, null, 2)}\n`)
@@ -55,12 +52,8 @@ export async function runTask(
   out: string,
   { signal, onProgress }: Pick<TrialContext, 'signal' | 'onProgress'> = {},
 ): Promise<TrialResult> {
-  const parsed = taskSchema.safeParse(readJson(file))
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`)
-    throw new Error(`${file}: not a trial:\n${problems.join('\n')}`)
-  }
-  const { trial, source, cache, checkpointEvery, logEvery, teacherCache } = parsed.data
+  const task = readDocument(file, taskSchema, { what: 'a trial' })
+  const { trial, source, cache, checkpointEvery, logEvery } = task
   const folder = resolve(out)
   const release = await lockFolder(folder, { signal })
   try {
@@ -71,7 +64,6 @@ export async function runTask(
       frames: join(cache, 'frames'),
       checkpointEvery,
       logEvery,
-      teacherCache: teacherCache && { folder: join(cache, 'teacher'), limit: teacherCache.gigabytes * 1e9 },
       signal,
       onProgress,
     })

@@ -1,0 +1,45 @@
+/** What one training is, and what it leaves behind. */
+export {
+  type ModelRef,
+  modelsOf,
+  refTo,
+  type TrialConfig,
+  type TrialKind,
+  trialFolder,
+  trialHash,
+  trialSchema,
+} from './config'
+export { distilledSteps, isDistilled, trainingMacs } from './cost'
+export { createDistillation } from './distillation'
+export { applyLabels, type LabelledSamples, type Labels, labelsSchema } from './labels'
+export { type GammaRow, type LogRow, lastLogRow, readGammas, readLog, readLogFile } from './log'
+export { forgetPeak, peakBytes } from './memory'
+export { type EvaluationMetrics, type Metrics, metricsSchema } from './metrics'
+export { describeRef, findModel, loadModel, SHIPPED, shippedRef } from './models'
+export { position, thinnedOut } from './progress'
+export { provenance } from './provenance'
+export {
+  METHOD_NAMES,
+  pruneSchema,
+  type Recipe,
+  recipeSchema,
+  type Term,
+  termSchema,
+  thresholdSchema,
+  unlabelledSchema,
+  weightSchema,
+} from './recipe'
+export {
+  FILES,
+  findTrial,
+  readDetections,
+  readTrial,
+  readTrials,
+  type TrialDetections,
+  type TrialResult,
+  writeDetections,
+} from './results'
+export { type DataSource, openSource, recordSplits } from './source'
+export { runTask, TASK, type TaskOptions, taskSchema, writeTask } from './task'
+export { runTrial, type TrialContext, type TrialProgress } from './trial'
+export { TrialWorker } from './worker'
