@@ -6,7 +6,7 @@ import {
   TRUE_POSITIVE,
 } from './average-precision'
 import { COCO_AREA_RANGES } from './coco'
-import { ignoredTruths, matchCoco } from './coco-matching'
+import { type AreaRange, ignoredTruths, matchCoco } from './coco-matching'
 import type { Detections, Truths } from './types'
 import { matchVoc } from './voc-matching'
 
@@ -43,6 +43,8 @@ export interface MatchTableOptions {
   readonly plusOne?: boolean
   /** COCO: detections kept for an image and class. */
   readonly maxDetections?: number
+  /** COCO: square pixels of the objects that count, both ends included (see `COCO_AREA_RANGES`). Default: all. */
+  readonly areaRange?: AreaRange
 }
 
 /** Matches once; see `MatchTable`. Throws a RangeError on NaN scores and on malformed columns. */
@@ -52,9 +54,9 @@ export function matchTable(
   options: MatchTableOptions = {},
 ): MatchTable {
   const { rule = 'voc', iouThresholds = [0.5], plusOne = false, maxDetections = 100 } = options
-  return rule === 'voc'
-    ? vocTable(truths, detections, iouThresholds, plusOne)
-    : cocoTable(truths, detections, iouThresholds, maxDetections)
+  if (rule === 'voc') return vocTable(truths, detections, iouThresholds, plusOne)
+  const areaRanges = [options.areaRange ?? COCO_AREA_RANGES[0]]
+  return cocoTable(truths, detections, { iouThresholds, areaRanges, maxDetections })
 }
 
 export interface TableApOptions {
@@ -159,13 +161,12 @@ function vocTable(
 function cocoTable(
   truths: Truths,
   detections: Detections,
-  iouThresholds: readonly number[],
-  maxDetections: number,
+  settings: Parameters<typeof matchCoco>[2],
 ): MatchTable {
+  const { iouThresholds } = settings
   const rows: Int32Array[] = []
   const flags: Uint8Array[] = []
   const start = new Int32Array(truths.classes + 1)
-  const settings = { iouThresholds, areaRanges: [COCO_AREA_RANGES[0]], maxDetections }
   matchCoco(truths, detections, settings, (matches) => {
     rows.push(matches.row.slice())
     flags.push(matches.flag.slice())

@@ -1,32 +1,45 @@
 /** What the numbers say, in words: nothing here that does not follow from the summary. */
-import { CONTROL_NAMES, type PairedDifference, type Split } from '../study'
+import {
+  type ArmNumbers,
+  CONTROL_NAMES,
+  METRICS,
+  type MetricName,
+  type PairedDifference,
+  type Split,
+  type SplitNumbers,
+} from '../study'
 import { apInterval, count, percent, points, pointsInterval, trainingSeeds } from './format'
-import type { ArmSummary, StudySummary } from './summary-types'
+import type { Summary } from './summary'
+import { comparedWith } from './tables'
 
 /** mAP@0.5 below which differences between students mean nothing. */
 const DETECTS = 0.05
 
-/** The split whose numbers lead: test where control and methods were measured there, else validation. */
-export function leadingSplit({ arms }: StudySummary): Split {
-  const compared = arms.filter(({ role }) => role === 'control' || role === 'method')
-  return compared.length > 0 && compared.every(({ test }) => test) ? 'test' : 'validation'
+/** The split whose numbers lead: test where everything that was trained was measured there, else the other one. */
+export function leadingSplit({ arms }: Pick<Summary, 'arms'>): Split {
+  const trained = arms.filter(({ steps }) => steps > 0)
+  for (const split of ['test', 'shifted'] as const) {
+    if (trained.length > 0 && trained.every(({ splits }) => splits[split])) return split
+  }
+  return 'validation'
 }
 
 export interface Findings {
-  /** One sentence: what came out of the comparison with the control. */
+  /** One sentence: what came out of the comparison with the first reference. */
   readonly verdict: string
   readonly details: readonly string[]
 }
 
-export function findings(summary: StudySummary): Findings {
+export function findings(summary: Summary): Findings {
   const split = leadingSplit(summary)
+  const [first, ...others] = summary.references
   return {
-    verdict: verdictAgainstControl(summary, split),
+    verdict: first === undefined ? NO_COMPARISON : leadingVerdict(summary, first, split),
     details: [
       ...measurement(summary, split),
-      ...worseMethods(summary, split),
-      ...byCocoAP(summary, split),
-      ...equalCompute(summary, split),
+      ...(first === undefined ? [] : worseMethods(summary, first, split)),
+      ...(first === undefined ? [] : byCocoAP(summary, first, split)),
+      ...others.flatMap((reference) => furtherReference(summary, reference, split)),
       ...plateau(summary, split),
       ...chosenStudent(summary, split),
       ...resolved(summary),
@@ -34,24 +47,45 @@ export function findings(summary: StudySummary): Findings {
   }
 }
 
-function methodsOf({ arms }: StudySummary, split: Split) {
-  return arms.flatMap((arm) => {
-    const numbers = arm[split]
-    const difference = numbers?.toControl
-    return arm.role === 'method' && numbers && difference ? [{ name: arm.name, numbers, difference }] : []
+/** A distilled arm with its difference to a reference. */
+interface ComparedMethod {
+  readonly name: string
+  readonly numbers: SplitNumbers
+  readonly difference: PairedDifference
+}
+
+function methodsAgainst(
+  { arms }: Pick<Summary, 'arms'>,
+  reference: string,
+  split: Split,
+  metric: MetricName = 'mAP50',
+): ComparedMethod[] {
+  return comparedWith(arms, reference).flatMap(({ role, name, splits: { [split]: numbers } }) => {
+    const difference = numbers?.differences[reference]?.[metric]
+    return role === 'method' && numbers && difference ? [{ name, numbers, difference }] : []
   })
 }
 
-function verdictAgainstControl(summary: StudySummary, split: Split): string {
-  const methods = methodsOf(summary, split)
-  const best = methods.reduce<(typeof methods)[number] | undefined>(
-    (found, method) =>
-      found && found.difference.difference >= method.difference.difference ? found : method,
+function bestOf(methods: readonly ComparedMethod[]): ComparedMethod | undefined {
+  return methods.reduce<ComparedMethod | undefined>(
+    (best, method) => (best && best.difference.difference >= method.difference.difference ? best : method),
     undefined,
   )
-  if (!best)
-    return 'This run has no distillation trial beside a control, so it says nothing about distillation.'
-  const highest = Math.max(...methods.map(({ numbers }) => numbers.mAP50.value))
+}
+
+const NO_COMPARISON =
+  'This run has no distillation trial beside a control, so it says nothing about distillation.'
+
+/** What an arm that others are measured against is called within a sentence. */
+function called(reference: string): string {
+  return reference === CONTROL_NAMES.steps ? 'training on without a teacher' : `“${reference}”`
+}
+
+function leadingVerdict(summary: Summary, reference: string, split: Split): string {
+  const methods = methodsAgainst(summary, reference, split)
+  const best = bestOf(methods)
+  if (!best) return NO_COMPARISON
+  const highest = Math.max(...methods.map(({ numbers }) => numbers.values.mAP50?.value ?? 0))
   if (highest < DETECTS) {
     return `The students of this run detect next to nothing (the best method has mAP@0.5 ${highest.toFixed(3)} on ${split}): it shows that the study runs, and says nothing about distillation.`
   }
@@ -59,37 +93,38 @@ function verdictAgainstControl(summary: StudySummary, split: Split): string {
   const numbers = `${pointsInterval(best.difference)} points of mAP@0.5 on ${split}`
   if (better.length === 0) {
     return methods.length === 1
-      ? `${best.name} was not shown to beat training on without a teacher: ${numbers}.`
-      : `None of ${methods.length} distillation methods was shown to beat training on without a teacher; the best, ${best.name}, differs by ${numbers}.`
+      ? `${best.name} was not shown to beat ${called(reference)}: ${numbers}.`
+      : `None of ${methods.length} distillation methods was shown to beat ${called(reference)}; the best, ${best.name}, differs by ${numbers}.`
   }
   const names = better.map(({ name }) => name).join(', ')
-  return `Distillation beat training on without a teacher with ${better.length} of ${methods.length} methods (${names}); the best, ${best.name}, differs by ${numbers}.`
+  return `Distillation beat ${called(reference)} with ${better.length} of ${methods.length} methods (${names}); the best, ${best.name}, differs by ${numbers}.`
 }
 
-function measurement(summary: StudySummary, split: Split): string[] {
+function measurement(summary: Summary, split: Split): string[] {
   const { resamples, confidence } = summary.bootstrap
-  const numbers =
-    summary.arms.find((arm) => arm.role === 'control' && arm[split])?.[split] ?? summary.arms[0]?.[split]
+  const measured = summary.arms.flatMap(({ splits: { [split]: numbers } }) => numbers ?? [])
+  const numbers = measured.find(({ seeds }) => seeds.length > 0) ?? measured[0]
   if (!numbers) return []
+  const { images, seeds } = numbers
   return [
-    `Measured on ${numbers.images} ${split} images with ${trainingSeeds(numbers.seeds.length)}. Brackets are ${percent(confidence)} intervals of a ` +
-      `paired bootstrap over images${numbers.seeds.length > 1 ? ' and seeds' : ''} (${resamples} resamples); a difference ` +
+    `Measured on ${images} ${split} images with ${trainingSeeds(seeds.length)}. Brackets are ${percent(confidence)} intervals of a ` +
+      `paired bootstrap over images${seeds.length > 1 ? ' and seeds' : ''} (${resamples} resamples); a difference ` +
       'counts as shown when its interval does not contain 0. A point is 0.01 mAP.',
   ]
 }
 
-function worseMethods(summary: StudySummary, split: Split): string[] {
-  const worse = methodsOf(summary, split).filter(({ difference }) => difference.verdict === 'worse')
+function worseMethods(summary: Summary, reference: string, split: Split): string[] {
+  const worse = methodsAgainst(summary, reference, split).filter(
+    ({ difference }) => difference.verdict === 'worse',
+  )
   if (worse.length === 0) return []
   const names = worse.map(({ name, difference }) => `${name} (${pointsInterval(difference)})`).join(', ')
-  return [`Worse than the control: ${names}.`]
+  return [`Worse than ${called(reference)}: ${names}.`]
 }
 
 /** The other measure, which counts how exactly boxes sit: an effect can show in one and not in the other. */
-function byCocoAP({ arms }: StudySummary, split: Split): string[] {
-  const compared = arms.flatMap(({ role, name, [split]: numbers }) =>
-    role === 'method' && numbers?.toControlAP ? [{ name, difference: numbers.toControlAP }] : [],
-  )
+function byCocoAP(summary: Summary, reference: string, split: Split): string[] {
+  const compared = methodsAgainst(summary, reference, split, 'AP')
   if (compared.length === 0) return []
   const named = (verdict: PairedDifference['verdict']) => {
     const found = compared.filter(({ difference }) => difference.verdict === verdict)
@@ -97,80 +132,76 @@ function byCocoAP({ arms }: StudySummary, split: Split): string[] {
     return names.length === 0 ? `none ${verdict}` : `${names.length} ${verdict} (${names.join('; ')})`
   }
   return [
-    `By COCO AP, of ${compared.length} methods against the control: ${named('better')}, ${named('worse')}.`,
+    `By ${METRICS.AP.name}, of ${compared.length} methods against ${called(reference)}: ${named('better')}, ${named('worse')}.`,
   ]
 }
 
-/** Whether a method that is ahead of the control only learns faster a step. */
-function equalCompute(summary: StudySummary, split: Split): string[] {
-  const compared = summary.arms.flatMap((arm) => {
-    const difference = arm.role === 'method' ? arm[split]?.toCompute : undefined
-    return difference ? [{ name: arm.name, difference }] : []
-  })
-  const [first, ...others] = compared
-  if (!first) return []
-  const best = others.reduce(
-    (found, method) => (method.difference.difference > found.difference.difference ? method : found),
-    first,
-  )
+/** Against a control at equal compute this says whether a method only learns faster a step. */
+function furtherReference(summary: Summary, reference: string, split: Split): string[] {
+  const compared = methodsAgainst(summary, reference, split)
+  const best = bestOf(compared)
+  if (!best) return []
   const better = compared.filter(({ difference }) => difference.verdict === 'better').map(({ name }) => name)
   return [
-    `Against a control that was given the compute which the teacher costs: ${better.length === 0 ? 'none' : better.join(', ')} of ` +
-      `${compared.length} methods shown better; the best, ${best.name}, differs by ${pointsInterval(best.difference)} points.`,
+    `Against “${reference}” ${better.length === 0 ? 'none' : better.join(', ')} of ${compared.length} methods shown better; ` +
+      `the best, ${best.name}, differs by ${pointsInterval(best.difference)} points.`,
   ]
 }
 
 /** What the teacher gains when it is trained on: a teacher that still learns is easily passed by its student. */
-function plateau({ arms }: StudySummary, split: Split): string[] {
-  const difference = arms.find(({ name }) => name === CONTROL_NAMES.teacher)?.[split]?.toTeacher
-  if (!difference) return []
+function plateau({ arms }: Summary, split: Split): string[] {
+  const trainedOn = arms.find(({ role, steps }) => role === 'teacher' && steps > 0)
+  const difference = trainedOn?.splits[split]?.differences.teacher?.mAP50
+  if (!trainedOn || !difference) return []
   const meaning = {
     better: 'it had not reached its plateau, so a student that reaches it has reached less than it seems',
     worse: 'training on at this rate did not help it',
     'no difference shown': 'no sign that it had more to learn at this rate',
   }
   return [
-    `The teacher trained on for as many steps differs from the teacher by ${pointsInterval(difference)} points: ` +
+    `The teacher trained on for ${trainedOn.steps} steps differs from the teacher by ${pointsInterval(difference)} points: ` +
       `${meaning[difference.verdict]}.`,
   ]
 }
 
-function chosenStudent(summary: StudySummary, split: Split): string[] {
+function chosenStudent(summary: Summary, split: Split): string[] {
   const { selection, arms } = summary
   if (!selection) return []
   if (!selection.chosen) return [selection.reason]
   const { name, seed } = selection.chosen
   const arm = arms.find((candidate) => candidate.name === name)
   const teacher = arms.find(({ role }) => role === 'teacher')
-  const numbers = arm?.[split]
+  const numbers = arm?.splits[split]
   if (!arm || !numbers) return [selection.reason]
-  const { toTeacher } = numbers
+  const toTeacher = numbers.differences.teacher?.mAP50
+  const which = seed === undefined ? name : `${name}, seed ${seed}`
   return [
-    `Chosen on validation: ${name}, seed ${seed}, with ${percent(arm.macsShare)} of the teacher’s MACs. Its arm has mAP@0.5 ` +
-      `${apInterval(numbers.mAP50)} on ${split}, the teacher ${apInterval(teacher?.[split]?.mAP50)}` +
+    `Chosen on validation: ${which}, with ${percent(arm.macsShare)} of the teacher’s MACs. Its arm has mAP@0.5 ` +
+      `${apInterval(numbers.values.mAP50)} on ${split}, the teacher ${apInterval(teacher?.splits[split]?.values.mAP50)}` +
       (toTeacher ? `; student − teacher is ${pointsInterval(toTeacher)} points: ${toTeacher.verdict}.` : '.'),
   ]
 }
 
-function resolved({ resolution }: StudySummary): string[] {
+function resolved({ resolution }: Summary): string[] {
   if (!resolution) return []
-  const { smallest, needed, method, split, seedDeviation } = resolution
+  const { smallest, needed, method, reference, split, seedDeviation } = resolution
   const plans = needed.map(({ seeds, images }) => {
     const trained = seeds === 1 ? '1 seed' : `${seeds} seeds`
     return images === undefined ? `${trained}: no number of images` : `${trained}: ${images} images`
   })
   return [
     `A difference of ${points(smallest).replace('+', '')} points or more would have been shown with a probability of 80 % ` +
-      `(from ${method} − control on ${split}). To show one point: ${plans.join('; ')}.` +
+      `(from ${method} − ${reference} on ${split}). To show one point: ${plans.join('; ')}.` +
       (seedDeviation === undefined ? ' One seed says nothing about how much seeds differ.' : ''),
   ]
 }
 
 /** Restrictions that hold for this very run. */
-export function limits(summary: StudySummary): string[] {
-  const { arms, profile, data, trials } = summary
+export function limits(summary: Summary): string[] {
+  const { arms, data, trials, workers, references } = summary
   const split = leadingSplit(summary)
-  const methods = methodsOf(summary, split)
+  const [reference] = references
+  const methods = reference === undefined ? [] : methodsAgainst(summary, reference, split)
   const seeds = Math.min(...methods.map(({ numbers }) => numbers.seeds.length))
   const found: string[] = []
   if (methods.length > 0 && seeds === 1) {
@@ -190,8 +221,7 @@ export function limits(summary: StudySummary): string[] {
       'Methods and settings are chosen on validation as well, so its numbers flatter whatever was chosen.',
     )
   }
-  const computeControl = arms.some(({ name }) => name === CONTROL_NAMES.compute)
-  if (methods.length > 0 && !computeControl) {
+  if (methods.length > 0 && !arms.some(({ role, name }) => role === 'control' && name !== reference)) {
     found.push(
       'The control has the same number of steps as the methods, not the same compute: a distillation step also runs the teacher (see Cost).',
     )
@@ -201,9 +231,9 @@ export function limits(summary: StudySummary): string[] {
       'The images are rendered street scenes with exact labels. They show how the methods behave under control, not what they would gain on a real camera’s images.',
     )
   }
-  if (profile.workers > 1) {
+  if (workers > 1) {
     found.push(
-      `Milliseconds an image were measured while up to ${profile.workers} trials ran side by side; they compare models of this run, and are no benchmark of the device.`,
+      `Milliseconds an image were measured while up to ${workers} trials ran side by side; they compare models of this run, and are no benchmark of the device.`,
     )
   }
   const precisions = new Set(
@@ -230,22 +260,24 @@ export const PUBLISHED_CASE = {
 } as const
 
 /** The published numbers beside this run's. */
-export function publishedRows(summary: StudySummary): { [column: string]: string }[] {
+export function publishedRows(summary: Summary): { [column: string]: string }[] {
   const split = leadingSplit(summary)
   const { teacher, student, distilled } = PUBLISHED_CASE
-  const of = (role: ArmSummary['role']) => summary.arms.find((arm) => arm.role === role)
+  const of = (role: ArmNumbers['role']) => summary.arms.find((arm) => arm.role === role)
   const method = summary.arms.find(({ name }) => name === distilled.method)
   const [ownTeacher, ownStudent, control] = [of('teacher'), of('student'), of('control')]
-  const [distilled50, student50] = [method?.[split]?.mAP50, ownStudent?.[split]?.mAP50]
-  const share = (arm: ArmSummary | undefined) =>
-    arm && ownTeacher ? percent(arm.complexity.mmdet / ownTeacher.complexity.mmdet) : '–'
+  const [reference] = summary.references
+  const on = (arm: ArmNumbers | undefined) => arm?.splits[split]
+  const [distilled50, student50] = [on(method)?.values.mAP50, on(ownStudent)?.values.mAP50]
+  const share = (arm: ArmNumbers | undefined) =>
+    arm?.mmdet !== undefined && ownTeacher?.mmdet !== undefined ? percent(arm.mmdet / ownTeacher.mmdet) : '–'
   const row = (what: string, published: string, here: string, comparable: string) => ({
     what,
     published,
     [`this run (${split})`]: here,
     comparable,
   })
-  const size = (arm: ArmSummary | undefined) => (arm ? count(arm.complexity.mmdet) : '–')
+  const size = (arm: ArmNumbers | undefined) => (arm?.mmdet === undefined ? '–' : count(arm.mmdet))
   return [
     row('teacher, mmdet count', count(teacher.mmdet), size(ownTeacher), 'no: other input size and widths'),
     row('student, mmdet count', count(student.mmdet), size(ownStudent), 'no: other input size and widths'),
@@ -253,25 +285,25 @@ export function publishedRows(summary: StudySummary): { [column: string]: string
     row(
       'teacher, mAP@0.5',
       teacher.mAP50.toFixed(4),
-      apInterval(ownTeacher?.[split]?.mAP50),
+      apInterval(on(ownTeacher)?.values.mAP50),
       'no: other data',
     ),
     row(
       'student, mAP@0.5',
       student.mAP50.toFixed(4),
-      apInterval(ownStudent?.[split]?.mAP50),
+      apInterval(on(ownStudent)?.values.mAP50),
       'no: other data',
     ),
     row(
       'student − teacher, points',
       points(student.mAP50 - teacher.mAP50),
-      pointsInterval(ownStudent?.[split]?.toTeacher),
+      pointsInterval(on(ownStudent)?.differences.teacher?.mAP50),
       'sign and size, with care',
     ),
     row(
       `${distilled.method}, mAP@0.5`,
       distilled.mAP50.toFixed(4),
-      apInterval(method?.[split]?.mAP50),
+      apInterval(on(method)?.values.mAP50),
       'no: other data',
     ),
     row(
@@ -283,7 +315,7 @@ export function publishedRows(summary: StudySummary): { [column: string]: string
     row(
       `${distilled.method} − control, points`,
       'not published',
-      control ? pointsInterval(method?.[split]?.toControl) : '–',
+      control && reference !== undefined ? pointsInterval(on(method)?.differences[reference]?.mAP50) : '–',
       'the effect of distillation itself',
     ),
   ]

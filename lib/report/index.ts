@@ -1,4 +1,3 @@
-export { type CollectOptions, collectStudy } from './collect'
 export { type Block, columnsOf, type Section, type TableRow } from './document'
 export {
   accuracyByRatioFigure,
@@ -48,8 +47,5 @@ export {
   shareWhere,
 } from './probe'
 export * from './summary'
-export * from './summary-types'
-export { sweepDifferenceTable, sweepFigure, sweepTable, sweepVerdict } from './sweep'
 export * from './tables'
-export { summariseTried } from './tried'
 export { REPORT_FILES, readOverview, renderCsv, renderJson, writeReport } from './write'

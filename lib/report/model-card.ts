@@ -1,30 +1,30 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { measured } from '../study'
+import { evaluationOn, type PairedDifference } from '../study'
 import { loadCheckpoint } from '../train'
 import { FILES, type TrialResult } from '../trial'
 import { type Section, section, table } from './document'
 import { ap, apInterval, bytes, count, duration, milliseconds, percent, pointsInterval } from './format'
-import type { ReportInput, StudySummary } from './summary-types'
+import type { ReportInput, Summary } from './summary'
 
 /** After Mitchell et al. 2019, "Model cards for model reporting", as far as the trials say. */
-export function modelCard(input: ReportInput, summary: StudySummary): Section {
+export function modelCard(input: ReportInput, summary: Summary): Section {
   const { chosen } = summary.selection ?? {}
   const arm = input.arms.find(({ name }) => name === chosen?.name)
   const numbers = summary.arms.find(({ name }) => name === chosen?.name)
   const run = arm?.runs.find(({ seed }) => seed === chosen?.seed)
-  const trial = run && measured(run, 'validation')
+  const trial = run && evaluationOn(run, 'validation')
   if (!numbers || !trial) return section('model-card', 'Model card', [])
   const { complexity } = trial.metrics
   const entries: [string, string][] = [
-    ['model', `${numbers.name}, seed ${run.seed}`],
+    ['model', run.seed === undefined ? numbers.name : `${numbers.name}, seed ${run.seed}`],
     ...architecture(trial),
     [
       'size',
       `${count(complexity.macs)} MACs (${percent(numbers.macsShare)} of the teacher’s), mmdet count ${count(complexity.mmdet)}, ${count(complexity.parameters)} parameters, ${bytes(4 * complexity.parameters)} as float32`,
     ],
     ...(['validation', 'test'] as const).flatMap((split): [string, string][] => {
-      const measurement = measured(run, split)?.metrics.evaluation
+      const measurement = evaluationOn(run, split)?.metrics.evaluation
       const interval = summary.trials.find(
         (row) =>
           row.arm === arm?.name && row.seed === run.seed && row.trial.metrics.evaluation.split === split,
@@ -39,9 +39,11 @@ export function modelCard(input: ReportInput, summary: StudySummary): Section {
         ],
       ]
     }),
-    ['weakest class', weakest(measured(run, 'test') ?? trial)],
-    ['arm against the teacher', against(numbers.test?.toTeacher ?? numbers.validation?.toTeacher)],
-    ['arm against the control', against(numbers.test?.toControl ?? numbers.validation?.toControl)],
+    ['weakest class', weakest(evaluationOn(run, 'test') ?? trial)],
+    ...summary.references.map((reference): [string, string] => [
+      `arm against ${reference}`,
+      against((numbers.splits.test ?? numbers.splits.validation)?.differences[reference]?.mAP50),
+    ]),
     ['training', training(trial)],
     ['training data', `${summary.data.name}, hash ${summary.data.hash}`],
     ['weights', `SHA-256 ${trial.metrics.weights}`],
@@ -63,7 +65,7 @@ export function modelCard(input: ReportInput, summary: StudySummary): Section {
   ])
 }
 
-function against(difference: Parameters<typeof pointsInterval>[0]): string {
+function against(difference: PairedDifference | undefined): string {
   return difference
     ? `${pointsInterval(difference)} points of mAP@0.5: ${difference.verdict}`
     : 'not measured'

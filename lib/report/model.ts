@@ -1,6 +1,15 @@
-/** From a study's trials to the report: its numbers, and its text, tables and figures in order. */
+/** From trials to the report: its numbers, and its text, tables and figures in order. */
 
-import { type Arm, CONTROL_NAMES, readTables, type Split, type SweepResult } from '../study'
+import {
+  type Arm,
+  type ArmNumbers,
+  LEADING_METRICS,
+  METRICS,
+  readTables,
+  type Split,
+  type SweepResult,
+  stageSteps,
+} from '../study'
 import { readLog } from '../trial'
 import {
   type Block,
@@ -29,21 +38,21 @@ import {
 import { type Findings, findings, leadingSplit, limits, PUBLISHED_STATEMENT, publishedRows } from './findings'
 import { duration, percent, short, significant, trainingSeeds } from './format'
 import { modelCard } from './model-card'
-import { type ComparedWith, REFERENCES } from './references'
-import { summariseStudy } from './summary'
-import type { ArmSummary, ReportInput, StudySummary } from './summary-types'
-import { sweepDifferenceTable, sweepFigure, sweepTable } from './sweep'
+import { type ReportInput, type Summary, summarise } from './summary'
 import {
   ablationTable,
   accuracyTable,
   costTable,
   dataTable,
+  differencesTable,
   differenceTable,
   gradientTable,
+  metricsTable,
   perClassTable,
   provenanceTable,
   selectionTable,
   sizeTable,
+  trainingTable,
 } from './tables'
 
 export interface ReportModel {
@@ -51,13 +60,13 @@ export interface ReportModel {
   readonly subtitle: string
   readonly findings: Findings
   readonly sections: readonly Section[]
-  readonly summary: StudySummary
+  readonly summary: Summary
 }
 
 /** Reads the trials' metrics, detections and logs, and says what follows from them; what a run lacks is left out. */
 export function buildReport(input: ReportInput): ReportModel {
-  const summary = summariseStudy(input)
-  const { profile, data } = summary
+  const summary = summarise(input)
+  const { data } = summary
   const sections = [
     results(summary),
     classes(input, summary),
@@ -67,76 +76,96 @@ export function buildReport(input: ReportInput): ReportModel {
     selection(summary),
     modelCard(input, summary),
     cost(summary),
-    published(summary),
+    published(input, summary),
     section('limits', 'Limits', [list(limits(summary))]),
-    settings(summary),
+    settings(input, summary),
     origin(summary),
   ]
   return {
-    title: 'Distillation of a pruned detector',
-    subtitle: `Profile ${profile.name}, data set ${data.name}${data.ownData ? '' : ' (rendered street scenes)'}`,
+    title: isStudy(input) ? 'Distillation of a pruned detector' : input.question,
+    subtitle: `${isStudy(input) ? 'Profile' : 'Sweep'} ${input.name}, data set ${data.name}${data.ownData ? '' : ' (rendered street scenes)'}`,
     findings: findings(summary),
     sections: sections.filter(({ blocks }) => blocks.length > 0),
     summary,
   }
 }
 
-function results(summary: StudySummary): Section {
-  const { arms } = summary
+/** Whether the comparison is a profile's own, and no sweep on it. */
+const isStudy = ({ name, profile }: ReportInput): boolean => name === profile.name
+
+function results(summary: Summary): Section {
+  const { arms, references } = summary
   const split = leadingSplit(summary)
-  const other = split === 'test' ? 'validation' : 'test'
-  const differences = (reference: ComparedWith, on: Split) =>
-    table(`Minus ${REFERENCES[reference].name}, on ${on}`, differenceTable(summary, on, reference))
+  const others = (['validation', 'test', 'shifted'] as const).filter(
+    (other) => other !== split && arms.some(({ splits }) => splits[other]),
+  )
+  const [reference, ...further] = references
+  const differences = (name: string, on: Split) =>
+    table(`Minus ${name}, on ${on}`, differenceTable(summary, on, name))
   return section('results', 'Results', [
     table('Accuracy', accuracyTable(summary)),
     text(
       'mAP@0.5 is Pascal VOC’s (all-point), COCO AP the mean over IoU 0.5 to 0.95; both are means over the seeds.',
     ),
-    figure('Every model’s mAP@0.5 with its interval.', methodsFigure(arms, { split })),
-    differences('control', split),
-    figure(
-      'What distillation adds to training on: paired differences, whose intervals are narrower than those of the models, since both models saw the same images and seeds.',
-      differencesFigure(arms, { split }),
-    ),
-    figure(
-      'The same in COCO AP, which counts how exactly boxes sit.',
-      differencesFigure(arms, { split, metric: 'AP' }),
-    ),
-    differences('compute', split),
-    figure(
-      'The same against the control at equal compute, which takes more steps, since a step of it does not pay for the teacher.',
-      differencesFigure(arms, { split, reference: 'compute' }),
-    ),
-    differences('teacher', split),
-    figure(
-      'What training on has brought, and cost: a method that is worth its price lies above the line of the models that were trained on without a teacher.',
-      computeFigure(arms, { split }),
+    figure('Every model’s mAP@0.5 with its interval.', methodsFigure(arms, { split, reference })),
+    ...(reference === undefined ? [] : againstFirst(arms, reference, split, differences)),
+    ...further.flatMap((name) => [
+      differences(name, split),
+      figure(`The same against ${name}.`, differencesFigure(arms, { split, reference: name })),
+    ]),
+    ...LEADING_METRICS.map((metric) =>
+      figure(
+        `What training has brought in ${METRICS[metric].name}, and cost: a method that is worth its price lies above the line of the models that were trained without a teacher.`,
+        computeFigure(arms, { split, metric }),
+      ),
     ),
     figure('Accuracy and cost of every model.', paretoFigure(arms, { split })),
-    details(
-      `Differences on ${other}`,
-      (['control', 'compute', 'teacher'] as const).map((reference) => differences(reference, other)),
+    details('More measures', [table(`Every measure on ${split}`, metricsTable(summary, split))]),
+    ...others.map((other) =>
+      details(
+        `Differences on ${other}`,
+        references.map((name) => differences(name, other)),
+      ),
     ),
   ])
 }
 
-function classes(input: ReportInput, summary: StudySummary): Section {
+function againstFirst(
+  arms: readonly ArmNumbers[],
+  reference: string,
+  split: Split,
+  differences: (name: string, on: Split) => Block,
+): Block[] {
+  return [
+    differences(reference, split),
+    figure(
+      `What distillation adds to ${reference}: paired differences, whose intervals are narrower than those of the models, since both models saw the same images and seeds.`,
+      differencesFigure(arms, { split, reference }),
+    ),
+    figure(
+      'The same in COCO AP, which counts how exactly boxes sit.',
+      differencesFigure(arms, { split, reference, metric: 'AP' }),
+    ),
+  ]
+}
+
+function classes(input: ReportInput, summary: Summary): Section {
   const split = leadingSplit(summary)
   const { chosen } = summary.selection ?? {}
-  const accuracy = ({ [split]: numbers }: ArmSummary) => numbers?.mAP50.value ?? Number.NEGATIVE_INFINITY
+  const accuracy = ({ splits }: ArmNumbers) => splits[split]?.values.mAP50?.value ?? Number.NEGATIVE_INFINITY
   const [best] = summary.arms
     .filter(({ role }) => role === 'method')
     .sort((a, b) => accuracy(b) - accuracy(a))
   const compared = input.arms.filter(
-    ({ role, name }) =>
-      role === 'teacher' || name === CONTROL_NAMES.steps || name === best?.name || name === chosen?.name,
+    ({ name }) =>
+      name === 'teacher' || name === summary.references[0] || name === best?.name || name === chosen?.name,
   )
   const tables = readTables(
     compared.map((arm): Arm => ({ ...arm, runs: arm.runs.slice(0, 1) })),
     split,
   )
   const models = [...tables].map(([arm, [first]]) => ({ name: arm.name, table: first!.table }))
-  const names = summary.arms.find((arm) => arm[split])?.[split]?.perClass ?? []
+  const names = summary.arms.find(({ splits }) => splits[split])?.splits[split]?.perClass ?? []
   const curves = names.flatMap(({ name, truths }, label) =>
     truths === 0
       ? []
@@ -157,9 +186,10 @@ function classes(input: ReportInput, summary: StudySummary): Section {
   ])
 }
 
-function methods(input: ReportInput, { arms }: StudySummary): Section {
+function methods(input: ReportInput, { arms }: Summary): Section {
   const rows = gradientTable(arms)
-  const runs = input.arms.flatMap(({ name, runs: [first] }) => {
+  const runs = input.arms.flatMap(({ name, variation, runs: [first] }) => {
+    if (variation) return []
     const logged = first?.training ? readLog(first.training.folder) : []
     return logged.length > 1 ? [{ name, rows: logged }] : []
   })
@@ -178,26 +208,30 @@ function methods(input: ReportInput, { arms }: StudySummary): Section {
   ])
 }
 
-function ablations({ lambda, threshold, bootstrap }: StudySummary): Section {
+function ablations({ ablations: points, bootstrap, references: [reference] }: Summary): Section {
   return section('ablations', 'Ablations', [
     text(
       `On validation, with the first seed, against the control of that seed; bars are ${percent(bootstrap.confidence)} intervals of the paired difference.`,
     ),
-    lambda.length > 0 && figure('How the weight of distillation matters.', lambdaFigure(lambda)),
-    table('Weight λ', ablationTable(lambda, 'lambda')),
-    threshold.length > 0 && figure('How the mask’s threshold matters.', thresholdFigure(threshold)),
-    table('Objectness threshold', ablationTable(threshold, 'threshold')),
+    figure('How the weight of distillation matters.', lambdaFigure(points, reference)),
+    table('Weight λ', ablationTable(points, 'lambda', reference)),
+    figure('How the mask’s threshold matters.', thresholdFigure(points, reference)),
+    table('Objectness threshold', ablationTable(points, 'threshold', reference)),
   ])
 }
 
 /** What else was asked: this run's short answers, then the longer runs that come with the workbook. */
 function sideSweeps({ sweeps = [], shipped = [] }: ReportInput): Section {
-  const shown = (result: SweepResult): Block[] => [
-    text(result.sweep.question),
-    figure('mAP@0.5 against the compute of training.', sweepFigure(result)),
-    figure('COCO AP against the compute of training.', sweepFigure(result, 'AP')),
-    table('Arms', sweepTable(result)),
-    table('Paired differences, points', sweepDifferenceTable(result)),
+  const shown = ({ sweep, arms }: SweepResult): Block[] => [
+    text(sweep.question),
+    ...LEADING_METRICS.map((metric) =>
+      figure(
+        `${METRICS[metric].name} against the compute of training.`,
+        computeFigure(arms, { split: sweep.split, metric }),
+      ),
+    ),
+    table('Arms', trainingTable({ arms }, sweep.split)),
+    table('Paired differences, points', differencesTable(withTeacher({ sweep, arms }), sweep.split)),
   ]
   return section('sweeps', 'When to distil, and on what', [
     sweeps.length > 0 &&
@@ -218,6 +252,11 @@ function sideSweeps({ sweeps = [], shipped = [] }: ReportInput): Section {
   ])
 }
 
+/** A sweep's arms beside its references, and the teacher as the last of them. */
+function withTeacher({ sweep, arms }: SweepResult) {
+  return { arms, references: [...new Set([...sweep.references, 'teacher'])] }
+}
+
 /** On which images: "on validation; carla-plateau-test on test". */
 function splitsOf(results: readonly SweepResult[]): string {
   const others = results.filter(({ sweep }) => sweep.split !== 'validation')
@@ -225,16 +264,14 @@ function splitsOf(results: readonly SweepResult[]): string {
 }
 
 /** A sweep's distilled arms against its references. */
-function gist(result: SweepResult): TableRow[] {
-  const distilled = new Set(
-    result.rows.filter(({ terms }) => terms.length > 0).map((row) => row.name as string | number),
-  )
-  return sweepDifferenceTable(result, { teacher: false })
-    .filter(({ model }) => distilled.has(model!))
-    .map((row) => ({ sweep: result.sweep.name, seeds: result.sweep.seeds.length, ...row }))
+function gist({ sweep, arms }: SweepResult): TableRow[] {
+  const distilled = arms.filter(({ role }) => role === 'method').map(({ name }) => name)
+  return differencesTable({ arms, references: sweep.references }, sweep.split)
+    .filter(({ model }) => distilled.some((name) => name === model))
+    .map((row) => ({ sweep: sweep.name, seeds: sweep.seeds.length, ...row }))
 }
 
-function selection(summary: StudySummary): Section {
+function selection(summary: Summary): Section {
   const { selection: made } = summary
   if (!made) return section('selection', 'Selection', [])
   return section('selection', 'Selection', [
@@ -244,7 +281,7 @@ function selection(summary: StudySummary): Section {
   ])
 }
 
-function cost(summary: StudySummary): Section {
+function cost(summary: Summary): Section {
   const trained = summary.trials.flatMap(({ trial }) => trial.metrics.training ?? [])
   const seconds = trained.reduce((sum, training) => sum + training.seconds, 0)
   const rows = [...new Map(costTable(summary).map((row) => [`${row.trial} ${row.seed}`, row])).values()]
@@ -265,28 +302,18 @@ function cost(summary: StudySummary): Section {
   ])
 }
 
-function published(summary: StudySummary): Section {
+function published(input: ReportInput, summary: Summary): Section {
+  if (!isStudy(input)) return section('published', 'Published against reproduced', [])
   return section('published', 'Published against reproduced', [
     text(PUBLISHED_STATEMENT),
     table('Published against reproduced', publishedRows(summary)),
   ])
 }
 
-function settings({ profile, data, arms }: StudySummary): Section {
+function settings(input: ReportInput, { profile, data, arms }: Summary): Section {
   const { recipe, stages, detector } = profile
-  const seeds = new Set(
-    arms.flatMap(({ role, validation }) =>
-      role === 'control' || role === 'method' ? (validation?.seeds ?? []) : [],
-    ),
-  )
-  const { teacher, sparse, finetune, distill } = data.ownData
-    ? profile.ownDataSteps
-    : {
-        teacher: stages.teacher.steps,
-        sparse: stages.sparse.steps,
-        finetune: stages.finetune.steps,
-        distill: stages.distill.steps,
-      }
+  const seeds = new Set(arms.flatMap(({ splits: { validation, test } }) => (validation ?? test)?.seeds ?? []))
+  const { teacher, sparse, finetune, distill } = stageSteps(profile, data.ownData)
   const entries: [string, string][] = [
     [
       'input',
@@ -305,7 +332,10 @@ function settings({ profile, data, arms }: StudySummary): Section {
         .map(([name, value]) => `${name} ${value}`)
         .join(', ')}; ${recipe.schedule}`,
     ],
-    ['steps of teacher, sparse, fine-tuned, distilled', [teacher, sparse, finetune, distill].join(', ')],
+    [
+      'steps of teacher, sparse, fine-tuned, distilled',
+      [teacher, sparse, finetune, ...(isStudy(input) ? [distill] : ['by arm'])].join(', '),
+    ],
     [
       'pruning',
       `to ${percent(stages.prune.macs)} of the MACs; floor ${stages.prune.floor}, cap ${stages.prune.cap}, multiples of ${stages.prune.multiple}, shared masks by ${stages.prune.shared}`,
@@ -321,7 +351,7 @@ function settings({ profile, data, arms }: StudySummary): Section {
   ])
 }
 
-function origin(summary: StudySummary): Section {
+function origin(summary: Summary): Section {
   const { trials, data } = summary
   const keys = ['commit', 'tensorflow', 'node', 'device', 'threads'] as const
   const values = keys.map((key) => {

@@ -1,142 +1,193 @@
-/** The study in numbers: everything that the report says follows from this, and this from the trials alone. */
-
+/** A comparison in numbers: everything that a report says follows from this, and this from the trials alone. */
+import { countBoxes, type SplitCounts } from '../data'
 import {
   type Arm,
+  type ArmNumbers,
   type ArmRun,
-  armDifference,
   type BootstrapOptions,
-  CONTROL_NAMES,
+  compareArms,
+  evaluationOn,
+  findArms,
+  type Interval,
   imagesNeeded,
   interval,
-  type Metric,
-  measured,
+  type MetricName,
+  type Profile,
+  pairSeeds,
+  type Resolution,
+  type Role,
   readTables,
   SELECTION_RULE,
-  type SeedTable,
+  type SelectionRow,
+  SHORT_SWEEPS,
   type Split,
+  type Study,
+  type Sweep,
+  type SweepFile,
+  type SweepResult,
   selectStudent,
+  shippedSweeps,
+  shortSweep,
 } from '../study'
-import type { TrialResult } from '../trial'
-import type {
-  AblationSummary,
-  ArmSummary,
-  ReportInput,
-  SelectionSummary,
-  SplitSummary,
-  StudySummary,
-  TermSummary,
-  TrialSummary,
-} from './summary-types'
+import { findTrial, type TrialResult } from '../trial'
 
-/** COCO's AP has ten thresholds, so a resample of it costs several times one of mAP@0.5, and fewer are drawn. */
-const AP_RESAMPLES = 200
+/** What a report is made from. */
+export interface ReportInput {
+  readonly name: string
+  readonly question: string
+  readonly profile: Profile
+  readonly data: {
+    readonly name: string
+    readonly hash: string
+    readonly ownData: boolean
+    readonly classes: readonly string[]
+    readonly splits: readonly SplitCounts[]
+  }
+  /** Names of the arms that the others are compared with, the most important one first. */
+  readonly references: readonly string[]
+  /** Splits that are looked at. */
+  readonly splits: readonly Split[]
+  /** In the order in which tables list them. */
+  readonly arms: readonly Arm[]
+  /** Trials that ran side by side. */
+  readonly workers: number
+  /** Short sweeps of this study, and the longer ones that come with the workbook; of a study alone. */
+  readonly sweeps?: readonly SweepResult[]
+  readonly shipped?: readonly SweepFile[]
+  /** Trials that made the teacher and the student; none where they are shipped. */
+  readonly preparation?: readonly TrialResult[]
+  /** Default: the profile's. */
+  readonly bootstrap?: BootstrapOptions
+  /** Default: all. */
+  readonly metrics?: readonly MetricName[]
+}
 
-/** Computes the study's numbers. Takes a bootstrap of one or two seconds a trial and split with 1500 images. */
-export function summariseStudy(input: ReportInput): StudySummary {
-  const { profile, data, arms, ablations, preparation = [] } = input
+/** A trial with the interval of its own mAP@0.5 and the place that it has in the comparison. */
+export interface TrialSummary {
+  readonly arm: string
+  readonly role: Role | 'preparation' | 'ablation'
+  readonly seed: number | undefined
+  readonly mAP50: Interval | undefined
+  readonly trial: TrialResult
+}
+
+export interface SelectionSummary {
+  readonly rule: string
+  readonly reason: string
+  readonly table: readonly SelectionRow[]
+  readonly chosen:
+    | { readonly name: string; readonly seed: number | undefined; readonly weights: string }
+    | undefined
+}
+
+export interface Summary {
+  readonly profile: Profile
+  readonly data: ReportInput['data']
+  readonly bootstrap: Required<BootstrapOptions>
+  readonly references: readonly string[]
+  readonly workers: number
+  /** Without the ablations. */
+  readonly arms: readonly ArmNumbers[]
+  /** What was varied, the methods' own settings among it, by method and value; on validation. */
+  readonly ablations: readonly ArmNumbers[]
+  readonly selection: SelectionSummary | undefined
+  /** Of method minus reference: which difference this comparison could show, and what one point would take. */
+  readonly resolution:
+    | (Resolution & { readonly method: string; readonly reference: string; readonly split: Split })
+    | undefined
+  readonly trials: readonly TrialSummary[]
+}
+
+export interface CollectOptions {
+  /** These methods alone, beside teacher, student and the control at equal steps. Default: all, and all controls. */
+  readonly methods?: readonly string[]
+  /** Whether the test split is looked at. Default true. */
+  readonly test?: boolean
+  /** Whether the short sweeps are taken in, this study's own and those that come with the workbook. Default false. */
+  readonly sweeps?: boolean
+  /** Default: all. */
+  readonly metrics?: readonly MetricName[]
+}
+
+/** A study as far as it was run: every finished trial in its place. Arms without one are left out. */
+export function collectStudy(study: Study, options: CollectOptions = {}): ReportInput {
+  const { methods, test = true, sweeps = false, metrics } = options
+  const { plan, runs, sweep } = study
+  const [control] = sweep.references
+  const isWanted = ({ role, name, variation }: Arm) =>
+    methods === undefined ||
+    (role === 'method'
+      ? methods.includes(variation?.method ?? name)
+      : name === control || name === 'teacher' || name === 'student')
+  const input = collectSweep(sweep, study, test ? ['validation', 'test'] : ['validation'])
+  return {
+    ...input,
+    arms: input.arms.filter(isWanted),
+    metrics,
+    ...(sweeps && {
+      sweeps: SHORT_SWEEPS.flatMap((name) => findShort(shortSweep(name, study), study)),
+      shipped: [...shippedSweeps().values()],
+    }),
+    preparation: plan.preparation.flatMap((trial) => findTrial(runs, trial) ?? []),
+  }
+}
+
+/** A sweep as far as it was run. */
+export function collectSweep(
+  sweep: Sweep,
+  study: Study,
+  splits: readonly Split[] = [sweep.split],
+): ReportInput {
+  const { profile, dataset, settings, workers } = study
+  return {
+    name: sweep.name,
+    question: sweep.question,
+    profile,
+    data: {
+      name: dataset.name,
+      hash: dataset.hash,
+      ownData: settings.data !== undefined,
+      classes: dataset.classes,
+      splits: countBoxes(dataset),
+    },
+    references: sweep.references,
+    splits,
+    arms: findArms(sweep, study, splits).filter(({ runs }) => runs.length > 0),
+    workers,
+  }
+}
+
+/** A short sweep in numbers; nothing where an arm of it was not run. */
+function findShort(sweep: Sweep, study: Study): SweepResult[] {
+  const { references, split } = sweep
+  const arms = findArms(sweep, study)
+  if (arms.some(({ runs }) => runs.length === 0)) return []
+  return [
+    { sweep, arms: compareArms(arms, { references, splits: [split], bootstrap: study.profile.bootstrap }) },
+  ]
+}
+
+/** Computes a comparison's numbers. Takes a bootstrap of some seconds a trial and split with 1500 images. */
+export function summarise(input: ReportInput): Summary {
+  const { profile, data, references, splits, workers, metrics, preparation = [] } = input
   const bootstrap = { ...profile.bootstrap, seed: 0, ...input.bootstrap }
-  const varied = ablationArms(ablations, 'lambda').concat(ablationArms(ablations, 'threshold'))
-  const ofAP = { ...bootstrap, resamples: Math.min(bootstrap.resamples, AP_RESAMPLES) }
-  const read = (metric: Metric): Tables => ({
-    validation: readTables([...arms, ...varied.map(({ arm }) => arm)], 'validation', metric),
-    test: readTables(arms, 'test', metric),
-  })
-  const [tables, apTables] = [read('mAP50'), read('AP')]
-  const teacher = arms.find(({ role }) => role === 'teacher')
-  const control = arms.find(({ name }) => name === CONTROL_NAMES.steps)
-  const computeControl = arms.find(({ name }) => name === CONTROL_NAMES.compute)
-  const compare = (arm: Arm, other: Arm | undefined, split: Split, [from, options] = [tables, bootstrap]) => {
-    const [own, reference] = [from[split].get(arm), other && from[split].get(other)]
-    if (!own || !other || !reference || arm === other) return undefined
-    return armDifference([arm, own], [other, reference], options)
-  }
-  const splitSummary = (arm: Arm, split: Split): SplitSummary | undefined => {
-    const own = tables[split].get(arm)
-    if (!own) return undefined
-    const trials = arm.runs.flatMap((run) => measured(run, split) ?? [])
-    const evaluations = trials.map(({ metrics }) => metrics.evaluation)
-    return {
-      images: evaluations[0]!.images,
-      seeds: own.map(({ seed }) => seed),
-      mAP50: interval(
-        own.map(({ table }) => table),
-        bootstrap,
-      ),
-      AP: interval(
-        apTables[split].get(arm)!.map(({ table }) => table),
-        ofAP,
-      ),
-      perClass: evaluations[0]!.perClass.map(({ name, truths }, label) => ({
-        name,
-        truths,
-        ap: meanOrNull(evaluations.map(({ perClass }) => perClass[label]?.ap ?? null)),
-      })),
-      secondsPerImage: mean(evaluations.map(({ secondsPerImage }) => secondsPerImage)),
-      toControl: isTeacher(arm) ? undefined : compare(arm, control, split),
-      toCompute: isTeacher(arm) ? undefined : compare(arm, computeControl, split),
-      toTeacher: compare(arm, teacher, split),
-      toControlAP: isTeacher(arm) ? undefined : compare(arm, control, split, [apTables, ofAP]),
-      toComputeAP: isTeacher(arm) ? undefined : compare(arm, computeControl, split, [apTables, ofAP]),
-      toTeacherAP: compare(arm, teacher, split, [apTables, ofAP]),
-      trainingMacs: mean(arm.runs.map(({ training }) => training?.metrics.training?.macs ?? 0)),
-    }
-  }
-  const teacherMacs = teacher && firstTrial(teacher).metrics.complexity.macs
-  const summaries = arms.map((arm): ArmSummary => {
-    const { metrics } = firstTrial(arm)
-    return {
-      role: arm.role,
-      name: arm.name,
-      complexity: metrics.complexity,
-      macsShare: teacherMacs && metrics.complexity.macs / teacherMacs,
-      terms: arm.runs[0]?.training ? termsOf(arm.runs[0].training) : [],
-      validation: splitSummary(arm, 'validation'),
-      test: splitSummary(arm, 'test'),
-    }
-  })
-  const ablationSummaries = (kind: 'lambda' | 'threshold') => {
-    const points = varied.filter((point) => point.kind === kind)
-    const own = [...new Set(points.map(({ method }) => method))].flatMap((method) =>
-      ownSettings(arms, method, points[0]!.run.seed, kind),
-    )
-    return [...own, ...points]
-      .map(({ arm, run, method, value, own }): AblationSummary => {
-        const trial = run.training!
-        // The arm of a method has further seeds; the ablation has one.
-        const single: Arm = own ? { ...arm, runs: [run] } : arm
-        const table = tables.validation.get(arm)!.filter(({ seed }) => seed === run.seed)
-        const reference = control && tables.validation.get(control)
-        return {
-          method,
-          value,
-          own,
-          seed: run.seed,
-          term: termsOf(trial).find((term) => term.method === method)!,
-          mAP50: interval(
-            table.map((entry) => entry.table),
-            bootstrap,
-          ),
-          AP: interval(
-            apTables.validation
-              .get(arm)!
-              .filter(({ seed }) => seed === run.seed)
-              .map((entry) => entry.table),
-            ofAP,
-          ),
-          toControl: control && reference && armDifference([single, table], [control, reference], bootstrap),
-        }
-      })
-      .sort((a, b) => a.method.localeCompare(b.method) || a.value - b.value)
-  }
+  const arms = input.arms.filter(({ variation }) => !variation)
+  const varied = withOwnSettings(arms, input.arms)
+  const options = { references, bootstrap, metrics }
+  const numbers = compareArms(arms, { ...options, splits })
+  const [reference] = references
+  const control = arms.filter(({ name }) => name === reference)
+  const ablations = compareArms([...control, ...varied], { ...options, splits: ['validation'] })
   return {
     profile,
     data,
     bootstrap,
-    arms: summaries,
-    lambda: ablationSummaries('lambda'),
-    threshold: ablationSummaries('threshold'),
-    selection: selection(arms, tables.validation, bootstrap),
-    resolution: resolution(arms, control, tables, bootstrap),
+    references,
+    workers,
+    arms: numbers,
+    ablations: ablations.filter(({ variation }) => variation).sort(byMethodAndValue),
+    selection: selectionOf(input, numbers),
+    resolution: resolutionOf(input, bootstrap),
     trials: [
       ...preparation.map(
         (trial): TrialSummary => ({
@@ -147,72 +198,84 @@ export function summariseStudy(input: ReportInput): StudySummary {
           trial,
         }),
       ),
-      ...arms.flatMap((arm) => trialSummaries(arm, arm.role, tables, bootstrap)),
-      ...varied.flatMap(({ arm }) => trialSummaries(arm, 'ablation', tables, bootstrap)),
+      ...input.arms.flatMap((arm) => trialSummaries(arm, splits, bootstrap)),
     ],
   }
 }
 
-interface VariedArm {
-  readonly kind: 'lambda' | 'threshold'
-  readonly method: string
-  readonly value: number
-  readonly own: boolean
-  readonly arm: Arm
-  readonly run: ArmRun
+function byMethodAndValue({ variation: a }: ArmNumbers, { variation: b }: ArmNumbers): number {
+  return a!.method.localeCompare(b!.method) || a!.varied.localeCompare(b!.varied) || a!.value - b!.value
 }
 
-function ablationArms(ablations: ReportInput['ablations'], kind: 'lambda' | 'threshold'): VariedArm[] {
-  return (ablations?.[kind] ?? []).map(({ method, value, trial }) => {
-    if (!('training' in trial.config)) {
-      throw new Error(
-        `${trial.folder}: expected a distillation trial in an ablation, found ${trial.config.kind}`,
-      )
-    }
-    const name = kind === 'lambda' ? `${method}, lambda × ${value}` : `${method}, threshold ${value}`
-    const run: ArmRun = { seed: trial.config.training.seed, training: trial }
-    return { kind, method, value, own: false, run, arm: { role: 'method', name, runs: [run] } }
-  })
+/** The arms that vary a method, and the methods' own settings as further points, by the same seed. */
+function withOwnSettings(arms: readonly Arm[], all: readonly Arm[]): Arm[] {
+  const varied = all.filter(({ variation }) => variation)
+  const own = new Map<string, Arm>()
+  for (const { variation, runs } of varied) {
+    const { method, varied: what } = variation!
+    const arm = arms.find(({ name }) => name === method)
+    const run = arm?.runs.find(({ seed }) => seed === runs[0]?.seed)
+    const value = run && ownValue(run, what)
+    if (!run || value === undefined) continue
+    const name = `${method}, its own ${what}`
+    own.set(name, {
+      role: 'method',
+      name,
+      runs: [run],
+      variation: { method, varied: what, value, own: true },
+    })
+  }
+  return [...own.values(), ...varied]
 }
 
-/** The method's own setting as a point of its ablation, by the same seed. */
-function ownSettings(
-  arms: readonly Arm[],
+function ownValue({ training }: ArmRun, varied: 'lambda' | 'threshold'): number | undefined {
+  if (training?.config.kind !== 'distill') return undefined
+  return varied === 'lambda' ? 1 : training.config.terms[0]?.threshold
+}
+
+/**
+ * Trials of a reader's own as points of an ablation, beside the method's own setting, each against the control of the same
+ * seed.
+ *
+ * @param method the arm whose term they change
+ * @throws Error where a trial does not distil
+ */
+export function summariseTried(
+  study: Study,
   method: string,
-  seed: number,
-  kind: 'lambda' | 'threshold',
-): VariedArm[] {
-  return arms.flatMap((arm): VariedArm[] => {
-    const run = arm.runs.find((candidate) => candidate.seed === seed)
-    const config = run?.training?.config
-    if (!run || config?.kind !== 'distill' || config.terms.length !== 1 || config.terms[0]!.method !== method)
-      return []
-    const value = kind === 'lambda' ? 1 : config.terms[0]!.threshold
-    return value === undefined ? [] : [{ kind, method, value, own: true, arm, run }]
+  tried: readonly TrialResult[],
+  varied: 'lambda' | 'threshold' = 'lambda',
+): readonly ArmNumbers[] {
+  const input = collectStudy(study, { methods: [method], test: false })
+  const own = input.arms.find(({ name, variation }) => name === method && !variation)?.runs[0]?.training
+  const lambda = own?.metrics.gradients?.[0]?.lambda
+  if (lambda === undefined)
+    throw new Error(`summariseTried: expected a trial of ${method} that was run, found none`)
+  const points = tried.map((training, i): Arm => {
+    const { config, metrics } = training
+    const [gradient] = metrics.gradients ?? []
+    if (config.kind !== 'distill' || !gradient) {
+      throw new Error(`${training.folder}: expected a distillation trial, found ${config.kind}`)
+    }
+    const value = varied === 'lambda' ? gradient.lambda / lambda : (config.terms[0]?.threshold ?? 0)
+    return {
+      role: 'method',
+      name: `${method}, tried ${i + 1}`,
+      variation: { method, varied, value, own: false },
+      runs: [{ seed: config.training.seed, training, evaluations: { validation: training } }],
+    }
   })
+  const arms = [...input.arms.filter(({ variation }) => !variation), ...points]
+  return summarise({ ...input, arms, metrics: ['mAP50', 'AP'] }).ablations
 }
 
-/** Weights of a distillation trial's terms; none of other trials. */
-export function termsOf({ config, metrics }: TrialResult): TermSummary[] {
-  if (config.kind !== 'distill') return []
-  return (metrics.gradients ?? []).map(({ method, lambda, ratio, cosine }) => {
-    const threshold = config.terms.find((term) => term.method === method)?.threshold
-    return { method, lambda, ratio, cosine, threshold }
-  })
-}
-
-type Tables = { readonly [split in Split]: ReadonlyMap<Arm, readonly SeedTable[]> }
-
-function selection(
-  arms: readonly Arm[],
-  tables: Tables['validation'],
-  bootstrap: BootstrapOptions,
-): SelectionSummary | undefined {
-  const result = selectStudent(arms, tables, bootstrap)
+function selectionOf({ arms }: ReportInput, numbers: readonly ArmNumbers[]): SelectionSummary | undefined {
+  const result = selectStudent(numbers)
   if (!result) return undefined
   const { chosen, reason, table } = result
-  const run = chosen?.candidate.arm.runs.find(({ seed }) => seed === chosen.seed)
-  const weights = run && measured(run, 'validation')?.metrics.weights
+  const arm = arms.find(({ name }) => name === chosen?.candidate.name)
+  const run = arm?.runs.find(({ seed }) => seed === chosen?.seed)
+  const weights = run && evaluationOn(run, 'validation')?.metrics.weights
   return {
     rule: SELECTION_RULE,
     reason,
@@ -221,63 +284,33 @@ function selection(
   }
 }
 
-/** From the first method and the control, on the split whose numbers lead the report. */
-function resolution(
-  arms: readonly Arm[],
-  control: Arm | undefined,
-  tables: Tables,
+/** From the first method and the first reference, on the split whose numbers lead the report. */
+function resolutionOf(
+  { arms, references: [reference], splits }: ReportInput,
   bootstrap: BootstrapOptions,
-): StudySummary['resolution'] {
-  const method = arms.find(({ role }) => role === 'method')
-  if (!method || !control) return undefined
-  const split: Split = tables.test.has(method) && tables.test.has(control) ? 'test' : 'validation'
-  const [own, reference] = [tables[split].get(method), tables[split].get(control)]
-  const pairs = own?.flatMap(({ seed, table }) => {
-    const other = reference?.find((candidate) => candidate.seed === seed)
-    return other ? [{ table, other: other.table }] : []
-  })
-  if (!pairs?.length) return undefined
-  const needed = imagesNeeded(
-    pairs.map(({ table }) => table),
-    pairs.map(({ other }) => other),
-    bootstrap,
-  )
-  return { ...needed, method: method.name, split }
+): Summary['resolution'] {
+  const method = arms.find(({ role, variation }) => role === 'method' && !variation)
+  const control = arms.find(({ name }) => name === reference)
+  if (!method || !control || reference === undefined) return undefined
+  for (const split of [...splits].reverse()) {
+    const tables = readTables([method, control], split)
+    const [own, others] = [tables.get(method), tables.get(control)]
+    const pairs = own && others && pairSeeds(own, others)
+    if (pairs) return { ...imagesNeeded(...pairs, bootstrap), method: method.name, reference, split }
+  }
+  return undefined
 }
 
-function trialSummaries(
-  arm: Arm,
-  role: TrialSummary['role'],
-  tables: Tables,
-  bootstrap: BootstrapOptions,
-): TrialSummary[] {
+function trialSummaries(arm: Arm, splits: readonly Split[], bootstrap: BootstrapOptions): TrialSummary[] {
   return arm.runs.flatMap((run) =>
-    (['validation', 'test'] as const).flatMap((split): TrialSummary[] => {
-      const trial = measured(run, split)
-      const table = tables[split].get(arm)?.find(({ seed }) => seed === run.seed)?.table
+    splits.flatMap((split): TrialSummary[] => {
+      const trial = evaluationOn(run, split)
+      const table = readTables([{ ...arm, runs: [run] }], split)
+        .values()
+        .next().value?.[0]?.table
       if (!trial || !table) return []
+      const role = arm.variation ? 'ablation' : arm.role
       return [{ arm: arm.name, role, seed: run.seed, mAP50: interval([table], bootstrap), trial }]
     }),
   )
-}
-
-/** The teacher, also trained on: the controls are students, and say nothing about it. */
-function isTeacher({ role, name }: Arm): boolean {
-  return role === 'teacher' || name === CONTROL_NAMES.teacher
-}
-
-function firstTrial(arm: Arm): TrialResult {
-  const [run] = arm.runs
-  const trial = run?.training ?? run?.validation ?? run?.test
-  if (!trial) throw new Error(`arm ${arm.name}: expected at least one trial, found none`)
-  return trial
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length
-}
-
-function meanOrNull(values: readonly (number | null)[]): number | null {
-  const defined = values.filter((value): value is number => value !== null)
-  return defined.length === 0 ? null : mean(defined)
 }

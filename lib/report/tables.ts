@@ -1,5 +1,14 @@
 /** The report's tables as plain rows, from which notebooks make DataFrames. */
-import type { Split } from '../study'
+import {
+  type ArmNumbers,
+  LEADING_METRICS,
+  METRIC_NAMES,
+  METRICS,
+  type MetricName,
+  type PairedDifference,
+  type Split,
+  type Verdict,
+} from '../study'
 import type { TableRow } from './document'
 import {
   ap,
@@ -13,48 +22,94 @@ import {
   pointsInterval,
   short,
   significant,
+  trainingSeeds,
 } from './format'
-import { type ComparedWith, REFERENCES } from './references'
-import type { AblationSummary, ArmSummary, StudySummary, TrialSummary } from './summary-types'
+import type { Summary, TrialSummary } from './summary'
 
-const SPLITS = ['validation', 'test'] as const
+/** Arms beside their references: of a study, or of a sweep. */
+export interface Compared {
+  readonly arms: readonly ArmNumbers[]
+  readonly references: readonly string[]
+}
+
+const SPLITS = ['validation', 'test', 'shifted'] as const
 
 /** Accuracy of every arm, and what share of the teacher's operations it takes. */
-export function accuracyTable({ arms }: StudySummary): TableRow[] {
-  const splits = SPLITS.filter((split) => arms.some((arm) => arm[split]))
+export function accuracyTable(
+  { arms }: Pick<Compared, 'arms'>,
+  metrics: readonly MetricName[] = LEADING_METRICS,
+): TableRow[] {
+  const splits = SPLITS.filter((split) => arms.some((arm) => arm.splits[split]))
   return arms.map((arm) => ({
     model: arm.name,
     ...Object.fromEntries(
-      splits.flatMap((split) => [
-        [`${split} mAP@0.5 [interval]`, apInterval(arm[split]?.mAP50)],
-        [`${split} COCO AP [interval]`, apInterval(arm[split]?.AP)],
-      ]),
+      splits.flatMap((split) =>
+        metrics.map((metric) => [
+          `${split} ${METRICS[metric].name} [interval]`,
+          apInterval(arm.splits[split]?.values[metric]),
+        ]),
+      ),
     ),
     'of the teacher’s MACs': percent(arm.macsShare),
-    seeds:
-      arm.role === 'teacher' || arm.role === 'student'
-        ? '–'
-        : ((arm.test ?? arm.validation)?.seeds.join(', ') ?? '–'),
+    seeds: seedsOf(arm),
+  }))
+}
+
+/** Every metric of every arm on a split. */
+export function metricsTable({ arms }: Pick<Compared, 'arms'>, split: Split): TableRow[] {
+  const shown = METRIC_NAMES.filter((metric) => arms.some((arm) => arm.splits[split]?.values[metric]))
+  return arms.flatMap(({ name, splits: { [split]: numbers } }) =>
+    numbers
+      ? {
+          model: name,
+          ...Object.fromEntries(
+            shown.map((metric) => [METRICS[metric].name, apInterval(numbers.values[metric])]),
+          ),
+        }
+      : [],
+  )
+}
+
+function seedsOf({ splits: { validation, test, shifted } }: ArmNumbers): string {
+  return (test ?? validation ?? shifted)?.seeds.join(', ') || '–'
+}
+
+/** What was trained, for how long and at what cost, with the accuracy that came out. */
+export function trainingTable({ arms }: Pick<Compared, 'arms'>, split: Split): TableRow[] {
+  return arms.map((arm) => ({
+    model: arm.name,
+    seeds: seedsOf(arm),
+    steps: arm.steps || '–',
+    'MACs of the training': arm.trainingMacs > 0 ? count(arm.trainingMacs) : '–',
+    'MACs an image': count(arm.macs),
+    ...Object.fromEntries(
+      LEADING_METRICS.map((metric) => [
+        `${split} ${METRICS[metric].name} [interval]`,
+        apInterval(arm.splits[split]?.values[metric]),
+      ]),
+    ),
+    'gradient ratios':
+      arm.terms.map(({ method, ratio }) => `${method} ${significant(ratio)}`).join(', ') || '–',
   }))
 }
 
 /** What using each model costs. Arms of one architecture differ in the milliseconds by chance alone. */
-export function sizeTable({ arms }: StudySummary): TableRow[] {
-  return arms.map(({ name, complexity, macsShare, test, validation }) => ({
+export function sizeTable({ arms }: Pick<Compared, 'arms'>): TableRow[] {
+  return arms.map(({ name, macs, mmdet, parameters, macsShare, splits: { test, validation, shifted } }) => ({
     model: name,
-    MACs: count(complexity.macs),
+    MACs: count(macs),
     'of the teacher’s': percent(macsShare),
-    'mmdet count': count(complexity.mmdet),
-    parameters: count(complexity.parameters),
-    'weights, float32': bytes(4 * complexity.parameters),
-    'ms an image': milliseconds((test ?? validation)?.secondsPerImage),
+    'mmdet count': mmdet === undefined ? '–' : count(mmdet),
+    parameters: parameters === undefined ? '–' : count(parameters),
+    'weights, float32': parameters === undefined ? '–' : bytes(4 * parameters),
+    'ms an image': milliseconds((test ?? validation ?? shifted)?.secondsPerImage),
   }))
 }
 
 const COSTS = ['MACs', 'parameters', 'ms an image']
 
 /** Accuracy and cost of every arm beside each other. */
-export function overviewTable(summary: StudySummary): TableRow[] {
+export function overviewTable(summary: Pick<Compared, 'arms'>): TableRow[] {
   const sizes = sizeTable(summary)
   return accuracyTable(summary).map(({ seeds = '', ...accuracy }, i) => {
     const costs = Object.entries(sizes[i] ?? {}).filter(([column]) => COSTS.includes(column))
@@ -62,31 +117,93 @@ export function overviewTable(summary: StudySummary): TableRow[] {
   })
 }
 
+/**
+ * Arms that a reference says something about: not itself, nothing that was varied, and beside students not the teacher, which
+ * is no student. What pruning leaves before any training is no arm either.
+ */
+export function comparedWith(arms: readonly ArmNumbers[], reference: string): ArmNumbers[] {
+  const other = arms.find(({ name }) => name === reference)
+  return arms.filter(
+    ({ name, role, steps, variation }) =>
+      name !== reference &&
+      !variation &&
+      (role !== 'teacher' || (other?.role === 'teacher' && steps > 0)) &&
+      (role !== 'pruned' || steps > 0),
+  )
+}
+
 /** Paired differences of every arm to a reference, in points, with their verdicts. */
-export function differenceTable({ arms }: StudySummary, split: Split, reference: ComparedWith): TableRow[] {
-  const { mAP50: key, AP: keyAP } = REFERENCES[reference]
-  return arms.flatMap((arm): TableRow[] => {
-    const [mAP50, AP] = [arm[split]?.[key], arm[split]?.[keyAP]]
-    if (!mAP50 || !AP) return []
-    return [
-      {
-        model: arm.name,
-        'mAP@0.5, points': pointsInterval(mAP50),
-        p: mAP50.pValue.toFixed(3),
-        verdict: mAP50.verdict,
-        'COCO AP, points': pointsInterval(AP),
-        'verdict of COCO AP': AP.verdict,
-      },
-    ]
+export function differenceTable(
+  { arms }: Pick<Compared, 'arms'>,
+  split: Split,
+  reference: string,
+  metrics: readonly MetricName[] = LEADING_METRICS,
+): TableRow[] {
+  return comparedWith(arms, reference).flatMap((arm): TableRow[] => {
+    const differences = arm.splits[split]?.differences[reference]
+    const cells = metrics.flatMap((metric): [string, string][] => {
+      const difference = differences?.[metric]
+      if (!difference) return []
+      const { name } = METRICS[metric]
+      return [
+        [`${name}, points`, pointsInterval(difference)],
+        [metric === metrics[0] ? 'verdict' : `verdict of ${name}`, difference.verdict],
+      ]
+    })
+    return cells.length > 0 ? [{ model: arm.name, ...Object.fromEntries(cells) }] : []
   })
 }
 
+/** The differences to all references, one row a pair. */
+export function differencesTable({ arms, references }: Compared, split: Split): TableRow[] {
+  return references.flatMap((reference) =>
+    differenceTable({ arms }, split, reference).map(({ model, ...rest }) => ({
+      model: model!,
+      minus: reference,
+      ...rest,
+    })),
+  )
+}
+
+/** How a verdict reads between two names: "the arm beats the reference". */
+export const VERDICT_WORDS: { readonly [verdict in Verdict]: string } = {
+  better: 'beats',
+  worse: 'is beaten by',
+  'no difference shown': 'is not told from',
+}
+
+/** An arm's paired differences to a reference; by metric. @throws Error where the two were not compared */
+export function differenceOf(
+  arms: readonly ArmNumbers[],
+  name: string,
+  reference: string,
+  split: Split = 'validation',
+): { readonly [metric in 'mAP50' | 'AP']: PairedDifference } {
+  const found = arms.find((arm) => arm.name === name)?.splits[split]?.differences[reference]
+  const [mAP50, AP] = [found?.mAP50, found?.AP]
+  if (!mAP50 || !AP) {
+    throw new Error(`expected ${name} compared with ${reference} on ${split}, found no such comparison`)
+  }
+  return { mAP50, AP }
+}
+
+/** What is said about one arm against a reference, in a sentence. */
+export function verdictSentence(
+  arms: readonly ArmNumbers[],
+  name: string,
+  reference: string,
+  split: Split = 'validation',
+): string {
+  const { mAP50, AP } = differenceOf(arms, name, reference, split)
+  return (
+    `${name} minus ${reference}: ${pointsInterval(mAP50)} points of mAP@0.5 (${mAP50.verdict}), ` +
+    `${pointsInterval(AP)} points of COCO AP (${AP.verdict}); ${split}, ${mAP50.images} images, ${trainingSeeds(mAP50.seeds)}`
+  )
+}
+
 /** AP at IoU 0.5 by class, a column an arm. */
-export function perClassTable({ arms }: StudySummary, split: Split): TableRow[] {
-  const shown = arms.flatMap((arm) => {
-    const numbers = arm[split]
-    return numbers ? [{ name: arm.name, numbers }] : []
-  })
+export function perClassTable({ arms }: Pick<Compared, 'arms'>, split: Split): TableRow[] {
+  const shown = arms.flatMap(({ name, splits: { [split]: numbers } }) => (numbers ? [{ name, numbers }] : []))
   return (shown[0]?.numbers.perClass ?? []).map(({ name, truths }, label) => ({
     class: name,
     objects: truths,
@@ -95,7 +212,7 @@ export function perClassTable({ arms }: StudySummary, split: Split): TableRow[] 
 }
 
 /** What each method's weight was, and what it meant for the gradient. */
-export function gradientTable(arms: readonly ArmSummary[]): TableRow[] {
+export function gradientTable(arms: readonly ArmNumbers[]): TableRow[] {
   return arms.flatMap((arm) =>
     arm.terms.map(({ method, lambda, ratio, cosine, threshold }) => ({
       model: arm.name,
@@ -108,24 +225,33 @@ export function gradientTable(arms: readonly ArmSummary[]): TableRow[] {
   )
 }
 
+/** The points of an ablation, each against the control of its seed. */
 export function ablationTable(
-  ablations: readonly AblationSummary[],
+  ablations: readonly ArmNumbers[],
   varied: 'lambda' | 'threshold',
+  reference = 'control',
 ): TableRow[] {
-  return ablations.map(({ method, value, own, term, mAP50, AP, toControl }) => ({
-    method,
-    [varied === 'lambda' ? 'λ relative to its own' : 'threshold']:
-      `${significant(value)}${own ? ' (own)' : ''}`,
-    λ: significant(term.lambda),
-    'gradient ratio': significant(term.ratio),
-    'validation mAP@0.5 [interval]': apInterval(mAP50),
-    'validation COCO AP [interval]': apInterval(AP),
-    'to the control, points': pointsInterval(toControl),
-    verdict: toControl?.verdict ?? '–',
-  }))
+  return ablations.flatMap(({ variation, terms, splits: { validation } }): TableRow[] => {
+    const term = terms.find(({ method }) => method === variation?.method)
+    if (variation?.varied !== varied || !term || !validation) return []
+    const difference = validation.differences[reference]?.mAP50
+    return [
+      {
+        method: variation.method,
+        [varied === 'lambda' ? 'λ relative to its own' : 'threshold']:
+          `${significant(variation.value)}${variation.own ? ' (own)' : ''}`,
+        λ: significant(term.lambda),
+        'gradient ratio': significant(term.ratio),
+        'validation mAP@0.5 [interval]': apInterval(validation.values.mAP50),
+        'validation COCO AP [interval]': apInterval(validation.values.AP),
+        'to the control, points': pointsInterval(difference),
+        verdict: difference?.verdict ?? '–',
+      },
+    ]
+  })
 }
 
-export function selectionTable({ selection }: StudySummary): TableRow[] {
+export function selectionTable({ selection }: Summary): TableRow[] {
   return (selection?.table ?? []).map(({ name, macsShare, mAP50, lower, withinBudget, first }) => ({
     student: name,
     'of the teacher’s MACs': percent(macsShare),
@@ -138,7 +264,7 @@ export function selectionTable({ selection }: StudySummary): TableRow[] {
 }
 
 /** Images, and boxes by class, of every split. */
-export function dataTable({ data: { classes, splits } }: StudySummary): TableRow[] {
+export function dataTable({ data: { classes, splits } }: Summary): TableRow[] {
   const row = (what: string, of: (counts: (typeof splits)[number]) => number | undefined): TableRow => ({
     what,
     ...Object.fromEntries(splits.map((counts) => [counts.split, of(counts) ?? '–'])),
@@ -150,7 +276,7 @@ export function dataTable({ data: { classes, splits } }: StudySummary): TableRow
 }
 
 /** Cost of every training, by the trial. */
-export function costTable({ trials }: StudySummary): TableRow[] {
+export function costTable({ trials }: Summary): TableRow[] {
   return trials.flatMap(({ arm, seed, trial }): TableRow[] => {
     const { training } = trial.metrics
     if (!training) return []
@@ -170,7 +296,7 @@ export function costTable({ trials }: StudySummary): TableRow[] {
   })
 }
 
-export function provenanceTable({ trials }: StudySummary): TableRow[] {
+export function provenanceTable({ trials }: Summary): TableRow[] {
   return trials.map(({ arm, seed, trial: { metrics, config } }) => ({
     trial: arm,
     kind: config.kind,
@@ -187,7 +313,7 @@ export function provenanceTable({ trials }: StudySummary): TableRow[] {
 }
 
 /** One row a trial, numbers in full, for `metrics.csv` and for computing with. */
-export function trialTable({ trials }: StudySummary): TableRow[] {
+export function trialRows({ trials }: Summary): TableRow[] {
   return trials.map(trialRow)
 }
 

@@ -5,7 +5,7 @@ import { columnsOf, type TableRow } from './document'
 import { renderMarkdown } from './markdown'
 import type { ReportModel } from './model'
 import { renderHtml } from './page'
-import { overviewTable, trialTable } from './tables'
+import { overviewTable, trialRows } from './tables'
 
 /** Names of the report's files in its folder. */
 export const REPORT_FILES = {
@@ -18,7 +18,7 @@ export const REPORT_FILES = {
 /** Writes the report in all its forms, the page last. */
 export function writeReport(directory: string, model: ReportModel): { readonly page: string } {
   const page = join(directory, REPORT_FILES.page)
-  writeAtomically(join(directory, REPORT_FILES.table), renderCsv(trialTable(model.summary)))
+  writeAtomically(join(directory, REPORT_FILES.table), renderCsv(trialRows(model.summary)))
   writeAtomically(join(directory, REPORT_FILES.metrics), renderJson(model))
   writeAtomically(join(directory, REPORT_FILES.markdown), renderMarkdown(model))
   writeAtomically(page, renderHtml(model))
@@ -49,7 +49,7 @@ export function readOverview(directory: string): TableRow[] {
 export function renderJson({ findings, summary }: ReportModel): string {
   const { profile, trials, ...numbers } = summary
   const document = {
-    format: 'study-report/1',
+    format: 'study-report/2',
     profile: profile.name,
     findings,
     overview: overviewTable(summary),

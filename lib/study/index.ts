@@ -1,30 +1,33 @@
+export type { ModelRole, SweepArm } from './arm'
 export {
   type Arm,
+  type ArmNumbers,
   type ArmRun,
+  type ArmTables,
   armDifference,
-  measured,
+  bootstrapOf,
+  type ComparisonOptions,
+  compareArms,
+  evaluationOn,
+  pairSeeds,
+  type Role,
   readTables,
   type SeedTable,
   type Split,
-  selectStudent,
-} from './arms'
+  type SplitNumbers,
+  type TermNumbers,
+  termsOf,
+  type Variation,
+} from './comparison'
 export { type JobPlan, jobPlanSchema, planJobs } from './jobs'
-export { methodOf, withTerms } from './method'
-export {
-  type AblationPoint,
-  CONTROL_NAMES,
-  namedTrials,
-  type Plan,
-  planStudy,
-  type StartingPoint,
-  testTrial,
-} from './plan'
-export { readPreparation, type Stage } from './preparation'
+export { LEADING_METRICS, METRIC_NAMES, METRICS, type Metric, type MetricName, metricTable } from './metric'
+export { type Plan, planModels, type StartingPoint, stageSteps } from './plan'
 export {
   loadProfile,
   type Profile,
   profileNames,
 } from './profile'
+export { CONTROL_NAMES, profileSweep } from './profile-arms'
 export { compareWithReference, type Deviation, type Reference, readReference, referenceOf } from './reference'
 export { announceTrials, type RunOptions, type TrialState } from './runner'
 export {
@@ -34,20 +37,39 @@ export {
   type Selection,
   type SelectionRow,
   select,
+  selectStudent,
 } from './selection'
-export { SIDE_SWEEPS, type SideSweep, sideSweep, sideTrials, workbookTrials } from './side'
+export { SHORT_SWEEPS, type ShortSweep, shortSweep, shortTrials } from './short-sweeps'
+export { readPreparation, type Stage } from './stages'
 export * from './statistics'
 export { createStudy, type Study, type StudySettings } from './study'
-export { loadSweep, planSweep, type Sweep, type SweepArm, sweepNames, sweepSchema } from './sweep'
 export {
-  findSweep,
+  armOf,
+  isPrepared,
+  namedTrials,
+  notebookTrials,
+  preparationTrials,
+  withTerms,
+} from './study-trials'
+export {
+  compareSweep,
+  findArms,
+  loadSweep,
+  measuringTrial,
+  type PlannedArm,
+  planArms,
+  type Sweep,
+  type SweepTrials,
+  sweepNames,
+  sweepSchema,
+  sweepTrials,
+} from './sweep'
+export {
   readSweepFile,
-  runSweep,
   SWEEPS,
   type SweepFile,
   type SweepResult,
-  type SweepRow,
   shippedSweeps,
   sweepFileSchema,
-  sweepTrials,
-} from './sweep-result'
+} from './sweep-file'
+export { trialMemory, workersOf } from './workers'

@@ -1,11 +1,11 @@
-/** From a profile to its trials: pure functions, so that what will run can be listed and hashed before anything runs. */
-
+/** From a profile to the models that a study begins with: pure functions, so that what will run can be listed and hashed. */
 import { type Dataset, fitAnchors } from '../data'
 import { type DetectorConfig, scaledDetector } from '../detector'
-import { distilledSteps, type ModelRef, refTo, shippedRef, type Term, type TrialConfig } from '../trial'
+import { type ModelRef, refTo, shippedRef, type TrialConfig } from '../trial'
+import { compareWithCheckpoints } from './checkpoints'
 import type { Profile } from './profile'
 
-type ResolvedPrecision = 'float32' | 'bfloat16' | 'float16'
+export type ResolvedPrecision = 'float32' | 'bfloat16' | 'float16'
 
 /**
  * What a study of the profile's own data begins with: the shipped teacher and student, the shipped teacher alone, which is
@@ -21,19 +21,14 @@ export interface PlanOptions {
   /** The data is not the profile's own scenes. */
   readonly ownData: boolean
   readonly from: StartingPoint
-  readonly seeds: readonly number[]
+  /** Of the trials that make teacher and student. */
+  readonly seed: number
 }
 
-/** A method's trial by what was varied. */
-export interface AblationPoint {
-  readonly method: string
-  /** lambda as a multiple of the method's own, or the threshold. */
-  readonly value: number
-  readonly trial: TrialConfig
-}
-
-/** Every trial of a study, in the order in which they depend on each other. */
+/** The models of a study, and the trials that make them, in the order in which they depend on each other. */
 export interface Plan {
+  /** The data of every trial. */
+  readonly data: TrialConfig['data']
   /** Trials that make the teacher and the student; empty where they are shipped. */
   readonly preparation: readonly TrialConfig[]
   readonly teacher: ModelRef
@@ -44,165 +39,79 @@ export interface Plan {
   readonly slimming: { readonly sparse: TrialConfig; readonly pruned: TrialConfig } | undefined
   /** Validation of the teacher and of the student. */
   readonly baselines: { readonly teacher: TrialConfig; readonly student: TrialConfig }
-  /** The student trained on without a teacher for as many steps as a method: [seed]. */
-  readonly control: readonly TrialConfig[]
-  /** What else the methods are compared with, each [seed]. */
-  readonly otherControls: readonly { readonly name: string; readonly trials: readonly TrialConfig[] }[]
-  /** The five methods, each [seed]. */
-  readonly methods: readonly { readonly term: Term; readonly trials: readonly TrialConfig[] }[]
-  readonly lambdaAblation: readonly AblationPoint[]
-  readonly thresholdAblation: readonly AblationPoint[]
 }
 
-/** Names of the controls, for tables and figures. */
-export const CONTROL_NAMES = {
-  steps: 'control',
-  compute: 'control, equal compute',
-  teacher: 'teacher trained on',
-  scratch: 'from scratch',
-} as const
+/** Steps of a profile's stages. */
+export function stageSteps({ stages, ownDataSteps }: Profile, ownData: boolean): Profile['ownDataSteps'] {
+  if (ownData) return ownDataSteps
+  const { teacher, sparse, finetune, distill } = stages
+  return { teacher: teacher.steps, sparse: sparse.steps, finetune: finetune.steps, distill: distill.steps }
+}
 
-/** The trials of a profile on a data set. */
-export function planStudy(options: PlanOptions): Plan {
-  const { profile, dataset, precision, ownData, from, seeds } = options
-  const { stages, recipe } = profile
+/**
+ * The models of a profile on a data set.
+ * @throws Error where the profile's checkpoints are not what it asks for
+ */
+export function planModels(options: PlanOptions): Plan {
+  const { profile, dataset, precision, ownData, from } = options
   const crop = ownData ? profile.crop : undefined
   const data = { hash: dataset.hash, ...(crop && { crop }) }
-  const steps = ownData
-    ? profile.ownDataSteps
-    : {
-        teacher: stages.teacher.steps,
-        sparse: stages.sparse.steps,
-        finetune: stages.finetune.steps,
-        distill: stages.distill.steps,
-      }
-  const training = (stage: keyof typeof steps, seed: number) => ({
+  const stages = stageTrials(options, data)
+  const names = ownData || from === 'scratch' ? undefined : profile.checkpoints
+  const teacher = names ? shippedRef(names.teacher) : refTo(stages.teacher)
+  const { sparse, pruned, finetune } = stages.slimming(teacher)
+  const slimmed = names && from === 'student' ? names : undefined
+  if (names) compareWithCheckpoints(profile, names, { ...stages, sparse, pruned, finetune }, from)
+  const student = slimmed ? shippedRef(slimmed.student) : refTo(finetune)
+  const evaluate = (start: ModelRef): TrialConfig => ({
+    kind: 'evaluate',
+    data,
+    start,
+    split: 'validation',
+    batch: 8,
+    precision,
+  })
+  return {
+    data,
+    preparation: slimmed ? [] : [...(names ? [] : [stages.teacher]), sparse, pruned, finetune],
+    teacher,
+    student,
+    pruned: slimmed ? shippedRef(slimmed.pruned) : refTo(pruned),
+    slimming: slimmed ? undefined : { sparse, pruned },
+    baselines: { teacher: evaluate(teacher), student: evaluate(student) },
+  }
+}
+
+/** The trials that make teacher and student, as the profile describes them. */
+function stageTrials({ profile, dataset, precision, ownData, seed }: PlanOptions, data: TrialConfig['data']) {
+  const { stages, recipe } = profile
+  const steps = stageSteps(profile, ownData)
+  const training = (stage: 'teacher' | 'sparse' | 'finetune') => ({
     steps: steps[stage],
     rate: stages[stage].rate,
     seed,
     recipe: { ...recipe, precision },
   })
-  const [first] = seeds
-  if (first === undefined) throw new Error('the study: expected at least one seed, found none')
-
-  const names = ownData || from === 'scratch' ? undefined : profile.checkpoints
-  const teacherTrial: TrialConfig = {
-    kind: 'teacher',
+  const teacher = {
+    kind: 'teacher' as const,
     data,
     detector: resolveDetector(profile, dataset, ownData),
-    training: training('teacher', first),
+    training: training('teacher'),
   }
-  const teacher = names ? shippedRef(names.teacher) : refTo(teacherTrial)
-  const sparse: TrialConfig = {
-    kind: 'sparse',
-    data,
-    start: teacher,
-    training: training('sparse', first),
-    // The L1 term moves a scale by strength x rate a step, so fewer steps need more of it to get as far.
-    strength: (stages.sparse.strength * stages.sparse.steps) / steps.sparse,
+  const slimming = (start: ModelRef) => {
+    const sparse = {
+      kind: 'sparse' as const,
+      data,
+      start,
+      training: training('sparse'),
+      // The L1 term moves a scale by strength x rate a step, so fewer steps need more of it to get as far.
+      strength: (stages.sparse.strength * stages.sparse.steps) / steps.sparse,
+    }
+    const pruned = { kind: 'prune' as const, data, start: refTo(sparse), prune: stages.prune }
+    const finetune = { kind: 'finetune' as const, data, start: refTo(pruned), training: training('finetune') }
+    return { sparse, pruned, finetune }
   }
-  const pruned: TrialConfig = { kind: 'prune', data, start: refTo(sparse), prune: stages.prune }
-  const finetune: TrialConfig = {
-    kind: 'finetune',
-    data,
-    start: refTo(pruned),
-    training: training('finetune', first),
-  }
-  const slimmed = names && from === 'student' ? names : undefined
-  const student = slimmed ? shippedRef(slimmed.student) : refTo(finetune)
-  const preparation = slimmed ? [] : [...(names ? [] : [teacherTrial]), sparse, pruned, finetune]
-
-  const evaluate = (start: ModelRef, split: 'validation' | 'test'): TrialConfig => ({
-    kind: 'evaluate',
-    data,
-    start,
-    split,
-    batch: 8,
-    precision,
-  })
-  const distill = (term: Term, seed: number): TrialConfig => ({
-    kind: 'distill',
-    data,
-    start: student,
-    teacher,
-    training: training('distill', seed),
-    terms: [term],
-  })
-  const trainedOn = (start: ModelRef, seed: number, change: { steps?: number; rate?: number } = {}) => ({
-    kind: 'control' as const,
-    data,
-    start,
-    training: { ...training('distill', seed), ...change },
-  })
-  // A step costs 3 forward passes of the student, and with distillation one of the teacher; the student's share of the
-  // teacher's MACs is what pruning aims at, known before it has run. The control gets what the costliest method costs.
-  const taught = Math.max(...profile.methods.map((term) => distilledSteps([term], steps.distill)))
-  const sameCompute = Math.round(steps.distill + taught / (3 * stages.prune.macs))
-  const scratch = { steps: steps.finetune + steps.distill, rate: stages.finetune.rate }
-  const otherControls: { name: string; wanted: boolean; trial: (seed: number) => TrialConfig }[] = [
-    {
-      name: CONTROL_NAMES.compute,
-      wanted: profile.controls.equalCompute,
-      trial: (seed) => trainedOn(student, seed, { steps: sameCompute }),
-    },
-    {
-      name: CONTROL_NAMES.teacher,
-      wanted: profile.controls.teacher,
-      trial: (seed) => trainedOn(teacher, seed),
-    },
-    {
-      name: CONTROL_NAMES.scratch,
-      wanted: profile.controls.scratch,
-      trial: (seed) => ({ ...trainedOn(student, seed, scratch), fresh: true }),
-    },
-  ]
-  const { lambda, threshold } = profile.ablations
-  const termOf = (method: string): Term => {
-    const term = profile.methods.find((candidate) => candidate.method === method)
-    if (!term)
-      throw new Error(
-        `profile ${profile.name}: ablations need method "${method}" among its methods, found none`,
-      )
-    return term
-  }
-  return {
-    preparation,
-    teacher,
-    student,
-    pruned: slimmed ? shippedRef(slimmed.pruned) : refTo(pruned),
-    slimming: slimmed ? undefined : { sparse, pruned },
-    baselines: { teacher: evaluate(teacher, 'validation'), student: evaluate(student, 'validation') },
-    control: seeds.map((seed) => trainedOn(student, seed)),
-    otherControls: otherControls
-      .filter(({ wanted }) => wanted)
-      .map(({ name, trial }) => ({ name, trials: seeds.map(trial) })),
-    methods: profile.methods.map((term) => ({ term, trials: seeds.map((seed) => distill(term, seed)) })),
-    lambdaAblation: lambda.methods.flatMap((method) =>
-      lambda.factors.map((value) => ({
-        method,
-        value,
-        trial: distill(scaleWeight(termOf(method), value), first),
-      })),
-    ),
-    thresholdAblation:
-      threshold.length === 0
-        ? []
-        : threshold.map((value) => ({
-            method: 'masked-class-kd',
-            value,
-            trial: distill({ ...termOf('masked-class-kd'), threshold: value }, first),
-          })),
-  }
-}
-
-/** The trial that measures a model on the test split. */
-export function testTrial(model: ModelRef, like: TrialConfig, precision: ResolvedPrecision): TrialConfig {
-  return { kind: 'evaluate', data: like.data, start: model, split: 'test', batch: 8, precision }
-}
-
-function scaleWeight(term: Term, factor: number): Term {
-  const { weight } = term
-  return { ...term, weight: typeof weight === 'number' ? weight * factor : { ratio: weight.ratio * factor } }
+  return { teacher, slimming }
 }
 
 function resolveDetector(
@@ -219,34 +128,4 @@ function resolveDetector(
     scale.map(([w, h]): [number, number] => [Math.round(w), Math.round(h)]),
   )
   return scaledDetector(width, { input, upsample, spp, anchors: rounded, classes: dataset.classes.length })
-}
-
-/** Every trial of a plan with a name that stays the same over machines, tests on the test split last. */
-export function namedTrials(plan: Plan, precision: ResolvedPrecision): ReadonlyMap<string, TrialConfig> {
-  const named = new Map<string, TrialConfig>()
-  for (const trial of plan.preparation) named.set(trial.kind, trial)
-  named.set('teacher on validation', plan.baselines.teacher)
-  named.set('student on validation', plan.baselines.student)
-  const arms: [string, readonly TrialConfig[]][] = [
-    [CONTROL_NAMES.steps, plan.control],
-    ...plan.otherControls.map(({ name, trials }): [string, readonly TrialConfig[]] => [name, trials]),
-    ...plan.methods.map(({ term, trials }): [string, readonly TrialConfig[]] => [term.method, trials]),
-  ]
-  for (const [name, trials] of arms) {
-    for (const trial of trials)
-      if ('training' in trial) named.set(`${name}, seed ${trial.training.seed}`, trial)
-  }
-  for (const { method, value, trial } of plan.lambdaAblation) named.set(`${method}, lambda x ${value}`, trial)
-  for (const { method, value, trial } of plan.thresholdAblation)
-    named.set(`${method}, threshold ${value}`, trial)
-  const like = plan.baselines.teacher
-  named.set('teacher on test', testTrial(plan.teacher, like, precision))
-  named.set('student on test', testTrial(plan.student, like, precision))
-  for (const [name, trials] of arms) {
-    for (const trial of trials) {
-      if ('training' in trial)
-        named.set(`${name}, seed ${trial.training.seed}, on test`, testTrial(refTo(trial), trial, precision))
-    }
-  }
-  return named
 }

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { readDocument } from '../base'
 import { scenesSchema } from '../data'
 import { METHOD_NAMES, pruneSchema, recipeSchema, termSchema, thresholdSchema } from '../trial'
+import { seedsSchema } from './arm'
 
 const steps = z.number().int().positive()
 
@@ -38,8 +39,6 @@ export const ownDataStepsSchema = z
   .object({ teacher: steps, sparse: steps, finetune: steps, distill: steps })
   .strict()
 
-const seedsSchema = z.array(z.number().int()).min(1)
-
 /** A profile: data, network, recipe, stages, and which trials the study has. */
 export const profileSchema = z
   .object({
@@ -69,9 +68,12 @@ export const profileSchema = z
         distill: stageSchema,
       })
       .strict(),
-    /** Checkpoints under data/checkpoints that stand for the training of teacher and student, and for the pruning between. */
+    /**
+     * Checkpoints under data/checkpoints that stand for the training of teacher and student and for the pruning between, and
+     * the record of the sparsity training. They must have been made as the profile says.
+     */
     checkpoints: z
-      .object({ teacher: z.string(), pruned: z.string(), student: z.string() })
+      .object({ teacher: z.string(), sparse: z.string(), pruned: z.string(), student: z.string() })
       .strict()
       .optional(),
     /** The same stages for a data set given by the user, where nothing is shipped. */
@@ -88,8 +90,10 @@ export const profileSchema = z
       .object({ seeds: seedsSchema, controls: controlsSchema, ablations: ablationsSchema })
       .strict()
       .optional(),
-    /** Trials that run side by side, one thread each; 1 uses every thread. */
-    workers: z.number().int().positive(),
+    /**
+     * Trials that run side by side, one thread each; 1 uses every thread. 'auto': one a core, as many as the memory holds.
+     */
+    workers: z.union([z.literal('auto'), z.number().int().positive()]).default('auto'),
     checkpointEvery: steps,
     logEvery: steps,
     bootstrap: z.object({ resamples: steps, confidence: z.number().gt(0).lt(1) }).strict(),

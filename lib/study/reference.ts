@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs'
 import { z } from 'zod'
 import { readDocument } from '../base'
 import { findTrial, type Metrics, type TrialConfig } from '../trial'
-import { namedTrials } from './plan'
 import type { Study } from './study'
+import { namedTrials } from './study-trials'
 
 const referenceSchema = z
   .object({
@@ -54,7 +54,7 @@ export function referenceOf(
 ): Reference {
   const trials: Reference['trials'] = {}
   let madeOn = { device: '', tensorflow: '', engine: 0, precision: study.precision }
-  for (const [name, config] of [...namedTrials(study.plan, study.precision), ...others]) {
+  for (const [name, config] of [...namedTrials(study), ...others]) {
     const result = findTrial(study.runs, config)
     if (!result) throw new Error(`${study.runs}: expected the finished trial "${name}", found none`)
     trials[name] = numbersOf(result.metrics)

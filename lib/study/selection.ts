@@ -1,4 +1,5 @@
 /** Which student is recommended: a rule that is stated before the run and looks at validation only. */
+import type { ArmNumbers } from './comparison'
 import type { PairedDifference } from './statistics'
 
 /** Largest share of the teacher's MACs that a student may have. */
@@ -14,8 +15,8 @@ export const SELECTION_RULE =
 export interface Candidate {
   readonly name: string
   readonly macs: number
-  /** Validation mAP@0.5 of each training seed. */
-  readonly runs: readonly { readonly seed: number; readonly mAP50: number }[]
+  /** Validation mAP@0.5 of each training seed; a model that no training of the comparison made has none. */
+  readonly runs: readonly { readonly seed?: number; readonly mAP50: number }[]
   /** student - teacher on validation. */
   readonly toTeacher: PairedDifference
 }
@@ -35,7 +36,7 @@ export interface SelectionRow {
 
 export interface Selection<C extends Candidate = Candidate> {
   /** The candidate and its best seed; undefined where no candidate is within the budget. */
-  readonly chosen: { readonly candidate: C; readonly seed: number } | undefined
+  readonly chosen: { readonly candidate: C; readonly seed: number | undefined } | undefined
   /** Why, in a sentence. */
   readonly reason: string
   /** One row a candidate, in the order given. */
@@ -79,4 +80,17 @@ function firstBest<T>(items: readonly T[], score: (item: T) => number): T | unde
   let best: T | undefined
   for (const item of items) if (best === undefined || score(item) > score(best)) best = item
   return best
+}
+
+/** The rule applied to arms in numbers; undefined without a teacher, or where none was measured on validation. */
+export function selectStudent(arms: readonly ArmNumbers[]): Selection | undefined {
+  const teacher = arms.find(({ role, steps }) => role === 'teacher' && steps === 0)
+  if (!teacher) return undefined
+  const candidates = arms.flatMap(
+    ({ name, macs, trials, variation, splits: { validation } }): Candidate[] => {
+      const toTeacher = validation?.differences[teacher.name]?.mAP50
+      return toTeacher && !variation ? [{ name, macs, runs: trials, toTeacher }] : []
+    },
+  )
+  return candidates.length > 0 ? select(candidates, teacher.macs) : undefined
 }

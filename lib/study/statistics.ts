@@ -2,14 +2,7 @@
 
 import { probit, sampleStandardDeviation, sampleVariance } from 'simple-statistics'
 import { Random } from '../base'
-import {
-  COCO_IOU_THRESHOLDS,
-  type Detections,
-  type MatchTable,
-  matchTable,
-  meanApFromTable,
-  type Truths,
-} from '../evaluate'
+import { type MatchTable, meanApFromTable } from '../evaluate'
 
 export interface BootstrapOptions {
   /** Number of resamples. */
@@ -21,19 +14,6 @@ export interface BootstrapOptions {
 }
 
 const DEFAULTS = { resamples: 1000, confidence: 0.95, seed: 0 } as const
-
-/** `mAP50`: VOC's all-point mAP at IoU 0.5. `AP`: COCO's, the mean over IoU 0.5, 0.55 .. 0.95. */
-export type Metric = 'mAP50' | 'AP'
-
-/** The match table whose value (see `tableValue`) is the metric. */
-export function metricTable(
-  { truths, detections }: { readonly truths: Truths; readonly detections: Detections },
-  metric: Metric = 'mAP50',
-): MatchTable {
-  return metric === 'mAP50'
-    ? matchTable(truths, detections, { rule: 'voc', iouThresholds: [0.5] })
-    : matchTable(truths, detections, { rule: 'coco', iouThresholds: COCO_IOU_THRESHOLDS })
-}
 
 /**
  * Mean over the table's IoU thresholds and its classes of average precision, every image counted weights[image] times.

@@ -3,9 +3,12 @@ import type { Dataset } from '../data'
 import { deviceInfo, supportsPrecision } from '../engine'
 import { type DataSource, openSource, recordSplits, type TrialConfig, type TrialResult } from '../trial'
 import { type JobPlan, planJobs } from './jobs'
-import { type Plan, planStudy, type StartingPoint } from './plan'
+import { type Plan, planModels, type ResolvedPrecision, type StartingPoint } from './plan'
 import { loadProfile, type Profile } from './profile'
+import { profileSweep } from './profile-arms'
 import { type RunOptions, runTrials } from './runner'
+import type { Sweep } from './sweep'
+import { workersOf } from './workers'
 
 /** What the user asks for; the rest stands in the profile. */
 export interface StudySettings {
@@ -35,10 +38,15 @@ export interface Study {
   readonly settings: StudySettings
   readonly profile: Profile
   readonly dataset: Dataset
+  /** The models that the arms start from. */
   readonly plan: Plan
-  readonly precision: 'float32' | 'bfloat16' | 'float16'
+  /** The study's own comparison: controls, methods, ablations. */
+  readonly sweep: Sweep
+  readonly precision: ResolvedPrecision
   /** Folder of the trials. */
   readonly runs: string
+  /** Trials that run side by side. */
+  readonly workers: number
   /** Runs trials, or finds them; results in their order. */
   run(
     trials: readonly TrialConfig[],
@@ -61,24 +69,24 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
   const dataset = await openSource(source, cache, { onProgress, signal })
   if (ownData) await recordSplits(dataset, settings.out)
   const precision = profile.recipe.precision === 'auto' ? automaticPrecision() : profile.recipe.precision
-  const plan = planStudy({
-    profile,
-    dataset,
-    precision,
-    ownData,
-    from: settings.from ?? 'student',
-    seeds: settings.seeds ?? profile.seeds,
-  })
+  const seeds = settings.seeds ?? profile.seeds
+  const [seed] = seeds
+  if (seed === undefined) throw new Error('the study: expected at least one seed, found none')
+  const from = settings.from ?? 'student'
+  const plan = planModels({ profile, dataset, precision, ownData, from, seed })
   const runs = join(settings.out, 'trials')
-  const { workers, checkpointEvery, logEvery } = profile
+  const { checkpointEvery, logEvery } = profile
+  const workers = workersOf(profile)
   const task = { runs, cache, source, checkpointEvery, logEvery }
   return {
     settings,
     profile,
     dataset,
     plan,
+    sweep: profileSweep(profile, { seeds, ownData }),
     precision,
     runs,
+    workers,
     run: (trials, options = {}) => runTrials(trials, { ...task, workers, signal, ...options }),
     jobs: (trials) => planJobs(trials, task),
   }

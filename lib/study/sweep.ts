@@ -1,58 +1,32 @@
-/** Sweeps: trials of the user's own choice beside each other, on a profile's data, networks and recipe. */
-
+/** Sweeps: arms beside each other, on a profile's data, networks and recipe. A study's own comparison is one too. */
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { readDocument } from '../base'
 import { complexity } from '../detector'
 import {
+  findTrial,
   isDistilled,
-  labelsSchema,
   loadModel,
   type ModelRef,
-  recipeSchema,
   refTo,
   type TrialConfig,
-  termSchema,
   trainingMacs,
-  unlabelledSchema,
+  trialHash,
 } from '../trial'
+import {
+  armSchema,
+  isModelRole,
+  MODEL_ROLES,
+  type ModelRole,
+  roleOf,
+  type SweepArm,
+  seedsSchema,
+} from './arm'
+import { type Arm, type ArmNumbers, type ArmRun, compareArms, type Role, type Split } from './comparison'
+import type { MetricName } from './metric'
 import { ownDataStepsSchema } from './profile'
 import type { Study } from './study'
-
-const count = z.number().int().positive()
-
-/** The models that a study has before any arm is trained. */
-const MODEL_ROLES = ['teacher', 'pruned', 'student'] as const
-export type ModelRole = (typeof MODEL_ROLES)[number]
-export const isRole = (name: string): name is ModelRole => MODEL_ROLES.some((role) => role === name)
-
-const armSchema = z
-  .object({
-    name: z.string().min(1),
-    /** Arms of one series are joined by a line in the figure of accuracy against compute. */
-    series: z.string().min(1).optional(),
-    /** The model that is trained on. */
-    start: z.enum(MODEL_ROLES).default('student'),
-    /** Its architecture alone, with new weights. */
-    fresh: z.boolean().default(false),
-    /** A number, or as many as cost the MACs of another arm, whose steps are a number. */
-    steps: z.union([count, z.object({ asCostlyAs: z.string() }).strict()]),
-    /** Peak learning rate. */
-    rate: z.number().positive(),
-    /** Distillation losses, weighted and added; none: ground truth alone. */
-    terms: z.array(termSchema).default([]),
-    unlabelled: unlabelledSchema.optional(),
-    labels: labelsSchema.optional(),
-    /** Augmented views of an image instead of the recipe's. */
-    views: recipeSchema.shape.views,
-  })
-  .strict()
-  .refine(({ terms, unlabelled }) => unlabelled === undefined || terms.length > 0, {
-    path: ['unlabelled'],
-    message: 'expected terms beside it: unlabelled frames teach through distillation alone',
-  })
-export type SweepArm = z.infer<typeof armSchema>
 
 /** A sweep's file. Every unknown key is an error. */
 export const sweepSchema = z
@@ -62,7 +36,7 @@ export const sweepSchema = z
     question: z.string(),
     /** Name or file of the profile whose data, teacher, student and recipe it uses. */
     profile: z.string(),
-    seeds: z.array(z.number().int()).min(1),
+    seeds: seedsSchema,
     /** Where the models are measured. */
     split: z.enum(['validation', 'test', 'shifted']).default('validation'),
     /** What the arms are compared with, the most important one first: other arms, or the study's own models by role. */
@@ -82,7 +56,9 @@ export const sweepSchema = z
       complain(['references', i], `expected one of ${known.join(', ')}, found ${reference}`)
     })
     arms.forEach(({ name, steps }, i) => {
-      if (names.indexOf(name) !== i || isRole(name)) complain(['arms', i, 'name'], `${name} is taken`)
+      if (names.indexOf(name) !== i || isModelRole(name)) {
+        complain(['arms', i, 'name'], `expected a name of its own, found ${name} twice`)
+      }
       if (typeof steps === 'number') return
       const like = arms.find((arm) => arm.name === steps.asCostlyAs)
       if (typeof like?.steps === 'number') return
@@ -115,46 +91,62 @@ export function loadSweep(nameOrFile: string): Sweep {
   return readDocument(file, sweepSchema, { what: 'a valid sweep' })
 }
 
-/** The trials of a sweep, arm by arm, each [seed]; what they start from must have been trained. */
-export function planSweep(sweep: Sweep, study: Study): TrialConfig[][] {
-  const macs = (ref: ModelRef) => complexity(loadModel(ref, study.runs).detector).macs
-  const costOf = ({ start, terms, unlabelled }: SweepArm) => {
-    const own = { student: macs(study.plan[start]), teacher: macs(study.plan.teacher) }
-    const { batch } = study.profile.recipe
-    const both = batch + (unlabelled?.batch ?? 0)
-    const [plain, distilled] = [
-      trainingMacs({ images: batch, distilled: 0 }, own),
-      trainingMacs({ images: both, distilled: both }, own),
-    ]
-    return (step: number) => (isDistilled(terms, step) ? distilled : plain)
-  }
-  const stepsOf = (arm: SweepArm): number => {
-    if (typeof arm.steps === 'number') return arm.steps
-    const { asCostlyAs } = arm.steps
-    const like = sweep.arms.find(({ name }) => name === asCostlyAs)
-    if (typeof like?.steps !== 'number') throw new Error(`sweep ${sweep.name}: no arm ${asCostlyAs}`)
-    const [cost, others] = [costOf(arm), costOf(like)]
-    let left = 0
-    for (let step = 0; step < like.steps; step++) left += others(step)
-    let steps = 0
-    // A last step that would cost more than twice what is left is not taken.
-    for (; left >= cost(steps) / 2; steps++) left -= cost(steps)
-    return steps
-  }
+/** An arm with the trials that train it, one a seed. */
+export interface PlannedArm {
+  readonly arm: SweepArm
+  readonly role: Role
+  readonly trials: readonly TrialConfig[]
+}
+
+/** What planning needs of a study. */
+export type Planned = Pick<Study, 'plan' | 'profile' | 'precision' | 'runs'>
+
+/** The arms of a sweep with their trials; the models that they start from must be there. */
+export function planArms(sweep: Sweep, study: Planned): PlannedArm[] {
   return sweep.arms.map((arm) => {
-    const steps = stepsOf(arm)
-    return sweep.seeds.map((seed) => armTrial(arm, { seed, steps }, study))
+    const steps = stepsOf(arm, sweep, study)
+    const seeds = arm.seeds ?? sweep.seeds
+    return { arm, role: roleOf(arm), trials: seeds.map((seed) => armTrial(arm, { seed, steps }, study)) }
   })
+}
+
+/**
+ * Steps of an arm. Where it is to cost as much as another one, both are counted in MACs, step by step: a training step is
+ * three forward passes of the student, a distillation step one of the teacher beside them (see `trainingMacs`).
+ */
+function stepsOf(arm: SweepArm, sweep: Sweep, study: Planned): number {
+  if (typeof arm.steps === 'number') return arm.steps
+  const { asCostlyAs } = arm.steps
+  const like = sweep.arms.find(({ name }) => name === asCostlyAs)
+  if (typeof like?.steps !== 'number') throw new Error(`sweep ${sweep.name}: no arm ${asCostlyAs}`)
+  const [cost, others] = [costOf(arm, study), costOf(like, study)]
+  let left = 0
+  for (let step = 0; step < like.steps; step++) left += others(step)
+  let steps = 0
+  // A last step that would cost more than twice what is left is not taken.
+  for (; left >= cost(steps) / 2; steps++) left -= cost(steps)
+  return steps
+}
+
+/** MACs of an arm's step. */
+function costOf({ start, terms, unlabelled }: SweepArm, { plan, profile, runs }: Planned) {
+  const macs = (ref: ModelRef) => complexity(loadModel(ref, runs).detector).macs
+  const own = { student: macs(plan[start]), teacher: macs(plan.teacher) }
+  const { batch } = profile.recipe
+  const both = batch + (unlabelled?.batch ?? 0)
+  const plain = trainingMacs({ images: batch, distilled: 0 }, own)
+  const distilled = trainingMacs({ images: both, distilled: both }, own)
+  return (step: number) => (isDistilled(terms, step) ? distilled : plain)
 }
 
 /** The trial of an arm and a seed. */
 function armTrial(
   { start, fresh, rate, terms, unlabelled, labels, views }: SweepArm,
   { seed, steps }: { readonly seed: number; readonly steps: number },
-  { plan, profile, precision }: Study,
+  { plan, profile, precision }: Planned,
 ): TrialConfig {
   const common = {
-    data: plan.baselines.teacher.data,
+    data: plan.data,
     start: plan[start],
     ...(fresh && { fresh: true as const }),
     training: {
@@ -167,14 +159,96 @@ function armTrial(
   return { kind: 'distill', ...common, teacher: plan.teacher, terms, ...(unlabelled && { unlabelled }) }
 }
 
-/** The trial that measures a model on the sweep's split. */
-export function measuringTrial(start: ModelRef, { split }: Sweep, { plan }: Study): TrialConfig {
-  const like = plan.baselines.teacher
-  if (like.kind !== 'evaluate') throw new Error(`expected an evaluation of the teacher, found ${like.kind}`)
-  return { ...like, start, split }
+/** The trial that measures a model on a split. */
+export function measuringTrial(
+  start: ModelRef,
+  split: Split,
+  { plan, precision }: Pick<Planned, 'plan' | 'precision'>,
+): TrialConfig {
+  return { kind: 'evaluate', data: plan.data, start, split, batch: 8, precision }
 }
 
 /** The trial that measures what another one trained; itself where that is on validation. */
-export function measurement(trial: TrialConfig, sweep: Sweep, study: Study): TrialConfig {
-  return sweep.split === 'validation' ? trial : measuringTrial(refTo(trial), sweep, study)
+function measurement(trial: TrialConfig, split: Split, study: Planned): TrialConfig {
+  return split === 'validation' ? trial : measuringTrial(refTo(trial), split, study)
+}
+
+/** Models beside the arms: the teacher, what the arms start from, and what they are compared with. */
+function fixedModels({ arms, references }: Sweep): ModelRole[] {
+  const starts = arms.filter(({ fresh }) => !fresh).map(({ start }) => start)
+  return [...new Set<ModelRole>(['teacher', ...starts, ...references.filter(isModelRole)])]
+}
+
+/** What the trials of a sweep are, and what each is called, by its hash. */
+export interface SweepTrials {
+  /** Arm by arm and seed by seed. */
+  readonly training: readonly TrialConfig[]
+  /** Those that measure what came out; a trial that trains measures on validation itself. */
+  readonly measuring: readonly TrialConfig[]
+  readonly names: ReadonlyMap<string, string>
+}
+
+/** The trials of a sweep on some splits, by default its own. What its arms start from must be there. */
+export function sweepTrials(
+  sweep: Sweep,
+  study: Planned,
+  splits: readonly Split[] = [sweep.split],
+): SweepTrials {
+  const names = new Map<string, string>()
+  const named = (trial: TrialConfig, name: string): TrialConfig => {
+    if (!names.has(trialHash(trial))) names.set(trialHash(trial), name)
+    return trial
+  }
+  const planned = planArms(sweep, study).flatMap(({ arm, trials }) =>
+    trials.map((trial) => ({ trial, name: trainingName(arm, trial) })),
+  )
+  return {
+    training: planned.map(({ trial, name }) => named(trial, name)),
+    measuring: splits.flatMap((split) => [
+      ...fixedModels(sweep).map((role) =>
+        named(measuringTrial(study.plan[role], split, study), `${role} on ${split}`),
+      ),
+      ...planned.map(({ trial, name }) => named(measurement(trial, split, study), `${name}, on ${split}`)),
+    ]),
+    names,
+  }
+}
+
+/** What an arm's training is called: of an ablation, which has one seed, the arm's name alone. */
+export function trainingName({ name, variation }: SweepArm, trial: TrialConfig): string {
+  return variation || !('training' in trial) ? name : `${name}, seed ${trial.training.seed}`
+}
+
+/** A sweep's models as far as they were run: those that it starts from, then its arms. */
+export function findArms(sweep: Sweep, study: Planned, splits: readonly Split[] = [sweep.split]): Arm[] {
+  const find = (trial: TrialConfig) => findTrial(study.runs, trial)
+  const evaluations = (of: (split: Split) => TrialConfig): ArmRun['evaluations'] =>
+    Object.fromEntries(splits.map((split) => [split, find(of(split))]))
+  const fixed = fixedModels(sweep).map((role): Arm => {
+    const measured = evaluations((split) => measuringTrial(study.plan[role], split, study))
+    const isThere = Object.values(measured).some((trial) => trial !== undefined)
+    return { role, name: role, runs: isThere ? [{ evaluations: measured }] : [] }
+  })
+  const trained = planArms(sweep, study).map(({ arm, role, trials }): Arm => {
+    const runs = trials.flatMap((trial): ArmRun[] => {
+      const training = find(trial)
+      if (!training || !('training' in trial)) return []
+      const measured = evaluations((split) => measurement(trial, split, study))
+      return [{ seed: trial.training.seed, training, evaluations: measured }]
+    })
+    const { name, series, variation } = arm
+    return { role, name, series, runs, ...(variation && { variation: { ...variation, own: false } }) }
+  })
+  return [...fixed, ...trained]
+}
+
+/** Compares a sweep's arms with its references, as far as they were run. */
+export function compareSweep(
+  sweep: Sweep,
+  study: Planned,
+  { metrics }: { readonly metrics?: readonly MetricName[] } = {},
+): ArmNumbers[] {
+  const { references, split } = sweep
+  const { bootstrap } = study.profile
+  return compareArms(findArms(sweep, study), { references, splits: [split], metrics, bootstrap })
 }

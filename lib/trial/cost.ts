@@ -9,8 +9,8 @@ export interface SeenImages {
 }
 
 /**
- * MACs of a training: 3 * images * student + distilled * teacher. A backward pass counts as two forward passes; a teacher's
- * forward pass as one, also where its outputs were read from disk, since they were computed once.
+ * MACs of a training: 3 * images * student + distilled * teacher. A backward pass counts as two forward passes, a teacher's
+ * forward pass as one.
  *
  * @param macs of one image's forward pass
  */

@@ -15,7 +15,7 @@ export { applyLabels, type LabelledSamples, type Labels, labelsSchema } from './
 export { type GammaRow, type LogRow, lastLogRow, readGammas, readLog, readLogFile } from './log'
 export { forgetPeak, peakBytes } from './memory'
 export { type EvaluationMetrics, type Metrics, metricsSchema } from './metrics'
-export { describeRef, findModel, loadModel, SHIPPED, shippedRef } from './models'
+export { describeRef, findModel, loadModel, loadShipped, SHIPPED, shippedRef } from './models'
 export { position, thinnedOut } from './progress'
 export { provenance } from './provenance'
 export {

@@ -19,7 +19,7 @@ export function describeRef(ref: ModelRef): string {
  */
 export function loadModel(ref: ModelRef, runs: string): Checkpoint & { readonly sha256: string } {
   if ('shipped' in ref) {
-    const model = loadCheckpoint(join(SHIPPED, `${ref.shipped}.json`))
+    const model = loadShipped(ref.shipped)
     if (model.sha256 !== ref.sha256) {
       throw new Error(`the shipped ${ref.shipped}: expected SHA-256 ${ref.sha256}, found ${model.sha256}`)
     }
@@ -34,6 +34,7 @@ export function loadModel(ref: ModelRef, runs: string): Checkpoint & { readonly 
 
 /** The file of the model that a trial has left under `runs`; undefined where there is none. */
 export function findModel(hash: string, runs: string): string | undefined {
+  if (!existsSync(runs)) return undefined
   const folder = readdirSync(runs).find((name) => name.endsWith(`-${hash.slice(0, 12)}`))
   const file = folder && join(runs, folder, FILES.model)
   return file && existsSync(file) ? file : undefined
@@ -41,6 +42,11 @@ export function findModel(hash: string, runs: string): string | undefined {
 
 /** Reference to a checkpoint that is shipped under a name. */
 export function shippedRef(name: string): ModelRef {
+  return { shipped: name, sha256: loadShipped(name).sha256 }
+}
+
+/** The checkpoint that is shipped under a name. */
+export function loadShipped(name: string): Checkpoint & { readonly sha256: string } {
   const file = join(SHIPPED, `${name}.json`)
   if (!existsSync(file)) {
     const found = existsSync(SHIPPED) ? readdirSync(SHIPPED).filter((other) => other.endsWith('.json')) : []
@@ -48,5 +54,5 @@ export function shippedRef(name: string): ModelRef {
       `${file}: expected a shipped checkpoint, found ${found.join(', ') || 'none'}; --from scratch trains it`,
     )
   }
-  return { shipped: name, sha256: loadCheckpoint(file).sha256 }
+  return loadCheckpoint(file)
 }

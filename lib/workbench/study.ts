@@ -105,7 +105,7 @@ export async function runTrials(
   called: ReadonlyMap<string, string> = new Map(),
 ): Promise<TrialResult[]> {
   const bars = new Map<TrialConfig, { bar: ProgressBar; phase: TrialProgress['phase'] }>()
-  const named = namedTrials(study.plan, study.precision)
+  const named = namedTrials(study)
   const names = new Map([...named].map(([name, trial]) => [trialHash(trial), name]))
   // A method is called by its lambda too; the others, of which several are alike, by what they are in the study.
   const nameOf = (trial: TrialConfig): string =>

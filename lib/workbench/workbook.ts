@@ -3,7 +3,7 @@ import path from 'node:path'
 import Table from 'cli-table3'
 import { lockFolder } from '../base'
 import { columnsOf, readOverview } from '../report'
-import { announceTrials, namedTrials, type StartingPoint, type Study, workbookTrials } from '../study'
+import { announceTrials, notebookTrials, preparationTrials, type StartingPoint, type Study } from '../study'
 import type { TrialConfig } from '../trial'
 import { executeNotebooks } from './notebooks'
 import { root } from './project'
@@ -76,12 +76,12 @@ export async function runWorkbook(
 
 /** Runs the trials of all notebooks but those that look at the test split: they come after the choice. */
 async function runAhead(study: Study, signal: AbortSignal): Promise<void> {
-  const { plan, precision, runs } = study
+  const { plan, runs } = study
   const isEarly = (trial: TrialConfig) => trial.kind !== 'evaluate' || trial.split === 'validation'
   try {
-    announceTrials(runs, [...namedTrials(plan, precision).values()].filter(isEarly))
+    announceTrials(runs, [...preparationTrials(study).values()])
     await study.run(plan.preparation, { signal })
-    const trials = workbookTrials(study).filter(isEarly)
+    const trials = notebookTrials(study).filter(isEarly)
     announceTrials(runs, trials)
     await study.run(trials, { signal })
   } catch {

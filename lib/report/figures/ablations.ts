@@ -1,11 +1,11 @@
 /** Figures of what was varied: the weight lambda and the objectness threshold; and of the gradients behind lambda. */
+import type { ArmNumbers, PairedDifference, TermNumbers, Variation } from '../../study'
 import { significant } from '../format'
-import type { AblationSummary, ArmSummary } from '../summary-types'
 import { axis, colourOf, errorBars, type Figure, layout, logAxis, NEUTRAL, translucent } from './style'
 
 /** Difference to the control over the ratio of gradient norms that lambda made, one curve a method. */
-export function lambdaFigure(points: readonly AblationSummary[]): Figure {
-  return curves(points, {
+export function lambdaFigure(points: readonly ArmNumbers[], reference = 'control'): Figure {
+  return curves(pointsOf(points, 'lambda', reference), {
     title: 'Weight of distillation (validation; filled: the method’s own)',
     axis: logAxis('gradient norm of distillation over that of the ground truth, at the start'),
     x: ({ term }) => term.ratio,
@@ -13,33 +13,45 @@ export function lambdaFigure(points: readonly AblationSummary[]): Figure {
   })
 }
 
-/** Difference to the control over the objectness threshold of masked-class-kd. */
-export function thresholdFigure(points: readonly AblationSummary[]): Figure {
-  return curves(points, {
-    title: 'Objectness threshold of masked-class-kd (validation; filled: the method’s own)',
+/** Difference to the control over the objectness threshold of a method that masks by it. */
+export function thresholdFigure(points: readonly ArmNumbers[], reference = 'control'): Figure {
+  const shown = pointsOf(points, 'threshold', reference)
+  return curves(shown, {
+    title: `Objectness threshold of ${shown[0]?.method ?? 'the mask'} (validation; filled: the method’s own)`,
     axis: axis('threshold on the teacher’s objectness'),
     x: ({ value }) => value,
     text: ({ term }) => `λ ${significant(term.lambda)}, gradient ratio ${significant(term.ratio)}`,
   })
 }
 
+/** A point of a curve: a setting of a method with its difference to the control of the same seed. */
+interface Point extends Pick<Variation, 'method' | 'value' | 'own'> {
+  readonly term: TermNumbers
+  readonly difference: PairedDifference
+}
+
+function pointsOf(arms: readonly ArmNumbers[], varied: Variation['varied'], reference: string): Point[] {
+  return arms.flatMap(({ variation, terms, splits: { validation } }): Point[] => {
+    const term = terms.find(({ method }) => method === variation?.method)
+    const difference = validation?.differences[reference]?.mAP50
+    return variation?.varied === varied && term && difference ? [{ ...variation, term, difference }] : []
+  })
+}
+
 interface Curves {
   readonly title: string
   readonly axis: Record<string, unknown>
-  readonly x: (point: AblationSummary) => number
-  readonly text: (point: AblationSummary) => string
+  readonly x: (point: Point) => number
+  readonly text: (point: Point) => string
 }
 
-function curves(points: readonly AblationSummary[], options: Curves): Figure {
+function curves(points: readonly Point[], options: Curves): Figure {
   const methods = [...new Set(points.map(({ method }) => method))]
   return {
     data: methods.map((method, index) => {
       const colour = colourOf(method, index)
-      const own = points.flatMap((point) => {
-        const difference = point.method === method ? point.toControl : undefined
-        return difference ? [{ point, difference }] : []
-      })
-      own.sort((a, b) => options.x(a.point) - options.x(b.point))
+      const own = points.filter((point) => point.method === method)
+      own.sort((a, b) => options.x(a) - options.x(b))
       const shown = own.map(({ difference: { difference, lower, upper } }) => ({
         value: 100 * difference,
         lower: 100 * lower,
@@ -49,13 +61,13 @@ function curves(points: readonly AblationSummary[], options: Curves): Figure {
         type: 'scatter',
         mode: 'lines+markers',
         name: method,
-        x: own.map(({ point }) => options.x(point)),
+        x: own.map(options.x),
         y: shown.map(({ value }) => value),
-        text: own.map(({ point }) => options.text(point)),
+        text: own.map(options.text),
         error_y: { ...errorBars(shown), color: translucent(colour, 0.7) },
         line: { color: colour, width: 1.5 },
         marker: {
-          color: own.map(({ point }) => (point.own ? colour : '#ffffff')),
+          color: own.map((point) => (point.own ? colour : '#ffffff')),
           line: { color: colour, width: 2 },
           size: 10,
         },
@@ -83,7 +95,7 @@ function curves(points: readonly AblationSummary[], options: Curves): Figure {
 }
 
 /** What every method's weighted gradient was against the ground truth's: ratio of norms, and cosine. */
-export function gradientsFigure(arms: readonly ArmSummary[]): Figure {
+export function gradientsFigure(arms: readonly ArmNumbers[]): Figure {
   const terms = arms.flatMap((arm) => arm.terms.map((term) => ({ arm, term })))
   const bars = (name: string, value: (index: number) => number | null, axes: object) => ({
     type: 'bar',

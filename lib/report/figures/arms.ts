@@ -1,40 +1,50 @@
 /** Figures of the arms: accuracy, differences, classes. */
-import { CONTROL_NAMES, type Metric, type Split } from '../../study'
+import { type ArmNumbers, METRICS, type MetricName, type Split, type SplitNumbers } from '../../study'
 import { pointsInterval } from '../format'
-import { type ComparedWith, METRIC_NAMES, REFERENCES } from '../references'
-import type { ArmSummary, SplitSummary } from '../summary-types'
+import { comparedWith } from '../tables'
 import { ACCENT, axis, errorBars, type Figure, layout, NEUTRAL, styleOf, translucent } from './style'
 
 export interface Options {
   readonly split?: Split
+  /** The arm that the others are compared with. Default: the control at equal steps. */
+  readonly reference?: string
+  readonly metric?: MetricName
 }
 
-export type Measured = ArmSummary & { readonly numbers: SplitSummary }
+export type Measured = ArmNumbers & { readonly numbers: SplitNumbers }
 
-export function measuredOn(arms: readonly ArmSummary[], split: Split): Measured[] {
+export function measuredOn(arms: readonly ArmNumbers[], split: Split): Measured[] {
   return arms.flatMap((arm) => {
-    const numbers = arm[split]
+    const numbers = arm.splits[split]
     return numbers ? [{ ...arm, numbers }] : []
   })
 }
 
-/** mAP@0.5 of every arm with its interval, and the control's as a band. */
-export function methodsFigure(arms: readonly ArmSummary[], { split = 'validation' }: Options = {}): Figure {
-  const shown = measuredOn(arms, split)
-  const control = shown.find(({ name }) => name === CONTROL_NAMES.steps)?.numbers.mAP50
+/** A metric of every arm with its interval, and the reference's as a band. */
+export function methodsFigure(
+  arms: readonly ArmNumbers[],
+  { split = 'validation', reference = 'control', metric = 'mAP50' }: Options = {},
+): Figure {
+  const shown = measuredOn(arms, split).flatMap((arm) => {
+    const value = arm.numbers.values[metric]
+    return value ? [{ ...arm, value }] : []
+  })
+  const control = shown.find(({ name }) => name === reference)?.value
+  const { name: metricName } = METRICS[metric]
   const traces = shown.map((arm) => {
     const { colour, symbol } = styleOf(arm)
-    const { mAP50, seeds } = arm.numbers
+    const { value } = arm
+    const seeds = arm.numbers.seeds.length > 0 ? `, seeds ${arm.numbers.seeds.join(', ')}` : ''
     return {
       type: 'scatter',
       mode: 'markers',
       name: arm.name,
       showlegend: false,
-      x: [mAP50.value],
+      x: [value.value],
       y: [arm.name],
-      error_x: { ...errorBars([mAP50]), color: colour },
+      error_x: { ...errorBars([value]), color: colour },
       marker: { color: colour, symbol, size: 11 },
-      hovertemplate: `%{y}: %{x:.4f} [${mAP50.lower.toFixed(4)}, ${mAP50.upper.toFixed(4)}], seeds ${seeds.join(', ')}<extra></extra>`,
+      hovertemplate: `%{y}: %{x:.4f} [${value.lower.toFixed(4)}, ${value.upper.toFixed(4)}]${seeds}<extra></extra>`,
     }
   })
   const shapes = control && [
@@ -53,27 +63,22 @@ export function methodsFigure(arms: readonly ArmSummary[], { split = 'validation
   ]
   return {
     data: traces,
-    layout: layout(`mAP@0.5 on ${split}${control ? '; band: the control’s interval' : ''}`, {
+    layout: layout(`${metricName} on ${split}${control ? `; band: the interval of ${reference}` : ''}`, {
       height: 130 + 38 * shown.length,
-      xaxis: axis('mAP@0.5 (VOC, all-point)'),
+      xaxis: axis(metricName),
       yaxis: namesAxis(shown),
       ...(shapes && { shapes }),
     }),
   }
 }
 
-/** Paired differences to a control, or to the teacher, with their intervals. */
+/** Paired differences to a reference with their intervals. */
 export function differencesFigure(
-  arms: readonly ArmSummary[],
-  {
-    split = 'validation',
-    reference = 'control',
-    metric = 'mAP50',
-  }: Options & { readonly reference?: ComparedWith; readonly metric?: Metric } = {},
+  arms: readonly ArmNumbers[],
+  { split = 'validation', reference = 'control', metric = 'mAP50' }: Options = {},
 ): Figure {
-  const { name, ...differences } = REFERENCES[reference]
-  const rows = measuredOn(arms, split).flatMap((arm) => {
-    const difference = arm.numbers[differences[metric]]
+  const rows = measuredOn(comparedWith(arms, reference), split).flatMap((arm) => {
+    const difference = arm.numbers.differences[reference]?.[metric]
     return difference ? [{ ...arm, difference }] : []
   })
   return {
@@ -98,9 +103,9 @@ export function differencesFigure(
         hovertemplate: `%{y}: ${pointsInterval(arm.difference)} points: ${verdict}<extra></extra>`,
       }
     }),
-    layout: layout(`Difference to ${name} on ${split} (filled: the interval does not hold 0)`, {
+    layout: layout(`Difference to ${reference} on ${split} (filled: the interval does not hold 0)`, {
       height: 130 + 38 * rows.length,
-      xaxis: axis(`${METRIC_NAMES[metric]} minus ${name}’s, points`),
+      xaxis: axis(`${METRICS[metric].name} minus that of ${reference}, points`),
       yaxis: namesAxis(rows),
       shapes: [verticalLine(0, NEUTRAL)],
     }),
@@ -108,7 +113,7 @@ export function differencesFigure(
 }
 
 /** AP at IoU 0.5 of every class and arm. */
-export function perClassFigure(arms: readonly ArmSummary[], { split = 'validation' }: Options = {}): Figure {
+export function perClassFigure(arms: readonly ArmNumbers[], { split = 'validation' }: Options = {}): Figure {
   const shown = measuredOn(arms, split)
   const values = shown.flatMap(({ numbers }) => numbers.perClass.flatMap(({ ap }) => ap ?? []))
   return {

@@ -1,16 +1,15 @@
 /** Figures of accuracy against cost: that of using a model, and that of training it. */
-import { CONTROL_NAMES } from '../../study'
-import type { ArmSummary } from '../summary-types'
+import { type ArmNumbers, type Interval, METRICS, type MetricName, type Split } from '../../study'
 import { type Measured, measuredOn, type Options, verticalLine } from './arms'
 import { ACCENT, axis, errorBars, type Figure, layout, NEUTRAL, styleOf, translucent } from './style'
 
 /** Accuracy against cost: mAP@0.5 with its interval over MACs. */
-export function paretoFigure(arms: readonly ArmSummary[], { split = 'validation' }: Options = {}): Figure {
-  const shown = measuredOn(arms, split)
+export function paretoFigure(arms: readonly ArmNumbers[], { split = 'validation' }: Options = {}): Figure {
+  const shown = valuesOn(arms, split, 'mAP50')
   const teacher = shown.find(({ role }) => role === 'teacher')
   // Students have the same MACs: they are drawn side by side, a little apart, and named in the legend.
-  const widest = Math.max(...shown.map(({ complexity }) => complexity.macs))
-  const crowd = (arm: Measured) => shown.filter(({ complexity }) => complexity.macs === arm.complexity.macs)
+  const widest = Math.max(...shown.map(({ macs }) => macs))
+  const crowd = (arm: Measured) => shown.filter(({ macs }) => macs === arm.macs)
   return {
     data: shown.map((arm) => {
       const { colour, symbol } = styleOf(arm)
@@ -21,11 +20,11 @@ export function paretoFigure(arms: readonly ArmSummary[], { split = 'validation'
         type: 'scatter',
         mode: 'markers',
         name: arm.name,
-        x: [(arm.complexity.macs + shift) / 1e6],
-        y: [arm.numbers.mAP50.value],
-        error_y: { ...errorBars([arm.numbers.mAP50]), color: colour },
+        x: [(arm.macs + shift) / 1e6],
+        y: [arm.value.value],
+        error_y: { ...errorBars([arm.value]), color: colour },
         marker: { color: colour, symbol, size: 11 },
-        hovertemplate: `${arm.name}: ${(arm.complexity.macs / 1e6).toFixed(1)} M MACs, mAP@0.5 %{y:.4f}<extra></extra>`,
+        hovertemplate: `${arm.name}: ${(arm.macs / 1e6).toFixed(1)} M MACs, mAP@0.5 %{y:.4f}<extra></extra>`,
       }
     }),
     layout: layout(`Accuracy against cost on ${split}`, {
@@ -33,10 +32,10 @@ export function paretoFigure(arms: readonly ArmSummary[], { split = 'validation'
       yaxis: axis('mAP@0.5 (VOC, all-point)'),
       legend: { orientation: 'v', x: 1.02, y: 1 },
       ...(teacher && {
-        shapes: [verticalLine(teacher.complexity.macs / 2e6, NEUTRAL)],
+        shapes: [verticalLine(teacher.macs / 2e6, NEUTRAL)],
         annotations: [
           {
-            x: teacher.complexity.macs / 2e6,
+            x: teacher.macs / 2e6,
             y: 1,
             yref: 'paper',
             yanchor: 'bottom',
@@ -51,57 +50,86 @@ export function paretoFigure(arms: readonly ArmSummary[], { split = 'validation'
 }
 
 /**
- * mAP@0.5 over what the training after the student has cost. A method that only learns faster a step lies on the line
- * through student, control and control at equal compute; one that is worth its price lies above it.
+ * Accuracy over what the training has cost: arms of one series joined, models that no training of the comparison made as
+ * lines. A method that only learns faster a step lies on the line of the controls; one that is worth its price lies above it.
  */
-export function computeFigure(arms: readonly ArmSummary[], { split = 'validation' }: Options = {}): Figure {
-  const students = measuredOn(arms, split).filter(
-    ({ role, name }) =>
-      role === 'student' ||
-      role === 'method' ||
-      name === CONTROL_NAMES.steps ||
-      name === CONTROL_NAMES.compute,
-  )
-  const cost = ({ numbers }: Measured) => numbers.trainingMacs / 1e12
-  const undistilled = students.filter(({ role }) => role !== 'method').sort((a, b) => cost(a) - cost(b))
-  const widest = Math.max(0, ...students.map(cost))
-  const methods = students.filter(({ role }) => role === 'method')
+export function computeFigure(
+  arms: readonly ArmNumbers[],
+  { split = 'validation', metric = 'mAP50' }: Options = {},
+): Figure {
+  const shown = valuesOn(arms, split, metric)
+  const trained = shown.filter(({ trainingMacs, role }) => trainingMacs > 0 && role !== 'teacher')
+  const series = [...new Set(trained.map((arm) => arm.series ?? arm.name))]
+  const { name } = METRICS[metric]
+  const widest = Math.max(0, ...trained.map(({ trainingMacs }) => trainingMacs / 1e12))
   return {
-    data: [
-      {
+    data: series.map((label, index) => {
+      const own = trained
+        .filter((arm) => (arm.series ?? arm.name) === label)
+        .sort((a, b) => a.trainingMacs - b.trainingMacs)
+      const { colour, symbol } =
+        own.length > 1 ? { colour: ACCENT, symbol: 'square' } : styleOf(own[0]!, index)
+      return {
         type: 'scatter',
-        mode: 'lines',
-        name: 'without a teacher',
-        x: undistilled.map(cost),
-        y: undistilled.map(({ numbers }) => numbers.mAP50.value),
-        line: { color: translucent(ACCENT, 0.5), width: 1.5 },
-        showlegend: false,
-        hoverinfo: 'skip',
-      },
-      ...students.map((arm) => {
-        const { colour, symbol } = styleOf(arm)
-        // Methods cost the same, so they are drawn a little apart.
-        const shift =
-          arm.role === 'method' ? (methods.indexOf(arm) - (methods.length - 1) / 2) * 0.012 * widest : 0
-        return {
-          type: 'scatter',
-          mode: 'markers',
-          name: arm.name,
-          x: [cost(arm) + shift],
-          y: [arm.numbers.mAP50.value],
-          error_y: { ...errorBars([arm.numbers.mAP50]), color: colour },
-          marker: { color: colour, symbol, size: 11 },
-          cliponaxis: false,
-          hovertemplate: `${arm.name}: ${cost(arm).toFixed(2)} T MACs, mAP@0.5 %{y:.4f}<extra></extra>`,
-        }
-      }),
-    ],
-    layout: layout(`Accuracy against the compute of training on, ${split}`, {
-      xaxis: axis('MACs of the training after the student, 10¹² (methods drawn side by side)', {
-        range: [-0.03 * widest, 1.06 * widest],
-      }),
-      yaxis: axis('mAP@0.5 (VOC, all-point)'),
-      legend: { orientation: 'v', x: 1.02, y: 1 },
+        mode: own.length > 1 ? 'lines+markers' : 'markers',
+        name: label,
+        x: own.map((arm) => arm.trainingMacs / 1e12 + aside(arm, trained, widest)),
+        y: own.map(({ value }) => value.value),
+        text: own.map((arm) => `${arm.name}, ${arm.steps} steps, ${(arm.trainingMacs / 1e12).toFixed(2)}`),
+        error_y: { ...errorBars(own.map(({ value }) => value)), color: translucent(colour, 0.7) },
+        line: { color: colour, width: 1.5 },
+        marker: { color: colour, symbol, size: 10 },
+        cliponaxis: false,
+        hovertemplate: '%{text} T MACs, %{y:.4f}<extra></extra>',
+      }
     }),
+    layout: layout(`${name} against the compute of training, ${split}`, {
+      xaxis: axis('MACs of the training, 10¹² (equal ones drawn side by side)', {
+        range: [0, 1.06 * widest],
+      }),
+      yaxis: axis(name),
+      legend: { orientation: 'v', x: 1.02, y: 1 },
+      ...levels(shown.filter(({ trainingMacs, value }) => trainingMacs === 0 && value.value > 0.1)),
+    }),
+  }
+}
+
+/** How far an arm is drawn from its place, so that arms of the same cost do not hide each other. */
+function aside(arm: Valued, all: readonly Valued[], widest: number): number {
+  const beside = all.filter(({ trainingMacs }) => trainingMacs === arm.trainingMacs)
+  return (beside.indexOf(arm) - (beside.length - 1) / 2) * 0.012 * widest
+}
+
+type Valued = Measured & { readonly value: Interval }
+
+function valuesOn(arms: readonly ArmNumbers[], split: Split, metric: MetricName): Valued[] {
+  return measuredOn(arms, split).flatMap((arm) => {
+    const value = arm.numbers.values[metric]
+    return value ? [{ ...arm, value }] : []
+  })
+}
+
+/** Horizontal lines of models that no training of the comparison made. */
+function levels(shown: readonly Valued[]): Record<string, unknown> {
+  return {
+    shapes: shown.map(({ value }) => ({
+      type: 'line',
+      xref: 'paper',
+      x0: 0,
+      x1: 1,
+      y0: value.value,
+      y1: value.value,
+      line: { color: NEUTRAL, width: 1.5, dash: 'dot' },
+    })),
+    annotations: shown.map(({ name, value }) => ({
+      xref: 'paper',
+      x: 0.01,
+      xanchor: 'left',
+      y: value.value,
+      yanchor: 'bottom',
+      text: name,
+      showarrow: false,
+      font: { size: 11, color: NEUTRAL },
+    })),
   }
 }

@@ -1,5 +1,5 @@
 /** What all figures share: the form in which Plotly takes them, colours, fonts. */
-import type { Arm } from '../../study'
+import type { Role } from '../../study'
 
 /** Plotly's layout, of which the report takes the title out. */
 export interface Layout {
@@ -45,17 +45,19 @@ const NAMED_COLOURS: { readonly [name: string]: string } = {
 const ROLE_STYLES = {
   teacher: { colour: COLOURS.black, symbol: 'diamond' },
   student: { colour: COLOURS.grey, symbol: 'square' },
+  pruned: { colour: COLOURS.grey, symbol: 'square' },
   control: { colour: COLOURS.blue, symbol: 'square' },
   method: { colour: COLOURS.green, symbol: 'circle' },
 } as const
 
-/** An arm's colour and marker, the same in every figure. */
-export function styleOf(arm: { readonly role: Arm['role']; readonly name: string }): {
-  colour: string
-  symbol: string
-} {
+/** An arm's colour and marker, the same in every figure; of a name without a colour that of the n-th series. */
+export function styleOf(
+  arm: { readonly role: Role; readonly name: string },
+  index?: number,
+): { colour: string; symbol: string } {
   const { colour, symbol } = ROLE_STYLES[arm.role]
-  return { colour: NAMED_COLOURS[arm.name] ?? colour, symbol }
+  const own = index === undefined ? (NAMED_COLOURS[arm.name] ?? colour) : colourOf(arm.name, index)
+  return { colour: own, symbol }
 }
 
 /** The colour of a model by its name, or of the n-th of some other series. */

@@ -4,7 +4,7 @@ import path from 'node:path'
 import Table from 'cli-table3'
 import { Command } from 'commander'
 import { interruptSignal, writeAtomically } from '../../base'
-import { compareWithReference, readReference, referenceOf, sideTrials } from '../../study'
+import { compareWithReference, readReference, referenceOf, shortTrials } from '../../study'
 import { root } from '../project'
 import { createShownStudy } from '../study'
 import { runWorkbook } from '../workbook'
@@ -37,7 +37,7 @@ export function reproCommand(): Command {
       try {
         if (compare === undefined) await runWorkbook({ profile, out: folder }, interruptSignal())
         const study = await createShownStudy({ profile, out: folder })
-        const found = referenceOf(study, reference?.tolerances ?? TOLERANCES, sideTrials(study))
+        const found = referenceOf(study, reference?.tolerances ?? TOLERANCES, shortTrials(study))
         if (!reference) {
           writeAtomically(file, `${JSON.stringify(found, null, 2)}\n`)
           console.log(`Wrote ${file}.`)

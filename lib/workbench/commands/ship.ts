@@ -29,7 +29,7 @@ export function shipCommand(): Command {
           )
         const shipped = { teacher: names.teacher, prune: names.pruned, finetune: names.student }
         const model = Object.entries(shipped).find(([kind]) => kind === trial.kind)?.[1]
-        const name = model ?? `${profile}-${trial.kind}`
+        const name = model ?? names.sparse
         copyFileSync(path.join(result.folder, FILES.metrics), path.join(SHIPPED, `${name}.metrics.json`))
         for (const record of [FILES.log, FILES.gammas]) {
           const file = path.join(result.folder, record)
@@ -37,7 +37,11 @@ export function shipCommand(): Command {
         }
         const { voc, coco } = result.metrics.evaluation
         console.log(`${name}: validation mAP@0.5 ${voc.mAP?.toFixed(4)}, AP@[.5:.95] ${coco.AP?.toFixed(4)}`)
-        if (!model) continue
+        if (!model) {
+          // No checkpoint says how it was made.
+          copyFileSync(path.join(result.folder, FILES.config), path.join(SHIPPED, `${name}.${FILES.config}`))
+          continue
+        }
         const { sha256 } = saveCheckpoint(
           path.join(SHIPPED, `${name}.json`),
           loadModel(refTo(trial), study.runs),

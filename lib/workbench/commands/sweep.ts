@@ -2,8 +2,15 @@ import path from 'node:path'
 import Table from 'cli-table3'
 import { Command } from 'commander'
 import { writeAtomically } from '../../base'
-import { sweepDifferenceTable, sweepTable, type TableRow } from '../../report'
-import { loadSweep, runSweep, SWEEPS, type SweepFile, sweepNames, sweepTrials } from '../../study'
+import {
+  buildReport,
+  collectSweep,
+  differencesTable,
+  type TableRow,
+  trainingTable,
+  writeReport,
+} from '../../report'
+import { loadSweep, SWEEPS, type SweepFile, sweepNames, sweepTrials } from '../../study'
 import { provenance } from '../../trial'
 import { type Engine, parseEngine, runOnEngine, withEngine } from '../snakemake'
 import { createShownStudy, defaultOut, parseSeeds, parseStart, runTrials } from '../study'
@@ -51,31 +58,39 @@ export function sweepCommand(): Command {
         out: path.resolve(out ?? defaultOut(sweep.profile, data)),
         ownDataSteps: sweep.ownDataSteps,
       })
-      if (engine) {
-        await runOnEngine(study, engine, () => {
-          const { training, measuring } = sweepTrials(sweep, study)
-          return [...training, ...measuring]
-        })
+      const planned = () => {
+        const { training, measuring, names } = sweepTrials(sweep, study)
+        return { trials: [...training, ...measuring], names }
       }
+      if (engine) await runOnEngine(study, engine, () => planned().trials)
       await runTrials(study, study.plan.preparation)
-      const result = await runSweep(sweep, study, (trials, names) => runTrials(study, trials, names))
+      const { trials, names } = planned()
+      await runTrials(study, trials, names)
+      const report = buildReport(collectSweep(sweep, study))
+      const { arms } = report.summary
       console.log(sweep.question)
-      console.log(asText(sweepTable(result)))
-      console.log(asText(sweepDifferenceTable(result)))
+      console.log(asText(trainingTable({ arms }, sweep.split)))
+      console.log(asText(differencesTable({ arms, references: sweep.references }, sweep.split)))
+      console.log(report.findings.verdict)
       const given = [
         data === undefined ? '' : ` --data <${study.dataset.name}>`,
         from === undefined ? '' : ` --from ${from}`,
         seeds === undefined ? '' : ` --seeds ${seeds}`,
       ]
       const file: SweepFile = {
-        ...result,
-        command: `node lib/workbench/bootstrap.cjs sweep ${path.basename(nameOrFile)}${given.join('')}`,
+        format: 'sweep/2',
+        sweep,
+        arms: [...arms],
+        command: `npx workbook sweep ${path.basename(nameOrFile)}${given.join('')}`,
         provenance: { ...provenance(), data: study.dataset.hash },
       }
       const name = data === undefined ? sweep.name : `${sweep.name}-${study.dataset.name}`
-      const target = path.join(ship ? SWEEPS : path.join(study.settings.out, 'sweeps'), `${name}.json`)
+      const folder = path.join(study.settings.out, 'sweeps')
+      const target = path.join(ship ? SWEEPS : folder, `${name}.json`)
       writeAtomically(target, `${JSON.stringify(file, null, 2)}\n`)
+      const { page } = writeReport(path.join(folder, name), report)
       console.log(`Numbers: ${target}`)
+      console.log(`Report:  ${page}`)
     })
 }
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { Command, Option } from 'commander'
 import { interruptSignal } from '../../base'
-import { loadProfile, workbookTrials } from '../../study'
+import { loadProfile, notebookTrials } from '../../study'
 import { formatSeconds } from '../progress'
 import { type Engine, parseEngine, runOnEngine, withEngine } from '../snakemake'
 import { defaultOut, parseSeeds, parseStart } from '../study'
@@ -46,7 +46,7 @@ export function workbookCommand(): Command {
       const out = path.resolve(options.out ?? defaultOut(options.profile, options.data))
       if (engine) {
         const study = await openWorkbook({ ...options, out })
-        await runOnEngine(study, engine, () => workbookTrials(study))
+        await runOnEngine(study, engine, () => notebookTrials(study))
       }
       await runWorkbook({ ...options, out }, interruptSignal(), started)
       console.log(resultTable(out))

@@ -34,7 +34,7 @@ export function readPreparation({ plan, profile, runs }: Study): Stage[] {
   }
   const names = {
     teacher: profile.checkpoints?.teacher,
-    sparse: `${profile.name}-sparse`,
+    sparse: profile.checkpoints?.sparse,
     prune: profile.checkpoints?.pruned,
     finetune: profile.checkpoints?.student,
   }

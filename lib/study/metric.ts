@@ -1,0 +1,62 @@
+/** What models are compared by. A metric is one entry of the list. */
+import {
+  COCO_AREA_RANGES,
+  COCO_IOU_THRESHOLDS,
+  type Detections,
+  type MatchTable,
+  matchTable,
+  type Truths,
+} from '../evaluate'
+
+/** Truths and detections of a split, as an evaluation stores them. */
+export interface Found {
+  readonly truths: Truths
+  readonly detections: Detections
+}
+
+/** A metric: the mean over a match table's IoU thresholds and classes of average precision (see `tableValue`). */
+export interface Metric {
+  /** As tables and figures call it. */
+  readonly name: string
+  readonly table: (found: Found) => MatchTable
+  /** Most resamples that a bootstrap of it draws: one with ten IoU thresholds costs ten times one with a single threshold. */
+  readonly resamples?: number
+}
+
+const voc = (name: string, iouThreshold: number): Metric => ({
+  name,
+  table: ({ truths, detections }) =>
+    matchTable(truths, detections, { rule: 'voc', iouThresholds: [iouThreshold] }),
+})
+
+const coco = (name: string, areaRange: (typeof COCO_AREA_RANGES)[number]): Metric => ({
+  name,
+  table: ({ truths, detections }) =>
+    matchTable(truths, detections, { rule: 'coco', iouThresholds: COCO_IOU_THRESHOLDS, areaRange }),
+  resamples: 200,
+})
+
+/**
+ * The metrics by the names under which results store them. `mAP50` and `mAP75` are VOC's all-point mAP at IoU 0.5 and 0.75;
+ * the others COCO's AP, the mean over IoU 0.5, 0.55 .. 0.95, of all objects and by their size (sides of 32 and 96 pixels).
+ */
+export const METRICS = {
+  mAP50: voc('mAP@0.5', 0.5),
+  AP: coco('COCO AP', COCO_AREA_RANGES[0]),
+  mAP75: voc('mAP@0.75', 0.75),
+  APsmall: coco('COCO AP, small', COCO_AREA_RANGES[1]),
+  APmedium: coco('COCO AP, medium', COCO_AREA_RANGES[2]),
+  APlarge: coco('COCO AP, large', COCO_AREA_RANGES[3]),
+} as const satisfies { readonly [name: string]: Metric }
+
+export type MetricName = keyof typeof METRICS
+
+export const METRIC_NAMES = Object.keys(METRICS) as readonly MetricName[]
+
+/** The two by which every comparison speaks: the published measure, and the one that counts how exactly boxes sit. */
+export const LEADING_METRICS = ['mAP50', 'AP'] as const satisfies readonly MetricName[]
+
+/** The match table whose value (see `tableValue`) is the metric. */
+export function metricTable(found: Found, metric: MetricName = 'mAP50'): MatchTable {
+  return METRICS[metric].table(found)
+}

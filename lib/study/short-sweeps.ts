@@ -1,0 +1,42 @@
+/** The sweeps that every study runs in short beside its own; with more steps and seeds they come with results. */
+import type { TrialConfig } from '../trial'
+import type { Study } from './study'
+import { loadSweep, type Planned, planArms, type Sweep } from './sweep'
+
+/** Sweeps with a notebook of their own. */
+export const SHORT_SWEEPS = ['recovery', 'unlabelled'] as const
+export type ShortSweep = (typeof SHORT_SWEEPS)[number]
+
+/** Such a sweep at the size that the study's profile gives it, on validation, with the first seed. */
+export function shortSweep(name: ShortSweep, { profile, sweep: own, dataset }: Study): Sweep {
+  const sweep = loadSweep(name)
+  const { steps, labelled } = profile.side
+  const images = dataset.splits.train?.length ?? 0
+  return {
+    ...sweep,
+    profile: profile.name,
+    seeds: own.seeds.slice(0, 1),
+    split: 'validation',
+    arms: sweep.arms.map((arm) => ({
+      ...arm,
+      steps: typeof arm.steps === 'number' ? steps : arm.steps,
+      rate: profile.stages.finetune.rate,
+      // Of a small data set of the user's own, three quarters at least stay unlabelled.
+      ...(arm.labels?.images !== undefined && {
+        labels: { ...arm.labels, images: Math.max(1, Math.min(labelled, Math.floor(images / 4))) },
+      }),
+      ...(arm.unlabelled && { unlabelled: { ...arm.unlabelled, batch: profile.recipe.batch } }),
+    })),
+  }
+}
+
+/** The trainings of the short sweeps by names that stay; what they start from must have been trained. */
+export function shortTrials(study: Study): ReadonlyMap<string, TrialConfig> {
+  return new Map(SHORT_SWEEPS.flatMap((name) => trainings(name, shortSweep(name, study), study)))
+}
+
+function trainings(prefix: string, sweep: Sweep, study: Planned): [string, TrialConfig][] {
+  return planArms(sweep, study).flatMap(({ arm, trials: [trial] }): [string, TrialConfig][] =>
+    trial ? [[`${prefix}: ${arm.name}`, trial]] : [],
+  )
+}

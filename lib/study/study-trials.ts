@@ -1,0 +1,82 @@
+/** The trials of a study by name and in order: what runs ahead of the notebooks, is compared with a reference, has a bar. */
+import { findModel, refTo, type TrialConfig } from '../trial'
+import { CONTROL_NAMES } from './profile-arms'
+import { SHORT_SWEEPS, shortSweep } from './short-sweeps'
+import type { Study } from './study'
+import { measuringTrial, type PlannedArm, planArms, sweepTrials, trainingName } from './sweep'
+
+/**
+ * An arm of the study's own comparison with its trials, one a seed; teacher and student must be there.
+ * @throws Error when the study does not have it
+ */
+export function armOf(study: Study, name: string): PlannedArm {
+  const arms = planArms(study.sweep, study)
+  const found = arms.find(({ arm }) => arm.name === name)
+  if (found) return found
+  const names = arms.map(({ arm }) => arm.name).join(', ')
+  throw new Error(`arm ${name}: expected among the study's arms, found ${names}; add it to the profile`)
+}
+
+/** Whether the models that the arms start from are there. */
+export function isPrepared({ plan, runs }: Pick<Study, 'plan' | 'runs'>): boolean {
+  return [plan.teacher, plan.student].every((ref) => 'shipped' in ref || findModel(ref.trial, runs))
+}
+
+/** The trials that make teacher and student, and that measure them on validation, by names that stay. */
+export function preparationTrials({ plan }: Pick<Study, 'plan'>): Map<string, TrialConfig> {
+  const named = new Map<string, TrialConfig>()
+  for (const trial of plan.preparation) named.set(trial.kind, trial)
+  named.set('teacher on validation', plan.baselines.teacher)
+  named.set('student on validation', plan.baselines.student)
+  return named
+}
+
+/**
+ * Every trial of a study with a name that stays the same over machines, tests on the test split last. Those of the arms are
+ * among them once teacher and student are there.
+ */
+export function namedTrials(study: Study): ReadonlyMap<string, TrialConfig> {
+  const named = preparationTrials(study)
+  if (!isPrepared(study)) return named
+  const trainings = planArms(study.sweep, study).flatMap(({ arm, trials }) =>
+    trials.map((trial) => ({ arm, name: trainingName(arm, trial), trial })),
+  )
+  for (const { name, trial } of trainings) named.set(name, trial)
+  named.set('teacher on test', measuringTrial(study.plan.teacher, 'test', study))
+  named.set('student on test', measuringTrial(study.plan.student, 'test', study))
+  for (const { arm, name, trial } of trainings) {
+    // What is varied is looked at on validation alone: methods are chosen there.
+    if (!arm.variation) named.set(`${name}, on test`, measuringTrial(refTo(trial), 'test', study))
+  }
+  return named
+}
+
+/**
+ * All trials that the notebooks run, short sweeps included, about in the order in which they ask for them; teacher and student
+ * must be there.
+ */
+export function notebookTrials(study: Study): TrialConfig[] {
+  const named = [...namedTrials(study).values()]
+  const onTest = named.filter((trial) => trial.kind === 'evaluate' && trial.split === 'test')
+  const others = planArms(study.sweep, study)
+    .filter(({ arm, role }) => role !== 'method' && arm.name !== CONTROL_NAMES.steps)
+    .flatMap(({ trials }) => trials)
+  const last = new Set([...others, ...onTest].map((trial) => JSON.stringify(trial)))
+  const short = SHORT_SWEEPS.map((name) => sweepTrials(shortSweep(name, study), study))
+  return [
+    ...named.filter((trial) => !last.has(JSON.stringify(trial))),
+    ...short.flatMap(({ training, measuring }) => [...training, ...measuring]),
+    ...others,
+    ...onTest,
+  ]
+}
+
+/** The same distillation trial with other terms: another lambda, a schedule, several methods at once. */
+export function withTerms(
+  trial: TrialConfig,
+  ...terms: Extract<TrialConfig, { kind: 'distill' }>['terms']
+): TrialConfig {
+  if (trial.kind !== 'distill')
+    throw new Error(`withTerms: expected a distillation trial, found ${trial.kind}`)
+  return { ...trial, terms }
+}

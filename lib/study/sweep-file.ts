@@ -1,0 +1,102 @@
+/** Results of sweeps as files: numbers of every arm, with what they were made. */
+import { existsSync, readdirSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { z } from 'zod'
+import { readDocument } from '../base'
+import { isModelRole, roleOf } from './arm'
+import { type ArmNumbers, armNumbersSchema } from './comparison'
+import { type Sweep, sweepSchema } from './sweep'
+
+const origin = {
+  /** Makes the result again. */
+  command: z.string(),
+  provenance: z.record(z.unknown()),
+}
+const current = z
+  .object({ format: z.literal('sweep/2'), sweep: sweepSchema, arms: z.array(armNumbersSchema), ...origin })
+  .strict()
+
+export type SweepFile = z.infer<typeof current>
+
+/** A sweep with its arms in numbers. */
+export type SweepResult = Pick<SweepFile, 'sweep' | 'arms'>
+
+const arm = armNumbersSchema.shape
+const byMetric = arm.splits.shape.validation.unwrap().shape
+/** The form before arms had roles and several splits: one row an arm. */
+const former = z
+  .object({
+    format: z.literal('sweep/1'),
+    sweep: sweepSchema,
+    rows: z.array(
+      z
+        .object({
+          name: z.string(),
+          series: arm.series,
+          seeds: z.array(z.number()),
+          steps: z.number(),
+          trainingMacs: z.number(),
+          macs: z.number(),
+          images: z.number(),
+          mAP50: byMetric.values.valueSchema,
+          AP: byMetric.values.valueSchema,
+          toReferences: byMetric.differences,
+          toTeacher: byMetric.differences.valueSchema.optional(),
+          terms: arm.terms,
+          trials: arm.trials,
+          seconds: z.number(),
+        })
+        .strict(),
+    ),
+    ...origin,
+  })
+  .strict()
+type Former = z.infer<typeof former>
+
+/** Reads both forms. */
+export const sweepFileSchema = z
+  .discriminatedUnion('format', [current, former])
+  .transform((file): SweepFile => (file.format === 'sweep/2' ? file : upgraded(file)))
+
+function upgraded({ sweep, rows, command, provenance }: Former): SweepFile {
+  const teacher = rows.find(({ name }) => name === 'teacher')
+  const arms = rows.map((row): ArmNumbers => {
+    const { name, series, seeds, images, mAP50, AP, toReferences, toTeacher, ...numbers } = row
+    const differences = { ...toReferences, ...(toTeacher && { teacher: toTeacher }) }
+    return {
+      ...numbers,
+      name,
+      role: roleIn(sweep, name),
+      ...(series !== undefined && { series }),
+      ...(teacher && { macsShare: row.macs / teacher.macs }),
+      splits: { [sweep.split]: { images, seeds, values: { mAP50, AP }, differences, perClass: [] } },
+    }
+  })
+  return { format: 'sweep/2', sweep, arms, command, provenance }
+}
+
+function roleIn({ arms }: Sweep, name: string): ArmNumbers['role'] {
+  const planned = arms.find((candidate) => candidate.name === name)
+  if (planned) return roleOf(planned)
+  return isModelRole(name) ? name : 'control'
+}
+
+/** Where results of sweeps lie that come with the workbook. */
+export const SWEEPS = join(__dirname, '../../data/sweeps')
+
+/**
+ * Reads a sweep's result.
+ * @throws Error naming file and key where it is damaged
+ */
+export function readSweepFile(file: string): SweepFile {
+  return readDocument(file, sweepFileSchema, { advice: 'run the sweep again' })
+}
+
+/** The results that come with the workbook, by name in alphabetical order. */
+export function shippedSweeps(): ReadonlyMap<string, SweepFile> {
+  if (!existsSync(SWEEPS)) return new Map()
+  const names = readdirSync(SWEEPS)
+    .filter((file) => file.endsWith('.json'))
+    .map((file) => basename(file, '.json'))
+  return new Map(names.sort().map((name) => [name, readSweepFile(join(SWEEPS, `${name}.json`))]))
+}
