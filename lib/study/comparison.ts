@@ -152,7 +152,12 @@ export function compareArms(arms: readonly Arm[], options: ComparisonOptions): A
   const tables = new Map(
     splits.map((split) => [
       split,
-      new Map(metrics.map((metric) => [metric, readTables(shown, split, metric)])),
+      new Map(
+        metrics
+          .map((metric) => [metric, readTables(shown, split, metric)] as const)
+          // Of sizes that no object has there is nothing to say.
+          .filter(([, ofMetric]) => [...ofMetric.values()].some(([first]) => first?.table.truthImage.length)),
+      ),
     ]),
   )
   const others = references.flatMap((name) => shown.find((arm) => arm.name === name) ?? [])

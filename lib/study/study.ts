@@ -61,7 +61,8 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
   const loaded = loadProfile(settings.profile)
   const long = settings.full && loaded.full ? { ...loaded, ...loaded.full } : loaded
   const changed = { ...long, ownDataSteps: { ...long.ownDataSteps, ...settings.ownDataSteps } }
-  const profile = settings.reduce ? reduced(changed, settings.reduce) : changed
+  const from = settings.from ?? (loaded.checkpoints ? 'student' : 'scratch')
+  const profile = settings.reduce ? reduced(changed, from, settings.reduce) : changed
   const ownData = settings.data !== undefined
   const source: DataSource =
     settings.data === undefined ? { scenes: profile.data } : { directory: resolve(settings.data) }
@@ -72,7 +73,6 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
   const seeds = settings.seeds ?? profile.seeds
   const [seed] = seeds
   if (seed === undefined) throw new Error('the study: expected at least one seed, found none')
-  const from = settings.from ?? 'student'
   const plan = planModels({ profile, dataset, precision, ownData, from, seed })
   const runs = join(settings.out, 'trials')
   const { checkpointEvery, logEvery } = profile
@@ -97,7 +97,11 @@ function automaticPrecision(): 'float32' | 'bfloat16' {
   return deviceInfo().device === 'CPU' && supportsPrecision('bfloat16') === true ? 'bfloat16' : 'float32'
 }
 
-function reduced(profile: Profile, { steps, batch, images }: NonNullable<StudySettings['reduce']>): Profile {
+function reduced(
+  profile: Profile,
+  from: StartingPoint,
+  { steps, batch, images }: NonNullable<StudySettings['reduce']>,
+): Profile {
   const { stages } = profile
   return {
     ...profile,
@@ -105,9 +109,12 @@ function reduced(profile: Profile, { steps, batch, images }: NonNullable<StudySe
     recipe: { ...profile.recipe, batch },
     stages: {
       ...stages,
-      teacher: { ...stages.teacher, steps },
-      sparse: { ...stages.sparse, steps },
-      finetune: { ...stages.finetune, steps },
+      // Shipped models keep the steps that they were made with.
+      ...(from === 'scratch' && {
+        teacher: { ...stages.teacher, steps },
+        sparse: { ...stages.sparse, steps },
+        finetune: { ...stages.finetune, steps },
+      }),
       distill: { ...stages.distill, steps },
     },
   }

@@ -35,9 +35,10 @@ export function loadModel(ref: ModelRef, runs: string): Checkpoint & { readonly 
 /** The file of the model that a trial has left under `runs`; undefined where there is none. */
 export function findModel(hash: string, runs: string): string | undefined {
   if (!existsSync(runs)) return undefined
-  const folder = readdirSync(runs).find((name) => name.endsWith(`-${hash.slice(0, 12)}`))
-  const file = folder && join(runs, folder, FILES.model)
-  return file && existsSync(file) ? file : undefined
+  return readdirSync(runs)
+    .filter((name) => name.endsWith(`-${hash.slice(0, 12)}`))
+    .map((folder) => join(runs, folder, FILES.model))
+    .find(existsSync)
 }
 
 /** Reference to a checkpoint that is shipped under a name. */

@@ -4,7 +4,7 @@
  */
 
 import { join } from 'node:path'
-import { createStudy } from '../../lib/study'
+import { armOf, createStudy } from '../../lib/study'
 import type { TrialConfig, TrialResult } from '../../lib/trial'
 import type { Work } from './protocol'
 
@@ -48,7 +48,9 @@ export async function comparePrecisions(options: PrecisionOptions): Promise<Prec
   const out = join(cache, 'bench', quick ? 'precision-quick' : 'precision')
   const reduce = quick ? QUICK : undefined
   const study = await createStudy({ profile: 'default', out, cache, seeds, reduce, signal })
-  const controls = study.plan.control.filter((trial): trial is Control => trial.kind === 'control')
+  const controls = armOf(study, 'control').trials.filter(
+    (trial): trial is Control => trial.kind === 'control',
+  )
   // A seed's precisions run side by side, so that a slow minute of the machine hits both.
   const trials = controls.flatMap(({ training, ...trial }) =>
     precisions.map(

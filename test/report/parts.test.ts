@@ -4,8 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import {
-  type AblationSummary,
-  type ArmSummary,
   accuracyByRatioFigure,
   differencesFigure,
   format,
@@ -20,8 +18,7 @@ import {
   sensitivityFigure,
 } from '../../lib/report'
 import { html, trusted } from '../../lib/report/html'
-import type { PairedDifference } from '../../lib/study'
-import { metricTable } from '../../lib/study/statistics'
+import { type ArmNumbers, metricTable, type PairedDifference } from '../../lib/study'
 import { readLog } from '../../lib/trial'
 
 function difference(value: number, verdict: PairedDifference['verdict']): PairedDifference {
@@ -29,28 +26,31 @@ function difference(value: number, verdict: PairedDifference['verdict']): Paired
   return { difference: value, lower: value - 0.01, upper: value + 0.02, verdict, ...size }
 }
 
-function arm(role: ArmSummary['role'], name: string, macs: number, to?: PairedDifference): ArmSummary {
+function arm(role: ArmNumbers['role'], name: string, macs: number, to?: PairedDifference): ArmNumbers {
   return {
     role,
     name,
-    complexity: { macs, macsByPart: { backbone: macs, neck: 0, head: 0 }, parameters: 1, mmdet: macs },
+    macs,
+    mmdet: macs,
+    parameters: 1,
     macsShare: macs / 100e6,
+    steps: role === 'method' || role === 'control' ? 10 : 0,
+    trainingMacs: role === 'method' ? 2e12 : 0,
+    seconds: 0,
     terms: [],
-    test: undefined,
-    validation: {
-      images: 10,
-      seeds: [1],
-      mAP50: { value: 0.7, lower: 0.68, upper: 0.73 },
-      AP: { value: 0.4, lower: 0.39, upper: 0.41 },
-      perClass: [],
-      secondsPerImage: 0.005,
-      toControl: to,
-      toCompute: to,
-      toTeacher: undefined,
-      toControlAP: to,
-      toComputeAP: to,
-      toTeacherAP: undefined,
-      trainingMacs: role === 'method' ? 2e12 : 0,
+    trials: [],
+    splits: {
+      validation: {
+        images: 10,
+        seeds: [1],
+        values: {
+          mAP50: { value: 0.7, lower: 0.68, upper: 0.73 },
+          AP: { value: 0.4, lower: 0.39, upper: 0.41 },
+        },
+        differences: to ? { control: { mAP50: to, AP: to } } : {},
+        perClass: [],
+        secondsPerImage: 0.005,
+      },
     },
   }
 }
@@ -121,15 +121,10 @@ test('figures draw values with their intervals', () => {
 })
 
 test('lambda is drawn over the gradient ratio, one curve a method', () => {
-  const point = (method: string, ratio: number, own: boolean): AblationSummary => ({
-    method,
-    value: own ? 1 : 3,
-    own,
-    seed: 1,
-    term: { method, lambda: ratio * 2, ratio, cosine: 0.1, threshold: undefined },
-    mAP50: { value: 0.7, lower: 0.68, upper: 0.72 },
-    AP: { value: 0.4, lower: 0.39, upper: 0.41 },
-    toControl: difference(-0.01, 'no difference shown'),
+  const point = (method: string, ratio: number, own: boolean): ArmNumbers => ({
+    ...arm('method', `${method} ${ratio}`, 46e6, difference(-0.01, 'no difference shown')),
+    variation: { method, varied: 'lambda', value: own ? 1 : 3, own },
+    terms: [{ method, lambda: ratio * 2, ratio, cosine: 0.1 }],
   })
   const { data } = lambdaFigure([
     point('class-kd', 0.3, true),

@@ -4,8 +4,8 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Random } from '../../lib/base'
 import { type Detections, evaluateDetections, type Truths } from '../../lib/evaluate'
-import type { Ablation, ReportInput } from '../../lib/report'
-import { type Arm, CONTROL_NAMES, loadProfile } from '../../lib/study'
+import type { ReportInput } from '../../lib/report'
+import { type Arm, CONTROL_NAMES, loadProfile, type Role, type Variation } from '../../lib/study'
 import {
   FILES,
   type Metrics,
@@ -59,9 +59,10 @@ export function syntheticStudy(runs: string, options: SyntheticOptions = {}): Re
     name: role,
     runs: [
       {
-        seed: 0,
-        validation: write(evaluate(shipped(role), 'validation'), quality),
-        ...(test && { test: write(evaluate(shipped(role), 'test'), quality) }),
+        evaluations: {
+          validation: write(evaluate(shipped(role), 'validation'), quality),
+          ...(test && { test: write(evaluate(shipped(role), 'test'), quality) }),
+        },
       },
     ],
   })
@@ -76,20 +77,25 @@ export function syntheticStudy(runs: string, options: SyntheticOptions = {}): Re
     terms: [term],
   })
   const trained = (
-    role: 'control' | 'method',
+    role: Role,
     name: string,
     of: (seed: number) => TrialConfig,
     found: number,
-    macs = STUDENT,
+    { macs = STUDENT, series }: { macs?: number; series?: string } = {},
   ): Arm => ({
     role,
     name,
+    series,
     runs: seeds.map((seed) => {
       const quality = { found: found + 0.004 * seed, macs }
+      const training = write(of(seed), quality)
       return {
         seed,
-        training: write(of(seed), quality),
-        ...(test && { test: write(evaluate(ref(of(seed)), 'test'), quality) }),
+        training,
+        evaluations: {
+          validation: training,
+          ...(test && { test: write(evaluate(ref(of(seed)), 'test'), quality) }),
+        },
       }
     }),
   })
@@ -108,6 +114,7 @@ export function syntheticStudy(runs: string, options: SyntheticOptions = {}): Re
       'control',
       (seed) => ({ kind: 'control', data, start: shipped('student'), training: training(seed) }),
       control,
+      { series: 'without a teacher' },
     ),
     trained(
       'control',
@@ -119,28 +126,43 @@ export function syntheticStudy(runs: string, options: SyntheticOptions = {}): Re
         training: { ...training(seed), steps: 26 },
       }),
       (control + best) / 2,
+      { series: 'without a teacher' },
     ),
     trained(
-      'control',
+      'teacher',
       CONTROL_NAMES.teacher,
       (seed) => ({ kind: 'control', data, start: shipped('teacher'), training: training(seed) }),
       0.82,
-      TEACHER,
+      { macs: TEACHER },
     ),
     ...profile.methods.map((term) =>
       trained('method', term.method, (seed) => distill(term, seed), shares[term.method] ?? control),
     ),
   ]
-  const ablation = (method: string, value: number, change: object, found: number): Ablation => {
+  const ablation = (
+    method: string,
+    varied: Variation['varied'],
+    value: number,
+    change: object,
+    found: number,
+  ): Arm => {
     const term = profile.methods.find((candidate) => candidate.method === method)!
+    const [seed] = seeds as [number]
+    const training = write(distill({ ...term, ...change }, seed), { found, macs: STUDENT })
     return {
-      method,
-      value,
-      trial: write(distill({ ...term, ...change }, seeds[0]!), { found, macs: STUDENT }),
+      role: 'method',
+      name: `${method}, ${varied} ${value}`,
+      variation: { method, varied, value, own: false },
+      runs: [{ seed, training, evaluations: { validation: training } }],
     }
   }
   return {
+    name: profile.name,
+    question: 'Does distillation help?',
     profile,
+    workers: 2,
+    references: [CONTROL_NAMES.steps, CONTROL_NAMES.compute, 'teacher'],
+    splits: test ? ['validation', 'test'] : ['validation'],
     data: {
       name: 'street scenes',
       hash: data.hash,
@@ -151,16 +173,16 @@ export function syntheticStudy(runs: string, options: SyntheticOptions = {}): Re
         { split: 'unlabelled', images: 5, boxes: undefined },
       ],
     },
-    arms,
-    ablations: {
-      lambda: ['objectness-mse', 'class-kd'].flatMap((method) => [
-        ablation(method, 0.33, { weight: { ratio: 0.1 } }, control),
-        ablation(method, 3, { weight: { ratio: 0.9 } }, control - 0.05),
+    arms: [
+      ...arms,
+      ...['objectness-mse', 'class-kd'].flatMap((method) => [
+        ablation(method, 'lambda', 0.33, { weight: { ratio: 0.1 } }, control),
+        ablation(method, 'lambda', 3, { weight: { ratio: 0.9 } }, control - 0.05),
       ]),
-      threshold: [0.01, 0.3].map((threshold) =>
-        ablation('masked-class-kd', threshold, { threshold }, control),
+      ...[0.01, 0.3].map((threshold) =>
+        ablation('masked-class-kd', 'threshold', threshold, { threshold }, control),
       ),
-    },
+    ],
   }
 }
 

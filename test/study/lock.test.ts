@@ -79,7 +79,7 @@ test('the owner touches its lock also while its main thread is held', async () =
 test('of processes that take over a lock at the same moment one gets it', async () => {
   const folder = temporary()
   writeFileSync(join(folder, 'lock'), String(deadProcess()))
-  const lock = JSON.stringify(join(__dirname, '../../lib/study/lock'))
+  const lock = JSON.stringify(join(__dirname, '../../lib/base/lock'))
   // All begin at one moment, when the modules are loaded; who has the folder keeps it until the end.
   const program = `
     const { lockFolder } = require(${lock})

@@ -2,8 +2,19 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { Dataset } from '../../lib/data'
-import { complexity } from '../../lib/detector'
-import { loadProfile, methodOf, namedTrials, planStudy, withTerms } from '../../lib/study'
+import { complexity, Detector, scaledDetector } from '../../lib/detector'
+import {
+  armOf,
+  loadProfile,
+  namedTrials,
+  type Profile,
+  planArms,
+  planModels,
+  profileSweep,
+  type StartingPoint,
+  type Study,
+  withTerms,
+} from '../../lib/study'
 import { loadCheckpoint } from '../../lib/train'
 import {
   describeRef,
@@ -17,7 +28,7 @@ import {
   trialSchema,
 } from '../../lib/trial'
 import { temporary, tinyDetector } from '../train/tiny'
-import { tinyTraining } from './tiny'
+import { placeModel, tinyTraining } from './tiny'
 
 /** Data that is never opened: nine sizes of boxes for the anchors. */
 const dataset: Dataset = {
@@ -39,7 +50,7 @@ const options = {
   precision: 'float32',
   ownData: false,
   from: 'student',
-  seeds: [1],
+  seed: 1,
 } as const
 
 describe('a trial’s hash', () => {
@@ -140,12 +151,52 @@ function changedAt(config: TrialConfig, path: Path): TrialConfig | undefined {
   return undefined
 }
 
+/** A study of the imagined data whose teacher and student have been trained, as far as planning looks. */
+function prepared(change: Partial<Profile> = {}, seeds: readonly number[] = [1]): Study {
+  const profile = { ...loadProfile('smoke'), ...change }
+  const plan = planModels({ ...options, profile, seed: seeds[0]! })
+  const runs = temporary()
+  const [teacher] = plan.preparation
+  assert.ok(teacher?.kind === 'teacher' && 'trial' in plan.teacher && 'trial' in plan.student)
+  const { input, classes, anchors } = teacher.detector
+  const small = scaledDetector(0.0625, { input, classes, anchors })
+  for (const [{ trial }, detector] of [
+    [plan.teacher, teacher.detector],
+    [plan.student, small],
+  ] as const) {
+    const network = Detector.create(detector, 1)
+    placeModel(runs, trial, { detector, weights: network.weights() })
+    network.dispose()
+  }
+  return {
+    settings: { profile: profile.name, out: runs, cache: runs },
+    ...{ profile, dataset, plan, runs, precision: 'float32', workers: 1 },
+    sweep: profileSweep(profile, { seeds, ownData: false }),
+    run: () => Promise.reject(new Error('nothing is to run')),
+    jobs: () => assert.fail('nothing is to run'),
+  }
+}
+
+/** Share of the teacher's MACs that the student of `prepared` has. */
+function shareOf({ plan, runs }: Study): number {
+  const [teacher, student] = [plan.teacher, plan.student].map(
+    (ref) => complexity(loadModel(ref, runs).detector).macs,
+  )
+  return student! / teacher!
+}
+
+const trainingOf = (trial: TrialConfig | undefined) => {
+  assert.ok(trial && 'training' in trial)
+  return trial.training
+}
+
 describe('the trials of a profile', () => {
-  const plan = planStudy({ ...options, profile: loadProfile('smoke') })
+  const study = prepared()
+  const { plan } = study
 
   test('have names that stay', () => {
     assert.deepEqual(
-      [...namedTrials(plan, 'float32').keys()],
+      [...namedTrials(study).keys()],
       [
         'teacher',
         'sparse',
@@ -178,6 +229,14 @@ describe('the trials of a profile', () => {
     )
   })
 
+  test('are known before teacher and student are there, but for the arms that start from them', () => {
+    const early = { ...study, runs: temporary() }
+    assert.deepEqual(
+      [...namedTrials(early).keys()],
+      ['teacher', 'sparse', 'prune', 'finetune', 'teacher on validation', 'student on validation'],
+    )
+  })
+
   test('start from one another, and are all different', () => {
     const [teacher, sparse, pruned, finetune] = plan.preparation as [
       TrialConfig,
@@ -189,75 +248,69 @@ describe('the trials of a profile', () => {
     assert.deepEqual('start' in pruned && pruned.start, refTo(sparse))
     assert.deepEqual('start' in finetune && finetune.start, refTo(pruned))
     assert.deepEqual([plan.teacher, plan.student], [refTo(teacher), refTo(finetune)])
-    for (const { trials } of plan.methods) {
+    const methods = planArms(study.sweep, study).filter(({ role }) => role === 'method')
+    assert.equal(methods.length, 5 + 3)
+    for (const { trials } of methods) {
       for (const trial of trials) {
-        assert.equal(trial.kind, 'distill')
-        assert.deepEqual('start' in trial && trial.start, plan.student)
-        assert.deepEqual('teacher' in trial && trial.teacher, plan.teacher)
+        assert.ok(trial.kind === 'distill')
+        assert.deepEqual([trial.start, trial.teacher], [plan.student, plan.teacher])
       }
     }
-    const trials = [...namedTrials(plan, 'float32').values()]
+    const trials = [...namedTrials(study).values()]
     assert.equal(new Set(trials.map(trialHash)).size, trials.length)
     for (const trial of trials) trialSchema.parse(trial)
   })
 
   test('control and methods have equal steps, rate and recipe: only the teacher differs', () => {
-    const [control] = plan.control
-    for (const { trials } of plan.methods)
-      assert.deepEqual(
-        'training' in trials[0]! && trials[0].training,
-        'training' in control! && control.training,
-      )
+    const control = trainingOf(armOf(study, 'control').trials[0])
+    for (const { method } of study.profile.methods)
+      assert.deepEqual(trainingOf(armOf(study, method).trials[0]), control)
   })
 
   test('has controls at equal compute, of the teacher and from scratch where the profile asks for them', () => {
-    const profile = loadProfile('smoke')
     const controls = { equalCompute: true, teacher: true, scratch: true }
-    const { otherControls, student, teacher } = planStudy({ ...options, profile: { ...profile, controls } })
-    const [compute, teacherOn, scratch] = otherControls.map(({ trials: [trial] }) => trial)
+    const full = prepared({ controls })
+    const share = shareOf(full)
+    const [compute, teacherOn, scratch] = [
+      'control, equal compute',
+      'teacher trained on',
+      'from scratch',
+    ].map((name) => armOf(full, name).trials[0])
     assert.ok(compute?.kind === 'control' && teacherOn?.kind === 'control' && scratch?.kind === 'control')
-    // A distilled step costs 3 * 0.464 + 1 passes of the teacher, the control's 3 * 0.464.
-    assert.equal(compute.training.steps, Math.round((15 * (3 * 0.464 + 1)) / (3 * 0.464)))
-    const scheduled = {
-      ...profile,
-      controls,
-      methods: profile.methods.map((term, i) => ({ ...term, schedule: { start: 2, stop: 5 + i } })),
-    }
-    const [shorter] = planStudy({ ...options, profile: scheduled }).otherControls
-    // The method that is taught longest costs most.
-    const taught = 3 + profile.methods.length - 1
-    assert.deepEqual(
-      shorter!.trials.map((trial) => 'training' in trial && trial.training.steps),
-      options.seeds.map(() => Math.round(15 + taught / (3 * 0.464))),
-    )
+    // A distilled step costs 3 passes of the student and one of the teacher, the control's 3 of the student.
+    assert.equal(compute.training.steps, Math.round(15 + 15 / (3 * share)))
+    const { student, teacher } = full.plan
     assert.deepEqual([compute.start, teacherOn.start, scratch.start], [student, teacher, student])
     assert.deepEqual([compute.fresh, teacherOn.fresh, scratch.fresh], [undefined, undefined, true])
     assert.equal(scratch.training.steps, 20 + 15)
+
+    const { methods } = full.profile
+    const scheduled = prepared({
+      controls,
+      methods: methods.map((term, i) => ({ ...term, schedule: { start: 2, stop: 5 + i } })),
+    })
+    // The method that is taught longest costs most.
+    const taught = 3 + methods.length - 1
+    const { steps } = trainingOf(armOf(scheduled, 'control, equal compute').trials[0])
+    assert.equal(steps, Math.round(15 + taught / (3 * share)))
   })
 
   test('vary one thing at a time in the ablations', () => {
-    const [first, second] = plan.lambdaAblation
-    const scaled = first!.trial
+    const scaled = armOf(study, 'objectness-mse, lambda x 3').trials[0]!
     assert.deepEqual(scaled.kind === 'distill' && scaled.terms, [
       { method: 'objectness-mse', weight: { ratio: 0.3 * 3 } },
     ])
-    assert.equal(second!.method, 'class-kd')
-    const [threshold] = plan.thresholdAblation
-    const own = methodOf(plan, 'masked-class-kd')
-    assert.deepEqual(threshold!.trial, withTerms(own.trials[0]!, { ...own.term, threshold: 0.3 }))
+    const { arm, trials } = armOf(study, 'masked-class-kd')
+    const threshold = armOf(study, 'masked-class-kd, threshold 0.3').trials
+    assert.deepEqual(threshold, [withTerms(trials[0]!, { ...arm.terms[0]!, threshold: 0.3 })])
   })
 
   test('run with every seed asked for, the ablations with the first', () => {
-    const seeds = planStudy({ ...options, profile: loadProfile('smoke'), seeds: [5, 6] })
-    const of = (trials: readonly TrialConfig[]) =>
-      trials.map((trial) => ('training' in trial ? trial.training.seed : undefined))
-    assert.deepEqual(of(seeds.control), [5, 6])
-    for (const { trials } of seeds.methods) assert.deepEqual(of(trials), [5, 6])
-    assert.deepEqual(of(seeds.lambdaAblation.map(({ trial }) => trial)), [5, 5])
-    assert.throws(
-      () => planStudy({ ...options, profile: loadProfile('smoke'), seeds: [] }),
-      /at least one seed/,
-    )
+    const two = prepared({}, [5, 6])
+    const of = (name: string) => armOf(two, name).trials.map((trial) => trainingOf(trial).seed)
+    assert.deepEqual(of('control'), [5, 6])
+    for (const { method } of two.profile.methods) assert.deepEqual(of(method), [5, 6])
+    assert.deepEqual(of('class-kd, lambda x 3'), [5])
   })
 
   test('fit the data: its classes, and anchors by k-means, smallest at stride 8', () => {
@@ -270,36 +323,44 @@ describe('the trials of a profile', () => {
   })
 
   test('need the methods that the ablations name', () => {
-    const profile = loadProfile('smoke')
-    const methods = profile.methods.filter(({ method }) => method !== 'class-kd')
+    const { methods } = study.profile
+    const without = (name: string) => ({ methods: methods.filter(({ method }) => method !== name) })
     assert.throws(
-      () => planStudy({ ...options, profile: { ...profile, methods } }),
+      () => prepared(without('class-kd')),
       /profile smoke: ablations need method "class-kd" among its methods/,
     )
     assert.throws(
-      () => methodOf({ ...plan, methods: plan.methods.slice(1) }, 'output-kd'),
-      /method output-kd: expected/,
+      () => prepared(without('masked-class-kd')),
+      /ablations\.threshold: expected a method with a/,
     )
-    assert.throws(() => withTerms(plan.control[0]!), /expected a distillation trial, found control/)
+    assert.throws(
+      () => armOf(study, 'nobody'),
+      /arm nobody: expected among the study's arms, found control, /,
+    )
+    assert.throws(
+      () => withTerms(armOf(study, 'control').trials[0]!),
+      /expected a distillation trial, found control/,
+    )
   })
 })
 
 describe('shipped checkpoints', () => {
   const profile = loadProfile('default')
+  const eight = { ...options, dataset: { ...dataset, classes: [...'abcdefgh'] } }
 
   test('stand for the training of teacher and student', () => {
-    const plan = planStudy({ ...options, profile })
+    const plan = planModels({ ...eight, profile })
     assert.deepEqual(plan.preparation, [])
     assert.equal(plan.slimming, undefined)
     const { sha256 } = loadCheckpoint(join(SHIPPED, 'default-teacher.json'))
     assert.deepEqual(plan.teacher, { shipped: 'default-teacher', sha256 })
-    assert.deepEqual('start' in plan.control[0]! && plan.control[0].start, shippedRef('default-student'))
+    assert.deepEqual(plan.student, shippedRef('default-student'))
     assert.equal(loadModel(plan.teacher, '/nowhere').sha256, sha256)
   })
 
   test('are not taken from scratch, nor for other data', () => {
-    assert.equal(planStudy({ ...options, profile, from: 'scratch' }).preparation.length, 4)
-    const own = planStudy({ ...options, profile, ownData: true })
+    assert.equal(planModels({ ...eight, profile, from: 'scratch' }).preparation.length, 4)
+    const own = planModels({ ...options, profile, ownData: true })
     assert.equal(own.preparation.length, 4)
     const [teacher] = own.preparation
     assert.ok(teacher?.kind === 'teacher')
@@ -309,16 +370,51 @@ describe('shipped checkpoints', () => {
     assert.notDeepEqual(teacher.detector.anchors, profile.detector.anchors)
   })
 
-  test('teacher and student are models of the profile: its input, anchors and share of MACs', () => {
-    const [teacher, student] = ['default-teacher', 'default-student'].map((name) =>
-      loadCheckpoint(join(SHIPPED, `${name}.json`)),
-    )
-    for (const { detector } of [teacher!, student!]) {
-      assert.deepEqual(detector.input, profile.detector.input)
-      assert.deepEqual(detector.anchors, profile.detector.anchors)
+  test('are refused where the profile asks for other models, with both values and the way on', () => {
+    const { stages, detector } = profile
+    const refused = (change: Partial<Profile>, from: StartingPoint = 'student') => {
+      try {
+        planModels({ ...eight, from, profile: { ...profile, ...change } })
+      } catch (error) {
+        assert.ok(error instanceof Error)
+        return error.message
+      }
+      return undefined
     }
-    const share = complexity(student!.detector).macs / complexity(teacher!.detector).macs
-    assert.ok(share <= profile.stages.prune.macs && share > 0.9 * profile.stages.prune.macs, `${share}`)
+    const width = refused({ detector: { ...detector, width: 0.5 } })
+    assert.match(
+      width!,
+      /detector\.width .*: the profile asks for \[\[32,64,.* default-teacher was made with \[\[16,32,/,
+    )
+    assert.match(width!, /--from scratch trains what the profile says/)
+    assert.match(
+      refused({ detector: { ...detector, input: [128, 256] } })!,
+      /detector\.input: the profile asks for \[128,256\], the checkpoint default-teacher was made with \[96,256\]/,
+    )
+    const anchors = structuredClone(profile.detector.anchors)
+    assert.ok(Array.isArray(anchors))
+    anchors[0]![0] = [80, 48]
+    assert.match(refused({ detector: { ...detector, anchors } })!, /detector\.anchors: /)
+    assert.match(
+      refused({ stages: { ...stages, teacher: { ...stages.teacher, steps: 99 } } })!,
+      /stages\.teacher\.steps: the profile asks for 99, the checkpoint default-teacher was made with 12000/,
+    )
+    const sparse = { stages: { ...stages, sparse: { ...stages.sparse, strength: 0.01 } } }
+    assert.match(
+      refused(sparse)!,
+      /stages\.sparse\.strength: .* 0\.01, the checkpoint default-sparse .* 0\.003/,
+    )
+    const pruned = { stages: { ...stages, prune: { ...stages.prune, macs: 0.3 } } }
+    assert.match(
+      refused(pruned)!,
+      /stages\.prune\.macs: the profile asks for 0\.3, .* default-pruned .* 0\.464/,
+    )
+    assert.match(refused(pruned)!, /--from teacher slims the shipped teacher/)
+    // From the teacher on everything is made anew, and other data and seeds are no other model.
+    assert.equal(refused(pruned, 'teacher'), undefined)
+    assert.equal(refused(sparse, 'scratch'), undefined)
+    assert.equal(refused({ checkpoints: undefined, detector: { ...detector, width: 0.5 } }), undefined)
+    assert.equal(refused({}), undefined)
   })
 
   test('that are missing or others are named', () => {

@@ -7,13 +7,14 @@ import {
   compareWithReference,
   loadProfile,
   namedTrials,
-  planStudy,
+  planModels,
+  profileSweep,
   type Reference,
   readReference,
   referenceOf,
 } from '../../lib/study'
-import { temporary } from '../train/tiny'
-import { finishTrial } from './tiny'
+import { temporary, tinyDetector, tinyWeights } from '../train/tiny'
+import { finishTrial, placeModel } from './tiny'
 
 const REFERENCE: Reference = {
   profile: 'smoke',
@@ -122,9 +123,12 @@ test('a reference file is read, or its mistake is named', () => {
   writeFileSync(file, JSON.stringify(REFERENCE))
   assert.deepEqual(readReference(file), REFERENCE)
   writeFileSync(file, JSON.stringify({ ...REFERENCE, trials: { teacher: { macs: '1000' } } }))
-  assert.throws(() => readReference(file), /reference\.json: at "trials\.teacher\.macs": Expected number/)
+  assert.throws(
+    () => readReference(file),
+    /reference\.json: expected reference values: at "trials\.teacher\.macs": expected a number, found/,
+  )
   writeFileSync(file, '{')
-  assert.throws(() => readReference(file), /reference\.json: expected JSON/)
+  assert.throws(() => readReference(file), /reference\.json:1: expected JSON/)
 })
 
 test('the reference of a study has the numbers of all its trials by their names', () => {
@@ -137,26 +141,32 @@ test('the reference of a study has the numbers of all its trials by their names'
     hash: 'abc',
     splits: { train: [{ id: '0', file: '/nowhere', width: 128, height: 64, boxes }] },
   }
-  const plan = planStudy({
+  const plan = planModels({
     profile,
     dataset,
     precision: 'float32',
     ownData: false,
     from: 'student',
-    seeds: [1],
+    seed: 1,
   })
   const runs = temporary()
+  for (const ref of [plan.teacher, plan.student]) {
+    assert.ok('trial' in ref)
+    placeModel(runs, ref.trial, { detector: tinyDetector(), weights: tinyWeights() })
+  }
   const study = {
     settings: { profile: 'smoke', out: runs, cache: runs },
     profile,
     dataset,
     plan,
+    sweep: profileSweep(profile, { seeds: [1], ownData: false }),
     precision: 'float32' as const,
     runs,
+    workers: 1,
     run: () => Promise.reject(new Error('nothing is to run')),
     jobs: () => assert.fail('nothing is to run'),
   }
-  const trials = namedTrials(plan, 'float32')
+  const trials = namedTrials(study)
   for (const [name, trial] of trials)
     if (name !== 'student on test') finishTrial(runs, trial, name === 'prune' ? null : 0.5)
   assert.throws(

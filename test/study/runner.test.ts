@@ -104,7 +104,7 @@ function watchProcesses() {
     const { stdout } = spawnSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], {
       encoding: 'utf8',
     })
-    for (const line of stdout.split('\n').filter((text) => text.endsWith('cli.ts trials'))) {
+    for (const line of stdout.split('\n').filter((text) => text.endsWith('trial/process.ts'))) {
       processes.add(line.trim().split(' ')[0]!)
     }
   }

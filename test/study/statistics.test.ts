@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Detections, Truths } from '../../lib/evaluate'
 import { evaluateCoco } from '../../lib/evaluate'
+import { metricTable } from '../../lib/study/metric'
 import {
   imageResamples,
   imagesNeeded,
   interval,
-  metricTable,
   pairedDifference,
   seedResamples,
   tableValue,

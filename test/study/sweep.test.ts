@@ -3,18 +3,27 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { generateScenes, scenesSchema } from '../../lib/data'
-import { sweepDifferenceTable, sweepFigure, sweepTable, sweepVerdict } from '../../lib/report'
 import {
+  collectSweep,
+  computeFigure,
+  differencesTable,
+  summarise,
+  trainingTable,
+  verdictSentence,
+} from '../../lib/report'
+import {
+  type ArmNumbers,
+  compareSweep,
   createStudy,
-  findSweep,
   loadProfile,
   loadSweep,
-  planSweep,
+  planArms,
   readSweepFile,
-  runSweep,
-  sideSweep,
-  sideTrials,
+  shippedSweeps,
+  shortSweep,
+  shortTrials,
   sweepSchema,
+  sweepTrials,
 } from '../../lib/study'
 import { trialHash } from '../../lib/trial'
 import { temporary } from '../train/tiny'
@@ -50,20 +59,31 @@ function problem(document: object): string {
 
 describe('a sweep', () => {
   test('names every key that is wrong', () => {
-    assert.match(problem({ ...base, arms: [{ ...control, stepps: 3 }] }), /arms\.0: .*stepps/)
+    assert.match(
+      problem({ ...base, arms: [{ ...control, stepps: 3 }] }),
+      /at "arms\[0\]\.stepps": unknown key/,
+    )
     assert.match(
       problem({ ...base, references: ['nobody'] }),
-      /references\.0: expected one of control, distilled, teacher, pruned, student, found nobody/,
+      /"references\[0\]": expected one of control, distilled, teacher, pruned, student, found nobody/,
     )
-    assert.match(problem({ ...base, arms: [control, control] }), /arms\.1\.name: control is taken/)
+    assert.match(
+      problem({ ...base, arms: [control, control] }),
+      /"arms\[1\]\.name": expected a name of its own, found control twice/,
+    )
     assert.match(
       problem({ ...base, arms: [control, { ...distilled, steps: { asCostlyAs: 'nobody' } }] }),
-      /arms\.1\.steps\.asCostlyAs: expected an arm with a number of steps, found nobody/,
+      /"arms\[1\]\.steps\.asCostlyAs": expected an arm with a number of steps, found nobody/,
     )
     assert.match(
       problem({ ...base, arms: [control, { ...distilled, terms: [] }] }),
-      /arms\.1\.unlabelled: expected terms beside it/,
+      /"arms\[1\]\.unlabelled": expected terms beside it/,
     )
+  })
+
+  test('takes every seed once, as a number that JSON keeps', () => {
+    assert.match(problem({ ...base, seeds: [1, 2, 1] }), /"seeds": expected every seed once, found \[1,2,1\]/)
+    assert.match(problem({ ...base, seeds: [2 ** 53] }), /"seeds\[0\]": /)
   })
 
   test("can give the models that its arms start from other steps on data of the user's own", async () => {
@@ -84,7 +104,7 @@ describe('a sweep', () => {
     )
     const { sparse } = loadProfile('smoke').ownDataSteps
     assert.deepEqual([steps.get('teacher'), steps.get('sparse')], [7, sparse])
-    assert.match(problem({ ...base, ownDataSteps: { distill: 3 } }), /ownDataSteps: .*distill/)
+    assert.match(problem({ ...base, ownDataSteps: { distill: 3 } }), /"ownDataSteps\.distill": unknown key/)
   })
 
   test('trains every arm on every seed and compares them', async () => {
@@ -116,35 +136,38 @@ describe('a sweep', () => {
       seeds: [1],
       arms: [control, distilled, compute, fresh, teacher, early],
     })
-    const trials = planSweep(sweep, study).flat()
+    const trials = planArms(sweep, study).flatMap((planned) => planned.trials)
     assert.equal(new Set(trials.map(trialHash)).size, 6)
-    const result = await runSweep(sweep, study, (wanted) => study.run(wanted))
-    const rows = new Map(result.rows.map((row) => [row.name, row]))
+    const { training, measuring } = sweepTrials(sweep, study)
+    await study.run([...training, ...measuring])
+    const { arms } = summarise(collectSweep(sweep, study))
     assert.deepEqual(
-      [...rows.keys()],
+      arms.map(({ name, role }) => [name, role]),
       [
-        'teacher',
-        'student',
-        'control',
-        'distilled',
-        'equal compute',
-        'from scratch',
-        'teacher trained on',
-        'distilled early',
+        ['teacher', 'teacher'],
+        ['student', 'student'],
+        ['control', 'control'],
+        ['distilled', 'method'],
+        ['equal compute', 'control'],
+        ['from scratch', 'control'],
+        ['teacher trained on', 'teacher'],
+        ['distilled early', 'method'],
       ],
     )
-    const [large, small] = [rows.get('teacher')!.macs, rows.get('student')!.macs]
+    const armOf = (name: string): ArmNumbers => arms.find((arm) => arm.name === name)!
+    const [large, small] = [armOf('teacher').macs, armOf('student').macs]
     // A backward pass costs two forward passes; the distilled one also sees 2 unlabelled images a step, and the teacher all.
-    assert.equal(rows.get('control')!.trainingMacs, 2 * 4 * 3 * small)
-    assert.equal(rows.get('distilled')!.trainingMacs, 2 * 6 * (3 * small + large))
+    assert.equal(armOf('control').trainingMacs, 2 * 4 * 3 * small)
+    assert.equal(armOf('distilled').trainingMacs, 2 * 6 * (3 * small + large))
     // Its second step is a plain one.
-    assert.equal(rows.get('distilled early')!.trainingMacs, 6 * (3 * small + large) + 4 * 3 * small)
+    assert.equal(armOf('distilled early').trainingMacs, 6 * (3 * small + large) + 4 * 3 * small)
     const stepsLike = (like: object, other: object): number => {
       const arms = [
         { ...control, ...like, name: 'like' },
         { ...control, ...other, name: 'other', steps: { asCostlyAs: 'like' } },
       ]
-      const [, [trial] = []] = planSweep(sweepSchema.parse({ ...base, references: ['like'], arms }), study)
+      const [, planned] = planArms(sweepSchema.parse({ ...base, references: ['like'], arms }), study)
+      const [trial] = planned!.trials
       assert.ok(trial && 'training' in trial)
       return trial.training.steps
     }
@@ -158,38 +181,34 @@ describe('a sweep', () => {
       stepsLike({ steps: 50 }, { terms: terms({ start: 9, ramp: 4 }) }),
       10 + Math.round((40 * 3 * small) / (3 * small + large)),
     )
-    assert.equal(rows.get('from scratch')!.macs, small)
-    assert.equal(rows.get('teacher trained on')!.trainingMacs, 2 * 4 * 3 * large)
-    assert.deepEqual(Object.keys(rows.get('control')!.toReferences), ['equal compute', 'student'])
-    assert.equal(rows.get('distilled')!.toReferences.control!.mAP50.seeds, 1)
-    assert.equal(
-      rows.get('equal compute')!.steps,
-      Math.round((2 * 6 * (3 * small + large)) / (4 * 3 * small)),
+    assert.equal(armOf('from scratch').macs, small)
+    assert.equal(armOf('teacher trained on').trainingMacs, 2 * 4 * 3 * large)
+    const differences = (name: string) => armOf(name).splits.validation!.differences
+    assert.deepEqual(Object.keys(differences('control')), ['equal compute', 'student'])
+    assert.equal(differences('distilled').control!.mAP50!.seeds, 1)
+    assert.equal(armOf('equal compute').steps, Math.round((2 * 6 * (3 * small + large)) / (4 * 3 * small)))
+    assert.equal(trainingTable({ arms }, 'validation').length, 8)
+    // Student, control, equal compute, from scratch and two distilled ones, each minus the references but itself.
+    const { references } = sweep
+    assert.equal(differencesTable({ arms, references }, 'validation').length, 5 + 5 + 5)
+    // Minus the teacher, they and the teacher trained on.
+    assert.equal(differencesTable({ arms, references: ['teacher'] }, 'validation').length, 0)
+    const others = summarise({ ...collectSweep(sweep, study), references: ['teacher'], metrics: ['mAP50'] })
+    assert.equal(differencesTable({ arms: others.arms, references: ['teacher'] }, 'validation').length, 6 + 1)
+    assert.deepEqual(
+      computeFigure(arms).data.map(({ name }) => name),
+      ['control', 'distilled', 'from scratch', 'distilled early'],
     )
-    assert.equal(sweepTable(result).length, 8)
-    // Every arm minus the other references and the teacher: two of the three references are arms themselves.
-    assert.equal(sweepDifferenceTable(result).length, 2 * 3 + 4 * 4)
-    assert.equal(sweepDifferenceTable(result, { teacher: false }).length, 2 * 2 + 4 * 3)
-    // Where the teacher is a reference, it is one once.
-    const asReference = {
-      sweep: { ...result.sweep, references: [...result.sweep.references, 'teacher'] },
-      rows: result.rows.map((row) => ({
-        ...row,
-        toReferences: { ...row.toReferences, ...(row.toTeacher && { teacher: row.toTeacher }) },
-      })),
-    }
-    assert.equal(sweepDifferenceTable({ ...result, ...asReference }).length, 2 * 3 + 4 * 4)
-    assert.equal(sweepFigure(result).data.length, 5)
     assert.match(
-      sweepVerdict(result, 'distilled', 'control'),
+      verdictSentence(arms, 'distilled', 'control'),
       /^distilled minus control: .* 12 images, 1 training seed$/,
     )
 
-    // The side sweeps take the profile's sizes; of 12 images a quarter keep their labels.
-    const side = sideSweep('unlabelled', study)
+    // The short sweeps take the profile's sizes; of 12 images a quarter keep their labels.
+    const short = shortSweep('unlabelled', study)
     const { steps } = study.profile.side
     assert.deepEqual(
-      side.arms.map((arm) => [arm.steps, arm.labels?.images, arm.unlabelled?.batch]),
+      short.arms.map((arm) => [arm.steps, arm.labels?.images, arm.unlabelled?.batch]),
       [
         [steps, 3, undefined],
         [{ asCostlyAs: 'distilled on unlabelled frames' }, 3, undefined],
@@ -197,16 +216,35 @@ describe('a sweep', () => {
         [steps, 3, 4],
       ],
     )
-    assert.deepEqual([side.seeds, side.split], [[1], 'validation'])
-    assert.equal(new Set([...sideTrials(study).values()].map(trialHash)).size, 3 + 4)
-    assert.equal(findSweep(side, study), undefined)
-    assert.deepEqual(findSweep(sweep, study), result)
+    assert.deepEqual([short.seeds, short.split], [[1], 'validation'])
+    assert.equal(new Set([...shortTrials(study).values()].map(trialHash)).size, 3 + 4)
+    assert.ok(compareSweep(short, study).every(({ steps }) => steps === 0))
 
     const file = join(folder, 'tiny.json')
-    const shipped = { ...result, command: 'sweep tiny', provenance: {} }
+    const shipped = { format: 'sweep/2', sweep, arms, command: 'sweep tiny', provenance: {} }
     writeFileSync(file, JSON.stringify(shipped))
-    assert.deepEqual(readSweepFile(file).rows, JSON.parse(JSON.stringify(result.rows)))
-    writeFileSync(file, JSON.stringify({ ...shipped, rows: [{ ...result.rows[0], macs: 'many' }] }))
-    assert.throws(() => readSweepFile(file), /tiny\.json: at "rows\.0\.macs": Expected number/)
+    assert.deepEqual(readSweepFile(file).arms, JSON.parse(JSON.stringify(arms)))
+    writeFileSync(file, JSON.stringify({ ...shipped, arms: [{ ...arms[0], macs: 'many' }] }))
+    assert.throws(
+      () => readSweepFile(file),
+      /tiny\.json: at "arms\[0\]\.macs": expected a number, found "many"/,
+    )
   })
+})
+
+test('results of the form before are read: roles, references and the teacher among them', () => {
+  const { sweep, arms } = shippedSweeps().get('recovery')!
+  assert.deepEqual(
+    arms.map(({ name, role, steps }) => [name, role, steps]),
+    [
+      ['teacher', 'teacher', 0],
+      ['pruned', 'pruned', 0],
+      ['control', 'control', 600],
+      ['control, equal compute', 'control', 1033],
+      ['feature-mse', 'method', 600],
+    ],
+  )
+  const { differences, values } = arms.at(-1)!.splits.validation!
+  assert.deepEqual(Object.keys(differences), [...sweep.references, 'teacher'])
+  assert.ok(values.mAP50!.value > 0.8 && differences.control!.AP!.difference > 0.03)
 })

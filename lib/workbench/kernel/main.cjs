@@ -30,7 +30,7 @@ const { Control, PATIENCE_MS } = require('./control.cjs')
 const { describeError } = require('./errors.cjs')
 const { CompileError, Executor } = require('./executor.cjs')
 const { SendQueue } = require('./send-queue.cjs')
-const { abortCells, beginCell, InterruptedError, isInterrupt } = require('../interrupt')
+const { abortCells, beginCell, InterruptedError, isInterrupt } = require('../../base/interrupt')
 const { describeValue, DISPLAY_HOOK } = require('../display')
 const { reportProgress } = require('../progress')
 
