@@ -280,11 +280,11 @@ describe('folders that are not as they should be', () => {
     writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
     const write = (text: string) => writeFileSync(join(folder, 'metrics.json'), text)
     write('{"format": "trial-met')
-    await assert.rejects(run(config), /metrics\.json: expected JSON/)
+    await assert.rejects(run(config), /metrics\.json:1: expected JSON/)
     write('{"format": "trial-metrics/1"}')
     await assert.rejects(
       run(config),
-      /metrics\.json: at "hash": Required; remove the folder to redo the trial/,
+      /metrics\.json:\n.*at "hash": expected a text, found nothing\n[\s\S]*remove the folder to redo the trial/,
     )
     const finished = readFileSync(join(folderOf(evaluation('a'.repeat(64))), 'metrics.json'), 'utf8')
     write(finished)
