@@ -16,6 +16,7 @@ import { type DetectorConfig, detectorSchema, type Weights } from '../detector'
 import { sgdSchema } from './optimizer'
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from './safetensors'
 import { scheduleSchema, warmUpSchema } from './schedule'
+import { validationStateSchema } from './stage'
 
 export { writeAtomically }
 
@@ -36,6 +37,8 @@ const trainingSchema = z
     seconds: z.number().min(0),
     /** What the last step measured. */
     last: z.record(z.number()),
+    /** Of a training that evaluates on its way. */
+    validation: validationStateSchema.optional(),
   })
   .strict()
 

@@ -6,9 +6,21 @@ export {
   withoutTraining,
   writeAtomically,
 } from './checkpoint'
-export * from './loop'
+export { train } from './loop'
 export { createSlots, globalNorm, type SgdOptions, sgdSchema } from './optimizer'
+export * from './options'
 export * from './predict'
 export { decodeSafetensors, encodeSafetensors, type NamedTensor } from './safetensors'
 export { learningRate, type RateSchedule, scheduleSchema, type WarmUp, warmUpSchema } from './schedule'
+export {
+  bestRow,
+  findPlateau,
+  type Plateau,
+  stageOf,
+  type ValidationRow,
+  type ValidationRule,
+  validationRowSchema,
+  validationSchema,
+} from './stage'
 export * from './step'
+export { removeBest, VALIDATION_FILE } from './validation'

@@ -20,6 +20,18 @@ export const scheduleSchema = z.discriminatedUnion('kind', [
       epochs: z.number().int().positive(),
     })
     .strict(),
+  z
+    .object({
+      /**
+       * `rate` until the validation's rule says stop, or only `decay` steps are left; then half a cosine over `decay` steps
+       * down to `rate * final`, with which the training ends.
+       */
+      kind: z.literal('plateau'),
+      rate: z.number().positive(),
+      decay: z.number().int().positive(),
+      final: z.number().min(0).max(1).default(0.01),
+    })
+    .strict(),
 ])
 
 /** A linear rise of the rate at the start, on top of the schedule. */
@@ -41,18 +53,33 @@ export type WarmUp = z.infer<typeof warmUpSchema>
  * @param step counted from 0
  * @param steps of the whole run
  * @param stepsPerEpoch of the loader, for schedules by epoch
+ * @param decayFrom the step at which a plateau ends, as far as it is known; see `stageOf`
  */
 export function learningRate(
   schedule: RateSchedule,
   warmUp: WarmUp,
-  { step, steps, stepsPerEpoch }: { step: number; steps: number; stepsPerEpoch: number },
+  {
+    step,
+    steps,
+    stepsPerEpoch,
+    decayFrom = steps,
+  }: { step: number; steps: number; stepsPerEpoch: number; decayFrom?: number },
 ): number {
   const warm = step < warmUp.steps ? warmUp.from + ((1 - warmUp.from) * step) / warmUp.steps : 1
   if (schedule.kind === 'cosine') {
     const { rate, final } = schedule
-    return warm * rate * (final + ((1 - final) * (1 + Math.cos((Math.PI * step) / steps))) / 2)
+    return warm * rate * halfCosine(step / steps, final)
+  }
+  if (schedule.kind === 'plateau') {
+    const { rate, decay, final } = schedule
+    return warm * rate * (step < decayFrom ? 1 : halfCosine((step - decayFrom) / decay, final))
   }
   const { rate, floor, power, epochs } = schedule
   const epoch = Math.min(Math.floor(step / stepsPerEpoch), epochs)
   return warm * ((rate - floor) * (1 - epoch / epochs) ** power + floor)
+}
+
+/** Half a cosine from 1 at 0 to `final` at 1. */
+function halfCosine(position: number, final: number): number {
+  return final + ((1 - final) * (1 + Math.cos(Math.PI * position))) / 2
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { augmentSchema } from '../data'
 import { type MethodName, PUBLISHED } from '../losses'
-import { sgdSchema, warmUpSchema } from '../train'
+import { sgdSchema, validationSchema, warmUpSchema } from '../train'
 
 const steps = z.number().int().positive()
 export const METHOD_NAMES = Object.keys(PUBLISHED) as [MethodName, ...MethodName[]]
@@ -58,6 +58,18 @@ export const pruneSchema = z
   })
   .strict()
 
+/** How the learning rate goes; the rate itself is the training's. A name alone takes the published course. */
+const scheduleSchema = z.union([
+  z.enum(['cosine', 'poly']),
+  z
+    .object({
+      /** The whole rate until `validation` says stop or `decay` steps are left, then down to 1 % over these. */
+      kind: z.literal('plateau'),
+      decay: steps,
+    })
+    .strict(),
+])
+
 /** What all trainings of a profile have in common. */
 export const recipeSchema = z
   .object({
@@ -84,8 +96,10 @@ export const recipeSchema = z
       })
       .strict(),
     sgd: sgdSchema,
-    schedule: z.enum(['cosine', 'poly']),
+    schedule: scheduleSchema,
     warmUp: warmUpSchema,
+    /** Evaluations on the validation split while training; without it there is one, at the end. */
+    validation: validationSchema.optional(),
     /** 'auto' is bfloat16 where the hardware computes it, else float32. */
     precision: z.enum(['auto', 'float32', 'bfloat16', 'float16']),
   })

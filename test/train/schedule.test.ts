@@ -34,6 +34,20 @@ test('poly: (1e-3 - 1e-6) (1 - e / 100)^0.9 + 1e-6 by whole epochs, as published
   close(at(40_000), 1e-6)
 })
 
+test('plateau: the whole rate until the decay begins, then half a cosine to the final share', () => {
+  const schedule = scheduleSchema.parse({ kind: 'plateau', rate: 0.04, decay: 20 })
+  const at = (step: number, decayFrom?: number) =>
+    learningRate(schedule, WARM, { step, steps: 100, stepsPerEpoch: 7, decayFrom })
+  for (const step of [0, 50, 99]) close(at(step), 0.04)
+  for (const from of [10, 80]) {
+    close(at(from - 1, from), 0.04)
+    close(at(from, from), 0.04)
+    close(at(from + 10, from), 0.04 * (0.01 + 0.99 / 2))
+    close(at(from + 5, from), 0.04 * (0.01 + (0.99 * (1 + Math.SQRT1_2)) / 2))
+    close(at(from + 20, from), 0.04 * 0.01)
+  }
+})
+
 test('warm-up rises linearly from its share to the whole of the schedule', () => {
   const schedule = { kind: 'poly', rate: 1, floor: 0, power: 1, epochs: 10 } as const
   const warmUp = { steps: 20, from: 0.1 }
