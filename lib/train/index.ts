@@ -1,3 +1,4 @@
+export { type AverageOptions, averageDecay, averageSchema } from './average'
 export {
   type Checkpoint,
   loadCheckpoint,

@@ -2,9 +2,10 @@ import { appendFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import pino from 'pino'
 import type { Sample } from '../data'
-import type { Detector } from '../detector'
+import { Detector } from '../detector'
 import { tf } from '../engine'
 import { assignTargets } from '../losses'
+import { averageDecay } from './average'
 import { saveCheckpoint } from './checkpoint'
 import { Feed, type StepBatch } from './feed'
 import { createSlots } from './optimizer'
@@ -16,7 +17,8 @@ import { createStep, type Measurements, type StepInputs, type TrainingStep } fro
 import { Validation } from './validation'
 
 /**
- * Trains a detector in place. Batches, augmentation and rates are functions of (seed, step) and of the evaluations on the
+ * Trains a detector in place, and leaves it with its last weights, their average, or the best of these (see `TrainOptions`).
+ * Batches, augmentation and rates are functions of (seed, step) and of the evaluations on the
  * way alone, so that a run that was interrupted continues from its checkpoint to the same weights, bit for bit.
  *
  * @throws the signal's reason when it aborts, after writing a checkpoint
@@ -33,10 +35,12 @@ export async function train(
   mkdirSync(directory, { recursive: true })
   const slots = createSlots(new Map([...detector.trained, ...(extra?.variables ?? [])]))
   const path = join(directory, 'checkpoint.json')
-  let { step: done, seconds, last, validation: evaluated } = restore(path, detector, slots, options)
-  const step = createStep(detector, slots, options)
+  const averaged = options.average && new Detector(detector.config, detector.weights())
+  const trained = { detector, slots, extra: extra?.variables, averaged }
+  let { step: done, seconds, last, validation: evaluated } = restore(path, trained, options)
+  const step = createStep(detector, slots, { ...options, averaged })
   const feed = new Feed(samples, detector.config.input, options, frames)
-  const validation = validationOf(detector, options, context, evaluated)
+  const validation = validationOf(averaged ?? detector, options, context, evaluated)
   let stage = stageOf(options, validation?.rows ?? [])
   const logFile = join(directory, 'log.jsonl')
   // Lines are few; appended one by one they survive a kill, and no handle is left open.
@@ -48,7 +52,7 @@ export async function train(
     const weights = detector.weights()
     context.onCheckpoint?.(done, weights)
     const training = trainingState(options, { step: done, seconds, last, validation: validation?.state })
-    const optimizer = trainingTensors(slots, options)
+    const optimizer = trainingTensors(trained)
     const model = { detector: detector.config, classes, step: done, weights, provenance }
     saveCheckpoint(path, { ...model, training, optimizer })
     validation?.tidy()
@@ -82,7 +86,8 @@ export async function train(
         stepsPerEpoch: feed.stepsPerEpoch,
         decayFrom: stage.decayFrom,
       })
-      last = runStep(step, batch, { rate, weights: weightsOf(extra, done) }, detector, options)
+      const decay = options.average && averageDecay(options.average, done)
+      last = runStep(step, batch, { rate, decay, weights: weightsOf(extra, done) }, detector, options)
       for (const [name, value] of Object.entries(last)) {
         if (!Number.isFinite(value))
           throw new Error(`training diverged: ${name} is ${value} at step ${done}; lower the learning rate`)
@@ -105,7 +110,8 @@ export async function train(
     if (saved !== done) save()
     const { waitedShare } = feed
     step.sync()
-    const kept = validation?.leave(detector)
+    const kept = validation?.leave(averaged ?? detector)
+    if (averaged) detector.restore(averaged.weights())
     return {
       steps: done,
       ...countImages(options, done),
@@ -118,6 +124,7 @@ export async function train(
   } finally {
     step.dispose()
     for (const { momentum } of slots) momentum.dispose()
+    averaged?.dispose()
     await validation?.dispose()
     await feed.close()
   }
@@ -143,7 +150,7 @@ function validationOf(
 function runStep(
   step: TrainingStep,
   { images, shape, truths }: StepBatch,
-  inputs: Pick<StepInputs, 'rate' | 'weights'>,
+  inputs: Omit<StepInputs, 'images' | 'targets'>,
   detector: Detector,
   { assign }: TrainOptions,
 ): Measurements {

@@ -3,6 +3,7 @@ import type { AugmentOptions, Crop, Sample } from '../data'
 import type { Weights } from '../detector'
 import type { Precision } from '../engine'
 import type { AssignOptions, YoloLossOptions } from '../losses'
+import type { AverageOptions } from './average'
 import type { SgdOptions } from './optimizer'
 import type { RateSchedule, WarmUp } from './schedule'
 import type { Plateau, ValidationRow, ValidationRule } from './stage'
@@ -32,6 +33,8 @@ export interface TrainOptions {
   readonly unlabelled?: { readonly samples: readonly Sample[]; readonly batch: number }
   /** Evaluations while training, which may choose the weights that it leaves and end it before `steps`. */
   readonly validation?: ValidationRule
+  /** A moving average of the weights, which is evaluated and left in their place. */
+  readonly average?: AverageOptions
   readonly precision: Precision
   readonly eager: boolean
   /** Threads that prepare batches. */

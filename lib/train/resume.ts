@@ -1,7 +1,7 @@
 /** What a training's checkpoint holds, and how a run goes on from it. */
 import { existsSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
-import type { Detector } from '../detector'
+import { type Detector, weightShapes } from '../detector'
 import { tf } from '../engine'
 import { loadCheckpoint, type TrainingState } from './checkpoint'
 import type { Slot } from './optimizer'
@@ -11,8 +11,8 @@ import type { ValidationState } from './stage'
 import type { Measurements } from './step'
 
 /** The settings that a run must share with the one that it continues. */
-function settingsOf({ steps, batch, schedule, warmUp, sgd }: TrainOptions) {
-  return { steps, batch, schedule, warmUp, sgd }
+function settingsOf({ steps, batch, schedule, warmUp, sgd, average }: TrainOptions) {
+  return { steps, batch, schedule, warmUp, sgd, average }
 }
 
 /** How far a training is. */
@@ -31,49 +31,51 @@ export function trainingState(
   return { ...settingsOf(options), random: { seed: options.seed, step }, seconds, last, validation }
 }
 
+/** What a training changes. */
+export interface Trained {
+  readonly detector: Detector
+  readonly slots: readonly Slot[]
+  /** Those of the extra loss, by name. */
+  readonly extra?: ReadonlyMap<string, tf.Variable>
+  /** The moving average of the detector. */
+  readonly averaged?: Detector
+}
+
 /** What a training goes on with beside the weights, as tensors by name. */
-export function trainingTensors(
-  slots: readonly Slot[],
-  options: Pick<TrainOptions, 'extra'>,
-): Map<string, NamedTensor> {
+export function trainingTensors(trained: Trained): Map<string, NamedTensor> {
   const tensors = new Map<string, NamedTensor>()
-  for (const [name, variable] of variablesOf(slots, options)) tensors.set(name, tensorOf(variable))
+  for (const [name, variable] of variablesOf(trained)) tensors.set(name, tensorOf(variable))
   return tensors
 }
 
-function variablesOf(
-  slots: readonly Slot[],
-  { extra }: Pick<TrainOptions, 'extra'>,
-): [string, tf.Variable][] {
-  return [
-    ...slots.map(({ name, momentum }): [string, tf.Variable] => [`momentum/${name}`, momentum]),
-    ...[...(extra?.variables ?? [])].map(([name, variable]): [string, tf.Variable] => [
-      `extra/${name}`,
-      variable,
-    ]),
-  ]
+function variablesOf({ slots, extra = new Map(), averaged }: Trained): Map<string, tf.Variable> {
+  const variables = new Map<string, tf.Variable>()
+  for (const { name, momentum } of slots) variables.set(`momentum/${name}`, momentum)
+  for (const [name, variable] of extra) variables.set(`extra/${name}`, variable)
+  for (const layer of averaged?.layers ?? []) {
+    for (const suffix of weightShapes(layer).keys()) {
+      const name = `${layer.name}/${suffix}`
+      variables.set(`average/${name}`, averaged!.variable(name))
+    }
+  }
+  return variables
 }
 
 /**
  * Takes over the checkpoint of a training, where there is one.
  * @throws Error naming the setting or tensor when it is another training's
  */
-export function restore(
-  path: string,
-  detector: Detector,
-  slots: readonly Slot[],
-  options: TrainOptions,
-): Reached {
+export function restore(path: string, trained: Trained, options: TrainOptions): Reached {
   if (!existsSync(path)) return { step: 0, seconds: 0, last: {} }
   const checkpoint = loadCheckpoint(path)
   const { training, step } = checkpoint
   const wanted = { ...settingsOf(options), random: { seed: options.seed, step } }
-  for (const key of ['random', 'steps', 'batch', 'schedule', 'warmUp', 'sgd'] as const) {
+  for (const key of ['random', 'steps', 'batch', 'schedule', 'warmUp', 'sgd', 'average'] as const) {
     checkSetting(path, key, wanted[key], training?.[key])
   }
   checkSetting(path, 'validation.rule', options.validation, training?.validation?.rule)
-  detector.restore(checkpoint.weights)
-  for (const [name, variable] of variablesOf(slots, options)) {
+  trained.detector.restore(checkpoint.weights)
+  for (const [name, variable] of variablesOf(trained)) {
     const found = checkpoint.optimizer.get(name)
     if (!found || found.shape.join() !== variable.shape.join()) {
       throw new Error(

@@ -2,6 +2,7 @@ import type { Detector, DetectorOutput } from '../detector'
 import { compile, type Precision, type Tensor, tf } from '../engine'
 import { type YoloLossOptions, yoloLoss } from '../losses'
 import type { LossResult } from '../losses/types'
+import { updateAverage } from './average'
 import { type SgdOptions, type Slot, sgdStep } from './optimizer'
 
 /** A loss beside the ground truth's, such as a distillation loss. */
@@ -23,6 +24,8 @@ export interface StepOptions {
   /** Network Slimming's s: sign(gamma) * s is added to the gradient of these gammas. */
   readonly sparsity?: { readonly strength: number; readonly gammas: ReadonlySet<string> }
   readonly extra?: ExtraLoss
+  /** Same architecture; its weights become the moving average of the detector's, see `updateAverage`. */
+  readonly averaged?: Detector
   readonly precision: Precision
   /** Run operation by operation instead of as a graph, for debugging. */
   readonly eager: boolean
@@ -37,6 +40,8 @@ export interface StepInputs {
   readonly rate: number
   /** Of the extra loss; empty: a step without it, which is recorded on its own and leaves its variables as they are. */
   readonly weights: readonly number[]
+  /** Share of the average that stays; needed where there is one. */
+  readonly decay?: number
 }
 
 export interface TrainingStep {
@@ -54,7 +59,7 @@ export interface TrainingStep {
  * scaled back (Micikevicius et al. 2018, section 3.2).
  */
 export function createStep(detector: Detector, slots: readonly Slot[], options: StepOptions): TrainingStep {
-  const { loss, sgd, sparsity, extra, precision, eager } = options
+  const { loss, sgd, sparsity, extra, averaged, precision, eager } = options
   const lossScale = precision === 'float16' ? 1024 : 1
   const others = new Set(extra?.variables.values())
   const own = slots.filter(({ variable }) => !others.has(variable))
@@ -64,6 +69,7 @@ export function createStep(detector: Detector, slots: readonly Slot[], options: 
     targets: readonly tf.Tensor5D[],
     rate: tf.Scalar,
     [weights]: readonly [] | readonly [tf.Tensor1D],
+    [decay]: readonly [] | readonly [tf.Scalar],
   ): { [name: string]: Tensor } => {
     const moved = weights ? slots : own
     let terms: { [name: string]: Tensor } = {}
@@ -87,20 +93,29 @@ export function createStep(detector: Detector, slots: readonly Slot[], options: 
       return tf.add(gradient, tf.mul(tf.sign(variable), sparsity.strength))
     })
     const gradientNorm = sgdStep(moved, gradients, rate, sgd)
+    if (averaged && decay) updateAverage(averaged.state, detector.state, decay)
     return { total: lossScale === 1 ? value : tf.div(value, lossScale), gradientNorm, ...terms }
   }
   const state = [...detector.state, ...slots.map((slot) => slot.momentum)]
-  state.push(...others)
+  state.push(...others, ...(averaged?.state ?? []))
   const compiled = compile(step, { state, precision, eager, name: 'training step' })
 
   return {
-    run({ images, targets, rate, weights }) {
-      const [factor, lambdas] = [tf.scalar(rate), tf.tensor1d([...weights])]
-      const results = compiled(images, targets, factor, weights.length > 0 ? [lambdas] : [])
+    run({ images, targets, rate, weights, decay }) {
+      if (averaged && decay === undefined)
+        throw new Error('training step: expected the decay of the moving average, found none')
+      const [factor, lambdas, share] = [tf.scalar(rate), tf.tensor1d([...weights]), tf.scalar(decay ?? 0)]
+      const results = compiled(
+        images,
+        targets,
+        factor,
+        weights.length > 0 ? [lambdas] : [],
+        averaged ? [share] : [],
+      )
       const measured = Object.fromEntries(
         Object.entries(results).map(([name, value]) => [name, value.dataSync()[0]!]),
       )
-      tf.dispose([results, factor, lambdas])
+      tf.dispose([results, factor, lambdas, share])
       return measured
     },
     sync: compiled.sync,

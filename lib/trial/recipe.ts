@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { augmentSchema } from '../data'
 import { type MethodName, PUBLISHED } from '../losses'
-import { sgdSchema, validationSchema, warmUpSchema } from '../train'
+import { averageSchema, sgdSchema, validationSchema, warmUpSchema } from '../train'
 
 const steps = z.number().int().positive()
 export const METHOD_NAMES = Object.keys(PUBLISHED) as [MethodName, ...MethodName[]]
@@ -98,6 +98,8 @@ export const recipeSchema = z
     sgd: sgdSchema,
     schedule: scheduleSchema,
     warmUp: warmUpSchema,
+    /** A moving average of the weights, which is evaluated and left as the model. */
+    average: averageSchema.optional(),
     /** Evaluations on the validation split while training; without it there is one, at the end. */
     validation: validationSchema.optional(),
     /** 'auto' is bfloat16 where the hardware computes it, else float32. */

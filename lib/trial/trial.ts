@@ -236,7 +236,8 @@ function trainOptions(
   { checkpointEvery, logEvery }: TrialContext,
   { data }: TrialConfig,
 ): TrainOptions {
-  const { batch, augment, views, assign, loss, sgd, schedule, warmUp, validation, precision } = recipe
+  const { batch, augment, views, assign, loss, sgd, schedule, warmUp, average, validation, precision } =
+    recipe
   const epochs = Math.max(1, Math.ceil(steps / Math.floor(images / batch)))
   return {
     steps,
@@ -250,6 +251,7 @@ function trainOptions(
     sgd,
     schedule: rateSchedule(schedule, rate, epochs),
     warmUp,
+    average,
     validation,
     precision,
     eager: false,
