@@ -63,6 +63,23 @@ const scheduleSchema = z.union([
   z.enum(['cosine', 'poly']),
   z
     .object({
+      kind: z.literal('cosine'),
+      /** Steps of the half cosine: fewer than the training's, after which the rate stays, or more, so that it ends early. */
+      over: steps.optional(),
+      /** Share of the rate at its end. */
+      final: z.number().min(0).max(1).default(0.01),
+    })
+    .strict(),
+  z
+    .object({
+      /** Half cosines down to 1 %, the first of `period` steps, each `factor` times as long as the one before. */
+      kind: z.literal('restarts'),
+      period: steps,
+      factor: z.number().int().positive().default(1),
+    })
+    .strict(),
+  z
+    .object({
       /** The whole rate until `validation` says stop or `decay` steps are left, then down to 1 % over these. */
       kind: z.literal('plateau'),
       decay: steps,

@@ -264,7 +264,7 @@ function trainOptions(
 function rateSchedule(schedule: Recipe['schedule'], rate: number, epochs: number): RateSchedule {
   if (schedule === 'cosine') return { kind: 'cosine', rate, final: 0.01 }
   if (schedule === 'poly') return { kind: 'poly', rate, floor: 1e-6, power: 0.9, epochs }
-  return { ...schedule, rate, final: 0.01 }
+  return { final: 0.01, ...schedule, rate }
 }
 
 /**
