@@ -2,7 +2,7 @@ import { type Batch, createLoader, type Loader, type Sample } from '../data'
 import type { TrainOptions } from './options'
 
 /** What a step sees: the labelled images first, then those without labels. */
-export type StepBatch = Pick<Batch, 'images' | 'shape' | 'truths'>
+export type StepBatch = Pick<Batch, 'images' | 'strong' | 'shape' | 'truths'>
 
 /** The batches of a training, prepared ahead. */
 export class Feed {
@@ -14,11 +14,12 @@ export class Feed {
    * @param frames folder for decoded frames that do not fit into memory
    */
   constructor(samples: readonly Sample[], input: readonly number[], options: TrainOptions, frames?: string) {
-    const { batch, seed, augment, views, crop, workers, unlabelled } = options
+    const { batch, seed, augment, strong, views, crop, workers, unlabelled } = options
     const loading = {
       input: [...input] as [number, number],
       seed,
       augment,
+      strong,
       views,
       crop: crop && ([...crop] as [number, number, number, number]),
       shuffle: true,
@@ -76,13 +77,18 @@ function withoutLabels(sample: Sample): Sample {
 }
 
 function joined(first: StepBatch, second: StepBatch): StepBatch {
-  const images = new Float32Array(first.images.length + second.images.length)
-  images.set(first.images)
-  images.set(second.images, first.images.length)
   const [count, ...size] = first.shape
   return {
-    images,
+    images: concatenated(first.images, second.images),
+    ...(first.strong && second.strong && { strong: concatenated(first.strong, second.strong) }),
     shape: [count + second.shape[0], ...size],
     truths: [...first.truths, ...second.truths],
   }
+}
+
+function concatenated(first: Float32Array, second: Float32Array): Float32Array {
+  const values = new Float32Array(first.length + second.length)
+  values.set(first)
+  values.set(second, first.length)
+  return values
 }

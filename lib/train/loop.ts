@@ -149,17 +149,18 @@ function validationOf(
 /** One step of gradient descent on a batch. */
 function runStep(
   step: TrainingStep,
-  { images, shape, truths }: StepBatch,
-  inputs: Omit<StepInputs, 'images' | 'targets'>,
+  { images, strong, shape, truths }: StepBatch,
+  inputs: Omit<StepInputs, 'images' | 'plain' | 'targets'>,
   detector: Detector,
   { assign }: TrainOptions,
 ): Measurements {
   const [, height, width] = shape
   const { scales } = assignTargets(truths, { ...detector.config, input: [height, width] }, assign)
-  const input = tf.tensor4d(images, [...shape])
+  const input = tf.tensor4d(strong ?? images, [...shape])
+  const plain = strong && tf.tensor4d(images, [...shape])
   const targets = scales.map(({ data, shape }) => tf.tensor5d(data, [...shape]))
-  const measured = step.run({ images: input, targets, ...inputs })
-  tf.dispose([input, targets])
+  const measured = step.run({ images: input, plain, targets, ...inputs })
+  tf.dispose([input, plain, targets])
   return measured
 }
 

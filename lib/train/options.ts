@@ -1,5 +1,5 @@
 /** What a training is asked for, and what it tells. */
-import type { AugmentOptions, Crop, Sample } from '../data'
+import type { AugmentOptions, Crop, Sample, StrongOptions } from '../data'
 import type { Weights } from '../detector'
 import type { Precision } from '../engine'
 import type { AssignOptions, YoloLossOptions } from '../losses'
@@ -15,6 +15,8 @@ export interface TrainOptions {
   readonly batch: number
   readonly seed: number
   readonly augment: AugmentOptions | false
+  /** A stronger look of every image for the detector; a distillation loss then sees the plain one, of the same geometry. */
+  readonly strong?: StrongOptions
   /** Augmented views of an image, over which the epochs go round; without it every epoch has its own. */
   readonly views?: number
   readonly crop?: Crop

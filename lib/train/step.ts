@@ -12,7 +12,7 @@ export interface ExtraLoss {
   /** Trained variables of its own (adapters), by name. */
   readonly variables: ReadonlyMap<string, tf.Variable>
   /**
-   * @param images [n, h, w, 3] of the step
+   * @param images [n, h, w, 3] of the step, with the plain look where the student saw a stronger one
    * @param weights [weights], given anew at every step, so that schedules do not record new graphs
    */
   readonly loss: (student: DetectorOutput, images: tf.Tensor4D, weights: tf.Tensor1D) => LossResult
@@ -36,6 +36,8 @@ export type Measurements = { readonly [name: string]: number }
 
 export interface StepInputs {
   readonly images: tf.Tensor4D
+  /** What the extra loss sees instead: the same images with the plain look. */
+  readonly plain?: tf.Tensor4D
   readonly targets: readonly tf.Tensor5D[]
   readonly rate: number
   /** Of the extra loss; empty: a step without it, which is recorded on its own and leaves its variables as they are. */
@@ -70,6 +72,7 @@ export function createStep(detector: Detector, slots: readonly Slot[], options: 
     rate: tf.Scalar,
     [weights]: readonly [] | readonly [tf.Tensor1D],
     [decay]: readonly [] | readonly [tf.Scalar],
+    [plain]: readonly [] | readonly [tf.Tensor4D],
   ): { [name: string]: Tensor } => {
     const moved = weights ? slots : own
     let terms: { [name: string]: Tensor } = {}
@@ -77,7 +80,7 @@ export function createStep(detector: Detector, slots: readonly Slot[], options: 
       () => {
         const output = detector.forward(images, { training: true })
         const truth = yoloLoss(output.outputs, targets, detector.config, loss)
-        const more = weights && extra?.loss(output, images, weights)
+        const more = weights && extra?.loss(output, plain ?? images, weights)
         const total = more ? (tf.add(truth.total, more.total) as tf.Scalar) : truth.total
         terms = Object.fromEntries(
           Object.entries({ ...truth.terms, ...more?.terms }).map(([name, term]) => [name, tf.keep(term)]),
@@ -101,7 +104,7 @@ export function createStep(detector: Detector, slots: readonly Slot[], options: 
   const compiled = compile(step, { state, precision, eager, name: 'training step' })
 
   return {
-    run({ images, targets, rate, weights, decay }) {
+    run({ images, plain, targets, rate, weights, decay }) {
       if (averaged && decay === undefined)
         throw new Error('training step: expected the decay of the moving average, found none')
       const [factor, lambdas, share] = [tf.scalar(rate), tf.tensor1d([...weights]), tf.scalar(decay ?? 0)]
@@ -111,6 +114,7 @@ export function createStep(detector: Detector, slots: readonly Slot[], options: 
         factor,
         weights.length > 0 ? [lambdas] : [],
         averaged ? [share] : [],
+        plain && weights.length > 0 ? [plain] : [],
       )
       const measured = Object.fromEntries(
         Object.entries(results).map(([name, value]) => [name, value.dataSync()[0]!]),

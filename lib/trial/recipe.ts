@@ -1,6 +1,6 @@
 /** What a training is made with: the parts of a trial's config that a person writes into a profile or a sweep. */
 import { z } from 'zod'
-import { augmentSchema } from '../data'
+import { augmentSchema, strongSchema } from '../data'
 import { type MethodName, PUBLISHED } from '../losses'
 import { averageSchema, sgdSchema, validationSchema, warmUpSchema } from '../train'
 
@@ -92,6 +92,8 @@ export const recipeSchema = z
   .object({
     batch: z.number().int().positive(),
     augment: augmentSchema,
+    /** A stronger look of every image, of the same geometry, for what is trained; the teacher sees the plain one. */
+    strong: strongSchema.optional(),
     /** Augmented views of an image, over which the epochs go round; without it every epoch has its own. */
     views: z.number().int().positive().optional(),
     assign: z

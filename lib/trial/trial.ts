@@ -236,14 +236,27 @@ function trainOptions(
   { checkpointEvery, logEvery }: TrialContext,
   { data }: TrialConfig,
 ): TrainOptions {
-  const { batch, augment, views, assign, loss, sgd, schedule, warmUp, average, validation, precision } =
-    recipe
+  const {
+    batch,
+    augment,
+    strong,
+    views,
+    assign,
+    loss,
+    sgd,
+    schedule,
+    warmUp,
+    average,
+    validation,
+    precision,
+  } = recipe
   const epochs = Math.max(1, Math.ceil(steps / Math.floor(images / batch)))
   return {
     steps,
     batch,
     seed,
     augment,
+    strong,
     views,
     crop: data.crop,
     assign,
