@@ -250,7 +250,8 @@ function drawColour(random: Random, options: Augmentation): Colour | undefined {
   return mild ? { ...strong, linear: chain(mild, strong.linear) } : strong
 }
 
-function drawLinear(random: Random, options: Exclude<Augmentation['colour'], false>): Float64Array {
+/** A linear change of colour with amounts drawn within the given ones. */
+export function drawLinear(random: Random, options: Exclude<Augmentation['colour'], false>): Float64Array {
   const amount = (most: number) => random.uniform(-most, most)
   const hue = turnHue(amount(options.hue))
   const colours = saturate(1 + amount(options.saturation))

@@ -2,6 +2,7 @@ import { Random } from '../base'
 import { type Augmentation, drawInputSize, drawView, type Fit, fitRegion, holdsCentre } from './augment'
 import { frameRegion, readFrame, type SharedFrames } from './frames'
 import { resample } from './resample'
+import { applyStrong, type StrongLook } from './strong'
 import { compose, type KeepRule, type Placement, placeBoxes, toInput } from './transform'
 import type { Box } from './types'
 
@@ -13,6 +14,8 @@ export interface Batch {
   /** [n, h, w, 3], RGB in 0 .. 1. */
   readonly images: Float32Array
   readonly shape: readonly [number, number, number, number]
+  /** The same images with a stronger look, where it is asked for: same shape, every pixel in its place. */
+  readonly strong?: Float32Array
   /** Boxes in pixels of the network input; undefined for an image that nobody has labelled. */
   readonly truths: readonly (Box[] | undefined)[]
   readonly ids: readonly string[]
@@ -31,6 +34,8 @@ export interface BatchPlan {
   readonly augment: Augmentation | false
   /** Augmented views of an image, over which the epochs go round; without it every epoch has its own. */
   readonly views?: number
+  /** Gives every image a second, stronger look. */
+  readonly strong?: StrongLook
   readonly fit: Fit
   /** Value of pixels outside the frame, 0 .. 255. */
   readonly fill: number
@@ -115,14 +120,30 @@ export async function makeBatch(plan: BatchPlan, frames: SharedFrames, step: num
     truths.push(boxes && placeBoxes(boxes, view.placement, bounds, rule))
     placements.push(compose(toFrame, view.placement))
   })
+  const streamOf = (i: number) => new Random(plan.seed, 'strong', number, indices[i]!)
   return {
     step,
     epoch,
     images,
     shape: [indices.length, height, width, 3],
+    ...(plan.strong && { strong: strongerLook(plan.strong, images, { height, width }, streamOf) }),
     truths,
     ids: indices.map((index) => frames.samples[index]!.id),
     indices,
     placements,
   }
+}
+
+/** A copy of a batch's images, each with a look that its own stream of random numbers draws. */
+function strongerLook(
+  look: StrongLook,
+  images: Float32Array,
+  size: { readonly height: number; readonly width: number },
+  streamOf: (i: number) => Random,
+): Float32Array {
+  const values = images.slice()
+  const length = size.height * size.width * 3
+  for (let i = 0; i * length < values.length; i++)
+    applyStrong(streamOf(i), { values, offset: i * length, ...size }, look)
+  return values
 }

@@ -29,5 +29,6 @@ export {
   type SceneStyle,
 } from './scenes'
 export { carveValidation } from './split'
+export { type StrongOptions, strongSchema } from './strong'
 export { cropRegion, type Placement, type Region, toImage, toInput } from './transform'
 export type { Box, Dataset, RgbImage, Sample, SplitName } from './types'

@@ -13,7 +13,11 @@ port.on('message', ({ request, step }: WorkerRequest) => {
     try {
       const batch = await makeBatch(plan, frames, step)
       const answer: WorkerAnswer = { request, batch }
-      port.postMessage(answer, [batch.images.buffer as ArrayBuffer])
+      const images = batch.strong ? [batch.images, batch.strong] : [batch.images]
+      port.postMessage(
+        answer,
+        images.map(({ buffer }) => buffer as ArrayBuffer),
+      )
     } catch (error) {
       const answer: WorkerAnswer = { request, error }
       port.postMessage(answer)

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { augmentSchema } from './augment'
 import { type Batch, type BatchPlan, batchIndices, makeBatch, stepsPerEpoch } from './batch'
 import { cachedBytes, type LoadableSample, type SharedFrames, shareFrames } from './frames'
+import { strongSchema } from './strong'
 
 const fraction = z.number().min(0).max(1)
 
@@ -19,6 +20,8 @@ export const loaderSchema = z
     augment: augmentSchema.or(z.literal(false)).default(false),
     /** Augmented views of an image, over which the epochs go round; without it every epoch has its own. */
     views: z.number().int().positive().optional(),
+    /** Gives every image a second, stronger look beside its plain one. */
+    strong: strongSchema.optional(),
     /** Leaves out the last, smaller batch of an epoch, so that every batch has one shape. */
     dropLast: z.boolean().default(false),
     /** Part of the frame that is used, as fractions [x1, y1, x2, y2]. */

@@ -13,9 +13,11 @@ import stringify from 'safe-stable-stringify'
 import { z } from 'zod'
 import { parseDocument, readJson, sha256, writeAtomically } from '../base'
 import { type DetectorConfig, detectorSchema, type Weights } from '../detector'
+import { averageSchema } from './average'
 import { sgdSchema } from './optimizer'
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from './safetensors'
 import { scheduleSchema, warmUpSchema } from './schedule'
+import { validationStateSchema } from './stage'
 
 export { writeAtomically }
 
@@ -36,6 +38,10 @@ const trainingSchema = z
     seconds: z.number().min(0),
     /** What the last step measured. */
     last: z.record(z.number()),
+    /** Of a training whose weights are averaged; the average is `optimizer/average/...`. */
+    average: averageSchema.optional(),
+    /** Of a training that evaluates on its way. */
+    validation: validationStateSchema.optional(),
   })
   .strict()
 

@@ -1,3 +1,4 @@
+export { type AverageOptions, averageDecay, averageSchema } from './average'
 export {
   type Checkpoint,
   loadCheckpoint,
@@ -6,9 +7,21 @@ export {
   withoutTraining,
   writeAtomically,
 } from './checkpoint'
-export * from './loop'
+export { train } from './loop'
 export { createSlots, globalNorm, type SgdOptions, sgdSchema } from './optimizer'
+export * from './options'
 export * from './predict'
 export { decodeSafetensors, encodeSafetensors, type NamedTensor } from './safetensors'
 export { learningRate, type RateSchedule, scheduleSchema, type WarmUp, warmUpSchema } from './schedule'
+export {
+  bestRow,
+  findPlateau,
+  type Plateau,
+  stageOf,
+  type ValidationRow,
+  type ValidationRule,
+  validationRowSchema,
+  validationSchema,
+} from './stage'
 export * from './step'
+export { removeBest, VALIDATION_FILE } from './validation'

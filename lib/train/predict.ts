@@ -21,32 +21,60 @@ export interface Prediction {
   readonly secondsPerImage: number
 }
 
+/** A detector ready to be run over the same samples again and again; dispose of it when done. */
+export interface Predictor {
+  /** @throws the signal's reason when it aborts */
+  run(options?: Pick<PredictOptions, 'signal' | 'onProgress'>): Promise<Prediction>
+  dispose(): Promise<void>
+}
+
 /** Runs a detector over labelled samples: forward pass, decoding and NMS as one compiled graph per batch size. */
 export async function predict(
   detector: Detector,
   samples: readonly Sample[],
   options: PredictOptions = {},
 ): Promise<Prediction> {
-  const { batch = 8, crop, precision = 'float32', eager = false, decode, signal, onProgress } = options
+  const predictor = createPredictor(detector, samples, options)
+  try {
+    return await predictor.run(options)
+  } finally {
+    await predictor.dispose()
+  }
+}
+
+/**
+ * The same, with graphs and decoded frames kept between runs.
+ *
+ * @param options `changing`: the weights may change between runs, as they do while training; otherwise the graphs hold
+ *   those of the first run as constants
+ */
+export function createPredictor(
+  detector: Detector,
+  samples: readonly Sample[],
+  options: PredictOptions & { readonly changing?: boolean } = {},
+): Predictor {
+  const { batch = 8, crop, precision = 'float32', eager = false, decode, changing = false } = options
   const { input, classes } = detector.config
-  const loader = createLoader(samples, { input: [...input], batch, crop: crop && [...crop], signal })
-  const run = compile(
+  const loader = createLoader(samples, { input: [...input], batch, crop: crop && [...crop] })
+  const detection = compile(
     (images: Tensor) => {
       const { outputs } = detector.forward(images as tf.Tensor4D, { training: false })
       const { boxes, scores, labels, counts } = detect(outputs, detector.config, decode)
       return { boxes, scores, labels, counts }
     },
-    { precision, eager, name: 'detection' },
+    { state: changing ? detector.state : [], precision, eager, name: 'detection' },
   )
-  const found: ScoredBox[][] = []
-  const truths: Sample[] = []
-  const times: number[] = []
-  try {
+
+  const run: Predictor['run'] = async ({ signal, onProgress } = {}) => {
+    const found: ScoredBox[][] = []
+    const truths: Sample[] = []
+    const times: number[] = []
     for (let step = 0; step < loader.stepsPerEpoch; step++) {
+      signal?.throwIfAborted()
       const { images, shape, indices, placements, truths: labelled } = await loader.batchAt(step)
       const input = tf.tensor4d(images, [...shape])
       const start = performance.now()
-      const result = run(input)
+      const result = detection(input)
       const [boxes, scores, labels, counts] = [result.boxes, result.scores, result.labels, result.counts].map(
         (t) => t.dataSync(),
       )
@@ -69,12 +97,16 @@ export async function predict(
         truths.push({ ...sample, boxes: labelled[i]?.map((box) => toImage(box, placement)) })
       })
       onProgress?.(found.length, samples.length)
+      // Lets signals through, which frames in memory would not.
+      await new Promise((resolve) => setImmediate(resolve))
     }
-  } finally {
-    run.dispose()
+    // The median leaves out the first batch, which records the graph, and pauses of the machine.
+    const secondsPerImage = times.sort((a, b) => a - b)[times.length >> 1] ?? 0
+    return { truths: truthsOf(truths, classes), detections: detectionsOf(found), secondsPerImage }
+  }
+  const dispose = async (): Promise<void> => {
+    detection.dispose()
     await loader.close()
   }
-  // The median leaves out the first batch, which records the graph, and pauses of the machine.
-  const secondsPerImage = times.sort((a, b) => a - b)[times.length >> 1] ?? 0
-  return { truths: truthsOf(truths, classes), detections: detectionsOf(found), secondsPerImage }
+  return { run, dispose }
 }

@@ -7,6 +7,8 @@ export const scheduleSchema = z.discriminatedUnion('kind', [
       /** Half a cosine from `rate` down to `rate * final` (Loshchilov & Hutter 2017, eq. 5, without restarts). */
       kind: z.literal('cosine'),
       rate: z.number().positive(),
+      /** Steps that the half cosine takes, and after which the rate stays; the whole training by default. */
+      over: z.number().int().positive().optional(),
       final: z.number().min(0).max(1).default(0.01),
     })
     .strict(),
@@ -18,6 +20,31 @@ export const scheduleSchema = z.discriminatedUnion('kind', [
       floor: z.number().min(0).default(1e-6),
       power: z.number().positive().default(0.9),
       epochs: z.number().int().positive(),
+    })
+    .strict(),
+  z
+    .object({
+      /**
+       * Half cosines from `rate` down to `rate * final`, again and again (Loshchilov & Hutter 2017): the first takes `period`
+       * steps, each of the others `factor` times as many as the one before. The end of the training may cut the last one off.
+       */
+      kind: z.literal('restarts'),
+      rate: z.number().positive(),
+      period: z.number().int().positive(),
+      factor: z.number().int().positive().default(1),
+      final: z.number().min(0).max(1).default(0.01),
+    })
+    .strict(),
+  z
+    .object({
+      /**
+       * `rate` until the validation's rule says stop, or only `decay` steps are left; then half a cosine over `decay` steps
+       * down to `rate * final`, with which the training ends.
+       */
+      kind: z.literal('plateau'),
+      rate: z.number().positive(),
+      decay: z.number().int().positive(),
+      final: z.number().min(0).max(1).default(0.01),
     })
     .strict(),
 ])
@@ -41,18 +68,47 @@ export type WarmUp = z.infer<typeof warmUpSchema>
  * @param step counted from 0
  * @param steps of the whole run
  * @param stepsPerEpoch of the loader, for schedules by epoch
+ * @param decayFrom the step at which a plateau ends, as far as it is known; see `stageOf`
  */
 export function learningRate(
   schedule: RateSchedule,
   warmUp: WarmUp,
-  { step, steps, stepsPerEpoch }: { step: number; steps: number; stepsPerEpoch: number },
+  {
+    step,
+    steps,
+    stepsPerEpoch,
+    decayFrom = steps,
+  }: { step: number; steps: number; stepsPerEpoch: number; decayFrom?: number },
 ): number {
   const warm = step < warmUp.steps ? warmUp.from + ((1 - warmUp.from) * step) / warmUp.steps : 1
   if (schedule.kind === 'cosine') {
+    const { rate, over = steps, final } = schedule
+    return warm * rate * halfCosine(Math.min(1, step / over), final)
+  }
+  if (schedule.kind === 'restarts') {
     const { rate, final } = schedule
-    return warm * rate * (final + ((1 - final) * (1 + Math.cos((Math.PI * step) / steps))) / 2)
+    return warm * rate * halfCosine(cyclePosition(step, schedule), final)
+  }
+  if (schedule.kind === 'plateau') {
+    const { rate, decay, final } = schedule
+    return warm * rate * (step < decayFrom ? 1 : halfCosine((step - decayFrom) / decay, final))
   }
   const { rate, floor, power, epochs } = schedule
   const epoch = Math.min(Math.floor(step / stepsPerEpoch), epochs)
   return warm * ((rate - floor) * (1 - epoch / epochs) ** power + floor)
+}
+
+/** Half a cosine from 1 at 0 to `final` at 1. */
+function halfCosine(position: number, final: number): number {
+  return final + ((1 - final) * (1 + Math.cos(Math.PI * position))) / 2
+}
+
+/** How far a step is in its cycle, 0 .. 1. */
+function cyclePosition(step: number, { period, factor }: { period: number; factor: number }): number {
+  let [start, length] = [0, period]
+  while (step >= start + length) {
+    start += length
+    length *= factor
+  }
+  return (step - start) / length
 }

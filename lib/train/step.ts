@@ -2,6 +2,7 @@ import type { Detector, DetectorOutput } from '../detector'
 import { compile, type Precision, type Tensor, tf } from '../engine'
 import { type YoloLossOptions, yoloLoss } from '../losses'
 import type { LossResult } from '../losses/types'
+import { updateAverage } from './average'
 import { type SgdOptions, type Slot, sgdStep } from './optimizer'
 
 /** A loss beside the ground truth's, such as a distillation loss. */
@@ -11,7 +12,7 @@ export interface ExtraLoss {
   /** Trained variables of its own (adapters), by name. */
   readonly variables: ReadonlyMap<string, tf.Variable>
   /**
-   * @param images [n, h, w, 3] of the step
+   * @param images [n, h, w, 3] of the step, with the plain look where the student saw a stronger one
    * @param weights [weights], given anew at every step, so that schedules do not record new graphs
    */
   readonly loss: (student: DetectorOutput, images: tf.Tensor4D, weights: tf.Tensor1D) => LossResult
@@ -23,6 +24,8 @@ export interface StepOptions {
   /** Network Slimming's s: sign(gamma) * s is added to the gradient of these gammas. */
   readonly sparsity?: { readonly strength: number; readonly gammas: ReadonlySet<string> }
   readonly extra?: ExtraLoss
+  /** Same architecture; its weights become the moving average of the detector's, see `updateAverage`. */
+  readonly averaged?: Detector
   readonly precision: Precision
   /** Run operation by operation instead of as a graph, for debugging. */
   readonly eager: boolean
@@ -33,10 +36,14 @@ export type Measurements = { readonly [name: string]: number }
 
 export interface StepInputs {
   readonly images: tf.Tensor4D
+  /** What the extra loss sees instead: the same images with the plain look. */
+  readonly plain?: tf.Tensor4D
   readonly targets: readonly tf.Tensor5D[]
   readonly rate: number
   /** Of the extra loss; empty: a step without it, which is recorded on its own and leaves its variables as they are. */
   readonly weights: readonly number[]
+  /** Share of the average that stays; needed where there is one. */
+  readonly decay?: number
 }
 
 export interface TrainingStep {
@@ -54,7 +61,7 @@ export interface TrainingStep {
  * scaled back (Micikevicius et al. 2018, section 3.2).
  */
 export function createStep(detector: Detector, slots: readonly Slot[], options: StepOptions): TrainingStep {
-  const { loss, sgd, sparsity, extra, precision, eager } = options
+  const { loss, sgd, sparsity, extra, averaged, precision, eager } = options
   const lossScale = precision === 'float16' ? 1024 : 1
   const others = new Set(extra?.variables.values())
   const own = slots.filter(({ variable }) => !others.has(variable))
@@ -64,6 +71,8 @@ export function createStep(detector: Detector, slots: readonly Slot[], options: 
     targets: readonly tf.Tensor5D[],
     rate: tf.Scalar,
     [weights]: readonly [] | readonly [tf.Tensor1D],
+    [decay]: readonly [] | readonly [tf.Scalar],
+    [plain]: readonly [] | readonly [tf.Tensor4D],
   ): { [name: string]: Tensor } => {
     const moved = weights ? slots : own
     let terms: { [name: string]: Tensor } = {}
@@ -71,7 +80,7 @@ export function createStep(detector: Detector, slots: readonly Slot[], options: 
       () => {
         const output = detector.forward(images, { training: true })
         const truth = yoloLoss(output.outputs, targets, detector.config, loss)
-        const more = weights && extra?.loss(output, images, weights)
+        const more = weights && extra?.loss(output, plain ?? images, weights)
         const total = more ? (tf.add(truth.total, more.total) as tf.Scalar) : truth.total
         terms = Object.fromEntries(
           Object.entries({ ...truth.terms, ...more?.terms }).map(([name, term]) => [name, tf.keep(term)]),
@@ -87,20 +96,30 @@ export function createStep(detector: Detector, slots: readonly Slot[], options: 
       return tf.add(gradient, tf.mul(tf.sign(variable), sparsity.strength))
     })
     const gradientNorm = sgdStep(moved, gradients, rate, sgd)
+    if (averaged && decay) updateAverage(averaged.state, detector.state, decay)
     return { total: lossScale === 1 ? value : tf.div(value, lossScale), gradientNorm, ...terms }
   }
   const state = [...detector.state, ...slots.map((slot) => slot.momentum)]
-  state.push(...others)
+  state.push(...others, ...(averaged?.state ?? []))
   const compiled = compile(step, { state, precision, eager, name: 'training step' })
 
   return {
-    run({ images, targets, rate, weights }) {
-      const [factor, lambdas] = [tf.scalar(rate), tf.tensor1d([...weights])]
-      const results = compiled(images, targets, factor, weights.length > 0 ? [lambdas] : [])
+    run({ images, plain, targets, rate, weights, decay }) {
+      if (averaged && decay === undefined)
+        throw new Error('training step: expected the decay of the moving average, found none')
+      const [factor, lambdas, share] = [tf.scalar(rate), tf.tensor1d([...weights]), tf.scalar(decay ?? 0)]
+      const results = compiled(
+        images,
+        targets,
+        factor,
+        weights.length > 0 ? [lambdas] : [],
+        averaged ? [share] : [],
+        plain && weights.length > 0 ? [plain] : [],
+      )
       const measured = Object.fromEntries(
         Object.entries(results).map(([name, value]) => [name, value.dataSync()[0]!]),
       )
-      tf.dispose([results, factor, lambdas])
+      tf.dispose([results, factor, lambdas, share])
       return measured
     },
     sync: compiled.sync,

@@ -24,13 +24,14 @@ export async function compareGradients(
   options: TrainOptions,
   terms: readonly Term[],
 ): Promise<NonNullable<Metrics['gradients']>> {
-  const { batch, seed, augment, views, crop, assign, loss } = options
+  const { batch, seed, augment, strong, views, crop, assign, loss } = options
   const input = [...student.config.input] as [number, number]
   const loader = createLoader(samples, {
     input,
     batch,
     seed,
     augment,
+    strong,
     views,
     crop: crop && ([...crop] as [number, number, number, number]),
     shuffle: true,
@@ -38,18 +39,19 @@ export async function compareGradients(
   const sums = terms.map(() => ({ groundTruth: 0, distillation: 0, cosine: 0 }))
   try {
     for (let step = 0; step < RATIO_BATCHES; step++) {
-      const { images, shape, truths } = await loader.batchAt(step % loader.stepsPerEpoch)
+      const { images, strong: stronger, shape, truths } = await loader.batchAt(step % loader.stepsPerEpoch)
       const targets = assignTargets(truths, { ...student.config, input: [shape[1], shape[2]] }, assign)
       terms.forEach((_, i) => {
         const norms: GradientNorms = scoped(() => {
-          const pixels = tf.tensor4d(images, [...shape])
+          const plain = tf.tensor4d(images, [...shape])
+          const pixels = stronger ? tf.tensor4d(stronger, [...shape]) : plain
           const truth = targetTensors(targets)
           const weights = tf.tensor1d(terms.map((_, j) => (i === j ? 1 : 0)))
           return gradientNorms(() => {
             const output = student.forward(pixels, { training: true, updateStatistics: false })
             return {
               groundTruth: yoloLoss(output.outputs, truth, student.config, loss).total,
-              distillation: distillation.loss(output, pixels, weights).total,
+              distillation: distillation.loss(output, plain, weights).total,
             }
           }, [...student.trained.values()])
         })

@@ -12,7 +12,15 @@ export {
 export { distilledSteps, isDistilled, trainingMacs } from './cost'
 export { createDistillation } from './distillation'
 export { applyLabels, type LabelledSamples, type Labels, labelsSchema } from './labels'
-export { type GammaRow, type LogRow, lastLogRow, readGammas, readLog, readLogFile } from './log'
+export {
+  type GammaRow,
+  type LogRow,
+  lastLogRow,
+  readGammas,
+  readLog,
+  readLogFile,
+  readValidation,
+} from './log'
 export { forgetPeak, peakBytes } from './memory'
 export { type EvaluationMetrics, type Metrics, metricsSchema } from './metrics'
 export { describeRef, findModel, loadModel, loadShipped, SHIPPED, shippedRef } from './models'

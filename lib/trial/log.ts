@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { type ValidationRow, validationRowSchema } from '../train'
 import { FILES } from './results'
 
 const rowSchema = z.object({ step: z.number() }).catchall(z.number())
@@ -27,6 +28,16 @@ export function readLogFile(file: string): LogRow[] {
     rows.set(row.step, row)
   }
   return [...rows.values()].sort((a, b) => a.step - b.step)
+}
+
+/**
+ * The evaluations of a trial's training on its way, in the order of steps; empty where there were none. Steps that were
+ * done again after an interruption count once.
+ * @throws Error naming file and line where one is no evaluation
+ */
+export function readValidation(folder: string): ValidationRow[] {
+  const file = join(folder, FILES.validation)
+  return existsSync(file) ? readRows(file, validationRowSchema, "an evaluation of a training's weights") : []
 }
 
 /** The last line of a log that a training may be writing; undefined where there is none yet. */
@@ -58,10 +69,14 @@ export type GammaRow = z.infer<typeof gammasSchema>
  * @throws Error naming file and line where one is no such record
  */
 export function readGammas(file: string): GammaRow[] {
-  const rows = new Map<number, GammaRow>()
+  return readRows(file, gammasSchema, "a record of a training's scales")
+}
+
+function readRows<T extends { step: number }>(file: string, schema: z.ZodType<T>, what: string): T[] {
+  const rows = new Map<number, T>()
   for (const [i, line] of readFileSync(file, 'utf8').split('\n').entries()) {
     if (line.trim() === '') continue
-    const row = parseLine(gammasSchema, line, `${file}:${i + 1}`, "a record of a training's scales")
+    const row = parseLine(schema, line, `${file}:${i + 1}`, what)
     rows.set(row.step, row)
   }
   return [...rows.values()].sort((a, b) => a.step - b.step)

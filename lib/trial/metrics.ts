@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { validationRowSchema } from '../train'
 
 const number = z.number()
 const classSummary = z
@@ -66,6 +67,10 @@ export const metricsSchema = z
         macs: number,
         /** Largest resident memory of the process that trained, in bytes. */
         peakBytes: number.optional(),
+        /** The evaluation of the weights that were left as the model, where the training evaluated on its way. */
+        kept: validationRowSchema.optional(),
+        /** Where its evaluations stopped to gain and so ended it: the step at which they said so, and the last gain. */
+        plateau: z.object({ step: number, gained: validationRowSchema }).strict().optional(),
       })
       .strict()
       .optional(),

@@ -1,8 +1,8 @@
 /** What a training is made with: the parts of a trial's config that a person writes into a profile or a sweep. */
 import { z } from 'zod'
-import { augmentSchema } from '../data'
+import { augmentSchema, strongSchema } from '../data'
 import { type MethodName, PUBLISHED } from '../losses'
-import { sgdSchema, warmUpSchema } from '../train'
+import { averageSchema, sgdSchema, validationSchema, warmUpSchema } from '../train'
 
 const steps = z.number().int().positive()
 export const METHOD_NAMES = Object.keys(PUBLISHED) as [MethodName, ...MethodName[]]
@@ -58,11 +58,42 @@ export const pruneSchema = z
   })
   .strict()
 
+/** How the learning rate goes; the rate itself is the training's. A name alone takes the published course. */
+const scheduleSchema = z.union([
+  z.enum(['cosine', 'poly']),
+  z
+    .object({
+      kind: z.literal('cosine'),
+      /** Steps of the half cosine: fewer than the training's, after which the rate stays, or more, so that it ends early. */
+      over: steps.optional(),
+      /** Share of the rate at its end. */
+      final: z.number().min(0).max(1).default(0.01),
+    })
+    .strict(),
+  z
+    .object({
+      /** Half cosines down to 1 %, the first of `period` steps, each `factor` times as long as the one before. */
+      kind: z.literal('restarts'),
+      period: steps,
+      factor: z.number().int().positive().default(1),
+    })
+    .strict(),
+  z
+    .object({
+      /** The whole rate until `validation` says stop or `decay` steps are left, then down to 1 % over these. */
+      kind: z.literal('plateau'),
+      decay: steps,
+    })
+    .strict(),
+])
+
 /** What all trainings of a profile have in common. */
 export const recipeSchema = z
   .object({
     batch: z.number().int().positive(),
     augment: augmentSchema,
+    /** A stronger look of every image, of the same geometry, for what is trained; the teacher sees the plain one. */
+    strong: strongSchema.optional(),
     /** Augmented views of an image, over which the epochs go round; without it every epoch has its own. */
     views: z.number().int().positive().optional(),
     assign: z
@@ -84,8 +115,12 @@ export const recipeSchema = z
       })
       .strict(),
     sgd: sgdSchema,
-    schedule: z.enum(['cosine', 'poly']),
+    schedule: scheduleSchema,
     warmUp: warmUpSchema,
+    /** A moving average of the weights, which is evaluated and left as the model. */
+    average: averageSchema.optional(),
+    /** Evaluations on the validation split while training; without it there is one, at the end. */
+    validation: validationSchema.optional(),
     /** 'auto' is bfloat16 where the hardware computes it, else float32. */
     precision: z.enum(['auto', 'float32', 'bfloat16', 'float16']),
   })

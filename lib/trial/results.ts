@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readDocument, writeAtomically } from '../base'
 import type { Detections, Truths } from '../evaluate'
-import { decodeSafetensors, encodeSafetensors, type NamedTensor } from '../train'
+import { decodeSafetensors, encodeSafetensors, type NamedTensor, VALIDATION_FILE } from '../train'
 import { type TrialConfig, trialFolder, trialHash, trialSchema } from './config'
 import { type Metrics, metricsSchema } from './metrics'
 
@@ -11,6 +11,8 @@ export const FILES = {
   config: 'config.json',
   /** Structured log, a line of JSON for every `logEvery` steps. */
   log: 'log.jsonl',
+  /** Of a training that evaluates on its way: a line of JSON for every evaluation. */
+  validation: VALIDATION_FILE,
   /** Of a sparsity training: how |gamma| is spread, a line of JSON a checkpoint. */
   gammas: 'gammas.jsonl',
   /** Of a pruning: which channels stay. */

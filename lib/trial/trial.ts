@@ -10,6 +10,8 @@ import { gammaHistogram, planPruning, prunableGammas, prune, writeStructure } fr
 import {
   type Checkpoint,
   predict,
+  type RateSchedule,
+  removeBest,
   saveCheckpoint,
   type TrainOptions,
   type TrainProgress,
@@ -100,7 +102,7 @@ export async function runTrial(config: TrialConfig, context: TrialContext): Prom
   const weights = saveCheckpoint(join(folder, FILES.model), {
     detector: detector.config,
     classes: dataset.classes,
-    step: extra.training?.steps ?? 0,
+    step: extra.training?.kept?.step ?? extra.training?.steps ?? 0,
     weights: detector.weights(),
     optimizer: new Map(),
     provenance: originOf(config, context),
@@ -121,7 +123,8 @@ export async function runTrial(config: TrialConfig, context: TrialContext): Prom
   })
   detector.dispose()
   writeAtomically(join(folder, FILES.metrics), `${JSON.stringify(metrics, null, 2)}\n`)
-  // The training checkpoint has served; the model stays.
+  // The training's checkpoint and best weights have served; the model stays.
+  removeBest(folder)
   for (const name of readdirSync(folder)) if (name.startsWith('checkpoint.')) rmSync(join(folder, name))
   const result = readTrial(folder)
   if (!result) throw new Error(`${folder}: the trial wrote no metrics`)
@@ -214,6 +217,7 @@ function trainContext(context: TrialContext, config: TrialConfig) {
   return {
     directory: folder,
     classes: dataset.classes,
+    validationSamples: dataset.splits.validation,
     frames,
     provenance: originOf(config, context),
     signal,
@@ -232,29 +236,48 @@ function trainOptions(
   { checkpointEvery, logEvery }: TrialContext,
   { data }: TrialConfig,
 ): TrainOptions {
-  const { batch, augment, views, assign, loss, sgd, schedule, warmUp, precision } = recipe
+  const {
+    batch,
+    augment,
+    strong,
+    views,
+    assign,
+    loss,
+    sgd,
+    schedule,
+    warmUp,
+    average,
+    validation,
+    precision,
+  } = recipe
   const epochs = Math.max(1, Math.ceil(steps / Math.floor(images / batch)))
   return {
     steps,
     batch,
     seed,
     augment,
+    strong,
     views,
     crop: data.crop,
     assign,
     loss,
     sgd,
-    schedule:
-      schedule === 'cosine'
-        ? { kind: 'cosine', rate, final: 0.01 }
-        : { kind: 'poly', rate, floor: 1e-6, power: 0.9, epochs },
+    schedule: rateSchedule(schedule, rate, epochs),
     warmUp,
+    average,
+    validation,
     precision,
     eager: false,
     workers: loaderThreads(deviceInfo()),
     checkpointEvery,
     logEvery,
   }
+}
+
+function rateSchedule(schedule: Recipe['schedule'], rate: number, epochs: number): RateSchedule {
+  if (schedule === 'cosine') return { kind: 'cosine', rate, final: 0.01 }
+  if (schedule === 'poly') return { kind: 'poly', rate, floor: 1e-6, power: 0.9, epochs }
+  return { final: 0.01, ...schedule, rate }
 }
 
 /**
@@ -266,7 +289,7 @@ function loaderThreads({ device, cores }: Pick<DeviceInfo, 'device' | 'cores'>):
 }
 
 function summarise(
-  { steps, images, distilled, seconds, waitedShare, last }: TrainSummary,
+  { steps, images, distilled, seconds, waitedShare, last, kept, plateau }: TrainSummary,
   student: DetectorConfig,
   teacher?: DetectorConfig,
 ): Metrics['training'] {
@@ -274,7 +297,17 @@ function summarise(
     { images, distilled },
     { student: complexity(student).macs, teacher: teacher ? complexity(teacher).macs : 0 },
   )
-  return { steps, images, seconds, waitedShare, last: { ...last }, macs, peakBytes: peakBytes() }
+  return {
+    steps,
+    images,
+    seconds,
+    waitedShare,
+    last: { ...last },
+    macs,
+    peakBytes: peakBytes(),
+    kept,
+    plateau,
+  }
 }
 
 function pruneModel(

@@ -156,8 +156,11 @@ export async function runTrials(
       void barOf(trial, progress.phase, progress.total).update(progress.done)
       return
     }
-    const { step, steps, measurements, imagesPerSecond } = progress.progress
-    const note = describeTraining(imagesPerSecond, measurements, step === steps)
+    const { step, steps, measurements, imagesPerSecond, evaluated, evaluating } = progress.progress
+    const note = evaluating
+      ? `evaluating, ${evaluating.done} of ${evaluating.total} images`
+      : describeTraining(imagesPerSecond, measurements, step === steps) +
+        (evaluated ? `, mAP@0.5 ${evaluated.mAP50.toFixed(3)} at ${evaluated.step}` : '')
     void barOf(trial, progress.phase, steps).update(step, note)
   }
   try {

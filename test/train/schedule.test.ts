@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { learningRate, scheduleSchema, warmUpSchema } from '../../lib/train'
+import oracle from './oracle/restarts.json'
 
 const WARM = { steps: 0, from: 0.1 }
 
@@ -32,6 +33,46 @@ test('poly: (1e-3 - 1e-6) (1 - e / 100)^0.9 + 1e-6 by whole epochs, as published
   close(at(31_199), 0.000999 * 10 ** -1.8 + 1e-6)
   close(at(31_200), 1e-6)
   close(at(40_000), 1e-6)
+})
+
+test('a cosine over fewer steps stays at its final share, and one over more is cut off', () => {
+  const at = (step: number, over: number) =>
+    learningRate({ kind: 'cosine', rate: 1, final: 0.1, over }, WARM, { step, steps: 100, stepsPerEpoch: 7 })
+  close(at(20, 40), 0.55)
+  for (const step of [40, 41, 99]) close(at(step, 40), 0.1)
+  close(at(100, 200), 0.55)
+})
+
+test("warm restarts are PyTorch's", () => {
+  for (const { factor, rates } of oracle.cycles) {
+    const schedule = scheduleSchema.parse({
+      kind: 'restarts',
+      rate: oracle.rate,
+      period: oracle.period,
+      factor,
+    })
+    rates.forEach((rate, step) => {
+      close(learningRate(schedule, WARM, { step, steps: 40, stepsPerEpoch: 7 }), rate)
+    })
+  }
+  // By hand: periods of 5, 10 and 20 begin at steps 0, 5, 15 and 35.
+  const [, doubled] = oracle.cycles
+  for (const start of [0, 5, 15, 35]) close(doubled!.rates[start]!, 0.4)
+  close(doubled!.rates[10]!, 0.4 * (0.01 + 0.99 / 2))
+})
+
+test('plateau: the whole rate until the decay begins, then half a cosine to the final share', () => {
+  const schedule = scheduleSchema.parse({ kind: 'plateau', rate: 0.04, decay: 20 })
+  const at = (step: number, decayFrom?: number) =>
+    learningRate(schedule, WARM, { step, steps: 100, stepsPerEpoch: 7, decayFrom })
+  for (const step of [0, 50, 99]) close(at(step), 0.04)
+  for (const from of [10, 80]) {
+    close(at(from - 1, from), 0.04)
+    close(at(from, from), 0.04)
+    close(at(from + 10, from), 0.04 * (0.01 + 0.99 / 2))
+    close(at(from + 5, from), 0.04 * (0.01 + (0.99 * (1 + Math.SQRT1_2)) / 2))
+    close(at(from + 20, from), 0.04 * 0.01)
+  }
 })
 
 test('warm-up rises linearly from its share to the whole of the schedule', () => {

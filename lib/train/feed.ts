@@ -1,0 +1,94 @@
+import { type Batch, createLoader, type Loader, type Sample } from '../data'
+import type { TrainOptions } from './options'
+
+/** What a step sees: the labelled images first, then those without labels. */
+export type StepBatch = Pick<Batch, 'images' | 'strong' | 'shape' | 'truths'>
+
+/** The batches of a training, prepared ahead. */
+export class Feed {
+  readonly #loader: Loader
+  readonly #others: Loader | undefined
+
+  /**
+   * @param input [height, width] of the network
+   * @param frames folder for decoded frames that do not fit into memory
+   */
+  constructor(samples: readonly Sample[], input: readonly number[], options: TrainOptions, frames?: string) {
+    const { batch, seed, augment, strong, views, crop, workers, unlabelled } = options
+    const loading = {
+      input: [...input] as [number, number],
+      seed,
+      augment,
+      strong,
+      views,
+      crop: crop && ([...crop] as [number, number, number, number]),
+      shuffle: true,
+      dropLast: true,
+      workers,
+      diskCache: frames,
+    }
+    this.#loader = createLoader(samples, { ...loading, batch })
+    // The same seed, so that both draw the same size of input at every step.
+    this.#others =
+      unlabelled &&
+      createLoader(unlabelled.samples.map(withoutLabels), { ...loading, batch: unlabelled.batch })
+  }
+
+  get stepsPerEpoch(): number {
+    return this.#loader.stepsPerEpoch
+  }
+
+  /** Share of the time in which a step waited for its batch, so far. */
+  get waitedShare(): number {
+    return this.#loader.statistics().waitedShare + (this.#others?.statistics().waitedShare ?? 0)
+  }
+
+  /**
+   * The batches of the steps `from` .. `to` - 1.
+   * @param seesOthers whether a step sees the images without labels too
+   */
+  async *batches(
+    from: number,
+    to: number,
+    seesOthers: (step: number) => boolean,
+  ): AsyncGenerator<StepBatch, void, undefined> {
+    let step = from
+    let others: ReturnType<Loader['batches']> | undefined
+    for await (const labelled of this.#loader.batches(from, to)) {
+      if (seesOthers(step)) others ??= this.#others?.batches(step, to)
+      else {
+        await others?.return()
+        others = undefined
+      }
+      const more = (await others?.next())?.value
+      yield more ? joined(labelled, more) : labelled
+      step++
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#loader.close()
+    await this.#others?.close()
+  }
+}
+
+function withoutLabels(sample: Sample): Sample {
+  return { ...sample, boxes: undefined }
+}
+
+function joined(first: StepBatch, second: StepBatch): StepBatch {
+  const [count, ...size] = first.shape
+  return {
+    images: concatenated(first.images, second.images),
+    ...(first.strong && second.strong && { strong: concatenated(first.strong, second.strong) }),
+    shape: [count + second.shape[0], ...size],
+    truths: [...first.truths, ...second.truths],
+  }
+}
+
+function concatenated(first: Float32Array, second: Float32Array): Float32Array {
+  const values = new Float32Array(first.length + second.length)
+  values.set(first)
+  values.set(second, first.length)
+  return values
+}

@@ -1,0 +1,128 @@
+/** Evaluates a model while it is trained, and keeps the best weights on disk. */
+import { appendFileSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Crop, Sample } from '../data'
+import type { Detector } from '../detector'
+import type { Precision } from '../engine'
+import { evaluateDetections } from '../evaluate'
+import { type Checkpoint, loadCheckpoint, saveCheckpoint } from './checkpoint'
+import { createPredictor, type PredictOptions, type Predictor } from './predict'
+import { bestRow, type ValidationRow, type ValidationRule, type ValidationState } from './stage'
+
+/** File of a training's folder with a line of JSON for every evaluation while training. */
+export const VALIDATION_FILE = 'validation.jsonl'
+
+/** File of the best weights, until the training ends. */
+const bestFile = (directory: string, step: number) => join(directory, `best-${step}.json`)
+const BEST_FILE = /^best-(\d+)\./
+
+export interface ValidationOptions {
+  readonly rule: ValidationRule
+  readonly samples: readonly Sample[]
+  readonly crop?: Crop
+  readonly precision: Precision
+  readonly eager: boolean
+  readonly directory: string
+  readonly classes: readonly string[]
+  readonly provenance?: Checkpoint['provenance']
+}
+
+/** The evaluations of one training. Graphs and frames stay between them. */
+export class Validation {
+  readonly #detector: Detector
+  readonly #options: ValidationOptions
+  readonly #predictor: Predictor
+  #rows: readonly ValidationRow[]
+  #best: ValidationState['best']
+
+  /**
+   * @param detector what is evaluated, with the weights that it has at each time
+   * @param before of the checkpoint that the training goes on from
+   */
+  constructor(detector: Detector, options: ValidationOptions, before?: ValidationState) {
+    const { samples, crop, precision, eager } = options
+    this.#detector = detector
+    this.#options = options
+    this.#rows = before?.rows ?? []
+    this.#best = before?.best
+    this.#predictor = createPredictor(detector, samples, { crop, precision, eager, changing: true })
+  }
+
+  /** In the order of steps. */
+  get rows(): readonly ValidationRow[] {
+    return this.#rows
+  }
+
+  get state(): ValidationState {
+    return { rule: this.#options.rule, rows: [...this.#rows], best: this.#best }
+  }
+
+  /** Whether a step is one to be evaluated that has not been. */
+  isDue(step: number, end: number): boolean {
+    const isPlanned = step > 0 && (step % this.#options.rule.every === 0 || step === end)
+    return isPlanned && this.#rows.at(-1)?.step !== step
+  }
+
+  /**
+   * Evaluates, writes the line, and keeps the weights where they are the best so far.
+   * @throws the signal's reason when it aborts before the end, and nothing is written
+   * @throws Error where no class has objects in the samples, so that there is no mAP
+   */
+  async evaluate(step: number, progress: Pick<PredictOptions, 'signal' | 'onProgress'>): Promise<void> {
+    const { rule, directory, classes, provenance = {} } = this.#options
+    const { truths, detections } = await this.#predictor.run(progress)
+    const { voc, coco } = evaluateDetections(truths, detections, { classes })
+    if (voc.mAP === null) {
+      throw new Error(
+        'validation while training: expected labelled objects in the validation images, found none',
+      )
+    }
+    const row: ValidationRow = { step, mAP50: voc.mAP, AP: coco.AP }
+    this.#rows = [...this.#rows, row]
+    if (rule.keep === 'best' && bestRow(this.#rows) === row) {
+      const detector = this.#detector
+      const model = { detector: detector.config, weights: detector.weights(), optimizer: new Map() }
+      const { sha256 } = saveCheckpoint(bestFile(directory, step), { ...model, classes, step, provenance })
+      this.#best = { step, sha256 }
+    }
+    appendFileSync(join(directory, VALIDATION_FILE), `${JSON.stringify(row)}\n`)
+  }
+
+  /** Removes the weights that were the best before; to be called once a checkpoint names the present ones. */
+  tidy(): void {
+    for (const name of readdirSync(this.#options.directory)) {
+      const step = BEST_FILE.exec(name)?.[1]
+      if (step !== undefined && Number(step) !== this.#best?.step) rmSync(join(this.#options.directory, name))
+    }
+  }
+
+  /**
+   * Gives a detector the weights that the training leaves: the best ones, where these are kept; else those that it has.
+   * @returns the evaluation of these weights
+   * @throws Error when the file of the best weights is missing, damaged, or another one than the checkpoint says
+   */
+  leave(detector: Detector): ValidationRow {
+    const best = this.#best
+    const kept = best ? this.#rows.find(({ step }) => step === best.step) : this.#rows.at(-1)
+    if (!kept) throw new Error('validation while training: expected an evaluation at the end, found none')
+    if (!best) return kept
+    const file = bestFile(this.#options.directory, best.step)
+    const { weights, sha256 } = loadCheckpoint(file)
+    if (sha256 !== best.sha256) {
+      throw new Error(
+        `${file}: expected SHA-256 ${best.sha256} as the checkpoint says, found ${sha256}; remove the folder to train again`,
+      )
+    }
+    detector.restore(weights)
+    return kept
+  }
+
+  async dispose(): Promise<void> {
+    await this.#predictor.dispose()
+  }
+}
+
+/** Removes the best weights of a training's folder, once its model is written. */
+export function removeBest(directory: string): void {
+  for (const name of readdirSync(directory)) if (BEST_FILE.test(name)) rmSync(join(directory, name))
+}
