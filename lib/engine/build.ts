@@ -3,11 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { delayed } from './delay'
-import { deviceInfo } from './device'
 import { barrier, bitsAsFloat32, identity, placeholder, savedModel } from './graphdef'
 import { guarded } from './guard'
 import { momentumSteps } from './in-place'
-import { inLanes } from './lanes'
 import { DTYPE, execute, nativeBackend, nativeIds, scoped, type Tensor, tf } from './native'
 import { lowerPrecision, type Precision } from './precision'
 import { recomputed } from './recompute'
@@ -111,7 +109,7 @@ export function build<A extends readonly Tree[], R extends Tree>(
   const nodes = [
     ...entries.flat(),
     ...kept.nodes,
-    ...inLanes(delayed(recomputed(body, ends), ends), deviceInfo().lanes, ends),
+    ...delayed(recomputed(body, ends), ends),
     ...passed,
     ...assigns,
     barrier(INITIALISED, kept.initialise),

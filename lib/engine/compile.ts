@@ -15,7 +15,6 @@ import { build, type Graph, newestTensorId } from './build'
 import { supportsPrecision } from './device'
 import { collectGarbage } from './garbage'
 import { adopt, bitsOnHost, nativeBackend, nativeIds, type Tensor, tf, vacate } from './native'
-import { giveBackPages } from './pages'
 import type { Precision } from './precision'
 import { refuseNested } from './recorder'
 import { type Form, flatten, type Tree, unflatten } from './tree'
@@ -50,8 +49,7 @@ const holders = new Map<tf.Variable, () => void>()
  * Compiles `fn`. The result is called like `fn` and gives the same values, in float32 on the CPU bit for bit, but where
  * TensorFlow's graph computes otherwise, within rounding: the gradient of max pooling (oneDNN adds overlapping windows in
  * another order, about 1e-7 relative), softmax (oneDNN's in a graph), sums of three and more by addN (in another order), division
- * by a constant (a product with its reciprocal) and several constants in a row (folded into one). In a process with two lanes
- * (threads.cjs) the statistics and gradients of a training step are summed in two parts, about 5e-6 relative.
+ * by a constant (a product with its reciprocal) and several constants in a row (folded into one).
  *
  * @throws Error for what cannot be recorded (naming the line that does it) or computed in the asked precision
  */
@@ -123,10 +121,7 @@ export function compile<A extends readonly Tree[], R extends Tree>(
     for (const update of new Set([pull, ...holders.values()])) update()
     const graph = build({ fn, state, precision, name }, form, leaves)
     // The process is largest in its first run, so what recording and loading left goes before.
-    if (graph.nodes >= LARGE) {
-      collectGarbage()
-      giveBackPages()
-    }
+    if (graph.nodes >= LARGE) collectGarbage()
     graphs.set(signature, graph)
     return graph
   }
@@ -137,8 +132,7 @@ export function compile<A extends readonly Tree[], R extends Tree>(
     const lost = state.find((variable) => variable.isDisposed)
     if (lost) throw new Error(`compile(${name}): expected ${lost.name} of \`state\`, which was disposed of`)
     const signature = `${JSON.stringify(form)} ${leaves.map(({ dtype, shape }) => `${dtype}[${shape}]`).join(' ')}`
-    const earlier = graphs.get(signature)
-    const graph = earlier ?? recorded(signature, form, leaves)
+    const graph = graphs.get(signature) ?? recorded(signature, form, leaves)
     for (const variable of state) {
       const update = holders.get(variable)
       if (update && update !== pull) update()
@@ -148,8 +142,6 @@ export function compile<A extends readonly Tree[], R extends Tree>(
       push(graph)
     }
     const results = fed(leaves, (ids) => run(graph, ids, graph.inputs, graph.outputs))
-    // TensorFlow optimises a graph in its first run.
-    if (!earlier && graph.nodes >= LARGE) giveBackPages()
     if (graph.assigns) hold()
     discard(results.slice(graph.leaves))
     return unflatten(graph.form, results.slice(0, graph.leaves).map(adopt)) as R
