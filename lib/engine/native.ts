@@ -213,6 +213,13 @@ export function vacate(variable: tf.Variable, message: string): void {
   nothing.dispose()
 }
 
+/** tfjs numbers its tensors in the order in which they are made. */
+export function newestTensorId(): number {
+  const probe = tf.scalar(0)
+  probe.dispose()
+  return probe.id
+}
+
 /** Like tf.tidy, for results that are no tensors: every tensor made inside is freed, whatever `body` returns. */
 export function scoped<T>(body: () => T): T {
   tf.engine().startScope()
