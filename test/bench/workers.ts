@@ -84,6 +84,13 @@ export class Worker {
     signal.addEventListener('abort', this.abort, { once: true })
   }
 
+  /** The process's number for the system. */
+  get pid(): number {
+    const { pid } = this.child
+    if (pid === undefined) throw new Error(`the ${this.side} process has not been started:\n${this.errors}`)
+    return pid
+  }
+
   private readonly abort = () => {
     this.child.kill('SIGKILL')
     this.waiting?.reject(this.signal.reason)
