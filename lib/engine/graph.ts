@@ -13,10 +13,12 @@ export interface ValueType {
   readonly shape: readonly number[]
 }
 
+/** A value that is known when the graph is made, as TensorFlow lays it in memory. */
 export interface Constant extends ValueType {
   readonly bytes: Uint8Array
 }
 
+/** One operation. */
 export interface GraphNode {
   readonly name: string
   readonly operation: string
@@ -43,6 +45,7 @@ export interface StateVariable {
   readonly next: NodeOutput | undefined
 }
 
+/** What one run computes: from the inputs and the state to what it returns and the next state. */
 export interface Graph {
   /** In topological order: every node stands behind those that it takes or waits for. */
   readonly nodes: readonly GraphNode[]
@@ -62,11 +65,13 @@ export type Pass = (graph: Graph) => Graph
 /** What tells a value from all others of a graph. */
 export const keyOf = ({ node, index }: NodeOutput): string => `${node}:${index}`
 
+/** Whether two are the same output of the same node. */
 export const isSame = (a: NodeOutput, b: NodeOutput): boolean => a.node === b.node && a.index === b.index
 
 /** A node's first output, which for most is the only one. */
 export const firstOutput = (node: string): NodeOutput => ({ node, index: 0 })
 
+/** Names of the nodes that make these values. */
 export const namesOf = (values: readonly NodeOutput[]): ReadonlySet<string> =>
   new Set(values.map(({ node }) => node))
 

@@ -20,6 +20,7 @@ export function runGraph(
   return nativeBackend().binding.runSavedModel(session, ids, feeds, fetches)
 }
 
+/** Frees results that nobody adopts. */
 export function discard(results: readonly TensorMetadata[]): void {
   for (const { id } of results) nativeBackend().binding.deleteTensor(id)
 }
