@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { CUDA_PARTS, runBenchmark } from './main'
 
+const LOADER = join(__dirname, '../../lib/engine/loader.cjs')
+
 test('a part that says nothing about a card is refused there before anything runs', async () => {
   const options = {
     ...{
@@ -32,7 +34,7 @@ test('a part that says nothing about a card is refused there before anything run
 
 test('the benchmark has a command line of its own', () => {
   const start = (...words: string[]) =>
-    spawnSync(process.execPath, ['--require', 'tsx/cjs', join(__dirname, 'cli.ts'), ...words], {
+    spawnSync(process.execPath, ['--require', LOADER, join(__dirname, 'cli.ts'), ...words], {
       encoding: 'utf8',
     })
   const help = start('--help')

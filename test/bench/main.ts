@@ -23,7 +23,7 @@
  * - epoch: training with decoding from memory, augmentation and targets, one data worker, as the profile trains. PyTorch's
  *   loader is a plain Dataset and DataLoader that makes the same kind of views.
  * - memory: over five training steps the high-water mark of a process's resident memory (VmHWM), libraries included, and the most
- *   private memory (USS: Private_Clean + Private_Dirty of /proc/<pid>/smaps_rollup, looked at every few milliseconds), which is
+ *   private memory (USS: Private_Clean + Private_Dirty of /proc/<pid>/smaps_rollup, looked at every 20 ms), which is
  *   what one more trial takes from the machine. Another process of the same side has done the same before and waits, so that
  *   libraries count as shared on both sides.
  * - growth: training and inference against batch, input size and width, up to the published 512x192 teacher.

@@ -91,7 +91,7 @@ async function measure(
 }
 
 /** Milliseconds between two looks at a process. */
-const LOOK_MS = 5
+const LOOK_MS = 20
 
 /** The most private memory of a process, in MiB, of all the times that it was looked at while some work went on. */
 async function mostPrivate(pid: number, work: Promise<void>): Promise<number> {
