@@ -11,13 +11,13 @@
  * - the function must not read tensors back, draw random numbers, assign other variables, dispose of its arguments or keep
  *   tensors that it does not return, and its control flow and shapes must not depend on tensor values.
  */
-import { build, type Graph, newestTensorId } from './build'
+import { build, type LoadedGraph } from './build'
 import { supportsPrecision } from './device'
 import { collectGarbage } from './garbage'
-import { adopt, bitsOnHost, nativeBackend, nativeIds, type Tensor, tf, vacate } from './native'
-import { giveBackPages } from './pages'
+import { adopt, bitsOnHost, nativeBackend, nativeIds, newestTensorId, type Tensor, tf } from './native'
 import type { Precision } from './precision'
 import { refuseNested } from './recorder'
+import { discard, pullAll, runGraph, SessionState } from './session-state'
 import { type Form, flatten, type Tree, unflatten } from './tree'
 
 export interface CompileOptions {
@@ -40,18 +40,14 @@ export interface Compiled<A extends readonly Tree[], R extends Tree> {
   readonly graphs: number
 }
 
-/** Nodes; to record fewer, and to have them optimised, leaves little behind in memory. */
+/** Nodes; to record fewer leaves little behind in memory. */
 const LARGE = 1000
-
-/** For every variable whose newest value is in a session, what copies that session's state to its variables. */
-const holders = new Map<tf.Variable, () => void>()
 
 /**
  * Compiles `fn`. The result is called like `fn` and gives the same values, in float32 on the CPU bit for bit, but where
  * TensorFlow's graph computes otherwise, within rounding: the gradient of max pooling (oneDNN adds overlapping windows in
  * another order, about 1e-7 relative), softmax (oneDNN's in a graph), sums of three and more by addN (in another order), division
- * by a constant (a product with its reciprocal) and several constants in a row (folded into one). In a process with two lanes
- * (threads.cjs) the statistics and gradients of a training step are summed in two parts, about 5e-6 relative.
+ * by a constant (a product with its reciprocal) and several constants in a row (folded into one).
  *
  * @throws Error for what cannot be recorded (naming the line that does it) or computed in the asked precision
  */
@@ -73,97 +69,44 @@ export function compile<A extends readonly Tree[], R extends Tree>(
     )
   }
   const state = [...new Set(given)]
-  const graphs = new Map<string, Graph>()
-  // The graph that holds the newest state, and the variables' data when it was last in line with them.
-  let owner: Graph | undefined
-  let known: object[] = []
+  const held = new SessionState(state, name)
+  /** By signature. */
+  const graphs = new Map<string, LoadedGraph>()
 
-  const run = (graph: Graph, ids: number[], feeds: string, fetches: string) =>
-    nativeBackend().binding.runSavedModel(graph.session, ids, feeds, fetches)
-  const pull = (): void => {
-    // Once another compiled function has taken the state over, this session's is old.
-    if (!owner || !state.some((variable) => holders.get(variable) === pull)) return
-    for (const variable of state) if (holders.get(variable) === pull) holders.delete(variable)
-    run(owner, [], '', owner.final).forEach((result, i) => {
-      // What was assigned from outside since the last call wins over the session's value.
-      const variable = state[i]!
-      const value = adopt(result)
-      if (variable.dataId === known[i] && !variable.isDisposed) variable.assign(value)
-      value.dispose()
-    })
-    known = state.map((variable) => variable.dataId)
-  }
-  const discard = (results: ReturnType<typeof run>) => {
-    for (const { id } of results) nativeBackend().binding.deleteTensor(id)
-  }
-  const push = (graph: Graph): void => {
-    if (state.length > 0) {
-      if (owner && owner !== graph) discard(run(owner, [], '', owner.released))
-      discard(run(graph, nativeIds([...state]), graph.initial, graph.initialised))
-    }
-    owner = graph
-    known = state.map((variable) => variable.dataId)
-  }
-
-  /** The newest state is in this session alone from now on; a second copy of it would only take memory. */
-  const hold = (): void => {
-    for (const [i, variable] of state.entries()) {
-      if (holders.get(variable) === pull) continue
-      holders.set(variable, pull)
-      vacate(
-        variable,
-        `${variable.name} is newest in the session of compile(${name}): expected sync() before it is read`,
-      )
-      known[i] = variable.dataId
-    }
-  }
-
-  const recorded = (signature: string, form: Form, leaves: readonly Tensor[]): Graph => {
+  const recorded = (signature: string, form: Form, leaves: readonly Tensor[]): LoadedGraph => {
     // Whatever the function captures shall be the newest.
-    for (const update of new Set([pull, ...holders.values()])) update()
-    const graph = build({ fn, state, precision, name }, form, leaves)
-    // The process is largest in its first run, so what recording and loading left goes before.
-    if (graph.nodes >= LARGE) {
-      collectGarbage()
-      giveBackPages()
-    }
+    pullAll()
+    const graph = build({ fn, state, name }, precision, form, leaves)
+    // A process is largest in a graph's first run, so what recording and loading left goes before.
+    if (graph.nodes >= LARGE) collectGarbage()
     graphs.set(signature, graph)
     return graph
   }
-
   const call = (...inputs: A): R => {
     refuseNested()
     const { leaves, form } = flatten(inputs, `compile(${name}): arguments`)
     const lost = state.find((variable) => variable.isDisposed)
     if (lost) throw new Error(`compile(${name}): expected ${lost.name} of \`state\`, which was disposed of`)
     const signature = `${JSON.stringify(form)} ${leaves.map(({ dtype, shape }) => `${dtype}[${shape}]`).join(' ')}`
-    const earlier = graphs.get(signature)
-    const graph = earlier ?? recorded(signature, form, leaves)
-    for (const variable of state) {
-      const update = holders.get(variable)
-      if (update && update !== pull) update()
-    }
-    if (owner !== graph || state.some((variable, i) => variable.dataId !== known[i])) {
-      pull()
-      push(graph)
-    }
-    const results = fed(leaves, (ids) => run(graph, ids, graph.inputs, graph.outputs))
-    // TensorFlow optimises a graph in its first run.
-    if (!earlier && graph.nodes >= LARGE) giveBackPages()
-    if (graph.assigns) hold()
+    const graph = graphs.get(signature) ?? recorded(signature, form, leaves)
+    held.moveTo(graph)
+    const results = fed(leaves, (ids) => runGraph(graph, ids, graph.inputs, graph.outputs))
+    if (graph.assigns) held.hold()
     discard(results.slice(graph.leaves))
     return unflatten(graph.form, results.slice(0, graph.leaves).map(adopt)) as R
   }
   const dispose = () => {
-    if (state.some((variable) => !variable.isDisposed)) pull()
-    for (const graph of graphs.values()) nativeBackend().binding.deleteSavedModel(graph.session)
-    for (const variable of state) if (holders.get(variable) === pull) holders.delete(variable)
+    held.leave()
+    for (const { session } of graphs.values()) nativeBackend().binding.deleteSavedModel(session)
     graphs.clear()
-    owner = undefined
   }
-  return Object.defineProperty(Object.assign(call, { sync: pull, dispose, graphs: 0 }), 'graphs', {
-    get: () => graphs.size,
-  })
+  return Object.defineProperty(
+    Object.assign(call, { sync: () => held.pull(), dispose, graphs: 0 }),
+    'graphs',
+    {
+      get: () => graphs.size,
+    },
+  )
 }
 
 /** Calls `body` with the native tensors to feed for the inputs of a graph. */

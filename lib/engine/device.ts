@@ -21,22 +21,14 @@ export interface DeviceInfo {
   readonly xla: boolean
   /** Threads that compute, on the CPU. */
   readonly threads: number
-  /** Operations of a graph that run at a time, each on one of the threads (threads.cjs); 1: the threads share every operation. */
-  readonly lanes: number
   readonly cores: number
   /** Versions of TensorFlow's native library and of tfjs. */
   readonly tensorflow: string
   readonly tfjs: string
 }
 
-/** Environment variable that says with how many threads a process computes; with the same number come the same bits. */
+/** Environment variable with a process's number of threads (loader.cjs); with the same number come the same bits. */
 export const THREADS = 'WORKBOOK_THREADS'
-
-/** What a process with so many threads is started with: their number, and a heap of the C library's allocator for each. */
-export const threadVariables = (threads: string): { readonly [name: string]: string } => ({
-  [THREADS]: threads,
-  MALLOC_ARENA_MAX: threads,
-})
 
 /** Ampere. */
 export const TF32_CAPABILITY = 8
@@ -60,8 +52,6 @@ export function deviceInfo(): DeviceInfo {
     )
   }
   const cores = availableParallelism()
-  const { TF_NUM_INTRAOP_THREADS: shared, TF_NUM_INTEROP_THREADS: atATime } = process.env
-  const lanes = card || shared !== '1' ? 1 : Number(atATime) || 1
   const capability = card?.computeCapability ?? 0
   known = {
     device: card ? 'GPU' : 'CPU',
@@ -71,8 +61,7 @@ export function deviceInfo(): DeviceInfo {
     tensorFloat32: capability >= TF32_CAPABILITY && process.env.NVIDIA_TF32_OVERRIDE !== '0',
     deterministic: card === undefined || isOn(process.env.TF_DETERMINISTIC_OPS),
     xla: card !== undefined && /--tf_xla_auto_jit=(1|2|fusible)/.test(process.env.TF_XLA_FLAGS ?? ''),
-    threads: lanes > 1 ? lanes : Number(shared) || cores,
-    lanes,
+    threads: Number(process.env.TF_NUM_INTRAOP_THREADS) || cores,
     cores,
     tensorflow: binding.TF_Version,
     tfjs: tf.version['tfjs-core'],

@@ -1,15 +1,15 @@
 /**
  * Arithmetic in double precision on the device. tfjs has no float64 type, so these arrays are native tensors beside its
- * own: values go in and come out as pairs of 32-bit words, and TensorFlow's kernels compute in between. Each operation is
- * a kernel of its own, rounded once as IEEE 754 says, so that + - * / min max give the very bits that JavaScript gives
- * (except that kernels take numbers below 2.2e-308 for 0).
+ * own: values go in and come out as pairs of 32-bit words, or as float32 tensors, and TensorFlow's kernels compute in between.
+ * Each operation is a kernel of its own, rounded once as IEEE 754 says, so that + - * / min max give the very bits that
+ * JavaScript gives (except that kernels take numbers below 2.2e-308 for 0). None is differentiable by itself; all but those that
+ * read values back can be recorded by `compile`.
  */
-import { ATTR, type Attribute, attribute, DTYPE, nativeBackend } from './native'
+import { type Attribute, adopt, attribute, DTYPE, nativeBackend, nativeIds, type Tensor } from './native'
 
-const FLOAT64 = 2
-const TYPES = { float64: FLOAT64, int32: DTYPE.int32, bool: DTYPE.bool } as const
+const { type } = attribute
 
-export type DeviceType = keyof typeof TYPES
+export type DeviceType = 'float64' | 'int32' | 'bool'
 
 /** An array on the device; it lives as long as the scope that it was made in. */
 export interface DeviceArray<T extends DeviceType = 'float64'> {
@@ -41,7 +41,32 @@ export class Float64Device {
     return result!
   }
 
-  /** Numbers of elements, rows or segments. */
+  /** The values of a float32 tensor. */
+  widen(tensor: Tensor): DeviceArray {
+    const [id] = nativeIds([tensor])
+    return this.run('Cast', 'float64', cast('float32', 'float64'), [{ id: id! }])[0]!
+  }
+
+  /** The values rounded to float32, as a tensor of tfjs's own. */
+  narrow({ id }: DeviceArray): Tensor {
+    return adopt(nativeBackend().binding.executeOp('Cast', cast('float64', 'float32'), [id], 1)[0]!)
+  }
+
+  /** The number of an axis. */
+  axis(value: number): DeviceArray<'int32'> {
+    return this.create([], Int32Array.of(value))
+  }
+
+  /** One operation of type T = float64 with one output. */
+  compute(
+    name: string,
+    inputs: readonly DeviceArray<DeviceType>[],
+    attributes: readonly Attribute[] = [],
+  ): DeviceArray {
+    return this.run(name, 'float64', [type('T', 'float64'), ...attributes], inputs)[0]!
+  }
+
+  /** Numbers of elements, rows, segments or axes. */
   indices(values: Int32Array): DeviceArray<'int32'> {
     return this.create([values.length], values)
   }
@@ -80,7 +105,7 @@ export class Float64Device {
 
   /** a where the condition holds, else b. */
   select(condition: DeviceArray<'bool'>, a: DeviceArray, b: DeviceArray): DeviceArray {
-    return this.run('SelectV2', 'float64', [type('T', 'float64')], [condition, a, b])[0]!
+    return this.compute('SelectV2', [condition, a, b])
   }
 
   /** Whether two arrays of truth values are the same; reads one value back. */
@@ -96,7 +121,7 @@ export class Float64Device {
 
   /** Elements of an axis by their numbers; the other axes stay. */
   gather(array: DeviceArray, indices: DeviceArray<'int32'>, axis = 0): DeviceArray {
-    const place = this.create([], Int32Array.of(axis))
+    const place = this.axis(axis)
     const types = [type('Tparams', 'float64'), type('Tindices', 'int32'), type('Taxis', 'int32')]
     const [result] = this.run(
       'GatherV2',
@@ -139,7 +164,7 @@ export class Float64Device {
   }
 
   /** Frees arrays before the scope ends. */
-  free(...arrays: readonly { readonly id: number }[]): void {
+  free(...arrays: readonly Native[]): void {
     for (const { id } of arrays) if (this.owned.delete(id)) nativeBackend().binding.deleteTensor(id)
   }
 
@@ -149,7 +174,7 @@ export class Float64Device {
   }
 
   private binary(name: string, a: DeviceArray, b: DeviceArray): DeviceArray {
-    return this.run(name, 'float64', [type('T', 'float64')], [a, b])[0]!
+    return this.compute(name, [a, b])
   }
 
   private compare(name: string, a: DeviceArray, b: DeviceArray): DeviceArray<'bool'> {
@@ -166,7 +191,7 @@ export class Float64Device {
     name: string,
     result: T,
     attributes: Attribute[],
-    inputs: readonly DeviceArray<DeviceType>[],
+    inputs: readonly Native[],
     outputs = 1,
   ): DeviceArray<T>[] {
     return this.execute(name, attributes, inputs, outputs).map(({ id, shape }) => ({
@@ -176,12 +201,7 @@ export class Float64Device {
     }))
   }
 
-  private execute(
-    name: string,
-    attributes: Attribute[],
-    inputs: readonly DeviceArray<DeviceType>[],
-    outputs: number,
-  ) {
+  private execute(name: string, attributes: Attribute[], inputs: readonly Native[], outputs: number) {
     const ids = inputs.map(({ id }) => id)
     const made = nativeBackend().binding.executeOp(name, attributes, ids, outputs)
     for (const { id } of made) this.owned.add(id)
@@ -195,6 +215,11 @@ export class Float64Device {
   }
 }
 
-function type(name: string, of: DeviceType): Attribute {
-  return { name, type: ATTR.type, value: TYPES[of] }
-}
+/** A native tensor of any type. */
+type Native = Pick<DeviceArray<DeviceType>, 'id'>
+
+const cast = (from: 'float32' | 'float64', to: 'float32' | 'float64'): Attribute[] => [
+  type('SrcT', from),
+  type('DstT', to),
+  attribute.bool('Truncate', false),
+]

@@ -1,8 +1,9 @@
 /// <reference path="./api_pb.d.ts" />
 /** Graph nodes as a TensorFlow SavedModel (GraphDef in protocol buffers, schema version 1). */
 import * as proto from '@tensorflow/tfjs-node-gpu/dist/proto/api_pb'
+import { callSite } from './call-site'
+import { type Constant, firstOutput, type GraphNode, type NodeOutput, type ValueType } from './graph'
 import { ATTR, type Attribute, DTYPE } from './native'
-import { type Constant, callSite, type GraphNode, type NodeOutput, type ValueType } from './recorder'
 
 /** GraphDef producer version: past 27 the importer validates shapes and types as current TensorFlow does. */
 const PRODUCER = 1882
@@ -170,57 +171,30 @@ export function integers(name: string, values: number | readonly number[]): Grap
   return { name, operation: 'Const', inputs: [], attributes: [], constant }
 }
 
-/** A constant of type float32: a number. */
-export function float(name: string, value: number): GraphNode {
-  const constant = {
-    dtype: DTYPE.float32,
-    shape: [],
-    bytes: new Uint8Array(Float32Array.of(value).buffer),
-  }
-  return { name, operation: 'Const', inputs: [], attributes: [], constant }
-}
-
-/** An operation on values of one type, such as a sum or a product. */
-export function arithmetic(
-  name: string,
-  operation: string,
-  inputs: readonly NodeOutput[],
-  dtype: number = DTYPE.float32,
-): GraphNode {
-  return { name, operation, inputs, attributes: [typed('T', dtype)] }
-}
-
-/** Cuts a value into pieces along an axis, one output each. */
+/** Cuts a float32 value into pieces along an axis, one output each. */
 export function split(
   name: string,
   input: NodeOutput,
   sizes: NodeOutput,
   axis: NodeOutput,
   pieces: number,
-  dtype: number = DTYPE.float32,
 ): GraphNode {
   const attributes = [
-    typed('T', dtype),
+    typed('T', DTYPE.float32),
     typed('Tlen', DTYPE.int32),
     { name: 'num_split', type: ATTR.int, value: pieces },
   ]
   return { name, operation: 'SplitV', inputs: [input, sizes, axis], attributes }
 }
 
-/** Joins values along an axis. */
-export function concatenation(
-  name: string,
-  pieces: readonly NodeOutput[],
-  axis: NodeOutput,
-  dtype: number = DTYPE.float32,
-): GraphNode {
-  const attributes = [typed('T', dtype), typed('Tidx', DTYPE.int32)]
+/** Joins float32 values along an axis. */
+export function concatenation(name: string, pieces: readonly NodeOutput[], axis: NodeOutput): GraphNode {
+  const attributes = [typed('T', DTYPE.float32), typed('Tidx', DTYPE.int32)]
   return { name, operation: 'ConcatV2', inputs: [...pieces, axis], attributes }
 }
 
 /** Nodes of a variable called `name`: its handle, and those that read and assign it. */
 export function variableNodes(name: string, { dtype, shape }: ValueType) {
-  const from = (node: string) => ({ node, index: 0 })
   const handle: GraphNode = {
     name: `${name}/handle`,
     operation: 'VarHandleOp',
@@ -234,13 +208,13 @@ export function variableNodes(name: string, { dtype, shape }: ValueType) {
   const read = (suffix: string): GraphNode => ({
     name: `${name}/${suffix}`,
     operation: 'ReadVariableOp',
-    inputs: [from(handle.name)],
+    inputs: [firstOutput(handle.name)],
     attributes: [typed('dtype', dtype)],
   })
   const assign = (suffix: string, value: NodeOutput, after: readonly string[]): GraphNode => ({
     name: `${name}/${suffix}`,
     operation: 'AssignVariableOp',
-    inputs: [from(handle.name), value],
+    inputs: [firstOutput(handle.name), value],
     attributes: [typed('dtype', dtype)],
     after,
   })
@@ -250,7 +224,7 @@ export function variableNodes(name: string, { dtype, shape }: ValueType) {
 /** Frees a variable's memory, if it has any; assigning it makes it anew. */
 export function destruction(name: string, handle: GraphNode): GraphNode {
   const attributes = [{ name: 'ignore_lookup_error', type: ATTR.bool, value: true }]
-  return { name, operation: 'DestroyResourceOp', inputs: [{ node: handle.name, index: 0 }], attributes }
+  return { name, operation: 'DestroyResourceOp', inputs: [firstOutput(handle.name)], attributes }
 }
 
 /** A constant true that can be fetched once the named nodes have run. */

@@ -1,5 +1,5 @@
+import { callSite } from './call-site'
 import { type Tensor, tf } from './native'
-import { callSite } from './recorder'
 
 /**
  * Runs `body`, refusing what a graph cannot repeat and what would otherwise go unnoticed: random numbers, which would be

@@ -2,6 +2,7 @@
  * Tensors without values. A recording needs the shapes of its results alone, so that large ones are freed as soon as they
  * are known, and zeros stand in where they are inputs: the memory that it takes is that of one operation, not of a step.
  */
+import { sizeOf } from './graph'
 import { ATTR, type Binding, DTYPE, type TensorMetadata } from './native'
 
 /** Smaller ones keep their values: they may be shapes and axes, and cost nothing. */
@@ -19,8 +20,7 @@ export class HollowTensors {
 
   /** Frees a result's values where they are large; its id goes on to mean it. */
   empty(result: TensorMetadata, origin: Error): void {
-    const size = result.shape.reduce((product, length) => product * length, 1)
-    if (result.dtype !== DTYPE.float32 || size < LARGE) return
+    if (result.dtype !== DTYPE.float32 || sizeOf(result) < LARGE) return
     this.binding.deleteTensor(result.id)
     this.tensors.set(result.id, { ...result, origin })
   }

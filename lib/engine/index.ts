@@ -5,7 +5,6 @@ export {
   supportsPrecision,
   TF32_CAPABILITY,
   THREADS,
-  threadVariables,
 } from './device'
 export { type DeviceArray, Float64Device, inFloat64 } from './float64'
 export { GRAPH_REVISION } from './graphdef'

@@ -115,63 +115,6 @@ export function execute(name: string, attributes: Attribute[], inputs: Tensor[],
   return nativeBackend().executeMultipleOutputs(name, attributes, inputs, outputs)
 }
 
-/** A value of type float64, which tfjs has no tensors for; it lives as long as `inFloat64` runs. */
-export interface Float64 {
-  readonly id: number
-}
-
-/** Runs one operation of type T = float64 on such values, and int32 tensors where it takes axes. */
-export type Run64 = (
-  operation: string,
-  inputs: readonly (Float64 | Tensor)[],
-  attributes?: readonly Attribute[],
-) => Float64
-
-/**
- * Computes in float64 with TensorFlow's operations, where float32 would cancel. Not differentiable by itself; can be
- * recorded by `compile`.
- *
- * @param inputs float32; undefined ones stay undefined
- * @returns what the body returns, rounded to float32
- */
-export function inFloat64<I extends { readonly [name: string]: Tensor | undefined }, O extends string>(
-  inputs: I,
-  body: (
-    inputs: { readonly [name in keyof I]: I[name] extends Tensor ? Float64 : Float64 | undefined },
-    run: Run64,
-  ) => { readonly [name in O]: Float64 },
-): { [name in O]: Tensor } {
-  const { binding } = nativeBackend()
-  const alive: number[] = []
-  const execute64 = (operation: string, attributes: Attribute[], ids: number[]): Float64 => {
-    const [result] = binding.executeOp(operation, attributes, ids, 1)
-    if (!result) throw new Error(`${operation}: expected one output, found none`)
-    alive.push(result.id)
-    return { id: result.id }
-  }
-  const cast = (from: keyof typeof DTYPE, to: keyof typeof DTYPE) => [
-    attribute.type('SrcT', from),
-    attribute.type('DstT', to),
-    attribute.bool('Truncate', false),
-  ]
-  const widen = (tensor: Tensor | undefined) =>
-    tensor && execute64('Cast', cast('float32', 'float64'), nativeIds([tensor]))
-  try {
-    const wide = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, widen(tensor)]))
-    const results = body(wide as Parameters<typeof body>[0], (operation, operands, attributes = []) => {
-      const ids = operands.map((operand) => ('dataId' in operand ? nativeIds([operand])[0]! : operand.id))
-      return execute64(operation, [attribute.type('T', 'float64'), ...attributes], ids)
-    })
-    const narrow = Object.entries<Float64>(results).map(([name, { id }]) => {
-      const [result] = binding.executeOp('Cast', cast('float64', 'float32'), [id], 1)
-      return [name, adopt(result!)] as const
-    })
-    return Object.fromEntries(narrow) as { [name in O]: Tensor }
-  } finally {
-    for (const id of alive) binding.deleteTensor(id)
-  }
-}
-
 /** The native ids of tensors; uploads values that tfjs still holds on the JavaScript side. */
 export function nativeIds(tensors: TensorInfo[]): number[] {
   return nativeBackend().getInputTensorIds(tensors)
@@ -211,6 +154,13 @@ export function vacate(variable: tf.Variable, message: string): void {
   Object.defineProperty(tensorMap.get(nothing.dataId), 'values', { get: fail })
   variable.assign(nothing)
   nothing.dispose()
+}
+
+/** tfjs numbers its tensors in the order in which they are made. */
+export function newestTensorId(): number {
+  const probe = tf.scalar(0)
+  probe.dispose()
+  return probe.id
 }
 
 /** Like tf.tidy, for results that are no tensors: every tensor made inside is freed, whatever `body` returns. */

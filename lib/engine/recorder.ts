@@ -1,49 +1,194 @@
 /** Listens to the addon while a function runs eagerly and writes down what it does as graph nodes. */
+import { callSite } from './call-site'
+import type { Constant, GraphNode, NodeOutput, ValueType } from './graph'
 import { HollowTensors } from './hollow'
 import { type Attribute, type Binding, DTYPE, nativeBackend, type TensorMetadata } from './native'
 import { pinnedToFloat32 } from './precision'
 
-export interface NodeOutput {
-  readonly node: string
-  readonly index: number
-}
-
-/** What a recorded value looked like; `dtype` is TensorFlow's number. */
-export interface ValueType {
-  readonly dtype: number
-  readonly shape: readonly number[]
-}
-
-export interface Constant {
-  readonly dtype: number
-  readonly shape: readonly number[]
-  readonly bytes: Uint8Array
-}
-
-export interface GraphNode {
-  readonly name: string
-  readonly operation: string
-  readonly inputs: readonly NodeOutput[]
-  readonly attributes: readonly Attribute[]
-  /** Names of nodes that must have run before. */
-  readonly after?: readonly string[]
-  readonly constant?: Constant
-  /** Shapes and data types of the inputs. */
-  readonly inputTypes?: readonly ValueType[]
-  /** Keep in float32 whatever the graph's precision. */
-  readonly float32?: boolean
-  /** Where the operation was called, for error messages; its stack becomes text when it is asked for, which costs. */
-  readonly origin?: Error
-}
-
-/** A node output's name, which tells it from all others of a graph. */
-export const keyOf = ({ node, index }: NodeOutput): string => `${node}:${index}`
-
 /** The node output that a native tensor id stands for. */
 export type OutputOf = (id: number) => NodeOutput
 
+/** A native tensor that exists before a recording, such as an input's: what it stands for, and what it looks like. */
+export interface Known {
+  readonly output: NodeOutput
+  readonly type: ValueType
+}
+
 /** An operation failed on the zeros that stand in for values; it may not on the values themselves. */
 export class ValuesNeeded extends Error {}
+
+/** V8 keeps 10 frames of a stack, which tfjs alone can fill. */
+const FRAMES = 40
+
+/** Operations whose result has as many elements as their values decide: the shape seen once would be frozen. */
+const SHAPED_BY_VALUES = /^(Where|Unique|ListDiff|DynamicPartition|NonMaxSuppression)/
+
+let recording = false
+
+/**
+ * @throws Error naming the line that calls a compiled function while another one is recorded
+ */
+export function refuseNested(): void {
+  if (!recording) return
+  throw new Error(
+    `compile: a recorded function must not call another compiled one, which ${callSite(new Error())} does; call the ` +
+      'function itself, which becomes part of the graph',
+  )
+}
+
+/**
+ * Runs `body` eagerly and records every native operation of it.
+ *
+ * @param known by native id; tensors that are not in it are captured by value, as constants
+ * @param body disposes of all that it makes; while it runs, only small results have values, unless `withValues` is set
+ * @returns the body's value and the nodes in their order
+ * @throws Error when the body reads a tensor back or keeps one, naming the line that did
+ * @throws ValuesNeeded where it has to be called again, with values
+ */
+export function record<T>(
+  known: ReadonlyMap<number, Known>,
+  body: (outputOf: OutputOf) => T,
+  { withValues }: { readonly withValues: boolean },
+): { readonly value: T; readonly nodes: readonly GraphNode[] } {
+  const backend = nativeBackend()
+  const real = backend.binding
+  const recorder = new Recorder(real, known, withValues)
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = FRAMES
+  backend.binding = recorder.listener()
+  recording = true
+  try {
+    const value = body((id) => recorder.outputOf(id))
+    recorder.refuseKept()
+    return { value, nodes: recorder.nodes }
+  } finally {
+    recording = false
+    backend.binding = real
+    Error.stackTraceLimit = limit
+  }
+}
+
+class Recorder {
+  readonly nodes: GraphNode[] = []
+  /** By native id: tensors of the graph. */
+  private readonly tensors: Map<number, Known>
+  /** By native id: values that JavaScript has made, which become constants where an operation takes them. */
+  private readonly pending = new Map<number, Constant>()
+  private readonly hollow: HollowTensors
+
+  constructor(
+    private readonly real: Binding,
+    known: ReadonlyMap<number, Known>,
+    private readonly withValues: boolean,
+  ) {
+    this.tensors = new Map(known)
+    this.hollow = new HollowTensors(real)
+  }
+
+  /** The addon as the body sees it. */
+  listener(): Binding {
+    const functions: Pick<Binding, 'createTensor' | 'deleteTensor' | 'executeOp' | 'tensorDataSync'> = {
+      createTensor: (shape, dtype, buffer) => {
+        const id = this.real.createTensor(shape, dtype, buffer)
+        this.pending.set(id, { dtype, shape: [...shape], bytes: toBytes(dtype, buffer) })
+        return id
+      },
+      deleteTensor: (id) => {
+        if (!this.hollow.delete(id)) this.real.deleteTensor(id)
+      },
+      executeOp: (operation, attributes, inputs, outputs) =>
+        this.add(operation, attributes, inputs, outputs, new Error()),
+      tensorDataSync: () => {
+        throw new Error(
+          `compile: a recorded function must not read a tensor back (dataSync, arraySync, data, print), which ` +
+            `${callSite(new Error())} does; return the tensor and read it outside, or choose eager execution`,
+        )
+      },
+    }
+    return Object.create(this.real, Object.getOwnPropertyDescriptors(functions))
+  }
+
+  outputOf(id: number): NodeOutput {
+    return this.tensor(id).output
+  }
+
+  /** @throws Error naming the line that made a tensor which the body has kept */
+  refuseKept(): void {
+    const [kept] = this.hollow.left
+    if (!kept) return
+    throw new Error(
+      'compile: a recorded function must not keep tensors that it does not return, found one of ' +
+        `[${kept.shape}] that ${callSite(kept.origin)} makes`,
+    )
+  }
+
+  /** Runs an operation and writes it down. */
+  private add(
+    operation: string,
+    attributes: Attribute[],
+    ids: number[],
+    outputs: number,
+    origin: Error,
+  ): TensorMetadata[] {
+    if (SHAPED_BY_VALUES.test(operation)) {
+      throw new Error(
+        `compile: a recorded function must not call ${operation}, whose result's shape depends on values, which ` +
+          `${callSite(origin)} does; call it outside, or use an operation with a fixed shape`,
+      )
+    }
+    const inputs = ids.map((id) => this.tensor(id))
+    const results = this.run(operation, attributes, ids, outputs)
+    const name = `${operation}_${this.nodes.length}`
+    for (const [index, result] of results.entries()) {
+      const { id, dtype, shape } = result
+      this.tensors.set(id, { output: { node: name, index }, type: { dtype, shape } })
+      if (!this.withValues) this.hollow.empty(result, origin)
+    }
+    this.nodes.push({
+      name,
+      operation,
+      inputs: inputs.map(({ output }) => output),
+      inputTypes: inputs.map(({ type }) => type),
+      attributes,
+      float32: pinnedToFloat32(),
+      origin,
+    })
+    return results
+  }
+
+  private run(operation: string, attributes: Attribute[], ids: number[], outputs: number): TensorMetadata[] {
+    if (this.withValues) return this.real.executeOp(operation, attributes, ids, outputs)
+    try {
+      return this.hollow.filled(ids, (filled) => this.real.executeOp(operation, attributes, filled, outputs))
+    } catch (error) {
+      // Others come from who watches the operations, such as an interruption.
+      if (!(error instanceof Error && error.message.includes('TF_Status'))) throw error
+      throw new ValuesNeeded(`${operation} cannot be computed on zeros`, { cause: error })
+    }
+  }
+
+  /** A tensor of the graph; what is none yet becomes a constant. */
+  private tensor(id: number): Known {
+    const found = this.tensors.get(id)
+    if (found) return found
+    const constant = this.pending.get(id) ?? capture(this.real, id)
+    const output = { node: `const_${this.nodes.length}`, index: 0 }
+    this.nodes.push({ name: output.node, operation: 'Const', inputs: [], attributes: [], constant })
+    const known = { output, type: constant }
+    this.tensors.set(id, known)
+    return known
+  }
+}
+
+/** Copies a tensor that was made before the recording into a constant. */
+function capture(binding: Binding, id: number): Constant {
+  // An operation that changes nothing tells shape and data type, which the addon does not give for an id.
+  const [copy] = binding.executeOp('Identity', [], [id], 1)
+  if (!copy) throw new Error(`compile: tensor ${id} is unknown to the native backend`)
+  const bytes = toBytes(copy.dtype, binding.tensorDataSync(id))
+  binding.deleteTensor(copy.id)
+  return { dtype: copy.dtype, shape: copy.shape, bytes }
+}
 
 const BYTES: { readonly [dtype: number]: number } = { [DTYPE.float32]: 4, [DTYPE.int32]: 4, [DTYPE.bool]: 1 }
 
@@ -69,160 +214,4 @@ function toBytes(dtype: number, values: ArrayBufferView | unknown[]): Uint8Array
 
 function bytesPerElement(values: ArrayBufferView): number {
   return 'BYTES_PER_ELEMENT' in values ? Number(values.BYTES_PER_ELEMENT) : 1
-}
-
-/** Frames of this library's engine, of packages (tfjs's are source-mapped to its own folders) and of Node itself. */
-const FOREIGN =
-  /node_modules|[\\/]lib[\\/]engine[\\/]|[\\/]tfjs[\w-]*[\\/](src|dist)[\\/]|node:|<anonymous>\)$/
-/** V8 keeps 10 frames, which tfjs alone can fill. */
-const FRAMES = 40
-
-/** The first line of the caller's own code on a stack. */
-export function callSite(origin: Error | undefined): string {
-  const lines = (origin?.stack ?? '').split('\n').slice(1)
-  const own = lines.find((line) => !FOREIGN.test(line))
-  return (own ?? 'unknown place').trim().replace(/^at /, '')
-}
-
-/** Operations whose result has as many elements as their values decide: the shape seen once would be frozen. */
-const SHAPED_BY_VALUES = /^(Where|Unique|ListDiff|DynamicPartition|NonMaxSuppression)/
-
-let recording = false
-
-/**
- * @throws Error naming the line that calls a compiled function while another one is recorded
- */
-export function refuseNested(): void {
-  if (!recording) return
-  throw new Error(
-    `compile: a recorded function must not call another compiled one, which ${callSite(new Error())} does; call the ` +
-      'function itself, which becomes part of the graph',
-  )
-}
-
-/**
- * Runs `body` eagerly and records every native operation of it.
- *
- * @param known native ids that exist before and what they stand for (inputs, state); tensors that are not in it are
- *   captured by value, as constants
- * @param knownTypes their shapes and data types
- * @param body disposes of all that it makes; while it runs, only small results have values, unless `withValues` is set
- * @returns the body's value and the nodes in their order
- * @throws Error when the body reads a tensor back or keeps one, naming the line that did
- * @throws ValuesNeeded where it has to be called again, with values
- */
-export function record<T>(
-  known: ReadonlyMap<number, NodeOutput>,
-  knownTypes: ReadonlyMap<number, ValueType>,
-  body: (outputOf: OutputOf) => T,
-  { withValues }: { readonly withValues: boolean },
-): { readonly value: T; readonly nodes: readonly GraphNode[] } {
-  const backend = nativeBackend()
-  const real = backend.binding
-  const produced = new Map<number, NodeOutput>(known)
-  const types = new Map<number, ValueType>(knownTypes)
-  const nodes: GraphNode[] = []
-  const pending = new Map<number, Constant>()
-  const hollow = new HollowTensors(real)
-
-  const addConstant = (id: number, constant: Constant): NodeOutput => {
-    const output = { node: `const_${nodes.length}`, index: 0 }
-    nodes.push({ name: output.node, operation: 'Const', inputs: [], attributes: [], constant })
-    produced.set(id, output)
-    types.set(id, constant)
-    return output
-  }
-  const outputOf: OutputOf = (id) => {
-    const output = produced.get(id)
-    if (output) return output
-    const constant = pending.get(id)
-    if (constant) return addConstant(id, constant)
-    return addConstant(id, capture(real, id))
-  }
-
-  const run: Binding['executeOp'] = (operation, attributes, inputs, outputs) => {
-    if (withValues) return real.executeOp(operation, attributes, inputs, outputs)
-    try {
-      return hollow.filled(inputs, (ids) => real.executeOp(operation, attributes, ids, outputs))
-    } catch (error) {
-      // Others come from who watches the operations, such as an interruption.
-      if (!(error instanceof Error && error.message.includes('TF_Status'))) throw error
-      throw new ValuesNeeded(`${operation} cannot be computed on zeros`, { cause: error })
-    }
-  }
-
-  const listener: Pick<Binding, 'createTensor' | 'deleteTensor' | 'executeOp' | 'tensorDataSync'> = {
-    createTensor(shape, dtype, buffer) {
-      const id = real.createTensor(shape, dtype, buffer)
-      pending.set(id, { dtype, shape: [...shape], bytes: toBytes(dtype, buffer) })
-      return id
-    },
-    deleteTensor(id) {
-      if (!hollow.delete(id)) real.deleteTensor(id)
-    },
-    executeOp(operation, attributes, inputs, outputs): TensorMetadata[] {
-      const origin = new Error()
-      if (SHAPED_BY_VALUES.test(operation)) {
-        throw new Error(
-          `compile: a recorded function must not call ${operation}, whose result's shape depends on values, which ` +
-            `${callSite(origin)} does; call it outside, or use an operation with a fixed shape`,
-        )
-      }
-      const sources = inputs.map(outputOf)
-      const results = run(operation, attributes, inputs, outputs)
-      const name = `${operation}_${nodes.length}`
-      results.forEach((result, index) => {
-        produced.set(result.id, { node: name, index })
-        types.set(result.id, { dtype: result.dtype, shape: result.shape })
-        if (!withValues) hollow.empty(result, origin)
-      })
-      const inputTypes = inputs.map((id) => types.get(id)!)
-      nodes.push({
-        name,
-        operation,
-        inputs: sources,
-        inputTypes,
-        attributes,
-        float32: pinnedToFloat32(),
-        origin,
-      })
-      return results
-    },
-    tensorDataSync() {
-      throw new Error(
-        `compile: a recorded function must not read a tensor back (dataSync, arraySync, data, print), which ` +
-          `${callSite(new Error())} does; return the tensor and read it outside, or choose eager execution`,
-      )
-    },
-  }
-  const proxy: Binding = Object.create(real, Object.getOwnPropertyDescriptors(listener))
-  const limit = Error.stackTraceLimit
-  Error.stackTraceLimit = FRAMES
-  backend.binding = proxy
-  recording = true
-  try {
-    const value = body(outputOf)
-    const [kept] = hollow.left
-    if (kept) {
-      throw new Error(
-        'compile: a recorded function must not keep tensors that it does not return, found one of ' +
-          `[${kept.shape}] that ${callSite(kept.origin)} makes`,
-      )
-    }
-    return { value, nodes }
-  } finally {
-    recording = false
-    backend.binding = real
-    Error.stackTraceLimit = limit
-  }
-}
-
-/** Copies a tensor that was made before the recording into a constant. */
-function capture(binding: Binding, id: number): Constant {
-  // An operation that changes nothing tells shape and data type, which the addon does not give for an id.
-  const [copy] = binding.executeOp('Identity', [], [id], 1)
-  if (!copy) throw new Error(`compile: tensor ${id} is unknown to the native backend`)
-  const bytes = toBytes(copy.dtype, binding.tensorDataSync(id))
-  binding.deleteTensor(copy.id)
-  return { dtype: copy.dtype, shape: copy.shape, bytes }
 }

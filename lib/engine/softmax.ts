@@ -1,6 +1,7 @@
-import { attribute, type Float64, inFloat64, tf } from './native'
+import { type DeviceArray, inFloat64 } from './float64'
+import { attribute, tf } from './native'
 
-const reduction = [attribute.type('Tidx', 'int32')]
+const REDUCTION = [attribute.type('Tidx', 'int32')]
 
 /**
  * Divergence of two softmax distributions by row, p = softmax(teacher / T) and q = softmax(student / T), weighted and
@@ -24,25 +25,29 @@ export function softmaxDivergence(
   temperature: number,
   weights?: tf.Tensor2D,
 ): { divergence: tf.Scalar; differences: tf.Tensor2D } {
-  const inputs = { student, teacher, weights, divisor: tf.scalar(temperature) }
-  const { divergence, differences } = inFloat64(inputs, (wide, run) => {
-    const weigh = (rows: Float64) => (wide.weights ? run('Mul', [rows, wide.weights]) : rows)
-    const channels = tf.scalar(1, 'int32')
-    const largest = (x: Float64) =>
-      run('Max', [x, channels], [...reduction, attribute.bool('keep_dims', true)])
+  return inFloat64((device) => {
+    const [studentLogits, teacherLogits] = [device.widen(student), device.widen(teacher)]
+    const weighting = weights && device.widen(weights)
+    const divisor = device.widen(tf.scalar(temperature))
+    const channels = device.axis(1)
+    const weigh = (rows: DeviceArray) => (weighting ? device.multiply(rows, weighting) : rows)
+    const largest = (x: DeviceArray) =>
+      device.compute('Max', [x, channels], [...REDUCTION, attribute.bool('keep_dims', true)])
     // log p = x - max(x) + log(max(p)): TensorFlow has no LogSoftmax of float64 for GPUs.
-    const distribution = (logits: Float64) => {
-      const x = temperature === 1 ? logits : run('RealDiv', [logits, wide.divisor])
-      const p = run('Softmax', [x])
-      const shift = run('Sub', [largest(x), run('Log', [largest(p)])])
-      return { p, log: run('Sub', [x, shift]) }
+    const distribution = (logits: DeviceArray) => {
+      const x = temperature === 1 ? logits : device.compute('RealDiv', [logits, divisor])
+      const p = device.compute('Softmax', [x])
+      const shift = device.subtract(largest(x), device.compute('Log', [largest(p)]))
+      return { p, log: device.subtract(x, shift) }
     }
-    const [q, p] = [distribution(wide.student), distribution(wide.teacher)]
-    const elements = run('Mul', [p.p, run('Sub', [p.log, q.log])])
+    const [q, p] = [distribution(studentLogits), distribution(teacherLogits)]
+    const elements = device.multiply(p.p, device.subtract(p.log, q.log))
+    const both = device.indices(Int32Array.of(0, 1))
+    const divergence = device.compute('Sum', [weigh(elements), both], REDUCTION)
+    const differences = weigh(device.subtract(q.p, p.p))
     return {
-      divergence: run('Sum', [weigh(elements), tf.tensor1d([0, 1], 'int32')], reduction),
-      differences: weigh(run('Sub', [q.p, p.p])),
+      divergence: device.narrow(divergence) as tf.Scalar,
+      differences: device.narrow(differences) as tf.Tensor2D,
     }
   })
-  return { divergence: divergence as tf.Scalar, differences: differences as tf.Tensor2D }
 }

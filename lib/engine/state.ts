@@ -2,9 +2,9 @@
  * A graph's state: one resource of the session for every variable, but one together for all vectors, of which a network
  * has hundreds; reading and assigning each by itself costs more than computing with it.
  */
+import { firstOutput, type GraphNode, type NodeOutput, type ValueType } from './graph'
 import { concatenation, destruction, integers, placeholder, split, variableNodes } from './graphdef'
 import { DTYPE } from './native'
-import type { GraphNode, NodeOutput, ValueType } from './recorder'
 
 export interface State {
   /** The variables' values before a run. */
@@ -22,8 +22,6 @@ export interface State {
   /** Nodes that give variables new values; undefined: the variable stays. */
   assign(values: readonly (NodeOutput | undefined)[]): GraphNode[]
 }
-
-const first = (node: string): NodeOutput => ({ node, index: 0 })
 
 /** The state of a graph with variables of these types, in their order. */
 export function stateOf(types: readonly ValueType[]): State {
@@ -74,14 +72,14 @@ function single({ dtype, shape }: ValueType, i: number): Part {
   const value = variable.read('value')
   const final = variable.read('final')
   const initial = placeholder(`${name}/initial`, dtype, shape)
-  const initialise = variable.assign('initialise', first(initial.name), [])
+  const initialise = variable.assign('initialise', firstOutput(initial.name), [])
   const release = destruction(`${name}/release`, variable.handle)
   return {
     members: [i],
     handle: variable.handle.name,
-    values: [first(value.name)],
-    initial: [first(initial.name)],
-    final: [first(final.name)],
+    values: [firstOutput(value.name)],
+    initial: [firstOutput(initial.name)],
+    final: [firstOutput(final.name)],
     nodes: [variable.handle, value, final, initial, initialise, release],
     initialise: initialise.name,
     release: release.name,
@@ -98,22 +96,28 @@ function packed(types: readonly ValueType[], members: readonly number[]): Part {
   const sizes = integers(`${name}/lengths`, lengths)
   const axis = integers(`${name}/axis`, 0)
   const into = (suffix: string, whole: GraphNode) =>
-    split(`${name}/${suffix}`, first(whole.name), first(sizes.name), first(axis.name), members.length)
+    split(
+      `${name}/${suffix}`,
+      firstOutput(whole.name),
+      firstOutput(sizes.name),
+      firstOutput(axis.name),
+      members.length,
+    )
   const [values, finals] = [into('values', value), into('finals', final)]
   const initials = members.map((i) => placeholder(`state/${i}/initial`, DTYPE.float32, types[i]!.shape))
   const join = (suffix: string, pieces: readonly NodeOutput[]) =>
-    concatenation(`${name}/${suffix}`, pieces, first(axis.name))
+    concatenation(`${name}/${suffix}`, pieces, firstOutput(axis.name))
   const joined = join(
     'initials',
-    initials.map((node) => first(node.name)),
+    initials.map((node) => firstOutput(node.name)),
   )
-  const initialise = variable.assign('initialise', first(joined.name), [])
+  const initialise = variable.assign('initialise', firstOutput(joined.name), [])
   const release = destruction(`${name}/release`, variable.handle)
   const pieces = (node: GraphNode) => members.map((_, index) => ({ node: node.name, index }))
   return {
     members,
     values: pieces(values),
-    initial: initials.map((node) => first(node.name)),
+    initial: initials.map((node) => firstOutput(node.name)),
     final: pieces(finals),
     nodes: [
       ...[variable.handle, value, final, sizes, axis, values, finals],
@@ -127,7 +131,7 @@ function packed(types: readonly ValueType[], members: readonly number[]): Part {
         'next',
         next.map((one, index) => one ?? { node: values.name, index }),
       )
-      return [all, variable.assign('assign', first(all.name), [value.name])]
+      return [all, variable.assign('assign', firstOutput(all.name), [value.name])]
     },
   }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { z } from 'zod'
 import { readJson, watchFolder, writeAtomically } from '../base'
-import { THREADS, threadVariables } from '../engine'
+import { THREADS } from '../engine'
 import {
   findTrial,
   lastLogRow,
@@ -118,7 +118,7 @@ export async function runTrials(trials: readonly TrialConfig[], options: RunOpti
 function startWorker(workers: number): TrialWorker {
   // Two single-thread trials side by side are faster than one after the other with two threads.
   const alone = process.env[THREADS] ?? String(availableParallelism())
-  return new TrialWorker(threadVariables(workers > 1 ? '1' : alone))
+  return new TrialWorker({ [THREADS]: workers > 1 ? '1' : alone })
 }
 
 async function runIn(

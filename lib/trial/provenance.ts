@@ -19,7 +19,7 @@ function commit(): string {
 
 /** Everything that a number's origin should say, beside the config that it was computed from. */
 export function provenance(): { [key: string]: string | number } {
-  const { device, name, instructionSets, tensorflow, threads, lanes, ...card } = deviceInfo()
+  const { device, name, instructionSets, tensorflow, threads, ...card } = deviceInfo()
   const ways = [
     ...(card.tensorFloat32 ? ['TF32'] : []),
     ...(card.xla ? ['XLA'] : []),
@@ -34,8 +34,7 @@ export function provenance(): { [key: string]: string | number } {
       device === 'GPU'
         ? `${name}${ways.length > 0 ? ` (${ways.join(', ')})` : ''}`
         : `${name} (${instructionSets.join(' ')})`,
-    // Sums are rounded otherwise in lanes.
-    threads: lanes > 1 ? `${threads}, in lanes` : threads,
+    threads,
     finished: new Date().toISOString(),
   }
 }

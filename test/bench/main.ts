@@ -3,7 +3,7 @@
  *
  *     npm run bench                                  every part but precision: half an hour on two idle cores
  *     npm run bench -- --parts precision             whether bfloat16 trains to float32's mAP: 10 minutes
- *     npm run bench -- --parts training inference --threads 2 --batch 16,8 --rounds 31
+ *     npm run bench -- --parts training inference --threads 1,4 --batch 16,8 --rounds 31
  *     npm run bench -- --device cuda                 the published networks on a card: training, inference, distillation
  *     npm run bench -- --keep                        also writes test/bench/results.json (precision: precision.json; on a
  *                                                    card cuda.json and cuda-precision.json)
@@ -14,16 +14,20 @@
  *
  * What is timed
  * - training: forward pass, YOLOv3 loss (GIoU, targets given), backward pass, clipping, SGD with momentum and weight
- *   decay, running statistics; the loss's terms and the gradient's norm are read back. On a CPU also side by side, as
- *   a study runs its trials: as many processes as the most threads, with one thread each, all of one side at the same time.
- * - inference: images to logits, read back. The workbook folds batch norm into the kernels once; PyTorch eager does not.
+ *   decay, running statistics; the loss's terms and the gradient's norm are read back. On a CPU first the throughput of the
+ *   machine: as many processes as cores, with one thread each, all of one side at the same time, as a study runs its trials.
+ *   Then a process alone, with every number of threads.
+ * - inference: images to logits, read back, a process alone with every number of threads. The workbook folds batch norm into the
+ *   kernels once; PyTorch eager does not.
  * - distillation: student's step with the teacher's inference inside, masked-class-kd on both sides.
  * - epoch: training with decoding from memory, augmentation and targets, one data worker, as the profile trains. PyTorch's
  *   loader is a plain Dataset and DataLoader that makes the same kind of views.
- * - memory: high-water mark of each process's resident memory (VmHWM) over five training steps, libraries included.
+ * - memory: over five training steps the high-water mark of a process's resident memory (VmHWM), libraries included, and the most
+ *   private memory (USS: Private_Clean + Private_Dirty of /proc/<pid>/smaps_rollup, looked at every 20 ms), which is
+ *   what one more trial takes from the machine. Another process of the same side has done the same before and waits, so that
+ *   libraries count as shared on both sides.
  * - growth: training and inference against batch, input size and width, up to the published 512x192 teacher.
- * Training and inference are timed with every number of threads and every batch, the others with the most threads and the
- * first batch.
+ * Training and inference are timed with every number of threads and every batch, the others with the first of each.
  * - precision: no time, but what speed costs: validation mAP of the default profile's control after training with three seeds
  *   in float32 and in what else the device computes in, two trials side by side.
  * - evaluator: COCO's twelve numbers against pycocotools. stages: the default profile's time, from trials on disk.
@@ -34,7 +38,8 @@
  *   another one. A number is the median of the rounds with their quartiles in brackets; ratios are taken round by round,
  *   so that a slow minute of the machine hits both sides of a ratio.
  * - 'x PyTorch float32' above 1: that many times as fast as PyTorch in float32 in its faster memory layout (contiguous or
- *   channels_last). The targets compare with that one too, also for bfloat16.
+ *   channels_last). The targets compare with that one too, also for bfloat16. Training in one process with several threads has
+ *   none: trials side by side are what such a machine is for.
  * - Where quartiles of a ratio lie on both sides of 1, this run says nothing about who is faster: more --rounds, and an idle
  *   machine (the load at the start is printed and kept).
  * - growth: 'limit' is the time if the step were nothing but convolutions at the throughput of large 3x3 ones, a
@@ -45,7 +50,6 @@
  * - stages: `training` and `evaluating` are summed over trials, which run side by side; `wall` is the time in which at
  *   least one of them ran.
  */
-
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, loadavg, tmpdir, totalmem } from 'node:os'
@@ -65,7 +69,7 @@ import {
 } from './parts'
 import { comparePrecisions } from './precision'
 import type { Answer, Work } from './protocol'
-import { describeResults, inWords, type Results, targetsOf } from './report'
+import { describeResults, inWords, type Results, type Target, targetsOf } from './report'
 import { type Device, Worker, type WorkerOptions } from './workers'
 
 /** What a run does when nothing is said. */
@@ -90,8 +94,10 @@ export interface BenchmarkOptions {
   readonly parts: readonly Part[]
   /** Beside float32, where the device has them. */
   readonly lowPrecisions: readonly Precision[]
-  /** Training and inference are timed with each, the other parts with the most. */
+  /** Of one process. Training and inference are timed with each, the other parts with the first. */
   readonly threads: readonly number[]
+  /** That train side by side, one thread each, for the throughput of the machine; 1: none do. */
+  readonly processes: number
   /** Training and inference are timed with each; the first is the one of distillation, epoch and memory. */
   readonly batches: readonly number[]
   readonly rounds: number
@@ -128,12 +134,75 @@ const KEPT = {
 const EPOCH_ROUNDS = 3
 const EVALUATOR_ROUNDS = 3
 
+/** A run: what is asked, where the answers go, and who is told that a measurement begins. */
+interface Run {
+  readonly options: BenchmarkOptions
+  readonly context: Context
+  readonly results: Results
+  /** The first number of threads and the first batch. */
+  readonly threads: number
+  readonly batch: number
+  begin(what: string): void
+}
+
+const MEASURE: { readonly [part in Part]: (run: Run) => Promise<void> } = {
+  async training(run) {
+    const { device, threads, processes } = run.options
+    if (device === 'cpu' && processes > 1) await steps('training', { threads: 1, processes }, run)
+    for (const count of threads) await steps('training', { threads: count, processes: 1 }, run)
+  },
+  async inference(run) {
+    for (const count of run.options.threads) await steps('inference', { threads: count, processes: 1 }, run)
+  },
+  async distillation({ threads, batch, results, context, begin }) {
+    begin(`distillation, batch ${batch}, ${threads} thread(s)`)
+    results.comparisons.push(await compareDistillation({ threads, batch }, context))
+  },
+  async epoch({ threads, batch, options, results, context, begin }) {
+    begin(`epoch, batch ${batch}, ${threads} thread(s)`)
+    const rounds = Math.min(EPOCH_ROUNDS, options.rounds)
+    results.epochs.push(await compareEpochs({ threads, batch, rounds }, context))
+  },
+  async memory({ threads, batch, results, context, begin }) {
+    begin('memory')
+    results.memory = await compareMemory({ threads, batch }, context)
+  },
+  async evaluator({ results, context, begin }) {
+    begin('evaluator')
+    results.evaluator = await compareEvaluators(context)
+  },
+  async stages({ options: { root }, results, context }) {
+    const folders = { runs: join(root, 'runs', 'default'), shipped: join(root, 'data', 'checkpoints') }
+    results.stages = await readStageTimes(folders, context)
+  },
+  async growth({ threads, results, context, begin }) {
+    begin('growth')
+    results.growth = await measureGrowth({ threads }, context)
+  },
+  async precision({ options: { seeds, quick }, results, context, begin }) {
+    if (context.precisions.length < 2)
+      throw new Error('precision: expected another one than float32 here, found none')
+    begin('precision')
+    results.precision = await comparePrecisions({ ...context, seeds, quick })
+  },
+}
+
+async function steps(
+  part: 'training' | 'inference',
+  setting: Setting,
+  { options, context, results, begin }: Run,
+): Promise<void> {
+  for (const batch of options.batches) {
+    begin(`${part}, batch ${batch}, ${inWords(setting)}`)
+    results.comparisons.push(await compareSteps(part, { ...setting, batch }, context))
+  }
+}
+
 /** Runs the parts, prints the tables and writes the JSON; returns its path. */
 export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
-  const { device, parts, threads, batches, signal, root } = options
+  const { device, parts, signal, root } = options
   const unfit = parts.find((part) => device === 'cuda' && !CUDA_PARTS.includes(part))
   if (unfit) throw new Error(`expected parts for a card (${CUDA_PARTS.join(', ')}), found ${unfit}`)
-  const [batch = 16] = batches
   const cache = join(root, '.cache')
   const needsPeer = parts.some((part) => part !== 'stages' && part !== 'precision')
   const python = needsPeer
@@ -143,101 +212,83 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
   if (device === 'cuda' && machine.device !== 'GPU') throw new Error('expected a CUDA device, found none')
   console.error(`${machine.name}, ${machine.cores} cores, load ${machine.load.toFixed(1)} at the start`)
   if (machine.load > 0.5) console.error('Other work runs on this machine: the spread will show it.')
-  const precisions: Work['precision'][] = ['float32']
-  for (const precision of options.lowPrecisions) {
-    const reason = lacking?.[precision]
-    if (reason) console.error(`${precision} is left out: ${reason}`)
-    else precisions.push(precision)
-  }
 
   mkdirSync(cache, { recursive: true })
   const scratch = mkdtempSync(join(tmpdir(), 'bench-'))
-  const context: Context = {
-    ...{ device, python, signal, scratch, cache, onProgress: (text) => console.error(`  ${text}`) },
-    rounds: options.rounds,
-    secondsPerTurn: options.secondsPerTurn,
-    precisions,
-    epochImages: options.epochImages,
-    evaluatorRounds: Math.min(EVALUATOR_ROUNDS, options.rounds),
-  }
   const results: Results = { comparisons: [], epochs: [] }
-  const has = (part: Part) => parts.includes(part)
-  const start = performance.now()
-  const minutes = () => (performance.now() - start) / 60_000
-  const begin = (what: string) => {
-    save()
-    console.error(`${minutes().toFixed(1)} min: ${what}`)
-  }
-  const most = Math.max(...threads)
-  const date = new Date().toISOString()
-  const file = join(cache, 'bench', `${date.replace(/[:.]/g, '-')}.json`)
-  const textOf = (content: object) => {
-    const about = { format: 'benchmark/1', date, commit: commitOf(root), machine, minutes: minutes() }
-    return `${JSON.stringify({ ...about, ...content }, rounded, 1)}\n`
-  }
+  const record = new ResultFile(root, machine)
   // What is interrupted leaves the parts that were finished.
-  const save = () => writeAtomically(file, textOf({ targets: targetsOf(results, device), results }))
+  const save = () => record.write(record.file, { targets: targetsOf(results, device), results })
+  const run: Run = {
+    options,
+    context: {
+      ...{ device, python, signal, scratch, cache, onProgress: (text) => console.error(`  ${text}`) },
+      rounds: options.rounds,
+      secondsPerTurn: options.secondsPerTurn,
+      precisions: ['float32', ...options.lowPrecisions.filter((precision) => !isLacking(precision, lacking))],
+      epochImages: options.epochImages,
+      evaluatorRounds: Math.min(EVALUATOR_ROUNDS, options.rounds),
+    },
+    results,
+    threads: options.threads[0] ?? 1,
+    batch: options.batches[0] ?? 16,
+    begin(what) {
+      save()
+      console.error(`${record.minutes.toFixed(1)} min: ${what}`)
+    },
+  }
   try {
-    const steps = async (part: 'training' | 'inference', setting: Setting) => {
-      for (const size of has(part) ? batches : []) {
-        begin(`${part}, batch ${size}, ${inWords(setting)}`)
-        results.comparisons.push(await compareSteps(part, { ...setting, batch: size }, context))
-      }
-    }
-    for (const count of threads) {
-      for (const part of ['training', 'inference'] as const)
-        await steps(part, { threads: count, processes: 1 })
-    }
-    if (device === 'cpu' && most > 1 && threads.includes(1)) {
-      await steps('training', { threads: 1, processes: most })
-    }
-    if (has('distillation')) {
-      begin(`distillation, batch ${batch}, ${most} thread(s)`)
-      results.comparisons.push(await compareDistillation({ threads: most, batch }, context))
-    }
-    if (has('epoch')) {
-      begin(`epoch, batch ${batch}, ${most} thread(s)`)
-      const rounds = Math.min(EPOCH_ROUNDS, options.rounds)
-      results.epochs.push(await compareEpochs({ threads: most, batch, rounds }, context))
-    }
-    if (has('memory')) {
-      begin('memory')
-      results.memory = await compareMemory({ threads: most, batch }, context)
-    }
-    if (has('evaluator')) {
-      begin('evaluator')
-      results.evaluator = await compareEvaluators(context)
-    }
-    if (has('stages')) {
-      const folders = { runs: join(root, 'runs', 'default'), shipped: join(root, 'data', 'checkpoints') }
-      results.stages = await readStageTimes(folders, context)
-    }
-    if (has('growth')) {
-      begin('growth')
-      results.growth = await measureGrowth({ threads: most }, context)
-    }
-    if (has('precision')) {
-      if (precisions.length < 2)
-        throw new Error('precision: expected another one than float32 here, found none')
-      begin('precision')
-      const { seeds, quick } = options
-      results.precision = await comparePrecisions({ ...context, seeds, quick })
-    }
+    for (const part of PARTS) if (parts.includes(part)) await MEASURE[part](run)
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }
   const targets = targetsOf(results, device)
   console.log(describeResults(results, targets))
   save()
-  if (options.keep) {
-    const kept = join(root, 'test', 'bench')
-    const names = KEPT[device]
-    const { precision, ...speed } = results
-    if (precision) writeAtomically(join(kept, names.precision), textOf({ results: { precision } }))
-    const isSpeed = parts.some((part) => part !== 'precision')
-    if (isSpeed) writeAtomically(join(kept, names.speed), textOf({ targets, results: speed }))
+  if (options.keep) keep(record, options, results, targets)
+  return record.file
+}
+
+function isLacking(precision: Precision, lacking: Answer<'hello'>['lacking']): boolean {
+  const reason = lacking?.[precision]
+  if (reason) console.error(`${precision} is left out: ${reason}`)
+  return reason !== undefined
+}
+
+/** What is written of a run: numbers, with the machine and the commit that they are of. */
+class ResultFile {
+  readonly file: string
+  private readonly start = performance.now()
+  private readonly about: object
+
+  constructor(root: string, machine: object) {
+    const date = new Date().toISOString()
+    this.about = { format: 'benchmark/1', date, commit: commitOf(root), machine }
+    this.file = join(root, '.cache', 'bench', `${date.replace(/[:.]/g, '-')}.json`)
   }
-  return file
+
+  get minutes(): number {
+    return (performance.now() - this.start) / 60_000
+  }
+
+  write(file: string, content: object): void {
+    const text = JSON.stringify({ ...this.about, minutes: this.minutes, ...content }, rounded, 1)
+    writeAtomically(file, `${text}\n`)
+  }
+}
+
+/** Writes the results to test/bench, speed and precision apart. */
+function keep(
+  record: ResultFile,
+  { root, device, parts }: BenchmarkOptions,
+  { precision, ...speed }: Results,
+  targets: readonly Target[],
+): void {
+  const folder = join(root, 'test', 'bench')
+  const names = KEPT[device]
+  if (precision) record.write(join(folder, names.precision), { results: { precision } })
+  const isSpeed = parts.some((part) => part !== 'precision')
+  if (isSpeed) record.write(join(folder, names.speed), { targets, results: speed })
 }
 
 /** Five significant digits are more than any of these numbers has. */

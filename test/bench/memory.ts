@@ -1,5 +1,7 @@
-/** Peak memory of training steps, a fresh process for each. */
+/** Memory of training steps, a fresh process for each. */
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { type Context, contestants, PUBLISHED_BATCH, PUBLISHED_INPUT } from './parts'
 import type { ProblemSpec, Work } from './protocol'
 import { type Side, Worker, withSides } from './workers'
@@ -12,10 +14,12 @@ export interface MemoryRow {
   readonly name: string
   readonly side: Side
   readonly precision: Precision
+  /** Of the process's resident memory in MiB: before the first step, the high-water mark, and after the last step. */
   readonly before: number
-  /** MiB, the high-water mark of the process's resident memory. */
   readonly peak: number
   readonly present: number
+  /** The most private memory that was seen, MiB. */
+  readonly private: number
 }
 
 export interface MemoryResult {
@@ -25,7 +29,7 @@ export interface MemoryResult {
   readonly rows: readonly MemoryRow[]
 }
 
-/** Peak memory of training steps, a fresh process for each row: the default profile's teacher and the published one. */
+/** Memory of training steps, a fresh process for each row: the default profile's teacher and the published one. */
 export async function compareMemory(
   { threads, batch }: { threads: number; batch: number },
   context: Context,
@@ -54,21 +58,70 @@ async function memoryOf(
     context.precisions,
   )) {
     onProgress(`${network}: ${name}`)
-    const worker = new Worker(side, context)
-    try {
-      await worker.ask({ op: 'hello' })
-      const before = await worker.ask({ op: 'memory' })
-      await worker.ask({ op: 'prepare', key: 'memory', file, ...work })
-      await worker.ask({ op: 'run', key: 'memory', iterations: 5 })
-      const after = await worker.ask({ op: 'memory' })
-      const short = name.replace(/, .*/, '')
-      rows.push({
-        ...{ name: short, side, precision: work.precision },
-        ...{ before: before.presentMiB, peak: after.peakMiB, present: after.presentMiB },
-      })
-    } finally {
-      await worker.close()
-    }
+    const measured = await measure(side, { file, ...work }, context)
+    rows.push({ name: name.replace(/, .*/, ''), side, precision: work.precision, ...measured })
   }
   return { threads, batch: spec.batch, network, rows }
+}
+
+const STEPS = 5
+
+/** A process's memory over some steps, beside another one that has done them and waits: what both have alike is shared. */
+async function measure(
+  side: Side,
+  work: Work & { readonly file: string },
+  context: Context & { threads: number },
+): Promise<Pick<MemoryRow, 'before' | 'peak' | 'present' | 'private'>> {
+  const key = 'memory'
+  const run = async (worker: Worker) => {
+    await worker.ask({ op: 'prepare', key, ...work })
+    await worker.ask({ op: 'run', key, iterations: STEPS })
+  }
+  const [other, worker] = [new Worker(side, context), new Worker(side, context)]
+  try {
+    await run(other)
+    await worker.ask({ op: 'hello' })
+    const before = await worker.ask({ op: 'memory' })
+    const most = await mostPrivate(worker.pid, run(worker))
+    const after = await worker.ask({ op: 'memory' })
+    return { before: before.presentMiB, peak: after.peakMiB, present: after.presentMiB, private: most }
+  } finally {
+    await Promise.all([other.close(), worker.close()])
+  }
+}
+
+/** Milliseconds between two looks at a process. */
+const LOOK_MS = 20
+
+/** The most private memory of a process, in MiB, of all the times that it was looked at while some work went on. */
+async function mostPrivate(pid: number, work: Promise<void>): Promise<number> {
+  let isDone = false
+  let most = 0
+  const look = async () => {
+    while (!isDone) {
+      most = Math.max(most, privateMiB(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')))
+      await setTimeout(LOOK_MS)
+    }
+  }
+  const done = work.finally(() => {
+    isDone = true
+  })
+  // Where the process has ended, that is why it could not be looked at.
+  const failed = (await Promise.allSettled([done, look()])).find(({ status }) => status === 'rejected')
+  if (failed?.status === 'rejected') throw failed.reason
+  return most
+}
+
+/**
+ * The unique set size: pages that are mapped by this process alone, changed or not.
+ *
+ * @param rollup as in proc(5), /proc/<pid>/smaps_rollup
+ */
+export function privateMiB(rollup: string): number {
+  const kilobytes = (name: string) => {
+    const found = new RegExp(`^${name}: +(\\d+) kB$`, 'm').exec(rollup)
+    if (!found) throw new Error(`smaps_rollup: expected ${name}, found none; Linux 4.14 or newer has it`)
+    return Number(found[1])
+  }
+  return (kilobytes('Private_Clean') + kilobytes('Private_Dirty')) / 1024
 }

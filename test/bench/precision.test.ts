@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { allclose } from '../allclose'
 import { type PrecisionRow, precisionVerdict } from './precision'
 
 const row = (precision: PrecisionRow['precision'], mAP50: readonly number[]): PrecisionRow => ({
@@ -12,10 +13,9 @@ const row = (precision: PrecisionRow['precision'], mAP50: readonly number[]): Pr
 test("the means' difference is held against the spread of the seeds in float32", () => {
   const rows = [row('float32', [0.5, 0.52, 0.51]), row('bfloat16', [0.52, 0.53, 0.51])]
   const { difference, spread, isWithin } = precisionVerdict({ rows }, 'bfloat16', 'mAP50')
-  assert.ok(Math.abs(difference - 0.01) < 1e-12)
-  assert.ok(Math.abs(spread - 0.02) < 1e-12)
+  allclose([difference, spread], [0.01, 0.02], { atol: 1e-12 })
   assert.equal(isWithin, true)
-  assert.ok(Math.abs(precisionVerdict({ rows }, 'bfloat16', 'AP').difference - 0.005) < 1e-12)
+  allclose(precisionVerdict({ rows }, 'bfloat16', 'AP').difference, 0.005, { atol: 1e-12 })
 })
 
 test('a difference of the size of the spread, or a missing number, is not within it', () => {

@@ -3,7 +3,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { delimiter, dirname, join, sep } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import { z } from 'zod'
-import { threadVariables } from '../../lib/engine'
+import { THREADS } from '../../lib/engine'
 import { ANSWERS, type Answer, type Request } from './protocol'
 
 export type Side = 'workbook' | 'workbook with XLA' | 'PyTorch'
@@ -65,7 +65,7 @@ export class Worker {
       ...(device === 'cpu' && { CUDA_VISIBLE_DEVICES: '' }),
       ...(side === 'PyTorch'
         ? { LD_LIBRARY_PATH: librariesOfOthers(), MALLOC_ARENA_MAX: undefined }
-        : { TF_XLA_FLAGS: xlaFlags(side === 'workbook with XLA'), ...threadVariables(count) }),
+        : { TF_XLA_FLAGS: xlaFlags(side === 'workbook with XLA'), [THREADS]: count }),
     }
     this.child = spawn(program, words, { env, stdio: ['pipe', 'pipe', 'pipe'] })
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -82,6 +82,13 @@ export class Worker {
       this.waiting?.reject(new Error(`the ${side} process ended with ${status ?? by}:\n${this.errors}`)),
     )
     signal.addEventListener('abort', this.abort, { once: true })
+  }
+
+  /** The process's number for the system. */
+  get pid(): number {
+    const { pid } = this.child
+    if (pid === undefined) throw new Error(`the ${this.side} process has not been started:\n${this.errors}`)
+    return pid
   }
 
   private readonly abort = () => {

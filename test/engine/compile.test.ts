@@ -10,6 +10,7 @@ import {
   tf,
 } from '../../lib/engine'
 import { DTYPE } from '../../lib/engine/native'
+import { allclose } from '../allclose'
 import { Lcg } from '../detector/lcg'
 
 /** A convolution with batch norm, its running mean, and SGD: state of every kind. */
@@ -412,7 +413,7 @@ for (const precision of ['bfloat16', 'float16'] as const) {
     const bound = precision === 'bfloat16' ? 0.02 : 0.005
     low.losses.forEach(([loss], i) => {
       const expected = exact.losses[i]![0]!
-      assert.ok(Math.abs(loss! - expected) < bound * expected, `loss ${loss}, in float32 ${expected}`)
+      allclose(loss!, expected, { rtol: bound })
     })
     assert.notDeepEqual(low.losses, exact.losses)
   })

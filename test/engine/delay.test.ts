@@ -1,18 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { delayed, type Ends } from '../../lib/engine/delay'
-import type { GraphNode } from '../../lib/engine/recorder'
-import { node } from './node'
+import type { GraphNode } from '../../lib/engine/graph'
+import { delay } from '../../lib/engine/passes/delay'
+import { graphOf, node } from './node'
 
-const ENDS: Ends = {
-  inputs: new Set(['x']),
-  state: new Set(['momentum', 'kernel']),
-  outputs: new Set(['next']),
-}
+const ENDS = { inputs: ['x'], state: ['momentum', 'kernel'], outputs: ['next'] }
 
 /** The nodes that wait, each with what it waits for. */
 const waiting = (nodes: readonly GraphNode[], ends = ENDS) =>
-  Object.fromEntries(delayed(nodes, ends).flatMap(({ name, after }) => (after ? [[name, after]] : [])))
+  Object.fromEntries(
+    delay(graphOf(nodes, ends)).nodes.flatMap(({ name, after }) => (after ? [[name, after]] : [])),
+  )
 
 const GRADIENT = node('gradient', 'Conv2DBackpropFilter', ['x'])
 
@@ -33,7 +31,7 @@ test('nothing else waits: what two take, what is returned, what meets an input, 
   const next = node('next', 'AddV2', ['gradient', 'scaled'])
   assert.deepEqual(waiting([scaled, GRADIENT, next]), { scaled: ['gradient'] })
   assert.deepEqual(waiting([scaled, GRADIENT, next, node('again', 'Neg', ['scaled'])]), {})
-  assert.deepEqual(waiting([scaled, GRADIENT, next], { ...ENDS, outputs: new Set(['next', 'scaled']) }), {})
+  assert.deepEqual(waiting([scaled, GRADIENT, next], { ...ENDS, outputs: ['next', 'scaled'] }), {})
   assert.deepEqual(waiting([scaled, node('next', 'AddV2', ['x', 'scaled'])]), {})
   assert.deepEqual(waiting([node('scaled', 'Mul', ['momentum', 'constant'], [8]), GRADIENT, next]), {})
   assert.deepEqual(waiting([scaled, GRADIENT, node('next', 'Conv2D', ['gradient', 'scaled'])]), {})

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { deviceInfo, supportsPrecision } from '../../lib/engine'
+import { deviceInfo, supportsPrecision, THREADS } from '../../lib/engine'
 
 const cpu = (...instructionSets: string[]) =>
   ({ device: 'CPU', name: 'a processor', instructionSets, computeCapability: undefined }) as const
@@ -61,4 +61,20 @@ test('where the set-up is for CUDA and there is no card, that is said at once', 
     /expected a CUDA device, as .* set up for one/,
   )
   assert.equal(describe({ CUDA_VISIBLE_DEVICES: '' }).stdout, 'CPU\n')
+})
+
+test('a process computes with as many threads as it is told, and refuses what is no number of them', () => {
+  const loader = join(__dirname, '../../lib/engine/loader.cjs')
+  const code = `console.log(require(${JSON.stringify(join(__dirname, '../../lib/engine'))}).deviceInfo().threads)`
+  const start = (threads: string) =>
+    spawnSync(process.execPath, ['--require', loader, '-e', code], {
+      encoding: 'utf8',
+      env: { ...process.env, [THREADS]: threads, CUDA_VISIBLE_DEVICES: '' },
+    })
+  for (const threads of ['1', '3']) assert.equal(start(threads).stdout, `${threads}\n`)
+  for (const threads of ['two', '0', '1.5', ''])
+    assert.match(
+      start(threads).stderr,
+      new RegExp(`WORKBOOK_THREADS: expected a number of threads, found "${threads}"`),
+    )
 })

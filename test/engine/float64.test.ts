@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { inFloat64, nativeBackend } from '../../lib/engine'
+import { inFloat64, nativeBackend, tf } from '../../lib/engine'
 
 /** Doubles of all sizes, signs and special values; a linear congruential generator. */
 function doubles(count: number, seed: number): Float64Array {
@@ -59,6 +59,23 @@ test("the device's doubles are JavaScript's, to the last bit", () => {
     const smaller = device.minimum(x, y)
     assert.ok(device.same(device.atLeast(larger, smaller), device.equal(y, y)), 'minimum')
   })
+})
+
+test('float32 tensors are widened as they are, and what comes back is rounded once', () => {
+  const [third, small] = [Math.fround(1 / 3), 2 ** -30]
+  const x = tf.tensor2d([[third, 1, -0]])
+  const narrowed = inFloat64((device) => {
+    const wide = device.widen(x)
+    assert.deepEqual(wide.shape, [1, 3])
+    const sum = device.add(wide, device.upload(Float64Array.of(small)))
+    same(device.read(sum), Float64Array.of(third + small, 1 + small, small), 'sum')
+    return device.narrow(device.compute('Sqrt', [sum]))
+  })
+  assert.deepEqual(
+    [...narrowed.dataSync()],
+    [third + small, 1 + small, small].map(Math.sqrt).map(Math.fround),
+  )
+  tf.dispose([x, narrowed])
 })
 
 test('descending order: exact where float32 sees ties, equal values by ascending number', () => {

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { compile, tf } from '../../lib/engine'
-import { type Assigned, momentumSteps } from '../../lib/engine/in-place'
+import { firstOutput as at, type GraphNode, type StateVariable } from '../../lib/engine/graph'
 import { DTYPE } from '../../lib/engine/native'
-import type { GraphNode, NodeOutput } from '../../lib/engine/recorder'
-
-const at = (node: string): NodeOutput => ({ node, index: 0 })
+import { momentumInPlace } from '../../lib/engine/passes/in-place'
 
 /** Inputs are names with their shapes. */
 function node(
@@ -39,22 +37,30 @@ const DIFFERENCE = node('difference', 'Sub', [
   ['move', W],
 ])
 const STEP = [DECAYED, SUM, MOVE, DIFFERENCE]
-const VARIABLES: readonly (Assigned | undefined)[] = [
+const KEPT: StateVariable = { handle: 'k/handle', value: at('k'), next: undefined }
+const STATE: readonly StateVariable[] = [
   { handle: 'v/handle', value: at('v'), next: at('sum') },
-  undefined,
+  KEPT,
   { handle: 'w/handle', value: at('w'), next: at('difference') },
 ]
 
-const found = (nodes: readonly GraphNode[], variables = VARIABLES, returned: readonly string[] = []) =>
-  momentumSteps(nodes, variables, new Set(returned))
+const moved = (nodes: readonly GraphNode[], state = STATE, returned: readonly string[] = []) =>
+  momentumInPlace({ nodes, inputs: new Set(), state, outputs: returned.map(at), updates: [] })
+const found = (...graph: Parameters<typeof moved>) => moved(...graph).updates
 
 test('a step of SGD with momentum becomes one operation on both variables, after their values were read', () => {
-  const [step, ...others] = found(STEP)
+  const { updates, state, nodes } = moved(STEP)
+  const [step, ...others] = updates
   assert.deepEqual(others, [])
-  assert.deepEqual([step!.weight, step!.momentum], [2, 0])
-  assert.equal(step!.step.operation, 'ResourceApplyMomentum')
-  assert.deepEqual(step!.step.inputs, ['w/handle', 'v/handle', 'rate', 'g', 'momentum'].map(at))
-  assert.deepEqual(step!.step.after, ['w', 'v'])
+  assert.equal(step!.operation, 'ResourceApplyMomentum')
+  assert.deepEqual(step!.inputs, ['w/handle', 'v/handle', 'rate', 'g', 'momentum'].map(at))
+  assert.deepEqual(step!.after, ['w', 'v'])
+  // Nothing else assigns them.
+  assert.deepEqual(
+    state,
+    STATE.map((variable) => ({ ...variable, next: undefined })),
+  )
+  assert.deepEqual(nodes, STEP)
 })
 
 test('what is not just that stays as it was recorded', () => {
@@ -76,9 +82,11 @@ test('what is not just that stays as it was recorded', () => {
   assert.deepEqual(found(replaced(broadcast)), [])
   assert.deepEqual(found(replaced(byVector)), [])
   assert.deepEqual(found(integers), [])
-  assert.deepEqual(found(STEP, [undefined, ...VARIABLES.slice(1)]), [])
+  assert.deepEqual(found(STEP, [KEPT, ...STATE.slice(1)]), [])
+  const shared = STATE.map((variable) => ({ ...variable, handle: undefined }))
+  assert.deepEqual(found(STEP, shared), [], 'variables that share a resource')
   for (const { name } of STEP) {
-    assert.deepEqual(found(STEP, VARIABLES, [name]), [], `${name} is returned`)
+    assert.deepEqual(found(STEP, STATE, [name]), [], `${name} is returned`)
     assert.deepEqual(found([...STEP, node('other', 'Square', [[name, W]])]), [], `${name} is taken twice`)
   }
 })

@@ -1,5 +1,5 @@
+import { firstOutput, type Graph, type GraphNode } from '../../lib/engine/graph'
 import { DTYPE } from '../../lib/engine/native'
-import type { GraphNode } from '../../lib/engine/recorder'
 
 /** A node on float32 values of one shape, which is large unless it is said. */
 export function node(
@@ -12,5 +12,23 @@ export function node(
     ...{ name, operation, attributes: [] },
     inputs: inputs.map((from) => ({ node: from, index: 0 })),
     inputTypes: inputs.map(() => ({ dtype: DTYPE.float32, shape })),
+  }
+}
+
+/** A graph whose ends are the first outputs of the named nodes; a run leaves its state as it is. */
+export function graphOf(
+  nodes: readonly GraphNode[],
+  ends: {
+    readonly inputs: readonly string[]
+    readonly state: readonly string[]
+    readonly outputs: readonly string[]
+  },
+): Graph {
+  return {
+    nodes,
+    inputs: new Set(ends.inputs),
+    state: ends.state.map((name) => ({ handle: undefined, value: firstOutput(name), next: undefined })),
+    outputs: ends.outputs.map(firstOutput),
+    updates: [],
   }
 }

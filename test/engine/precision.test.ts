@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { GraphNode, NodeOutput } from '../../lib/engine/graph'
 import { attribute, DTYPE } from '../../lib/engine/native'
-import { lowerPrecision } from '../../lib/engine/precision'
-import type { GraphNode, NodeOutput } from '../../lib/engine/recorder'
+import { lowerPrecision } from '../../lib/engine/passes/precision'
 
 const at = (node: string, index = 0): NodeOutput => ({ node, index })
 const node = (name: string, operation: string, inputs: readonly NodeOutput[]): GraphNode => ({
@@ -12,7 +12,8 @@ const node = (name: string, operation: string, inputs: readonly NodeOutput[]): G
 
 /** Types by node, and what is cast: from where, to what. */
 function lowered(nodes: readonly GraphNode[], outputs: readonly NodeOutput[]) {
-  const result = lowerPrecision(nodes, outputs, 'bfloat16')
+  const graph = { nodes, inputs: new Set<string>(), state: [], outputs, updates: [] }
+  const result = lowerPrecision('bfloat16')(graph)
   const numbers = Object.entries(DTYPE)
   const nameOf = (value: unknown) => numbers.find(([, number]) => number === value)?.[0]
   const typeOf = ({ attributes }: GraphNode, attribute: string) =>

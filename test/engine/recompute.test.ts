@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Ends } from '../../lib/engine/delay'
-import { recomputed } from '../../lib/engine/recompute'
-import type { GraphNode } from '../../lib/engine/recorder'
-import { node } from './node'
+import type { GraphNode } from '../../lib/engine/graph'
+import { recompute } from '../../lib/engine/passes/recompute'
+import { graphOf, node } from './node'
 
-const ENDS: Ends = { inputs: new Set(['x']), state: new Set(['w']), outputs: new Set(['dw1', 'dw2']) }
+const ENDS = { inputs: ['x'], state: ['w'], outputs: ['dw1', 'dw2'] }
 
 /** What is made again, with its inputs and what it waits for, and who takes it. */
 function again(nodes: readonly GraphNode[], ends = ENDS) {
-  const result = recomputed(nodes, ends)
+  const result = recompute(graphOf(nodes, ends)).nodes
   const names = result.map(({ name }) => name)
   for (const [place, { inputs, after = [] }] of result.entries()) {
     for (const from of [...inputs.map(({ node }) => node), ...after])
@@ -77,7 +76,9 @@ test('a copy for the backward pass alone is made when its gradient is there, and
     node('dw2', 'LeakyReluGrad', ['back', 'y']),
   ]
   assert.deepEqual(again(nodes), { sum: { of: ['y', 'y'], after: ['dz'], for: ['padded'] } })
-  const after = Object.fromEntries(recomputed(nodes, ENDS).map((each) => [each.name, each.after]))
+  const after = Object.fromEntries(
+    recompute(graphOf(nodes, ENDS)).nodes.map((each) => [each.name, each.after]),
+  )
   assert.deepEqual(
     [after.padded, after.low, after.kernel, after.back],
     [['dz'], undefined, undefined, undefined],
@@ -93,8 +94,8 @@ test('nothing else is: costly operations, small values, what is returned, what t
     inputTypes: each.inputTypes!.map((type) => ({ ...type, shape: [8] })),
   }))
   assert.deepEqual(again(small), {})
-  const returned = { ...ENDS, outputs: new Set([...ENDS.outputs, 'padded']) }
+  const returned = { ...ENDS, outputs: [...ENDS.outputs, 'padded'] }
   assert.deepEqual(again(network([padded], 'padded'), returned), {})
   const forward = network([padded], 'padded').filter(({ name }) => name !== 'dw1')
-  assert.deepEqual(again(forward, { ...ENDS, outputs: new Set(['dw2']) }), {})
+  assert.deepEqual(again(forward, { ...ENDS, outputs: ['dw2'] }), {})
 })

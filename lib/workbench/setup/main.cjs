@@ -7,6 +7,12 @@ const { root, SetupError } = require('./project.cjs')
 const { copyWithoutGreeting } = require('./quiet.cjs')
 const { setUp } = require('./steps.cjs')
 
+/** Commands with a program of their own; the others are those of the command line. */
+const PROGRAMS = new Map([
+  ['test', 'lib/workbench/test.cjs'],
+  ['bench', 'test/bench/cli.ts'],
+])
+
 /** Sets up what is missing, runs the command in its environment and ends with its exit code. */
 async function main(args) {
   const devices = ['--cuda', '--cpu']
@@ -17,10 +23,10 @@ async function main(args) {
     if (unknown) throw new SetupError(`setup: unknown option ${unknown}; it knows ${devices.join(' and ')}.`)
     const environment = await setUp({ device: device?.slice(2) })
     if (command === 'setup') return
-    const file = path.join(root, 'lib/workbench', command === 'test' ? 'test.cjs' : 'cli.ts')
-    const loader = path.join(root, 'lib/engine/loader.cjs')
-    const program = command === 'test' ? [file] : ['--require', loader, file, command]
-    process.exit(await run([...program, ...rest], environment))
+    const own = PROGRAMS.get(command)
+    const words = own ? [path.join(root, own)] : [path.join(root, 'lib/workbench/cli.ts'), command]
+    const loader = own?.endsWith('.cjs') ? [] : ['--require', path.join(root, 'lib/engine/loader.cjs')]
+    process.exit(await run([...loader, ...words, ...rest], environment))
   } catch (error) {
     if (!(error instanceof SetupError)) throw error
     process.stderr.write(`\n${error.message}\n`)

@@ -30,9 +30,8 @@ function environmentOf(prefix, device) {
     // Else the first process, such as a notebook, takes the whole card, and its trials find no memory.
     TF_FORCE_GPU_ALLOW_GROWTH: process.env.TF_FORCE_GPU_ALLOW_GROWTH ?? 'true',
     TF_CPP_MIN_LOG_LEVEL: process.env.TF_CPP_MIN_LOG_LEVEL ?? '2',
-    // A heap of the C library's allocator for each thread that runs operations; else every thread keeps some, 40 to 130 MiB in a
-    // training.
-    MALLOC_ARENA_MAX: process.env.MALLOC_ARENA_MAX ?? process.env.WORKBOOK_THREADS ?? '1',
+    // Else every thread of the C library's allocator keeps a heap of its own, 40 to 130 MiB in a training.
+    MALLOC_ARENA_MAX: process.env.MALLOC_ARENA_MAX ?? '1',
   }
   if (device === 'cuda') Object.assign(added, cardEnvironment(programs))
   if (libraries.length > 0) added.LD_LIBRARY_PATH = join(...libraries, process.env.LD_LIBRARY_PATH)

@@ -1,0 +1,129 @@
+/** Runs a function once under the recorder: from JavaScript to the nodes of a graph. */
+import type { GraphNode, NodeOutput, ValueType } from './graph'
+import { guarded } from './guard'
+import { DTYPE, execute, nativeIds, newestTensorId, scoped, type Tensor, tf } from './native'
+import { type Known, type OutputOf, record, ValuesNeeded } from './recorder'
+import { type Form, flatten, type Tree, unflatten } from './tree'
+
+/** A function to be compiled. */
+export interface Source<A extends readonly Tree[], R extends Tree> {
+  readonly fn: (...inputs: A) => R
+  /** Variables that it reads or assigns. */
+  readonly state: readonly tf.Variable[]
+  /** Stands in error messages. */
+  readonly name: string
+}
+
+/** The tensors that a function is called with, as the leaves of its arguments, and the values of the state. */
+export interface Call {
+  readonly form: Form
+  readonly inputs: readonly Tensor[]
+  /** What the inputs are in the graph. */
+  readonly inputValues: readonly NodeOutput[]
+  /** What the variables' values are in the graph, before a run. */
+  readonly stateValues: readonly NodeOutput[]
+}
+
+/** What a function does. */
+export interface Trace {
+  readonly nodes: readonly GraphNode[]
+  /** Its result: the leaves' values, and the form. */
+  readonly outputs: readonly NodeOutput[]
+  readonly form: Form
+  /** What it assigns to the variables; undefined: nothing. */
+  readonly assigned: readonly (NodeOutput | undefined)[]
+}
+
+/** Traces a function; the state is as before afterwards, whatever happens. */
+export function trace<A extends readonly Tree[], R extends Tree>(source: Source<A, R>, call: Call): Trace {
+  const { state } = source
+  const { own, copies } = distinct(call.inputs, state)
+  const stateIds = nativeIds([...state])
+  const known = new Map<number, Known>([
+    ...stateIds.map((id, i): [number, Known] => [
+      id,
+      { output: call.stateValues[i]!, type: typeOf(state[i]!) },
+    ]),
+    ...nativeIds(own).map((id, i): [number, Known] => [
+      id,
+      { output: call.inputValues[i]!, type: typeOf(own[i]!) },
+    ]),
+  ])
+  const before = state.map((variable) => tf.keep(variable.clone()))
+  const newest = newestTensorId()
+  const run = (outputOf: OutputOf) => {
+    try {
+      return scoped(() => runOnce(source, { form: call.form, own, newest, stateIds }, outputOf))
+    } finally {
+      for (const [i, variable] of state.entries()) variable.assign(before[i]!)
+    }
+  }
+  const recorded = (withValues: boolean): Trace => {
+    const { value, nodes } = record(known, run, { withValues })
+    return { ...value, nodes }
+  }
+  try {
+    return recorded(false)
+  } catch (error) {
+    if (error instanceof ValuesNeeded) return recorded(true)
+    throw error
+  } finally {
+    tf.dispose([...before, ...copies])
+  }
+}
+
+/** Calls the function, and says what it returns and assigns. */
+function runOnce<A extends readonly Tree[], R extends Tree>(
+  { fn, state, name }: Source<A, R>,
+  { form, own, newest, stateIds }: { form: Form; own: Tensor[]; newest: number; stateIds: number[] },
+  outputOf: OutputOf,
+): Omit<Trace, 'nodes'> {
+  const isKept = (variable: tf.Variable) => state.includes(variable) || variable.id > newest
+  const result = guarded({ isKept, inputs: own }, () =>
+    flatten(fn(...(unflatten(form, own) as Tree as A)), `compile(${name}): result`),
+  )
+  const outputs = nativeIds(result.leaves).map(outputOf)
+  // Outputs may have been kept past the scope (terms of a loss, from inside a gradient function); inputs and captured
+  // tensors may be outputs too, and stay.
+  for (const tensor of result.leaves) if (tensor.id > newest) tensor.dispose()
+  const assigned = nativeIds([...state]).map((id, i) => (id === stateIds[i] ? undefined : outputOf(id)))
+  return { outputs, form: result.form, assigned }
+}
+
+/**
+ * The recorder tells inputs and variables apart by their native tensors, which clones and variables assigned from one
+ * tensor share. Gives every one its own; `copies` are to be disposed of.
+ */
+function distinct(inputs: readonly Tensor[], state: readonly tf.Variable[]) {
+  const taken = new Set<number>()
+  const isTaken = (tensor: Tensor) => {
+    const [id] = nativeIds([tensor]) as [number]
+    const found = taken.has(id)
+    taken.add(id)
+    return found
+  }
+  const copy = (tensor: Tensor) => execute('Identity', [], [tensor])[0]!
+  for (const variable of state) {
+    if (!isTaken(variable)) continue
+    const own = copy(variable)
+    variable.assign(own)
+    own.dispose()
+    isTaken(variable)
+  }
+  const copies: Tensor[] = []
+  const own = inputs.map((input) => {
+    if (!isTaken(input)) return input
+    const separate = copy(input)
+    copies.push(separate)
+    return separate
+  })
+  return { own, copies }
+}
+
+/** @throws Error for a tensor of another type than a graph takes */
+export function typeOf({ dtype, shape }: Pick<Tensor, 'dtype' | 'shape'>): ValueType {
+  if (dtype !== 'float32' && dtype !== 'int32' && dtype !== 'bool') {
+    throw new Error(`compile: expected tensors of float32, int32 or bool, found ${dtype}`)
+  }
+  return { dtype: DTYPE[dtype], shape }
+}
