@@ -1,38 +1,38 @@
 /** What a training is made with: the parts of a trial's config that a person writes into a profile or a sweep. */
 import { z } from 'zod'
+import type { Schema } from '../base'
 import { augmentSchema } from '../data'
-import { type MethodName, PUBLISHED } from '../losses'
+import { type DistillationOptions, METHODS, type MethodName } from '../losses'
 import { sgdSchema, warmUpSchema } from '../train'
 
 const steps = z.number().int().positive()
-export const METHOD_NAMES = Object.keys(PUBLISHED) as [MethodName, ...MethodName[]]
 
 /** lambda as a number, or found at the start so that distillation's gradient is `ratio` times the ground truth's. */
 export const weightSchema = z.union([z.number().min(0), z.object({ ratio: z.number().positive() }).strict()])
 
-/** Objectness of the teacher from which on a cell counts. */
-export const thresholdSchema = z.number().min(0).max(1)
-
-/** One method of a distillation loss with its options; what is left out takes the published value. */
-export const termSchema = z
+/** Steps at which a term counts. Where no term does, neither the teacher nor the unlabelled frames take part. */
+const termScheduleSchema = z
   .object({
-    method: z.enum(METHOD_NAMES),
-    weight: weightSchema,
-    temperature: z.number().positive().optional(),
-    scaleByTemperatureSquared: z.boolean().optional(),
-    threshold: thresholdSchema.optional(),
-    variant: z.enum(['mse', 'paper', 'paddle']).optional(),
-    /** Steps at which it counts. Where no term does, neither the teacher nor the unlabelled frames take part. */
-    schedule: z
-      .object({
-        start: z.number().int().min(0).optional(),
-        stop: steps.optional(),
-        ramp: z.number().int().min(0).optional(),
-      })
-      .strict()
-      .optional(),
+    start: z.number().int().min(0).optional(),
+    stop: steps.optional(),
+    ramp: z.number().int().min(0).optional(),
   })
   .strict()
+
+/** One method of a distillation loss with its options. */
+export type Term = DistillationOptions & {
+  method: MethodName
+  weight: z.infer<typeof weightSchema>
+  schedule?: z.infer<typeof termScheduleSchema>
+}
+
+const [first, ...others] = METHODS.map(({ name, options }) =>
+  options
+    .extend({ method: z.literal(name), weight: weightSchema, schedule: termScheduleSchema.optional() })
+    .strict(),
+)
+/** A term as it stands in a profile or sweep: what is left out takes the published value, another method's option is refused. */
+export const termSchema = z.discriminatedUnion('method', [first!, ...others]) as unknown as Schema<Term>
 
 /** Images that every distillation step sees through the teacher alone, beside its labelled batch. */
 export const unlabelledSchema = z
@@ -92,4 +92,3 @@ export const recipeSchema = z
   .strict()
 
 export type Recipe = z.infer<typeof recipeSchema>
-export type Term = z.infer<typeof termSchema>
