@@ -2,7 +2,17 @@
 import { z } from 'zod'
 import type { Schema } from '../base'
 import { augmentSchema } from '../data'
-import { type DistillationOptions, METHODS, type MethodName } from '../losses'
+import {
+  assignSchema,
+  type DistillationOptions,
+  lossSchema,
+  METHODS,
+  type MethodName,
+  type Schedule,
+  SEED_ASSIGN,
+  SEED_LOSS,
+  termScheduleSchema,
+} from '../losses'
 import { sgdSchema, warmUpSchema } from '../train'
 
 const steps = z.number().int().positive()
@@ -10,20 +20,12 @@ const steps = z.number().int().positive()
 /** lambda as a number, or found at the start so that distillation's gradient is `ratio` times the ground truth's. */
 export const weightSchema = z.union([z.number().min(0), z.object({ ratio: z.number().positive() }).strict()])
 
-/** Steps at which a term counts. Where no term does, neither the teacher nor the unlabelled frames take part. */
-const termScheduleSchema = z
-  .object({
-    start: z.number().int().min(0).optional(),
-    stop: steps.optional(),
-    ramp: z.number().int().min(0).optional(),
-  })
-  .strict()
-
 /** One method of a distillation loss with its options. */
 export type Term = DistillationOptions & {
   method: MethodName
   weight: z.infer<typeof weightSchema>
-  schedule?: z.infer<typeof termScheduleSchema>
+  /** Where no term counts at a step, neither the teacher nor the unlabelled frames take part in it. */
+  schedule?: Schedule
 }
 
 const [first, ...others] = METHODS.map(({ name, options }) =>
@@ -65,24 +67,9 @@ export const recipeSchema = z
     augment: augmentSchema,
     /** Augmented views of an image, over which the epochs go round; without it every epoch has its own. */
     views: z.number().int().positive().optional(),
-    assign: z
-      .object({
-        ignoreThreshold: z.number().min(0).max(1).default(0.7),
-        multiAnchor: z.boolean().default(false),
-        multiAnchorThreshold: z.number().min(0).max(1).default(0.5),
-        crossGrid: z.boolean().default(false),
-      })
-      .strict(),
-    loss: z
-      .object({
-        box: z.enum(['giou', 'iou', 'xywh']).default('giou'),
-        normalise: z.enum(['sum', 'image', 'positive']).default('positive'),
-        smoothing: z.number().min(0).max(1).default(0.01),
-        boxWeight: z.number().min(0).default(1),
-        objectnessWeight: z.number().min(0).default(1),
-        classWeight: z.number().min(0).default(1),
-      })
-      .strict(),
+    /** Of the ground-truth loss: 'seed' is the published run's. */
+    assign: z.preprocess((value) => (value === 'seed' ? SEED_ASSIGN : value), assignSchema),
+    loss: z.preprocess((value) => (value === 'seed' ? SEED_LOSS : value), lossSchema),
     sgd: sgdSchema,
     schedule: z.enum(['cosine', 'poly']),
     warmUp: warmUpSchema,

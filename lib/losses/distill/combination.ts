@@ -34,11 +34,17 @@ export interface CombinationOptions {
   readonly variables?: MethodVariables
 }
 
-/** lambda * schedule of every method at a step. */
+/**
+ * lambda * schedule of every method at a step.
+ * @throws Error for a lambda below 0 or one that is no number, or a schedule that is malformed
+ */
 export function methodWeights(methods: readonly DistillationTerm[], step: number): number[] {
-  return methods.map(
-    ({ method, weight = PUBLISHED[method].weight, schedule }) => weight * scheduleFactor(step, schedule),
-  )
+  return methods.map(({ method, weight = PUBLISHED[method].weight, schedule }) => {
+    if (!(weight >= 0 && weight < Number.POSITIVE_INFINITY)) {
+      throw new RangeError(`weight of ${method}: expected a number of at least 0, found ${weight}`)
+    }
+    return weight * scheduleFactor(step, schedule)
+  })
 }
 
 /**

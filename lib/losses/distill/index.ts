@@ -18,5 +18,5 @@ export {
 export type { Method } from './method'
 export * from './methods'
 export { PASSING_THRESHOLD, passingMask, thresholdSchema } from './passing'
-export { type Schedule, scheduleFactor } from './schedule'
+export { type Schedule, scheduleFactor, termScheduleSchema } from './schedule'
 export type { DistillationConfig, Variables } from './types'
