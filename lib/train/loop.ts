@@ -2,14 +2,16 @@ import { appendFileSync, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import pino from 'pino'
+import { z } from 'zod'
+import { parseDocument } from '../base'
 import { type AugmentOptions, type Crop, createLoader, type Sample } from '../data'
 import type { Detector, Weights } from '../detector'
 import { type Precision, tf } from '../engine'
-import { type AssignOptions, assignTargets, type YoloLossOptions } from '../losses'
+import { type AssignOptions, assignSchema, assignTargets, lossSchema, type YoloLossOptions } from '../losses'
 import { loadCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint'
-import { createSlots, type SgdOptions } from './optimizer'
+import { createSlots, type SgdOptions, sgdSchema } from './optimizer'
 import type { NamedTensor } from './safetensors'
-import { learningRate, type RateSchedule, type WarmUp } from './schedule'
+import { learningRate, type RateSchedule, scheduleSchema, type WarmUp, warmUpSchema } from './schedule'
 import { createStep, type ExtraLoss, type Measurements } from './step'
 
 export interface TrainOptions {
@@ -74,11 +76,32 @@ export interface TrainSummary {
   readonly last: Measurements
 }
 
+const count = z.number().int().positive()
+
+/** What is held against before anything is loaded; the rest is checked by those who take it. */
+const optionsSchema = z.object({
+  steps: count,
+  batch: count,
+  seed: z.number().int(),
+  views: count.optional(),
+  assign: assignSchema,
+  loss: lossSchema,
+  sgd: sgdSchema,
+  schedule: scheduleSchema,
+  warmUp: warmUpSchema,
+  sparsity: z.object({ strength: z.number().positive() }).optional(),
+  unlabelled: z.object({ batch: count }).optional(),
+  workers: z.number().int().min(0),
+  checkpointEvery: count,
+  logEvery: count,
+})
+
 /**
  * Trains a detector in place. Batches, augmentation and rates are functions of (seed, step) alone, so that a run
  * that was interrupted continues from its checkpoint to the same weights, bit for bit.
  *
  * @throws the signal's reason when it aborts, after writing a checkpoint
+ * @throws Error naming the option that is wrong
  * @throws Error when a loss is not finite, naming the step, or when the directory holds another training's checkpoint
  */
 export async function train(
@@ -87,6 +110,7 @@ export async function train(
   options: TrainOptions,
   context: TrainContext,
 ): Promise<TrainSummary> {
+  parseDocument(options, optionsSchema, 'train options')
   const { steps, batch, seed, extra, unlabelled } = options
   const { directory, classes, signal, onProgress } = context
   mkdirSync(directory, { recursive: true })

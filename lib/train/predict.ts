@@ -1,3 +1,5 @@
+import { z } from 'zod'
+import { parseDocument } from '../base'
 import { type Crop, createLoader, type Sample, toImage } from '../data'
 import { type DecodeOptions, type Detector, detect } from '../detector'
 import { compile, type Precision, type Tensor, tf } from '../engine'
@@ -21,13 +23,19 @@ export interface Prediction {
   readonly secondsPerImage: number
 }
 
-/** Runs a detector over labelled samples: forward pass, decoding and NMS as one compiled graph per batch size. */
+const batchSchema = z.number().int().positive()
+
+/**
+ * Runs a detector over labelled samples: forward pass, decoding and NMS as one compiled graph per batch size.
+ * @throws Error naming the option that is wrong
+ */
 export async function predict(
   detector: Detector,
   samples: readonly Sample[],
   options: PredictOptions = {},
 ): Promise<Prediction> {
-  const { batch = 8, crop, precision = 'float32', eager = false, decode, signal, onProgress } = options
+  const { crop, precision = 'float32', eager = false, decode, signal, onProgress } = options
+  const batch = parseDocument(options.batch ?? 8, batchSchema, 'predict options: batch')
   const { input, classes } = detector.config
   const loader = createLoader(samples, { input: [...input], batch, crop: crop && [...crop], signal })
   const run = compile(

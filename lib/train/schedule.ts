@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parseDocument } from '../base'
 
 /** Learning-rate schedules by name; a rate is a pure function of the step, so that a resumed run continues exactly. */
 export const scheduleSchema = z.discriminatedUnion('kind', [
@@ -35,24 +36,36 @@ export const warmUpSchema = z
 export type RateSchedule = z.infer<typeof scheduleSchema>
 export type WarmUp = z.infer<typeof warmUpSchema>
 
+const argumentsSchema = z.object({
+  schedule: scheduleSchema,
+  warmUp: warmUpSchema,
+  step: z.number().min(0),
+  steps: z.number().int().positive(),
+  stepsPerEpoch: z.number().positive(),
+})
+
 /**
  * Learning rate of a step.
  *
  * @param step counted from 0
  * @param steps of the whole run
  * @param stepsPerEpoch of the loader, for schedules by epoch
+ * @throws Error naming what is wrong of the schedule, the warm-up or the place in the run
  */
 export function learningRate(
   schedule: RateSchedule,
   warmUp: WarmUp,
-  { step, steps, stepsPerEpoch }: { step: number; steps: number; stepsPerEpoch: number },
+  at: { step: number; steps: number; stepsPerEpoch: number },
 ): number {
-  const warm = step < warmUp.steps ? warmUp.from + ((1 - warmUp.from) * step) / warmUp.steps : 1
-  if (schedule.kind === 'cosine') {
-    const { rate, final } = schedule
+  const given = parseDocument({ schedule, warmUp, ...at }, argumentsSchema, 'learningRate')
+  const { step, steps, stepsPerEpoch } = given
+  const { steps: rising, from } = given.warmUp
+  const warm = step < rising ? from + ((1 - from) * step) / rising : 1
+  if (given.schedule.kind === 'cosine') {
+    const { rate, final } = given.schedule
     return warm * rate * (final + ((1 - final) * (1 + Math.cos((Math.PI * step) / steps))) / 2)
   }
-  const { rate, floor, power, epochs } = schedule
+  const { rate, floor, power, epochs } = given.schedule
   const epoch = Math.min(Math.floor(step / stepsPerEpoch), epochs)
   return warm * ((rate - floor) * (1 - epoch / epochs) ** power + floor)
 }
