@@ -18,7 +18,7 @@ const ablationsSchema = z
     lambda: z
       .object({ methods: z.array(z.enum(METHOD_NAMES)), factors: z.array(z.number().positive()) })
       .strict(),
-    /** Objectness thresholds of masked-class-kd. */
+    /** Objectness thresholds of the method that has one. */
     threshold: z.array(thresholdSchema),
   })
   .strict()
