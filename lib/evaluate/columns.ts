@@ -52,14 +52,8 @@ function corners(box: Pick<Box, 'x1' | 'y1' | 'x2' | 'y2'>): [number, number, nu
 const ARTICLES = { Int32Array: 'an', Float64Array: 'a', Uint8Array: 'a' } as const
 type ArrayKind = keyof typeof ARTICLES
 
-/** The columns that every table of detections has; truths have all but the score. */
-const DETECTION_COLUMNS = {
-  image: 'Int32Array',
-  label: 'Int32Array',
-  score: 'Float64Array',
-  box: 'Float64Array',
-} as const
-
+/** The columns that both tables have, and those that they may have. */
+const REQUIRED_COLUMNS = { image: 'Int32Array', label: 'Int32Array', box: 'Float64Array' } as const
 const OPTIONAL_COLUMNS = {
   difficult: 'Uint8Array',
   crowd: 'Uint8Array',
@@ -88,22 +82,21 @@ function expectCount(name: string, count: unknown, least: number): void {
 }
 
 /**
- * Refuses what no rule can rank or match: columns that are missing or no typed arrays, or of unequal length, images and labels out of range,
- * boxes that are not finite or run backwards, and scores that are NaN. Boxes of zero area are allowed.
+ * Refuses what no rule can rank or match: columns that are missing, no typed arrays or of unequal length, images and labels
+ * out of range, boxes that are not finite or run backwards, and scores that are NaN. Boxes of zero area are allowed.
  */
 export function checkColumns(truths: Truths, detections: Detections): void {
   expectCount('truths.images', truths.images, 0)
   expectCount('truths.classes', truths.classes, 1)
-  for (const [name, kind] of Object.entries(DETECTION_COLUMNS)) {
-    expectArray(`detections.${name}`, detections[name as keyof Detections], kind)
-    if (name !== 'score') expectArray(`truths.${name}`, truths[name as keyof Truths], kind)
-  }
-  for (const [name, kind] of Object.entries(OPTIONAL_COLUMNS)) {
-    for (const [rows, columns] of Object.entries({ truths, detections })) {
+  for (const [rows, columns] of Object.entries({ truths, detections })) {
+    for (const [name, kind] of Object.entries(REQUIRED_COLUMNS))
+      expectArray(`${rows}.${name}`, Reflect.get(columns, name), kind)
+    for (const [name, kind] of Object.entries(OPTIONAL_COLUMNS)) {
       const column: unknown = Reflect.get(columns, name)
       if (column !== undefined) expectArray(`${rows}.${name}`, column, kind)
     }
   }
+  expectArray('detections.score', detections.score, 'Float64Array')
   checkRows('truths', truths, truths)
   checkRows('detections', detections, truths)
   expectLength('truths.difficult', truths.difficult, truths.image.length)

@@ -45,7 +45,7 @@ export type MethodVariables = { readonly [Name in MethodName]?: Variables }
 
 /**
  * First values of the variables that are trained along with these methods; the caller owns the tensors. A method's depend on
- * the seed alone, not on the methods beside it.
+ * the seed alone, not on the methods beside it: each draws from the sequence 'adapters' anew.
  */
 export function createVariables(
   names: readonly MethodName[],
