@@ -151,7 +151,8 @@ function foundAt(path: readonly (string | number)[], value: unknown): string {
     (inner, part) => (inner instanceof Object ? Reflect.get(inner, part) : undefined),
     value,
   )
-  const text = JSON.stringify(at) ?? 'nothing'
+  // JSON has no NaN and no infinity.
+  const text = typeof at === 'number' ? String(at) : (JSON.stringify(at) ?? 'nothing')
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }
 

@@ -1,3 +1,5 @@
+import { z } from 'zod'
+import { parseDocument, type Schema } from '../base'
 import { gatherRows, nonMaxSuppression, tf, topK } from '../engine'
 import type { DetectorConfig } from './types'
 import { STRIDES } from './types'
@@ -24,6 +26,18 @@ export const DECODE_DEFAULTS: DecodeOptions = {
   limit: 100,
 }
 
+const probability = z.number().min(0).max(1)
+const count = z.number().int().min(1)
+const optionsSchema: Schema<DecodeOptions> = z
+  .object({
+    objectness: probability.default(DECODE_DEFAULTS.objectness),
+    perScale: count.default(DECODE_DEFAULTS.perScale),
+    classProbability: probability.default(DECODE_DEFAULTS.classProbability),
+    iou: probability.default(DECODE_DEFAULTS.iou),
+    limit: count.default(DECODE_DEFAULTS.limit),
+  })
+  .strict()
+
 /** What decoding needs to know of a detector. */
 export type DecodeConfig = Pick<DetectorConfig, 'anchors' | 'classes' | 'scaleXY'>
 
@@ -44,12 +58,16 @@ export interface Decoded {
  * bx = (sigmoid(tx) * s - (s - 1) / 2 + cx) * stride, bw = anchor * exp(tw) (YOLOv3, with s = scale_x_y of YOLOv4).
  *
  * @param logits [n, h, w, anchors * (5 + classes)]
- * @throws Error when the logits have another number of channels
+ * @throws Error when there is no such scale, or the logits have another number of channels
  */
 export function decodeScale(logits: tf.Tensor4D, scale: number, config: DecodeConfig): Decoded {
   const [n, h, w] = logits.shape
-  const anchors = config.anchors[scale]!
-  const stride = STRIDES[scale]!
+  const anchors = config.anchors[scale]
+  const stride = STRIDES[scale]
+  if (anchors === undefined || stride === undefined) {
+    const last = Math.min(config.anchors.length, STRIDES.length) - 1
+    throw new Error(`decodeScale: expected a scale in 0..${last}, found ${scale}`)
+  }
   const s = config.scaleXY
   const slots = h * w * anchors.length
   if (logits.shape[3] !== anchors.length * (5 + config.classes)) {
@@ -93,14 +111,18 @@ export interface DetectionTensors {
  *
  * @param outputs logits [n, h, w, anchors * (5 + classes)] of each scale, in the order of STRIDES
  * @param options replace single ones of DECODE_DEFAULTS
- * @throws Error when there are other numbers of scales or channels than the config says
+ * @throws Error naming the option that is wrong, or when there are other numbers of scales or channels than the config says
  */
 export function detect(
   outputs: readonly tf.Tensor4D[],
   config: DecodeConfig,
   options: Partial<DecodeOptions> = {},
 ): DetectionTensors {
-  const { objectness, perScale, classProbability, iou, limit } = { ...DECODE_DEFAULTS, ...options }
+  const { objectness, perScale, classProbability, iou, limit } = parseDocument(
+    options,
+    optionsSchema,
+    'detect options',
+  )
   if (outputs.length !== config.anchors.length) {
     throw new Error(`expected logits of ${config.anchors.length} scales, found ${outputs.length}`)
   }

@@ -1,9 +1,12 @@
 /** How a matched list is summed: every recall step, VOC 2007's 11 recalls, or COCO's 101. */
-export type Interpolation = 'all' | '11' | '101'
+export const INTERPOLATIONS = ['all', '11', '101'] as const
+export type Interpolation = (typeof INTERPOLATIONS)[number]
 
-/** What became of a detection. */
+/** What became of a detection, as a match table's `flag` says it: it found nothing, or a truth that was taken ... */
 export const FALSE_POSITIVE = 0
+/** ... it found a truth ... */
 export const TRUE_POSITIVE = 1
+/** ... or it counts for nothing: it lies on a difficult or crowd truth, or its size is another one. */
 export const IGNORED = 2
 
 /** Detections of one class in descending order of score: flag[first] .. flag[first + count - 1]. */

@@ -1,5 +1,8 @@
+import { z } from 'zod'
+import { parseDocument, type Schema } from '../base'
 import { averagePrecision, TRUE_POSITIVE } from './average-precision'
 import { type AreaRange, type CocoClassMatches, matchCoco } from './coco-matching'
+import { areaRangeSchema, iouSchema, limitSchema } from './options'
 import type { Detections, Truths } from './types'
 
 /** The twelve numbers in pycocotools' order. */
@@ -46,6 +49,17 @@ export interface CocoOptions {
   readonly iouThresholds?: readonly number[]
 }
 
+const optionsSchema: Schema<CocoOptions> = z
+  .object({
+    maxDetections: z
+      .tuple([limitSchema, limitSchema, limitSchema])
+      .refine(([a, b, c]) => a <= b && b <= c, 'expected ascending limits')
+      .optional(),
+    areaRanges: z.tuple([areaRangeSchema, areaRangeSchema, areaRangeSchema, areaRangeSchema]).optional(),
+    iouThresholds: z.array(iouSchema).min(1).optional(),
+  })
+  .strict()
+
 /** 0.5, 0.55 .. 0.95, computed as numpy's linspace does, so that comparisons agree to the last bit. */
 export const COCO_IOU_THRESHOLDS: readonly number[] = Array.from({ length: 10 }, (_, i) =>
   i === 9 ? 0.95 : i * ((0.95 - 0.5) / 9) + 0.5,
@@ -66,21 +80,14 @@ export const COCO_AREA_RANGES: readonly [AreaRange, AreaRange, AreaRange, AreaRa
  * largest recall. Boxes are measured as pycocotools does with [x1, y1, x2 - x1, y2 - y1]; images are
  * ranked in the order of their index. Two of pycocotools' quirks are not kept: a truth whose id is 0 counts
  * here, and AP without limits in `maxDetections` other than 100 is not -1 but uses the largest.
- * Throws a RangeError on NaN scores and on malformed columns.
+ * Throws an Error on wrong options, on NaN scores and on malformed columns, naming them.
  */
 export function evaluateCoco(truths: Truths, detections: Detections, options: CocoOptions = {}): CocoResult {
   const {
     maxDetections = [1, 10, 100],
     areaRanges = COCO_AREA_RANGES,
     iouThresholds = COCO_IOU_THRESHOLDS,
-  } = options
-  if (
-    !(maxDetections[0] > 0 && maxDetections[0] <= maxDetections[1] && maxDetections[1] <= maxDetections[2])
-  ) {
-    throw new RangeError(
-      `evaluateCoco: expected ascending positive maxDetections, found ${maxDetections.join(', ')}`,
-    )
-  }
+  } = parseDocument(options, optionsSchema, 'evaluateCoco options')
   const perClass: CocoClassResult[] = []
   const perThreshold: ClassCurves[] = []
   matchCoco(truths, detections, { iouThresholds, areaRanges, maxDetections: maxDetections[2] }, (matches) => {

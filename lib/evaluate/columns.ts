@@ -49,11 +49,54 @@ function corners(box: Pick<Box, 'x1' | 'y1' | 'x2' | 'y2'>): [number, number, nu
   return [box.x1, box.y1, box.x2, box.y2]
 }
 
+const ARTICLES = { Int32Array: 'an', Float64Array: 'a', Uint8Array: 'a' } as const
+type ArrayKind = keyof typeof ARTICLES
+
+/** The columns that both tables have, and those that they may have. */
+const REQUIRED_COLUMNS = { image: 'Int32Array', label: 'Int32Array', box: 'Float64Array' } as const
+const OPTIONAL_COLUMNS = {
+  difficult: 'Uint8Array',
+  crowd: 'Uint8Array',
+  area: 'Float64Array',
+  size: 'Float64Array',
+} as const
+
 /**
- * Refuses what no rule can rank or match: columns of unequal length, images and labels out of range,
- * boxes that are not finite or run backwards, and scores that are NaN. Boxes of zero area are allowed.
+ * Refuses a column that is missing, or anything but a typed array of its kind: a plain array would be slow where it did not
+ * fail. Arrays of another realm, such as a notebook's, are as good.
+ */
+export function expectArray(name: string, column: unknown, kind: ArrayKind): void {
+  const found = column instanceof Object ? Reflect.get(column, Symbol.toStringTag) : undefined
+  if (found === kind) return
+  if (column === undefined)
+    throw new TypeError(`${name}: expected ${ARTICLES[kind]} ${kind}, found no such column`)
+  const what = found ?? (Array.isArray(column) ? 'a plain array' : typeof column)
+  throw new TypeError(
+    `${name}: expected ${ARTICLES[kind]} ${kind}, found ${what}; ${kind}.from(values) makes one`,
+  )
+}
+
+function expectCount(name: string, count: unknown, least: number): void {
+  if (Number.isInteger(count) && Number(count) >= least) return
+  throw new RangeError(`${name}: expected a whole number of at least ${least}, found ${count ?? 'none'}`)
+}
+
+/**
+ * Refuses what no rule can rank or match: columns that are missing, no typed arrays or of unequal length, images and labels
+ * out of range, boxes that are not finite or run backwards, and scores that are NaN. Boxes of zero area are allowed.
  */
 export function checkColumns(truths: Truths, detections: Detections): void {
+  expectCount('truths.images', truths.images, 0)
+  expectCount('truths.classes', truths.classes, 1)
+  for (const [rows, columns] of Object.entries({ truths, detections })) {
+    for (const [name, kind] of Object.entries(REQUIRED_COLUMNS))
+      expectArray(`${rows}.${name}`, Reflect.get(columns, name), kind)
+    for (const [name, kind] of Object.entries(OPTIONAL_COLUMNS)) {
+      const column: unknown = Reflect.get(columns, name)
+      if (column !== undefined) expectArray(`${rows}.${name}`, column, kind)
+    }
+  }
+  expectArray('detections.score', detections.score, 'Float64Array')
   checkRows('truths', truths, truths)
   checkRows('detections', detections, truths)
   expectLength('truths.difficult', truths.difficult, truths.image.length)

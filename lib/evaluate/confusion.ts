@@ -1,4 +1,7 @@
+import { z } from 'zod'
+import { parseDocument, type Schema } from '../base'
 import { checkColumns } from './columns'
+import { iouSchema } from './options'
 import { eachGroup, type PairGroup } from './overlaps'
 import { descendingOrder, type Groups, groupBy, indices } from './ranking'
 import type { Detections, Truths } from './types'
@@ -18,6 +21,10 @@ export interface ConfusionOptions {
   readonly scoreThreshold?: number
 }
 
+const optionsSchema: Schema<Required<ConfusionOptions>> = z
+  .object({ iouThreshold: iouSchema.default(0.5), scoreThreshold: z.number().default(0.25) })
+  .strict()
+
 /**
  * Which class is taken for which. In each image, pairs of IoU >= iouThreshold are joined one to one,
  * whatever their classes, in descending order of IoU (ties: equal classes first, then the better score).
@@ -29,7 +36,7 @@ export function confusionMatrix(
   detections: Detections,
   options: ConfusionOptions = {},
 ): ConfusionMatrix {
-  const { iouThreshold = 0.5, scoreThreshold = 0.25 } = options
+  const { iouThreshold, scoreThreshold } = parseDocument(options, optionsSchema, 'confusionMatrix options')
   checkColumns(truths, detections)
   const { classes } = truths
   const counts = Array.from({ length: classes + 1 }, () => new Array<number>(classes + 1).fill(0))

@@ -1,3 +1,5 @@
+import { z } from 'zod'
+import { parseDocument } from '../base'
 import { encodePng } from '../data/images'
 import type { Box, RgbImage } from '../data/types'
 import type { Mistake, MistakeKind, MistakesResult } from './mistakes'
@@ -34,6 +36,8 @@ const MISTAKE_COLOURS: { readonly [kind in MistakeKind]: string } = {
   missed: '#ffd92f',
 }
 
+const drawSchema = z.object({ width: z.number().positive().optional() }).strict()
+
 /** The image as an SVG picture with its boxes, class names and scores drawn over it. */
 export async function drawDetections(
   image: RgbImage,
@@ -41,7 +45,7 @@ export async function drawDetections(
   classes: readonly string[],
   options: DrawOptions = {},
 ): Promise<string> {
-  const { width = image.width } = options
+  const { width = image.width } = parseDocument(options, drawSchema, 'drawDetections options')
   const scale = width / image.width
   const height = Math.round(image.height * scale)
   const png = (await encodePng(image)).toString('base64')
@@ -106,6 +110,8 @@ function escapeXml(text: string): string {
   return text.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]!)
 }
 
+const boxesSchema = z.object({ minScore: z.number().default(0.3) }).strict()
+
 /**
  * What happened in one image, ready to be drawn: hits green, mistakes in the colour and with the name of
  * their kind, missed truths dashed. Detections scored below `minScore` are left out.
@@ -117,7 +123,10 @@ export function boxesOfImage(
   image: number,
   options: { readonly minScore?: number } = {},
 ): DrawnBox[] {
-  const { minScore = 0.3 } = options
+  const { minScore } = parseDocument(options, boxesSchema, 'boxesOfImage options')
+  if (!(Number.isInteger(image) && image >= 0 && image < truths.images)) {
+    throw new RangeError(`boxesOfImage: expected an image in 0..${truths.images - 1}, found ${image}`)
+  }
   const mistakeOf = new Map<number, Mistake>()
   const drawn: DrawnBox[] = []
   for (const mistake of result.list) {

@@ -1,4 +1,10 @@
-export type { Interpolation } from './average-precision'
+export {
+  FALSE_POSITIVE,
+  IGNORED,
+  INTERPOLATIONS,
+  type Interpolation,
+  TRUE_POSITIVE,
+} from './average-precision'
 export {
   COCO_AREA_RANGES,
   COCO_IOU_THRESHOLDS,

@@ -1,12 +1,17 @@
+import { z } from 'zod'
+import { parseDocument, type Schema } from '../base'
 import {
   averagePrecision,
   FALSE_POSITIVE,
   IGNORED,
+  INTERPOLATIONS,
   type Interpolation,
   TRUE_POSITIVE,
 } from './average-precision'
 import { COCO_AREA_RANGES } from './coco'
 import { type AreaRange, ignoredTruths, matchCoco } from './coco-matching'
+import { expectArray } from './columns'
+import { areaRangeSchema, iouSchema, limitSchema } from './options'
 import type { Detections, Truths } from './types'
 import { matchVoc } from './voc-matching'
 
@@ -47,15 +52,31 @@ export interface MatchTableOptions {
   readonly areaRange?: AreaRange
 }
 
-/** Matches once; see `MatchTable`. Throws a RangeError on NaN scores and on malformed columns. */
+const optionsSchema: Schema<Required<Omit<MatchTableOptions, 'areaRange'>> & MatchTableOptions> = z
+  .object({
+    rule: z.enum(['voc', 'coco']).default('voc'),
+    iouThresholds: z.array(iouSchema).min(1).default([0.5]),
+    plusOne: z.boolean().default(false),
+    maxDetections: limitSchema.default(100),
+    areaRange: areaRangeSchema.optional(),
+  })
+  .strict()
+
+/**
+ * Matches once; see `MatchTable`. Throws an Error on wrong options, on NaN scores and on malformed columns, naming them.
+ */
 export function matchTable(
   truths: Truths,
   detections: Detections,
   options: MatchTableOptions = {},
 ): MatchTable {
-  const { rule = 'voc', iouThresholds = [0.5], plusOne = false, maxDetections = 100 } = options
+  const { rule, iouThresholds, plusOne, maxDetections, areaRange } = parseDocument(
+    options,
+    optionsSchema,
+    'matchTable options',
+  )
   if (rule === 'voc') return vocTable(truths, detections, iouThresholds, plusOne)
-  const areaRanges = [options.areaRange ?? COCO_AREA_RANGES[0]]
+  const areaRanges = [areaRange ?? COCO_AREA_RANGES[0]]
   return cocoTable(truths, detections, { iouThresholds, areaRanges, maxDetections })
 }
 
@@ -92,6 +113,13 @@ export function classApFromTable(
   options: TableApOptions = {},
 ): Float64Array {
   const { iouThresholdIndex = 0, interpolation = table.rule === 'voc' ? 'all' : '101' } = options
+  // By hand: a bootstrap comes here for every resample.
+  if (!INTERPOLATIONS.includes(interpolation)) {
+    throw new RangeError(
+      `classApFromTable options: at "interpolation": expected one of ${INTERPOLATIONS.join(', ')}, found "${interpolation}"`,
+    )
+  }
+  if (imageWeights !== undefined) expectArray('imageWeights', imageWeights, 'Int32Array')
   if (imageWeights !== undefined && imageWeights.length !== table.images) {
     throw new RangeError(
       `classApFromTable: expected a weight for each of ${table.images} images, found ${imageWeights.length}`,

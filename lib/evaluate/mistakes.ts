@@ -1,5 +1,8 @@
+import { z } from 'zod'
+import { parseDocument, type Schema } from '../base'
 import { averagePrecision, FALSE_POSITIVE, TRUE_POSITIVE } from './average-precision'
 import { checkColumns } from './columns'
+import { iouSchema, limitSchema } from './options'
 import { eachGroup } from './overlaps'
 import { descendingOrder, groupBy, indices } from './ranking'
 import type { Detections, Truths } from './types'
@@ -41,6 +44,15 @@ export interface MistakesOptions {
   readonly maxDetections?: number
 }
 
+const optionsSchema: Schema<Required<MistakesOptions>> = z
+  .object({
+    foreground: iouSchema.default(0.5),
+    background: iouSchema.default(0.1),
+    maxDetections: limitSchema.default(100),
+  })
+  .strict()
+  .refine(({ foreground, background }) => background <= foreground, 'expected background <= foreground')
+
 /**
  * Mistakes by kind, by TIDE's definitions (Bolya et al., A General Toolbox for Identifying Object Detection
  * Errors, ECCV 2020, section 2; equal to tidecv 1.0.1 with pycocotools' 101 recalls).
@@ -63,7 +75,7 @@ export function mistakes(
   detections: Detections,
   options: MistakesOptions = {},
 ): MistakesResult {
-  const { foreground = 0.5, background = 0.1, maxDetections = 100 } = options
+  const { foreground, background, maxDetections } = parseDocument(options, optionsSchema, 'mistakes options')
   checkColumns(truths, detections)
   const outcome = findMistakes(truths, detections, foreground, background, maxDetections)
   const mAP = outcome.meanAp(outcome.points, outcome.positives)
@@ -283,6 +295,10 @@ function argmax(values: Float64Array, allowed: (index: number) => boolean): numb
   return best
 }
 
+const worstSchema = z
+  .object({ count: z.number().int().min(0).default(10), minScore: z.number().default(0.3) })
+  .strict()
+
 /**
  * Images with the most mistakes, worst first: mistakes of detections scored at least `minScore`, and missed
  * truths. Ties keep the images' order; images without mistakes are left out.
@@ -292,7 +308,7 @@ export function worstImages(
   detections: Detections,
   options: { readonly count?: number; readonly minScore?: number } = {},
 ): readonly { readonly image: number; readonly mistakes: readonly Mistake[] }[] {
-  const { count = 10, minScore = 0.3 } = options
+  const { count, minScore } = parseDocument(options, worstSchema, 'worstImages options')
   const perImage = new Map<number, Mistake[]>()
   for (const mistake of result.list) {
     if (mistake.detection !== undefined && detections.score[mistake.detection]! < minScore) continue

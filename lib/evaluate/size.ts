@@ -1,3 +1,5 @@
+import { z } from 'zod'
+import { parseDocument, type Schema } from '../base'
 import { averagePrecision, TRUE_POSITIVE } from './average-precision'
 import { COCO_IOU_THRESHOLDS } from './coco'
 import { type AreaRange, matchCoco } from './coco-matching'
@@ -22,6 +24,22 @@ export interface SizeOptions {
   readonly sides?: readonly (readonly [name: string, low: number, high: number])[]
 }
 
+const optionsSchema: Schema<SizeOptions> = z
+  .object({
+    sides: z
+      .array(
+        z
+          .tuple([z.string().min(1), z.number().min(0), z.number().min(0)])
+          .refine(
+            ([, low, high]) => low <= high,
+            'expected a name, a lower limit and one that is not below it',
+          ),
+      )
+      .min(1)
+      .optional(),
+  })
+  .strict()
+
 /** Sides in pixels of COCO's three sizes, the small ones split once more. */
 const SIDES = [
   ['tiny', 0, 16],
@@ -39,7 +57,7 @@ export function bySize(
   detections: Detections,
   options: SizeOptions = {},
 ): readonly SizeResult[] {
-  const { sides = SIDES } = options
+  const { sides = SIDES } = parseDocument(options, optionsSchema, 'bySize options')
   const areaRanges = sides.map(([, low, high]) => [low ** 2, high ** 2] as const)
   const thresholds = COCO_IOU_THRESHOLDS.length
   // [size][threshold][class]

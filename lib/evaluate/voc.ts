@@ -1,5 +1,8 @@
+import { z } from 'zod'
+import { parseDocument, type Schema } from '../base'
 import { precisionRecall } from './curves'
 import { classApFromTable, matchTable, positivesOf } from './match-table'
+import { iouSchema } from './options'
 import type { Detections, Truths } from './types'
 
 export interface VocOptions {
@@ -9,6 +12,14 @@ export interface VocOptions {
   /** The devkit's form: widths and heights count both end pixels. */
   readonly plusOne?: boolean
 }
+
+const optionsSchema: Schema<Required<VocOptions>> = z
+  .object({
+    iouThreshold: iouSchema.default(0.5),
+    interpolation: z.enum(['all', '11']).default('all'),
+    plusOne: z.boolean().default(false),
+  })
+  .strict()
 
 export interface VocClassResult {
   readonly label: number
@@ -37,10 +48,14 @@ export interface VocResult {
  * false positive; a difficult truth absorbs it, and any number of others; a truth not yet taken makes
  * it a true positive, one already taken a false positive. IoU without + 1 unless `plusOne`. COCO's crowd flag
  * is not looked at. Source: Everingham et al., The Pascal Visual Object Classes Challenge, IJCV 2010, and
- * its devkit. Throws a RangeError on NaN scores and on malformed columns.
+ * its devkit. Throws an Error on wrong options, on NaN scores and on malformed columns, naming them.
  */
 export function evaluateVoc(truths: Truths, detections: Detections, options: VocOptions = {}): VocResult {
-  const { iouThreshold = 0.5, interpolation = 'all', plusOne = false } = options
+  const { iouThreshold, interpolation, plusOne } = parseDocument(
+    options,
+    optionsSchema,
+    'evaluateVoc options',
+  )
   const table = matchTable(truths, detections, { rule: 'voc', iouThresholds: [iouThreshold], plusOne })
   const ap = classApFromTable(table, undefined, { interpolation })
   const perClass = Array.from(ap, (value, label) => ({

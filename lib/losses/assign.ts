@@ -4,6 +4,8 @@
  * Plain arithmetic on typed arrays: it runs in the thread that trains, for every batch, so each truth visits only
  * the cells around it.
  */
+import { z } from 'zod'
+import { parseDocument } from '../base'
 import type { Box } from '../data/types'
 import { type DetectorConfig, STRIDES } from '../detector/types'
 import { tf } from '../engine'
@@ -30,15 +32,22 @@ export interface Targets {
   readonly positives: number
 }
 
-export interface AssignOptions {
-  /** A slot whose anchor box, centred in its cell, has IoU above this with any truth is not a negative. */
-  readonly ignoreThreshold?: number
-  /** Also select every (scale, anchor) whose width and height alone have IoU above `multiAnchorThreshold`. */
-  readonly multiAnchor?: boolean
-  readonly multiAnchorThreshold?: number
-  /** For every selected (scale, anchor), also take the nearer horizontal and the nearer vertical neighbour cell. */
-  readonly crossGrid?: boolean
-}
+const iou = z.number().min(0).max(1)
+
+/** How truths are assigned. */
+export const assignSchema = z
+  .object({
+    /** A slot whose anchor box, centred in its cell, has IoU above this with any truth is not a negative. */
+    ignoreThreshold: iou.default(0.7),
+    /** Also select every (scale, anchor) whose width and height alone have IoU above `multiAnchorThreshold`. */
+    multiAnchor: z.boolean().default(false),
+    multiAnchorThreshold: iou.default(0.5),
+    /** For every selected (scale, anchor), also take the nearer horizontal and the nearer vertical neighbour cell. */
+    crossGrid: z.boolean().default(false),
+  })
+  .strict()
+
+export type AssignOptions = Readonly<z.input<typeof assignSchema>>
 
 /** Sides of boxes in pixels whose areas, and those of what encloses them and a prediction, are finite in float32. */
 const LARGEST_CORNER = 1e9
@@ -68,18 +77,18 @@ interface Truth {
  * @param truths one list an image, boxes in pixels of the network's input; undefined for an unlabelled image, whose
  *   slots are neither positive nor negative
  * @throws RangeError when a label is not a class index, a coordinate is not finite, or the input is no multiple of 32
+ * @throws Error naming the option that is wrong
  */
 export function assignTargets(
   truths: readonly (readonly Box[] | undefined)[],
   config: GridConfig,
   options: AssignOptions = {},
 ): Targets {
-  const {
-    ignoreThreshold = 0.7,
-    multiAnchor = false,
-    multiAnchorThreshold = 0.5,
-    crossGrid = false,
-  } = options
+  const { ignoreThreshold, multiAnchor, multiAnchorThreshold, crossGrid } = parseDocument(
+    options,
+    assignSchema,
+    'assignTargets options',
+  )
   const [height, width] = config.input
   if (!(height > 0 && width > 0) || height % STRIDES[0] !== 0 || width % STRIDES[0] !== 0) {
     throw new RangeError(`expected an input of multiples of ${STRIDES[0]} pixels, found [${config.input}]`)

@@ -4,7 +4,7 @@
  */
 import type { DetectorConfig, DetectorOutput } from '../detector/types'
 import { scoped, tf } from '../engine'
-import { PUBLISHED, passingMask } from './distill'
+import { PASSING_THRESHOLD, passingMask } from './distill'
 
 /** Losses of one batch, each without lambda or with it, as the caller wants them compared. */
 export interface LossPair {
@@ -67,7 +67,7 @@ export interface DistillationCheck {
  */
 export function checkDistillation(options: DistillationCheckOptions): DistillationCheck {
   const { lossOf, variables, teacherVariables = new Map(), teacher, config } = options
-  const { threshold = PUBLISHED['masked-class-kd'].threshold } = options
+  const { threshold = PASSING_THRESHOLD } = options
   if ((teacher === undefined) !== (config === undefined)) {
     throw new Error('checkDistillation: expected teacher and config together, found only one of them')
   }

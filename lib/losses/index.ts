@@ -1,5 +1,6 @@
 export {
   type AssignOptions,
+  assignSchema,
   assignTargets,
   TARGET_CHANNELS,
   type TargetScale,
@@ -8,5 +9,6 @@ export {
 } from './assign'
 export * from './check'
 export * from './distill'
+export { SEED_ASSIGN, SEED_LOSS } from './seed'
 export * from './types'
-export { type BoxLoss, type Normalisation, type YoloLossOptions, yoloLoss } from './yolo'
+export { type BoxLoss, lossSchema, type Normalisation, type YoloLossOptions, yoloLoss } from './yolo'

@@ -2,27 +2,34 @@
  * The YOLOv3 training loss (Redmon & Farhadi 2018) with the box loss as a switch: generalised IoU (Rezatofighi et al.
  * 2019, equation 3 and algorithm 2), IoU, or YOLOv3's own on the offsets.
  */
+import { z } from 'zod'
+import { parseDocument } from '../base'
 import { type DetectorConfig, STRIDES } from '../detector/types'
 import { tf } from '../engine'
 import { TARGET_CHANNELS } from './assign'
 import type { LossResult } from './types'
 
-/** 1 - GIoU, 1 - IoU, or YOLOv3's own loss of the offsets. */
-export type BoxLoss = 'giou' | 'iou' | 'xywh'
+const weight = z.number().min(0)
 
-/** What the sums are divided by: nothing, the labelled images of the batch, or its positive slots. */
-export type Normalisation = 'sum' | 'image' | 'positive'
+/** Which loss, and how its terms are added. */
+export const lossSchema = z
+  .object({
+    /** 1 - GIoU, 1 - IoU, or YOLOv3's own loss of the offsets. */
+    box: z.enum(['giou', 'iou', 'xywh']).default('giou'),
+    /** What the sums are divided by: nothing, the labelled images of the batch, or its positive slots. */
+    normalise: z.enum(['sum', 'image', 'positive']).default('positive'),
+    /** e of the class targets onehot * (1 - e) + e / classes. */
+    smoothing: z.number().min(0).max(1).default(0.01),
+    /** What the terms are multiplied with. */
+    boxWeight: weight.default(1),
+    objectnessWeight: weight.default(1),
+    classWeight: weight.default(1),
+  })
+  .strict()
 
-export interface YoloLossOptions {
-  readonly box?: BoxLoss
-  readonly normalise?: Normalisation
-  /** e of the class targets onehot * (1 - e) + e / classes. */
-  readonly smoothing?: number
-  /** What the terms are multiplied with; 1 unless given. */
-  readonly boxWeight?: number
-  readonly objectnessWeight?: number
-  readonly classWeight?: number
-}
+export type YoloLossOptions = Readonly<z.input<typeof lossSchema>>
+export type BoxLoss = NonNullable<YoloLossOptions['box']>
+export type Normalisation = NonNullable<YoloLossOptions['normalise']>
 
 type HeadConfig = Pick<DetectorConfig, 'classes' | 'anchors' | 'scaleXY'>
 
@@ -44,6 +51,7 @@ const LARGEST_LOG_SIZE = 16
  * @param outputs logits [n, h, w, anchors * (5 + classes)] of each scale, as the detector gives them
  * @param targets [n, h, w, anchors, 7] of each scale, see `assignTargets`
  * @returns terms `box` (or `xy` and `wh`), `objectness` and `class`, weighted and divided
+ * @throws Error naming the option that is wrong, or both shapes where outputs and targets do not fit together
  */
 export function yoloLoss(
   outputs: readonly tf.Tensor4D[],
@@ -51,14 +59,11 @@ export function yoloLoss(
   config: HeadConfig,
   options: YoloLossOptions = {},
 ): LossResult {
-  const {
-    box = 'giou',
-    normalise = 'positive',
-    smoothing = 0.01,
-    boxWeight = 1,
-    objectnessWeight = 1,
-    classWeight = 1,
-  } = options
+  const { box, normalise, smoothing, boxWeight, objectnessWeight, classWeight } = parseDocument(
+    options,
+    lossSchema,
+    'yoloLoss options',
+  )
   checkShapes(outputs, targets, config)
   const logits = flatten(outputs, 5 + config.classes) // [n, slots, 5 + classes]
   const [xy, wh, objectness, classes] = tf.split(logits, [2, 2, 1, config.classes], 2)
@@ -88,10 +93,8 @@ export function yoloLoss(
     const whError = tf.mul(tf.sub(wh!, tf.log(tf.div(size, grid.anchor))), positive!)
     boxTerms.xy = term(masked(crossEntropy(xy!, xyTarget)), 2 * boxWeight)
     boxTerms.wh = term(tf.sum(tf.square(whError)), 2 * boxWeight)
-  } else if (box === 'giou' || box === 'iou') {
-    boxTerms.box = term(masked(overlapLoss(box, xy!, wh!, from!, to!, grid)), boxWeight)
   } else {
-    throw new Error(`expected box to be "giou", "iou" or "xywh", found "${box}"`)
+    boxTerms.box = term(masked(overlapLoss(box, xy!, wh!, from!, to!, grid)), boxWeight)
   }
 
   const terms = {
@@ -124,8 +127,6 @@ function divisorOf(normalise: Normalisation, positive: tf.Tensor, known: tf.Tens
       return tf.maximum(tf.sum(tf.max(known, [1, 2])), 1)
     case 'positive':
       return tf.maximum(tf.sum(positive), 1)
-    default:
-      throw new Error(`expected normalise to be "sum", "image" or "positive", found "${normalise}"`)
   }
 }
 

@@ -1,15 +1,17 @@
 /** Teacher, student and one batch of images: what a distillation loss does, seen from close by. */
-import { Random } from '../base'
 import { type Batch, createLoader, encodePng, type RgbImage } from '../data'
 import { Detector, type DetectorOutput } from '../detector'
 import { scoped, tf } from '../engine'
 import {
   assignTargets,
   checkDistillation,
-  createAdapters,
+  createVariables,
   type DistillationCheck,
   distillationLoss,
   type LossPair,
+  METHOD_NAMES,
+  type MethodVariables,
+  methodNamed,
   targetTensors,
   yoloLoss,
 } from '../losses'
@@ -27,8 +29,8 @@ export interface Probe {
   readonly t: DetectorOutput
   /** The student's, in inference mode. */
   readonly s: DetectorOutput
-  /** 1x1 kernels for feature-mse; undefined where the widths agree. */
-  readonly adapters: readonly (tf.Tensor4D | undefined)[]
+  /** First values of the methods' own variables, such as adapters where the widths differ. */
+  readonly variables: MethodVariables
   /** The ground-truth loss of the study's recipe and a method's loss, lambda left out, as the training step sees them. */
   lossOf(term: Term): LossPair
   dispose(): void
@@ -70,7 +72,7 @@ export async function openProbe(study: Study, options: ProbeOptions = {}): Promi
     return { outputs: outputs!, features: features! }
   }
   const [t, s] = [infer(teacher), infer(student)]
-  const adapters = createAdapters(student.config.neck, teacher.config.neck, new Random('adapters', 1))
+  const variables = createVariables(METHOD_NAMES, student.config, teacher.config, 1)
   return {
     teacher,
     student,
@@ -78,20 +80,20 @@ export async function openProbe(study: Study, options: ProbeOptions = {}): Promi
     images,
     t,
     s,
-    adapters,
+    variables,
     lossOf({ weight: _, ...term }) {
       const output = student.forward(images, { training: true, updateStatistics: false })
       const target = teacher.forward(images, { training: false })
-      const methods = [{ ...term, adapters }]
-      const { total, terms } = distillationLoss(output, target, student.config, { methods, weights: [1] })
+      const alone = { methods: [term], weights: [1], variables }
+      const { total, terms } = distillationLoss(output, target, student.config, alone)
       const groundTruth = yoloLoss(output.outputs, targets, student.config, loss).total
       return { groundTruth, distillation: total, terms }
     },
     dispose() {
       teacher.dispose()
       student.dispose()
-      const own = [...t.outputs, ...t.features, ...s.outputs, ...s.features, ...adapters]
-      tf.dispose([images, ...targets, ...own.filter((tensor) => tensor !== undefined)])
+      const own = Object.values(variables).flatMap((values) => [...values.values()])
+      tf.dispose([images, ...targets, ...t.outputs, ...t.features, ...s.outputs, ...s.features, ...own])
     },
   }
 }
@@ -118,34 +120,21 @@ export interface CellMap {
 
 /**
  * Where a method's loss acts on one image: for every cell, the Euclidean norm over its channels of the loss's gradient with
- * regard to the student's outputs; with regard to its feature maps where the outputs get no gradient.
+ * regard to that part of the student's forward pass which the method compares: the outputs, or the feature maps.
  *
  * @param image index in the probe's batch
  */
 export function gradientMaps(probe: Probe, { weight: _, ...term }: Term, image: number): CellMap[] {
-  const { s, t, student, adapters } = probe
+  const { s, t, student, variables } = probe
+  const [part = 'outputs'] = methodNamed(term.method).needs
   return scoped(() => {
-    const maps = [...s.outputs, ...s.features]
-    const scales = s.outputs.length
-    const loss = (...values: tf.Tensor[]) => {
-      const output = {
-        outputs: values.slice(0, scales) as tf.Tensor4D[],
-        features: values.slice(scales) as tf.Tensor4D[],
-      }
-      const methods = [{ ...term, adapters }]
-      return distillationLoss(output, t, student.config, { methods, weights: [1] }).total
+    const loss = (...maps: tf.Tensor[]) => {
+      const output = { ...s, [part]: maps }
+      return distillationLoss(output, t, student.config, { methods: [term], weights: [1], variables }).total
     }
-    const copies = maps.map((map) => map.clone())
-    const { grads } = tf.engine().gradients(() => loss(...copies), copies, undefined, true)
-    const reached = grads.slice(0, scales).some((gradient) => gradient !== undefined && gradient !== null)
-    return cellMaps(
-      grads.slice(reached ? 0 : scales, reached ? scales : undefined).map((gradient, i) => {
-        const zero = tf.zerosLike(copies[i]!)
-        return tf.sqrt(tf.sum(tf.square(gradient ?? zero), 3)) as tf.Tensor3D
-      }),
-      student.config.input,
-      image,
-    )
+    const gradients = tf.grads(loss)(s[part].map((map) => map.clone()))
+    const norms = gradients.map((gradient) => tf.sqrt(tf.sum(tf.square(gradient), 3)) as tf.Tensor3D)
+    return cellMaps(norms, student.config.input, image)
   })
 }
 

@@ -4,6 +4,8 @@ import { type BackboneWidths, complexity, type DetectorConfig } from '../detecto
 import { gammaOf, type MaskGroup, maskGroups, widthsOf } from './groups'
 
 const share = z.number().min(0).max(1)
+/** How layers that share a channel agree on its importance. */
+const sharedSchema = z.enum(['union', 'mean'])
 const countSchema = z.enum(['macs', 'parameters'])
 
 /** How far to prune: exactly one of a threshold on |gamma|, a ratio of channels, or a budget. */
@@ -37,7 +39,7 @@ export const pruningRulesSchema = z
      * The importance of a channel that several layers share: the largest of their |gamma| (`union`: it stays when any
      * of the layers would keep it) or their mean.
      */
-    shared: z.enum(['union', 'mean']).default('union'),
+    shared: sharedSchema.default('union'),
   })
   .strict()
   .refine(({ floor, cap }) => floor <= cap, 'expected floor <= cap')
@@ -70,6 +72,7 @@ export function scoreGroups(
   gammas: Gammas,
   shared: PruningRules['shared'],
 ): readonly ScoredGroup[] {
+  parseDocument({ shared }, z.object({ shared: sharedSchema }), 'pruning options')
   return maskGroups(config).map((group) => {
     const scores = new Float64Array(group.channels)
     for (const layer of group.layers) {

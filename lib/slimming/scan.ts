@@ -44,6 +44,7 @@ export async function accuracyByRatio(
   options: ScanOptions & Partial<PruningRules> = {},
 ): Promise<readonly ScanPoint[]> {
   const { ratios = RATIOS, signal, onProgress, ...rules } = options
+  checkRatios('accuracy by ratio', ratios)
   const plans = ratios.map((ratio) => ({
     ratio,
     plan: planPruning(config, weights, { cap: 1, ...rules, ratio }),
@@ -72,8 +73,7 @@ export async function sensitivityScan(
       `sensitivity scan: expected names among ${groups.map(({ name }) => name).join(', ')}, found "${unknown}"`,
     )
   }
-  const wrong = ratios.find((ratio) => !(ratio >= 0 && ratio < 1))
-  if (wrong !== undefined) throw new Error(`sensitivity scan: expected ratios in [0, 1), found ${wrong}`)
+  checkRatios('sensitivity scan', ratios)
   const plans = groups
     .filter(({ name }) => names?.includes(name) ?? true)
     .flatMap(({ name: group, channels, scores }) =>
@@ -85,6 +85,11 @@ export async function sensitivityScan(
       }),
     )
   return measure(config, weights, evaluate, plans, { signal, onProgress })
+}
+
+function checkRatios(scan: string, ratios: readonly number[]): void {
+  const wrong = ratios.find((ratio) => !(ratio >= 0 && ratio < 1))
+  if (wrong !== undefined) throw new Error(`${scan}: expected ratios in [0, 1), found ${wrong}`)
 }
 
 /** One after the other, since every evaluation wants the whole machine. */

@@ -3,7 +3,8 @@ import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { readDocument } from '../base'
 import { scenesSchema } from '../data'
-import { METHOD_NAMES, pruneSchema, recipeSchema, termSchema, thresholdSchema } from '../trial'
+import { METHOD_NAMES, thresholdSchema } from '../losses'
+import { pruneSchema, recipeSchema, termSchema } from '../trial'
 import { seedsSchema } from './arm'
 
 const steps = z.number().int().positive()
@@ -17,7 +18,7 @@ const ablationsSchema = z
     lambda: z
       .object({ methods: z.array(z.enum(METHOD_NAMES)), factors: z.array(z.number().positive()) })
       .strict(),
-    /** Objectness thresholds of masked-class-kd. */
+    /** Objectness thresholds of the method that has one. */
     threshold: z.array(thresholdSchema),
   })
   .strict()

@@ -1,20 +1,42 @@
 import { appendFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import pino from 'pino'
+import { z } from 'zod'
+import { parseDocument } from '../base'
 import type { Sample } from '../data'
 import { Detector } from '../detector'
 import { tf } from '../engine'
-import { assignTargets } from '../losses'
+import { assignSchema, assignTargets, lossSchema } from '../losses'
 import { averageDecay } from './average'
 import { saveCheckpoint } from './checkpoint'
 import { Feed, type StepBatch } from './feed'
-import { createSlots } from './optimizer'
+import { createSlots, sgdSchema } from './optimizer'
 import type { TrainContext, TrainOptions, TrainProgress, TrainSummary } from './options'
 import { restore, trainingState, trainingTensors } from './resume'
-import { learningRate } from './schedule'
+import { learningRate, scheduleSchema, warmUpSchema } from './schedule'
 import { stageOf, type ValidationState } from './stage'
 import { createStep, type Measurements, type StepInputs, type TrainingStep } from './step'
 import { Validation } from './validation'
+
+const count = z.number().int().positive()
+
+/** What is held against before anything is loaded; the rest is checked by those who take it. */
+const optionsSchema = z.object({
+  steps: count,
+  batch: count,
+  seed: z.number().int(),
+  views: count.optional(),
+  assign: assignSchema,
+  loss: lossSchema,
+  sgd: sgdSchema,
+  schedule: scheduleSchema,
+  warmUp: warmUpSchema,
+  sparsity: z.object({ strength: z.number().positive() }).optional(),
+  unlabelled: z.object({ batch: count }).optional(),
+  workers: z.number().int().min(0),
+  checkpointEvery: count,
+  logEvery: count,
+})
 
 /**
  * Trains a detector in place, and leaves it with its last weights, their average, or the best of these (see `TrainOptions`).
@@ -22,6 +44,7 @@ import { Validation } from './validation'
  * way alone, so that a run that was interrupted continues from its checkpoint to the same weights, bit for bit.
  *
  * @throws the signal's reason when it aborts, after writing a checkpoint
+ * @throws Error naming the option that is wrong
  * @throws Error when a loss is not finite, naming the step, or when the directory holds another training's checkpoint
  */
 export async function train(
@@ -30,6 +53,7 @@ export async function train(
   options: TrainOptions,
   context: TrainContext,
 ): Promise<TrainSummary> {
+  parseDocument(options, optionsSchema, 'train options')
   const { steps, extra } = options
   const { directory, classes, frames, provenance = {}, signal, onProgress } = context
   mkdirSync(directory, { recursive: true })

@@ -1,3 +1,5 @@
+import { z } from 'zod'
+import { parseDocument } from '../base'
 import { type Crop, createLoader, type Sample, toImage } from '../data'
 import { type DecodeOptions, type Detector, detect } from '../detector'
 import { compile, type Precision, type Tensor, tf } from '../engine'
@@ -21,6 +23,8 @@ export interface Prediction {
   readonly secondsPerImage: number
 }
 
+const batchSchema = z.number().int().positive()
+
 /** A detector ready to be run over the same samples again and again; dispose of it when done. */
 export interface Predictor {
   /** @throws the signal's reason when it aborts */
@@ -28,7 +32,10 @@ export interface Predictor {
   dispose(): Promise<void>
 }
 
-/** Runs a detector over labelled samples: forward pass, decoding and NMS as one compiled graph per batch size. */
+/**
+ * Runs a detector over labelled samples: forward pass, decoding and NMS as one compiled graph per batch size.
+ * @throws Error naming the option that is wrong
+ */
 export async function predict(
   detector: Detector,
   samples: readonly Sample[],
@@ -53,7 +60,8 @@ export function createPredictor(
   samples: readonly Sample[],
   options: PredictOptions & { readonly changing?: boolean } = {},
 ): Predictor {
-  const { batch = 8, crop, precision = 'float32', eager = false, decode, changing = false } = options
+  const { crop, precision = 'float32', eager = false, decode, changing = false } = options
+  const batch = parseDocument(options.batch ?? 8, batchSchema, 'predict options: batch')
   const { input, classes } = detector.config
   const loader = createLoader(samples, { input: [...input], batch, crop: crop && [...crop] })
   const detection = compile(

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parseDocument } from '../base'
 
 /** Learning-rate schedules by name; a rate is a pure function of the step, so that a resumed run continues exactly. */
 export const scheduleSchema = z.discriminatedUnion('kind', [
@@ -62,6 +63,15 @@ export const warmUpSchema = z
 export type RateSchedule = z.infer<typeof scheduleSchema>
 export type WarmUp = z.infer<typeof warmUpSchema>
 
+const argumentsSchema = z.object({
+  schedule: scheduleSchema,
+  warmUp: warmUpSchema,
+  step: z.number().min(0),
+  steps: z.number().int().positive(),
+  stepsPerEpoch: z.number().positive(),
+  decayFrom: z.number().min(0).optional(),
+})
+
 /**
  * Learning rate of a step.
  *
@@ -69,31 +79,30 @@ export type WarmUp = z.infer<typeof warmUpSchema>
  * @param steps of the whole run
  * @param stepsPerEpoch of the loader, for schedules by epoch
  * @param decayFrom the step at which a plateau ends, as far as it is known; see `stageOf`
+ * @throws Error naming what is wrong of the schedule, the warm-up or the place in the run
  */
 export function learningRate(
   schedule: RateSchedule,
   warmUp: WarmUp,
-  {
-    step,
-    steps,
-    stepsPerEpoch,
-    decayFrom = steps,
-  }: { step: number; steps: number; stepsPerEpoch: number; decayFrom?: number },
+  at: { step: number; steps: number; stepsPerEpoch: number; decayFrom?: number },
 ): number {
-  const warm = step < warmUp.steps ? warmUp.from + ((1 - warmUp.from) * step) / warmUp.steps : 1
-  if (schedule.kind === 'cosine') {
-    const { rate, over = steps, final } = schedule
+  const given = parseDocument({ schedule, warmUp, ...at }, argumentsSchema, 'learningRate')
+  const { step, steps, stepsPerEpoch, decayFrom = steps } = given
+  const { steps: rising, from } = given.warmUp
+  const warm = step < rising ? from + ((1 - from) * step) / rising : 1
+  const { rate } = given.schedule
+  if (given.schedule.kind === 'cosine') {
+    const { over = steps, final } = given.schedule
     return warm * rate * halfCosine(Math.min(1, step / over), final)
   }
-  if (schedule.kind === 'restarts') {
-    const { rate, final } = schedule
-    return warm * rate * halfCosine(cyclePosition(step, schedule), final)
+  if (given.schedule.kind === 'restarts') {
+    return warm * rate * halfCosine(cyclePosition(step, given.schedule), given.schedule.final)
   }
-  if (schedule.kind === 'plateau') {
-    const { rate, decay, final } = schedule
+  if (given.schedule.kind === 'plateau') {
+    const { decay, final } = given.schedule
     return warm * rate * (step < decayFrom ? 1 : halfCosine((step - decayFrom) / decay, final))
   }
-  const { rate, floor, power, epochs } = schedule
+  const { floor, power, epochs } = given.schedule
   const epoch = Math.min(Math.floor(step / stepsPerEpoch), epochs)
   return warm * ((rate - floor) * (1 - epoch / epochs) ** power + floor)
 }

@@ -1,9 +1,10 @@
+import { parseDocument } from '../base'
 import type { Detector, DetectorOutput } from '../detector'
 import { compile, type Precision, type Tensor, tf } from '../engine'
-import { type YoloLossOptions, yoloLoss } from '../losses'
+import { lossSchema, type YoloLossOptions, yoloLoss } from '../losses'
 import type { LossResult } from '../losses/types'
 import { updateAverage } from './average'
-import { type SgdOptions, type Slot, sgdStep } from './optimizer'
+import { type SgdOptions, type Slot, sgdSchema, sgdStep } from './optimizer'
 
 /** A loss beside the ground truth's, such as a distillation loss. */
 export interface ExtraLoss {
@@ -61,7 +62,9 @@ export interface TrainingStep {
  * scaled back (Micikevicius et al. 2018, section 3.2).
  */
 export function createStep(detector: Detector, slots: readonly Slot[], options: StepOptions): TrainingStep {
-  const { loss, sgd, sparsity, extra, averaged, precision, eager } = options
+  const { loss, sparsity, extra, averaged, precision, eager } = options
+  const sgd = parseDocument(options.sgd, sgdSchema, 'training step: sgd')
+  parseDocument(loss, lossSchema, 'training step: loss') // now, and not when the graph is recorded
   const lossScale = precision === 'float16' ? 1024 : 1
   const others = new Set(extra?.variables.values())
   const own = slots.filter(({ variable }) => !others.has(variable))

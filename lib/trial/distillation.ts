@@ -1,7 +1,6 @@
-import { Random } from '../base'
 import type { Detector } from '../detector'
 import { tf } from '../engine'
-import { createAdapters, distillationLoss } from '../losses'
+import { createVariables, distillationLoss, type MethodVariables } from '../losses'
 import type { ExtraLoss } from '../train'
 import type { Term } from './recipe'
 
@@ -10,39 +9,39 @@ export interface Distillation extends ExtraLoss {
   dispose(): void
 }
 
-/** The distillation loss as the training step takes it: teacher frozen, in inference mode, adapters where widths differ. */
+/** The distillation loss as the training step takes it: teacher frozen, in inference mode, methods with their variables. */
 export function createDistillation(
   student: Detector,
   teacher: Detector,
   terms: readonly Term[],
   seed: number,
 ): Distillation {
-  const variables = new Map<string, tf.Variable>()
-  let adapters: (tf.Variable | undefined)[] = []
-  if (terms.some((term) => term.method === 'feature-mse')) {
-    const initial = createAdapters(student.config.neck, teacher.config.neck, new Random('adapters', seed))
-    adapters = initial.map((kernel, i) => {
-      if (!kernel) return undefined
-      const variable = tf.variable(kernel)
-      kernel.dispose()
-      variables.set(`adapter${i + 1}/kernel`, variable)
-      return variable
-    })
-  }
+  const methods = terms.map(({ weight: _, ...term }) => term)
+  const names = methods.map(({ method }) => method)
+  const initial = createVariables(names, student.config, teacher.config, seed)
+  const all = new Map<string, tf.Variable>()
+  const variables: MethodVariables = Object.fromEntries(
+    Object.entries(initial).map(([method, values]) => {
+      const own = new Map<string, tf.Variable>()
+      for (const [name, value] of values) {
+        const variable = tf.variable(value)
+        value.dispose()
+        own.set(name, variable)
+        all.set(`${method}/${name}`, variable)
+      }
+      return [method, own]
+    }),
+  )
   return {
     weights: terms.length,
-    variables,
+    variables: all,
     loss: (output, images, weights) => {
       const target = teacher.forward(images, { training: false })
-      const methods = terms.map(({ weight: _, ...term }) => ({
-        ...term,
-        adapters: adapters as (tf.Tensor4D | undefined)[],
-      }))
       const scalars = terms.map((_, i) => tf.slice(weights, i, 1).asScalar())
-      return distillationLoss(output, target, student.config, { methods, weights: scalars })
+      return distillationLoss(output, target, student.config, { methods, weights: scalars, variables })
     },
     dispose: () => {
-      for (const variable of variables.values()) variable.dispose()
+      for (const variable of all.values()) variable.dispose()
     },
   }
 }

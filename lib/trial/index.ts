@@ -27,13 +27,11 @@ export { describeRef, findModel, loadModel, loadShipped, SHIPPED, shippedRef } f
 export { position, thinnedOut } from './progress'
 export { provenance } from './provenance'
 export {
-  METHOD_NAMES,
   pruneSchema,
   type Recipe,
   recipeSchema,
   type Term,
   termSchema,
-  thresholdSchema,
   unlabelledSchema,
   weightSchema,
 } from './recipe'

@@ -1,38 +1,40 @@
 /** What a training is made with: the parts of a trial's config that a person writes into a profile or a sweep. */
 import { z } from 'zod'
+import type { Schema } from '../base'
 import { augmentSchema, strongSchema } from '../data'
-import { type MethodName, PUBLISHED } from '../losses'
+import {
+  assignSchema,
+  type DistillationOptions,
+  lossSchema,
+  METHODS,
+  type MethodName,
+  type Schedule,
+  SEED_ASSIGN,
+  SEED_LOSS,
+  termScheduleSchema,
+} from '../losses'
 import { averageSchema, sgdSchema, validationSchema, warmUpSchema } from '../train'
 
 const steps = z.number().int().positive()
-export const METHOD_NAMES = Object.keys(PUBLISHED) as [MethodName, ...MethodName[]]
 
 /** lambda as a number, or found at the start so that distillation's gradient is `ratio` times the ground truth's. */
 export const weightSchema = z.union([z.number().min(0), z.object({ ratio: z.number().positive() }).strict()])
 
-/** Objectness of the teacher from which on a cell counts. */
-export const thresholdSchema = z.number().min(0).max(1)
+/** One method of a distillation loss with its options. */
+export type Term = DistillationOptions & {
+  method: MethodName
+  weight: z.infer<typeof weightSchema>
+  /** Where no term counts at a step, neither the teacher nor the unlabelled frames take part in it. */
+  schedule?: Schedule
+}
 
-/** One method of a distillation loss with its options; what is left out takes the published value. */
-export const termSchema = z
-  .object({
-    method: z.enum(METHOD_NAMES),
-    weight: weightSchema,
-    temperature: z.number().positive().optional(),
-    scaleByTemperatureSquared: z.boolean().optional(),
-    threshold: thresholdSchema.optional(),
-    variant: z.enum(['mse', 'paper', 'paddle']).optional(),
-    /** Steps at which it counts. Where no term does, neither the teacher nor the unlabelled frames take part. */
-    schedule: z
-      .object({
-        start: z.number().int().min(0).optional(),
-        stop: steps.optional(),
-        ramp: z.number().int().min(0).optional(),
-      })
-      .strict()
-      .optional(),
-  })
-  .strict()
+const [first, ...others] = METHODS.map(({ name, options }) =>
+  options
+    .extend({ method: z.literal(name), weight: weightSchema, schedule: termScheduleSchema.optional() })
+    .strict(),
+)
+/** A term as it stands in a profile or sweep: what is left out takes the published value, another method's option is refused. */
+export const termSchema = z.discriminatedUnion('method', [first!, ...others]) as unknown as Schema<Term>
 
 /** Images that every distillation step sees through the teacher alone, beside its labelled batch. */
 export const unlabelledSchema = z
@@ -96,24 +98,9 @@ export const recipeSchema = z
     strong: strongSchema.optional(),
     /** Augmented views of an image, over which the epochs go round; without it every epoch has its own. */
     views: z.number().int().positive().optional(),
-    assign: z
-      .object({
-        ignoreThreshold: z.number().min(0).max(1).default(0.7),
-        multiAnchor: z.boolean().default(false),
-        multiAnchorThreshold: z.number().min(0).max(1).default(0.5),
-        crossGrid: z.boolean().default(false),
-      })
-      .strict(),
-    loss: z
-      .object({
-        box: z.enum(['giou', 'iou', 'xywh']).default('giou'),
-        normalise: z.enum(['sum', 'image', 'positive']).default('positive'),
-        smoothing: z.number().min(0).max(1).default(0.01),
-        boxWeight: z.number().min(0).default(1),
-        objectnessWeight: z.number().min(0).default(1),
-        classWeight: z.number().min(0).default(1),
-      })
-      .strict(),
+    /** Of the ground-truth loss: 'seed' is the published run's. */
+    assign: z.preprocess((value) => (value === 'seed' ? SEED_ASSIGN : value), assignSchema),
+    loss: z.preprocess((value) => (value === 'seed' ? SEED_LOSS : value), lossSchema),
     sgd: sgdSchema,
     schedule: scheduleSchema,
     warmUp: warmUpSchema,
@@ -127,4 +114,3 @@ export const recipeSchema = z
   .strict()
 
 export type Recipe = z.infer<typeof recipeSchema>
-export type Term = z.infer<typeof termSchema>

@@ -157,3 +157,24 @@ test('NMS: fewer boxes than the limit are padded with zeros, and no box at all i
   assert.deepEqual([...found.scores.dataSync()], new Array(10).fill(0))
   assert.deepEqual(found.boxes.shape, [2, 5, 4])
 })
+
+test('wrong options are refused by name', () => {
+  tf.tidy(() => {
+    const config = narrowDetector()
+    const outputs = [2, 4, 8].map((side) => tf.zeros([1, side, side, 24]) as tf.Tensor4D)
+    const run = (options: object) => () => detect(outputs, config, options)
+    assert.throws(
+      run({ perScale: 0 }),
+      /detect options: at "perScale": expected a number of at least 1, found 0/,
+    )
+    assert.throws(run({ limit: 0 }), /detect options: at "limit": expected a number of at least 1, found 0/)
+    assert.throws(run({ limit: 2.5 }), /at "limit": expected a whole number, found 2\.5/)
+    assert.throws(run({ iou: 1.5 }), /at "iou": expected a number of at most 1, found 1\.5/)
+    assert.throws(run({ objectness: Number.NaN }), /at "objectness": expected a number, found NaN/)
+    assert.throws(run({ score: 0.3 }), /at "score": unknown key/)
+    assert.throws(
+      () => decodeScale(outputs[0]!, 3, config),
+      /decodeScale: expected a scale in 0\.\.2, found 3/,
+    )
+  })
+})

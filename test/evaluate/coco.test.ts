@@ -146,6 +146,6 @@ test('NaN scores and limits out of order are refused', () => {
   const empty = columns(1, 1, [], [])
   assert.throws(
     () => evaluateCoco(empty.truths, empty.detections, { maxDetections: [10, 1, 100] }),
-    /expected ascending positive maxDetections, found 10, 1, 100/,
+    /evaluateCoco options: at "maxDetections": expected ascending limits, found \[10,1,100\]/,
   )
 })

@@ -6,8 +6,7 @@ import {
   assignTargets,
   type DistillationTerm,
   distillationLoss,
-  METHODS,
-  type MethodName,
+  METHOD_NAMES,
   methodWeights,
   targetTensors,
   yoloLoss,
@@ -29,7 +28,7 @@ test('all losses record into one graph, which follows new targets and new weight
         shape,
       )
     })
-  const methods: DistillationTerm[] = (Object.keys(METHODS) as MethodName[]).map((method) => ({
+  const methods: DistillationTerm[] = METHOD_NAMES.map((method) => ({
     method,
     schedule: { ramp: 4 },
   }))

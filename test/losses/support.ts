@@ -1,4 +1,4 @@
-import assert from 'node:assert/strict'
+import { allclose, largest } from '../allclose'
 
 /** Float32 values that the oracles store as base64. */
 export function unpack(text: string): Float32Array {
@@ -16,14 +16,5 @@ export function assertClose(
   what: string,
   relative = 1e-5,
 ): void {
-  assert.equal(actual.length, expected.length, `${what}: number of values`)
-  let scale = 0
-  for (let i = 0; i < expected.length; i++) scale = Math.max(scale, Math.abs(expected[i]!))
-  for (let i = 0; i < expected.length; i++) {
-    const difference = Math.abs(actual[i]! - expected[i]!)
-    assert.ok(
-      difference <= relative * Math.abs(expected[i]!) + 0.1 * relative * scale,
-      `${what}[${i}]: expected ${expected[i]}, found ${actual[i]} (largest ${scale})`,
-    )
-  }
+  allclose(actual, expected, { rtol: relative, atol: 0.1 * relative * largest(expected), what })
 }

@@ -158,7 +158,7 @@ test('an unknown box loss is refused', () => {
   const options: object = { box: 'ciou' }
   assert.throws(
     () => single(new Array(9).fill(0), truth, options),
-    /expected box to be "giou", "iou" or "xywh", found "ciou"/,
+    /yoloLoss options: at "box": expected one of giou, iou, xywh, found "ciou"/,
   )
 })
 

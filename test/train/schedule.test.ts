@@ -98,3 +98,24 @@ test('defaults and limits of the options', () => {
   assert.throws(() => scheduleSchema.parse({ kind: 'cosine', rate: 0 }), /greater than 0/)
   assert.throws(() => scheduleSchema.parse({ kind: 'cosine', rate: 1, floor: 0 }), /Unrecognized key.*floor/s)
 })
+
+test('a schedule, a warm-up or a place in the run that cannot be is refused by name', () => {
+  const cosine = { kind: 'cosine', rate: 0.04, final: 0.01 } as const
+  const at = { step: 0, steps: 10, stepsPerEpoch: 1 }
+  assert.throws(
+    () => learningRate({ ...cosine, rate: 0 }, WARM, at),
+    /learningRate: at "schedule\.rate": expected a number above 0, found 0/,
+  )
+  assert.throws(
+    () => learningRate(cosine, { steps: 2, from: 2 }, at),
+    /at "warmUp\.from": expected a number of at most 1/,
+  )
+  assert.throws(
+    () => learningRate(cosine, WARM, { ...at, steps: 0 }),
+    /at "steps": expected a number above 0, found 0/,
+  )
+  assert.throws(
+    () => learningRate(cosine, WARM, { ...at, step: -1 }),
+    /at "step": expected a number of at least 0, found -1/,
+  )
+})

@@ -2,7 +2,6 @@ export { type DarknetCfg, type DarknetLayer, parseCfg } from './cfg'
 export { detectorCfg, fromDarknet, toDarknet } from './detector'
 export { readDarknet } from './files'
 export { DARKNET_EPSILON, DarknetNetwork, decodingOf } from './network'
-export { type PublishedOptions, yolov3Cfg, yolov3SppCfg, yolov3TinyCfg } from './published'
 export {
   type ConvolutionWeights,
   convolutionsOf,
@@ -11,3 +10,4 @@ export {
   decodeWeights,
   encodeWeights,
 } from './weights'
+export { type Yolov3Options, yolov3Cfg, yolov3SppCfg, yolov3TinyCfg } from './yolov3'

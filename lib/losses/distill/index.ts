@@ -1,105 +1,22 @@
-/** The five distillation losses behind one plain object, and their weighted combination. */
-import type { DetectorOutput } from '../../detector/types'
-import { tf } from '../../engine'
-import type { LossResult } from '../types'
-import { classKd } from './class-kd'
-import { featureMse } from './feature-mse'
-import { maskedClassKd } from './masked-class-kd'
-import { objectnessMse } from './objectness-mse'
-import { outputKd } from './output-kd'
-import { sumOf } from './pairs'
-import { type MethodName, PUBLISHED } from './published'
-import { type Schedule, scheduleFactor } from './schedule'
-import type { DistillationConfig, DistillationMethod, DistillationOptions } from './types'
-
-/** The methods by name; `total` and `terms` of each are without lambda. */
-export const METHODS: { readonly [name in MethodName]: DistillationMethod } = {
-  'output-kd': outputKd,
-  'class-kd': classKd,
-  'masked-class-kd': maskedClassKd,
-  'objectness-mse': objectnessMse,
-  'feature-mse': featureMse,
-}
-
-/** One method of a combination, with its own weight, schedule and options. */
-export interface DistillationTerm extends DistillationOptions {
-  readonly method: MethodName
-  /** lambda; the published one by default. */
-  readonly weight?: number
-  readonly schedule?: Schedule
-}
-
-export interface CombinationOptions {
-  readonly methods: readonly DistillationTerm[]
-  /** The step at which the schedules are read; needed where a method has one and `weights` are not given. */
-  readonly step?: number
-  /**
-   * What each method is multiplied with, in the order of `methods`, instead of its lambda: `methodWeights` at the current
-   * step. As scalars that are fed to a recorded graph, they change from step to step without a new recording.
-   */
-  readonly weights?: readonly (tf.Scalar | number)[]
-}
-
-/** lambda * schedule of every method at a step. */
-export function methodWeights(methods: readonly DistillationTerm[], step: number): number[] {
-  return methods.map(
-    ({ method, weight = PUBLISHED[method].weight, schedule }) => weight * scheduleFactor(step, schedule),
-  )
-}
-
-/**
- * Sum of weight * method(student, teacher) over the methods of a combination; all images of the batch count, labelled
- * or not.
- *
- * @returns terms '<method>/<term>', weighted
- * @throws Error for an unknown method, a method that is listed twice, a number of weights that does not fit, or a schedule
- *   without a step
- */
-export function distillationLoss(
-  student: DetectorOutput,
-  teacher: DetectorOutput,
-  config: DistillationConfig,
-  options: CombinationOptions,
-): LossResult {
-  const { methods, step } = options
-  checkMethods(methods)
-  const scheduled = methods.find(({ schedule }) => schedule)
-  if (scheduled && step === undefined && options.weights === undefined) {
-    throw new Error(
-      `"${scheduled.method}" has a schedule: expected the step, or weights from methodWeights, found neither`,
-    )
-  }
-  const { weights = methodWeights(methods, step ?? 0) } = options
-  if (weights.length !== methods.length) {
-    throw new Error(`expected a weight for each of ${methods.length} methods, found ${weights.length}`)
-  }
-  return sumOf(
-    methods.flatMap((term, i) => {
-      const { terms } = METHODS[term.method](student, teacher, config, term)
-      return Object.entries(terms).map(
-        ([name, value]) => [`${term.method}/${name}`, tf.mul<tf.Scalar>(value, weights[i]!)] as const,
-      )
-    }),
-  )
-}
-
-function checkMethods(methods: readonly DistillationTerm[]): void {
-  if (methods.length === 0) throw new Error('expected at least one distillation method, found none')
-  for (const [i, { method }] of methods.entries()) {
-    if (!Object.hasOwn(METHODS, method)) {
-      throw new Error(`unknown distillation method "${method}"; there are ${Object.keys(METHODS).join(', ')}`)
-    }
-    if (methods.findIndex((other) => other.method === method) !== i) {
-      throw new Error(`distillation method "${method}" is listed twice; give it once, with the weights added`)
-    }
-  }
-}
-
-export { classKd } from './class-kd'
-export { adaptersNeeded, createAdapters, featureMse } from './feature-mse'
-export { maskedClassKd, passingMask } from './masked-class-kd'
-export { objectnessMse } from './objectness-mse'
-export { outputKd } from './output-kd'
-export { type MethodName, PUBLISHED } from './published'
-export { type Schedule, scheduleFactor } from './schedule'
-export type { DistillationConfig, DistillationMethod, DistillationOptions, ObjectnessVariant } from './types'
+/** The distillation losses, each a method of one file, and their weighted combination. */
+export {
+  type CombinationOptions,
+  type DistillationTerm,
+  distillationLoss,
+  methodWeights,
+} from './combination'
+export {
+  createVariables,
+  type DistillationOptions,
+  METHOD_NAMES,
+  METHODS,
+  type MethodName,
+  type MethodVariables,
+  methodNamed,
+  PUBLISHED,
+} from './list'
+export type { Method } from './method'
+export * from './methods'
+export { PASSING_THRESHOLD, passingMask, thresholdSchema } from './passing'
+export { type Schedule, scheduleFactor, termScheduleSchema } from './schedule'
+export type { DistillationConfig, Variables } from './types'

@@ -1,9 +1,10 @@
-import type { DetectorOutput } from '../../detector/types'
+import { z } from 'zod'
 import { tf } from '../../engine'
-import type { LossResult } from '../types'
+import { defineMethod } from './method'
 import { anchorRows, outputPairs, sumOf } from './pairs'
-import { PUBLISHED } from './published'
-import type { DistillationConfig, DistillationOptions, ObjectnessVariant } from './types'
+
+const variantSchema = z.enum(['mse', 'paper', 'paddle'])
+type ObjectnessVariant = z.infer<typeof variantSchema>
 
 /**
  * Method 4, everything where the teacher sees an object: with o = sigmoid(teacher objectness), summed over scales and
@@ -20,44 +21,45 @@ import type { DistillationConfig, DistillationOptions, ObjectnessVariant } from 
  * objectness itself is not scaled; `paddle` follows PaddleDetection's DistillYOLOv3Loss, which however adds the four box
  * channels before the mean, so that its box term is four times this one.
  *
- * Option: `variant`. Terms: `box`, `objectness`, `class`.
+ * Terms: `box`, `objectness`, `class`.
  */
-export function objectnessMse(
-  student: DetectorOutput,
-  teacher: DetectorOutput,
-  config: DistillationConfig,
-  options: DistillationOptions = {},
-): LossResult {
-  const { variant = PUBLISHED['objectness-mse'].variant } = options
-  const { classes } = config
-  const pairs = outputPairs(student, teacher, config)
-  const sizes = [2, 2, 1, classes]
-  const rowsOf = (role: 'student' | 'teacher') =>
-    tf.concat(
-      pairs.map((pair) => anchorRows(pair[role], 5 + classes)),
+export const objectnessMse = defineMethod({
+  number: 4,
+  name: 'objectness-mse',
+  published: { weight: 10, variant: 'mse' },
+  options: { variant: variantSchema },
+  needs: ['outputs'],
+  loss: (student, teacher, config, { variant }) => {
+    const { classes } = config
+    const pairs = outputPairs(student, teacher, config)
+    const sizes = [2, 2, 1, classes]
+    const rowsOf = (role: 'student' | 'teacher') =>
+      tf.concat(
+        pairs.map((pair) => anchorRows(pair[role], 5 + classes)),
+        0,
+      )
+    const s = tf.split(rowsOf('student'), sizes, 1)
+    const t = tf.split(rowsOf('teacher'), sizes, 1)
+    // Every row's share of the mean over its scale, [rows, 1].
+    const share = tf.concat(
+      pairs.map((pair) => {
+        const rows = pair.student.size / (5 + classes)
+        return tf.fill([rows, 1], 1 / rows)
+      }),
       0,
     )
-  const s = tf.split(rowsOf('student'), sizes, 1)
-  const t = tf.split(rowsOf('teacher'), sizes, 1)
-  // Every row's share of the mean over its scale, [rows, 1].
-  const share = tf.concat(
-    pairs.map((pair) => {
-      const rows = pair.student.size / (5 + classes)
-      return tf.fill([rows, 1], 1 / rows)
-    }),
-    0,
-  )
-  const scaled = tf.mul(tf.sigmoid(t[2]!), share)
-  const mean = (elements: tf.Tensor, weights: tf.Tensor, channels: number) =>
-    tf.div<tf.Scalar>(weightedSum(elements, weights), channels)
+    const scaled = tf.mul(tf.sigmoid(t[2]!), share)
+    const mean = (elements: tf.Tensor, weights: tf.Tensor, channels: number) =>
+      tf.div<tf.Scalar>(weightedSum(elements, weights), channels)
 
-  const [xy, wh, objectness, category] = elementsOf(variant)
-  return sumOf([
-    ['box', tf.add<tf.Scalar>(mean(xy(s[0]!, t[0]!), scaled, 4), mean(wh(s[1]!, t[1]!), scaled, 4))],
-    ['objectness', mean(objectness(s[2]!, t[2]!), variant === 'mse' ? scaled : share, 1)],
-    ['class', mean(category(s[3]!, t[3]!), scaled, classes)],
-  ])
-}
+    const [xy, wh, objectness, category] = elementsOf(variant)
+    return sumOf([
+      ['box', tf.add<tf.Scalar>(mean(xy(s[0]!, t[0]!), scaled, 4), mean(wh(s[1]!, t[1]!), scaled, 4))],
+      ['objectness', mean(objectness(s[2]!, t[2]!), variant === 'mse' ? scaled : share, 1)],
+      ['class', mean(category(s[3]!, t[3]!), scaled, classes)],
+    ])
+  },
+})
 
 /**
  * sum of weight * element, where no gradient flows into the weights. An element that overflows to infinity counts for
@@ -94,8 +96,6 @@ function elementsOf(variant: ObjectnessVariant): [Elementwise, Elementwise, Elem
       const hard: Elementwise = (s, t) => crossEntropy(s, tf.step(t))
       return [soft, distance, hard, soft]
     }
-    default:
-      throw new Error(`expected variant to be "mse", "paper" or "paddle", found "${variant}"`)
   }
 }
 

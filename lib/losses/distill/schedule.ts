@@ -1,16 +1,27 @@
-/** When a loss counts, in the unit of the step that is asked for (optimizer steps or epochs). */
-export interface Schedule {
-  /** First step at which the loss may count. */
-  readonly start?: number
-  /** First step at which it no longer counts. */
-  readonly stop?: number
-  /** Steps after `start` over which the factor grows linearly from 0 to 1; 0 for at once. */
-  readonly ramp?: number
-}
+import { z } from 'zod'
+import { parseDocument } from '../../base'
 
-/** The factor at a step: 0 outside [start, stop), min(1, (step - start) / ramp) inside. */
-export function scheduleFactor(step: number, schedule: Schedule = {}): number {
-  const { start = 0, stop = Number.POSITIVE_INFINITY, ramp = 0 } = schedule
+/** When a loss counts, in the unit of the step that is asked for (optimizer steps or epochs). */
+export const termScheduleSchema = z
+  .object({
+    /** First step at which the loss may count. */
+    start: z.number().int().min(0).optional(),
+    /** First step at which it no longer counts. */
+    stop: z.number().int().positive().optional(),
+    /** Steps after `start` over which the factor grows linearly from 0 to 1; 0 for at once. */
+    ramp: z.number().int().min(0).optional(),
+  })
+  .strict()
+export type Schedule = Readonly<z.infer<typeof termScheduleSchema>>
+
+/**
+ * The factor at a step: 0 outside [start, stop), min(1, (step - start) / ramp) inside.
+ * @throws Error naming the key of the schedule that is wrong
+ */
+export function scheduleFactor(step: number, schedule?: Schedule): number {
+  if (schedule === undefined) return 1
+  const parsed = parseDocument(schedule, termScheduleSchema, 'schedule of a distillation loss')
+  const { start = 0, stop = Number.POSITIVE_INFINITY, ramp = 0 } = parsed
   if (step < start || step >= stop) return 0
   return ramp > 0 ? Math.min(1, (step - start) / ramp) : 1
 }

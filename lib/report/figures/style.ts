@@ -1,4 +1,5 @@
 /** What all figures share: the form in which Plotly takes them, colours, fonts. */
+import { METHOD_NAMES } from '../../losses'
 import type { Role } from '../../study'
 
 /** Plotly's layout, of which the report takes the title out. */
@@ -28,6 +29,18 @@ const COLOURS = {
 export const NEUTRAL = COLOURS.grey
 export const ACCENT = COLOURS.blue
 
+/** Of the methods, by their place in the list: Okabe & Ito's, then three more that are as far from them as can be. */
+const METHOD_COLOURS = [
+  COLOURS.orange,
+  COLOURS.sky,
+  COLOURS.green,
+  COLOURS.vermilion,
+  COLOURS.purple,
+  '#7a5c2e',
+  '#6a3d9a',
+  '#a6a300',
+]
+
 const NAMED_COLOURS: { readonly [name: string]: string } = {
   teacher: COLOURS.black,
   student: COLOURS.grey,
@@ -35,11 +48,7 @@ const NAMED_COLOURS: { readonly [name: string]: string } = {
   'control, equal compute': '#5b9bd5',
   'teacher trained on': '#4d5560',
   'from scratch': '#b07aa1',
-  'output-kd': COLOURS.orange,
-  'class-kd': COLOURS.sky,
-  'masked-class-kd': COLOURS.green,
-  'objectness-mse': COLOURS.vermilion,
-  'feature-mse': COLOURS.purple,
+  ...Object.fromEntries(METHOD_NAMES.map((name, i) => [name, METHOD_COLOURS[i % METHOD_COLOURS.length]!])),
 }
 
 const ROLE_STYLES = {

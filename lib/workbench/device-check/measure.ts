@@ -7,7 +7,7 @@ import { createLoader, type Dataset } from '../../data'
 import { Detector, type DetectorConfig, detect } from '../../detector'
 import { compile, type Precision, type Tensor, tf } from '../../engine'
 import { evaluateDetections } from '../../evaluate'
-import { assignTargets, METHODS, type MethodName, PUBLISHED, targetTensors } from '../../losses'
+import { assignTargets, METHOD_NAMES, type MethodName, PUBLISHED, targetTensors } from '../../losses'
 import { loadProfile } from '../../study'
 import { createSlots, createStep, type NamedTensor, predict, type StepOptions, train } from '../../train'
 import { createDistillation, loadModel, shippedRef } from '../../trial'
@@ -26,8 +26,7 @@ export interface MeasureOptions {
 /** Numbers by name: `<group>/<what>`; see compare.ts for the groups. */
 export type Measurements = ReadonlyMap<string, NamedTensor>
 
-/** The ground truth's loss and the five methods. */
-export const METHOD_NAMES = Object.keys(METHODS) as MethodName[]
+/** The ground truth's loss and the methods'. */
 export const LOSSES = ['ground truth', ...METHOD_NAMES] as const
 type LossName = (typeof LOSSES)[number]
 

@@ -4,8 +4,9 @@ import { readJson, writeAtomically } from '../../base'
 import { generateScenes } from '../../data'
 import { detect } from '../../detector'
 import { compile, deviceInfo, type Precision, supportsPrecision, type Tensor, tf } from '../../engine'
+import { METHOD_NAMES } from '../../losses'
 import { decodeSafetensors, encodeSafetensors } from '../../train'
-import { firstBatch, METHOD_NAMES, measure, shippedNetworks, stepOf } from './measure'
+import { firstBatch, measure, shippedNetworks, stepOf } from './measure'
 import { SECTION_END, sectionStart } from './placement'
 import { type Answer, type Task, taskSchema } from './task'
 
@@ -32,7 +33,7 @@ async function place({ scenes, cache, batch: size }: Task): Promise<void> {
     run()
     writeSync(STDERR, SECTION_END)
   }
-  const steps = { 'training step': [], 'distillation step, all five methods': METHOD_NAMES }
+  const steps = { 'training step': [], 'distillation step, all methods': METHOD_NAMES }
   for (const [name, methods] of Object.entries(steps)) {
     const step = stepOf(methods, { teacher, student }, { precision: 'float32' })
     logged(name, () => step.run(batch))

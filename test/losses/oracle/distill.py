@@ -1,4 +1,4 @@
-"""Expected values for the distillation losses: PyTorch 2.13, float64, plain loops over cells and anchors.
+"""Expected values for the distillation losses: PyTorch 2.13, float64, plain loops over cells, anchors and channels.
 
 Run: python distill.py   (writes distill.json beside this file)
 """
@@ -114,11 +114,41 @@ def objectness_mse(student, teacher, o):
     return totals
 
 
+SMALLEST_SQUARE = 1e-8  # in the length of a vector, so that one of zeros has a direction
+
+
+def angle_distance(xs, ys):
+    """1 - cosine of two lists of numbers, for vectors whose lengths are sqrt(sum of squares + 1e-8)."""
+    xx, yy = sum(x**2 for x in xs), sum(y**2 for y in ys)
+    a, b = (xx + SMALLEST_SQUARE) ** 0.5, (yy + SMALLEST_SQUARE) ** 0.5
+    return (xx / a**2 + yy / b**2) / 2 - sum(x * y for x, y in zip(xs, ys)) / (a * b)
+
+
+def correlation_distance(xs, ys):
+    """1 - Pearson correlation of two lists of numbers."""
+    mx, my = sum(xs) / len(xs), sum(ys) / len(ys)
+    return angle_distance([x - mx for x in xs], [y - my for y in ys])
+
+
+def dist(student, teacher, o):
+    terms = {"inter": 0, "intra": 0}
+    for s, t in zip(student, teacher):
+        slots = [(c, a) for c in cells(s) for a in range(ANCHORS)]
+        p = [torch.sigmoid(class_slice(s, c, a) / o["temperature"]) for c, a in slots]
+        q = [torch.sigmoid(class_slice(t, c, a) / o["temperature"]) for c, a in slots]
+        inter = [correlation_distance(list(x), list(y)) for x, y in zip(p, q)]
+        intra = [correlation_distance([x[k] for x in p], [y[k] for y in q]) for k in range(CLASSES)]
+        terms["inter"] = terms["inter"] + o["beta"] * sum(inter) / len(inter)
+        terms["intra"] = terms["intra"] + o["gamma"] * sum(intra) / len(intra)
+    return terms
+
+
 METHODS = {
     "output-kd": output_kd,
     "class-kd": class_kd,
     "masked-class-kd": masked_class_kd,
     "objectness-mse": objectness_mse,
+    "dist": dist,
 }
 
 
@@ -181,6 +211,10 @@ def head_cases(data):
         ("close", "class-kd", {"temperature": 1}),
         ("close", "masked-class-kd", {"temperature": 8, "threshold": 0.05, "scaleByTemperatureSquared": True}),
         ("one", "output-kd", {"temperature": 50, "scaleByTemperatureSquared": True}),
+        ("two", "dist", {"temperature": 1, "scaleByTemperatureSquared": True, "beta": 1, "gamma": 1}),
+        ("one", "dist", {"temperature": 1, "scaleByTemperatureSquared": True, "beta": 1, "gamma": 0}),
+        ("one", "dist", {"temperature": 2, "scaleByTemperatureSquared": True, "beta": 2, "gamma": 3}),
+        ("two", "dist", {"temperature": 0.5, "scaleByTemperatureSquared": False, "beta": 0, "gamma": 1}),
     ]
     cases = []
     for source, method, options in rows:
@@ -203,32 +237,59 @@ def head_cases(data):
     return cases
 
 
-def feature_case():
+def squared_error(s, t, o):
+    return sum(sum((x - y) ** 2 for x, y in zip(s[c], t[c])) for c in cells(s)) / s.numel()
+
+
+def cosine(s, t, o):
+    values = [angle_distance(list(s[c]), list(t[c])) for c in cells(s)]
+    return sum(values) / len(values)
+
+
+def channel_divergence(s, t, o):
+    images, _, _, channels = s.shape
+    total = 0
+    for n in range(images):
+        for k in range(channels):
+            total = total + sum(kl_elements(s[n, :, :, k].flatten(), t[n, :, :, k].flatten(), o["temperature"]))
+    factor = o["temperature"] ** 2 if o["scaleByTemperatureSquared"] else 1
+    return factor * total / (images * channels)
+
+
+FEATURE_METHODS = [
+    ("feature-mse", squared_error, {}),
+    ("feature-cosine", cosine, {}),
+    ("channel-kd", channel_divergence, {"temperature": 4, "scaleByTemperatureSquared": True}),
+    ("channel-kd", channel_divergence, {"temperature": 1, "scaleByTemperatureSquared": True}),
+    ("channel-kd", channel_divergence, {"temperature": 0.5, "scaleByTemperatureSquared": False}),
+]
+
+
+def feature_cases():
     """Widths 4, 2, 3 of the student, 4, 3, 3 of the teacher: the middle map goes through a 1x1 adapter."""
     rng = np.random.default_rng(4)
     widths, wanted = [4, 2, 3], [4, 3, 3]
     s = [rng.normal(0, 1, (2, h, w, c)).astype(np.float32) for (h, w), c in zip(GRIDS, widths)]
     t = [rng.normal(0, 1, (2, h, w, c)).astype(np.float32) for (h, w), c in zip(GRIDS, wanted)]
     kernel = rng.normal(0, 1, (2, 3)).astype(np.float32)
-    students = [torch.tensor(a, dtype=torch.float64, requires_grad=True) for a in s]
-    adapter = torch.tensor(kernel, dtype=torch.float64, requires_grad=True)
-    terms = {}
-    for k, name in enumerate(NAMES):
-        values = []
-        for c in cells(students[k]):
-            v = students[k][c]
-            mapped = [sum(v[i] * adapter[i, o] for i in range(2)) for o in range(3)] if k == 1 else list(v)
-            values += [(mapped[o] - float(t[k][c][o])) ** 2 for o in range(wanted[k])]
-        terms[name] = sum(values) / len(values)
-    sum(terms.values()).backward()
-    return {
-        "student": packed(s),
-        "teacher": packed(t),
-        "adapter": pack(kernel),
-        "terms": {name: value.item() for name, value in terms.items()},
-        "gradients": [pack(a.grad) for a in students],
-        "adapterGradient": pack(adapter.grad),
-    }
+    cases = []
+    for method, distance, options in FEATURE_METHODS:
+        students = [torch.tensor(a, dtype=torch.float64, requires_grad=True) for a in s]
+        teachers = [torch.tensor(a, dtype=torch.float64) for a in t]
+        adapter = torch.tensor(kernel, dtype=torch.float64, requires_grad=True)
+        mapped = [students[0], torch.einsum("nhwi,io->nhwo", students[1], adapter), students[2]]
+        terms = {name: distance(x, y, options) for name, x, y in zip(NAMES, mapped, teachers)}
+        sum(terms.values()).backward()
+        cases.append(
+            {
+                "method": method,
+                "options": options,
+                "terms": {name: value.item() for name, value in terms.items()},
+                "gradients": [pack(a.grad) for a in students],
+                "adapterGradient": pack(adapter.grad),
+            }
+        )
+    return {"student": packed(s), "teacher": packed(t), "adapter": pack(kernel), "cases": cases}
 
 
 if __name__ == "__main__":
@@ -237,6 +298,6 @@ if __name__ == "__main__":
         "classes": CLASSES,
         "data": {name: {"student": packed(s), "teacher": packed(t)} for name, (s, t) in data.items()},
         "cases": head_cases(data),
-        "features": feature_case(),
+        "features": feature_cases(),
     }
     (HERE / "distill.json").write_text(json.dumps(result, separators=(",", ":")) + "\n")

@@ -1,7 +1,7 @@
-/** The published networks as cfg texts: YOLOv3, YOLOv3-SPP and YOLOv3-tiny (Redmon & Farhadi 2018). */
+/** YOLOv3's own networks as cfg texts: YOLOv3, YOLOv3-SPP and YOLOv3-tiny (Redmon & Farhadi 2018). */
 import { cfgWriter, IMAGES } from './writer'
 
-export interface PublishedOptions {
+export interface Yolov3Options {
   /** [height, width] in pixels, multiples of 32. */
   readonly input?: readonly [number, number]
   readonly classes?: number
@@ -37,7 +37,7 @@ const widths = (multiplier: number) => (width: number) =>
   Math.max(2, 2 * Math.round((width * multiplier) / 2))
 
 /** YOLOv3 on darknet53; with SPP one pair of convolutions of the coarsest scale gives way to the pools. */
-function yolov3On53(spp: boolean, options: PublishedOptions): string {
+function yolov3On53(spp: boolean, options: Yolov3Options): string {
   const { input = [608, 608], classes = 80, multiplier = 1 } = options
   const scaled = widths(multiplier)
   const net = cfgWriter(input, spp ? 'YOLOv3-SPP' : 'YOLOv3')
@@ -81,17 +81,17 @@ function yolov3On53(spp: boolean, options: PublishedOptions): string {
 }
 
 /** YOLOv3, 608x608 and 80 classes unless said otherwise. */
-export function yolov3Cfg(options: PublishedOptions = {}): string {
+export function yolov3Cfg(options: Yolov3Options = {}): string {
   return yolov3On53(false, options)
 }
 
 /** YOLOv3 with spatial pyramid pooling. */
-export function yolov3SppCfg(options: PublishedOptions = {}): string {
+export function yolov3SppCfg(options: Yolov3Options = {}): string {
   return yolov3On53(true, options)
 }
 
 /** YOLOv3-tiny, 416x416 and 80 classes unless said otherwise. */
-export function yolov3TinyCfg(options: PublishedOptions = {}): string {
+export function yolov3TinyCfg(options: Yolov3Options = {}): string {
   const { input = [416, 416], classes = 80, multiplier = 1 } = options
   const scaled = widths(multiplier)
   const net = cfgWriter(input, 'YOLOv3-tiny')

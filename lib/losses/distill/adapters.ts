@@ -1,0 +1,52 @@
+/** Feature maps of unequal widths: 1x1 convolutions that bring the student's to the teacher's. */
+import type { Random } from '../../base'
+import { type DetectorConfig, type DetectorOutput, STRIDES } from '../../detector/types'
+import { tf } from '../../engine'
+import { constant, expectScales, type Pair } from './pairs'
+import type { Variables } from './types'
+
+const nameOf = (scale: number) => `adapter${scale + 1}/kernel`
+
+/**
+ * First values of the adapters: kernels [1, 1, student width, teacher width] of the neck maps whose widths differ, normal
+ * with variance 1 / student width, which keeps the variance of the map (LeCun et al. 1998). The caller owns the tensors.
+ *
+ * @returns by name: `adapter1/kernel` for the first scale
+ */
+export function createAdapters(
+  student: Pick<DetectorConfig, 'neck'>,
+  teacher: Pick<DetectorConfig, 'neck'>,
+  random: Random,
+): Map<string, tf.Tensor4D> {
+  const kernels = new Map<string, tf.Tensor4D>()
+  student.neck.forEach((from, scale) => {
+    const to = teacher.neck[scale]!
+    if (from === to) return
+    const values = Float32Array.from({ length: from * to }, () => random.normal() / Math.sqrt(from))
+    kernels.set(nameOf(scale), tf.tensor4d(values, [1, 1, from, to]))
+  })
+  return kernels
+}
+
+/**
+ * Pairs of neck maps [n, h, w, teacher width] of each scale, the student's behind its adapter where it has one, the
+ * teacher's constant.
+ *
+ * @throws Error when the numbers of maps or the shapes disagree, with both
+ */
+export function featurePairs(student: DetectorOutput, teacher: DetectorOutput, adapters: Variables): Pair[] {
+  expectScales('features', teacher.features.length, student.features, teacher.features)
+  return student.features.map((map, s) => {
+    const name = `stride${STRIDES[s]}`
+    const target = teacher.features[s]
+    const kernel = adapters.get(nameOf(s)) as tf.Tensor4D | undefined
+    const adapted = kernel ? tf.conv2d(map, kernel, 1, 'same') : map
+    if (target === undefined || String(adapted.shape) !== String(target.shape)) {
+      throw new Error(
+        `${name}: expected features of the teacher's shape [${target?.shape ?? 'none'}], found [${adapted.shape}] ` +
+          `${kernel ? 'behind the adapter' : 'without an adapter; where widths differ, createVariables gives the kernels'}`,
+      )
+    }
+    return { name, student: adapted, teacher: constant(target) }
+  })
+}

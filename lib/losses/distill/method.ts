@@ -1,0 +1,88 @@
+import { z } from 'zod'
+import { parseDocument, type Random } from '../../base'
+import type { DetectorConfig, DetectorOutput } from '../../detector/types'
+import type { LossResult } from '../types'
+import type { DistillationConfig, Variables } from './types'
+
+/** The values of a method's options. */
+type Values<Shape extends z.ZodRawShape> = Readonly<z.output<z.ZodObject<Shape>>>
+
+/** What a term says beside the options of its method; a loss leaves it to the combination. */
+interface TermKeys {
+  readonly method?: unknown
+  readonly weight?: unknown
+  readonly schedule?: unknown
+}
+
+/** The published lambda, and the value of every option. */
+export type PublishedValues<Shape extends z.ZodRawShape> = { readonly weight: number } & Values<Shape>
+
+/** A distillation method: all that the rest of the library knows of it. */
+export interface Method<Name extends string = string, Shape extends z.ZodRawShape = z.ZodRawShape> {
+  /** Its place in the list: 1 for the first. */
+  readonly number: number
+  readonly name: Name
+  /** What is left out of a term takes these. */
+  readonly published: PublishedValues<Shape>
+  /** Its options as a term of a profile or sweep may give them; an unknown key is an error. */
+  readonly options: z.ZodObject<z.ZodRawShape, 'strict'>
+  /** The parts of a forward pass that it compares. */
+  readonly needs: readonly (keyof DetectorOutput)[]
+  /** First values of the variables that are trained along; the caller owns the tensors. */
+  readonly variables?: (student: DetectorConfig, teacher: DetectorConfig, random: Random) => Variables
+  /**
+   * The loss before lambda. The teacher is a constant: no gradient flows into it.
+   *
+   * @param options its own, or a whole term, of which it reads its own
+   * @param variables by the names that `variables` gave them; empty where it has none
+   * @throws Error naming the option that is wrong, or both shapes where student and teacher do not fit together
+   */
+  loss(
+    student: DetectorOutput,
+    teacher: DetectorOutput,
+    config: DistillationConfig,
+    options?: Partial<Values<Shape>> & TermKeys,
+    variables?: Variables,
+  ): LossResult
+}
+
+interface Definition<Name extends string, Shape extends z.ZodRawShape>
+  extends Pick<Method<Name, Shape>, 'number' | 'name' | 'published' | 'needs' | 'variables'> {
+  /** The options, none of them optional: `published` has a value for each. */
+  readonly options: Shape
+  loss(
+    student: DetectorOutput,
+    teacher: DetectorOutput,
+    config: DistillationConfig,
+    options: Values<Shape>,
+    variables: Variables,
+  ): LossResult
+}
+
+const termKeys = { method: z.unknown(), weight: z.unknown(), schedule: z.unknown() }
+
+/** A method of its parts: options are checked, and those that are left out filled in, before its loss sees them. */
+export function defineMethod<Name extends string, Shape extends z.ZodRawShape>(
+  definition: Definition<Name, Shape>,
+): Method<Name, Shape> {
+  const { name, published, options: shape } = definition
+  const complete = z.object({ ...shape, ...termKeys }).strict()
+  return {
+    ...definition,
+    options: z.object<z.ZodRawShape>(shape).partial().strict(),
+    loss(student, teacher, config, options = {}, variables = new Map()) {
+      const given = Object.entries(options).filter(([, value]) => value !== undefined)
+      const values = { ...published, ...Object.fromEntries(given) }
+      const resolved = parseDocument(values, complete, `${name} options`) as Values<Shape>
+      return definition.loss(student, teacher, config, resolved, variables)
+    },
+  }
+}
+
+/** The options of methods that compare softmax distributions. */
+export const softmaxOptions = {
+  /** T in softmax(logits / T). */
+  temperature: z.number().positive(),
+  /** Multiplies by T^2, so that the gradient keeps its size when T grows (Hinton et al. 2015, section 2.1). */
+  scaleByTemperatureSquared: z.boolean(),
+}
