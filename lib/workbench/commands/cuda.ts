@@ -1,11 +1,9 @@
 import path from 'node:path'
 import { Command, Option } from 'commander'
 import { interruptSignal } from '../../base'
-import { FORMATS, type Format } from '../device-check/compare'
-import { countFailures, describeCheck } from '../device-check/report'
-import { checkDevice } from '../device-check/run'
+import { FORMATS, type Format } from '../device-check/formats'
 import { root } from '../project'
-import { wholeNumber } from './arguments'
+import { wholeNumber } from '../whole-number'
 
 /** Exit code where there is no CUDA device; 1 is a number that differs too much. */
 const NO_DEVICE = 2
@@ -34,6 +32,9 @@ export function cudaCommand(): Command {
     .option('--batch <n>', 'images a step', wholeNumber, 8)
     .option('--steps <n>', 'steps of the short training', wholeNumber, 20)
     .action(async ({ againstItself = false, ...options }: Options) => {
+      const { countFailures, describeCheck } =
+        require('../device-check/report') as typeof import('../device-check/report')
+      const { checkDevice } = require('../device-check/run') as typeof import('../device-check/run')
       const result = await checkDevice({
         ...{ againstItself, ...options },
         cache: path.join(root, '.cache', 'data'),

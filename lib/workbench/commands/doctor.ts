@@ -2,8 +2,6 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
-import { deviceInfo } from '../../engine'
-import { checkConvolution } from '../convolution-check'
 import { packageVersion, pythonProgram, root } from '../project'
 
 const PACKAGES = [
@@ -34,6 +32,8 @@ function line(name: string, value: string): void {
 }
 
 function reportEngine(): string[] {
+  const { deviceInfo } = require('../../engine') as typeof import('../../engine')
+  const { checkConvolution } = require('../convolution-check') as typeof import('../convolution-check')
   const { tensorflow, device, name, instructionSets, threads, ...card } = deviceInfo()
   const { gflops, error } = checkConvolution()
   line('TensorFlow', tensorflow)

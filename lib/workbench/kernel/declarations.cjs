@@ -22,6 +22,7 @@ const sources = () =>
     .map((name) => path.join(lib, name))
 
 const MAKING = 'making-'
+const NOW = 'now'
 
 let looked = { times: '', folder: '' }
 
@@ -70,11 +71,19 @@ function make() {
   // Of a project with errors there are none: then the kernel looks at the sources and reports them.
   if (ts.getPreEmitDiagnostics(program).length > 0) return
   for (const file of sources()) program.emit(program.getSourceFile(file))
-  for (const name of fs.readdirSync(places)) {
-    if (!name.startsWith(MAKING)) fs.rmSync(path.join(places, name), { recursive: true, force: true })
+  if (folder !== folderNow()) {
+    fs.rmSync(outDir, { recursive: true })
+    return
   }
-  if (folder === folderNow()) fs.renameSync(outDir, folder)
-  else fs.rmSync(outDir, { recursive: true })
+  const old = fs.readdirSync(places).filter((name) => !name.startsWith(MAKING))
+  fs.renameSync(outDir, folder)
+  // Where other projects find them, through package.json's "exports".
+  const link = path.join(places, `${MAKING}${randomUUID()}`)
+  fs.symlinkSync(path.basename(folder), link)
+  fs.renameSync(link, path.join(places, NOW))
+  for (const name of old) {
+    if (name !== NOW) fs.rmSync(path.join(places, name), { recursive: true, force: true })
+  }
 }
 
 if (require.main === module) make()

@@ -206,7 +206,7 @@ const isDone = (step) => read(stampFile(step.name)) === hash(step.inputs()) && s
  *
  * @throws SetupError naming what is missing and how to get it
  */
-async function setUp({ device: asked } = {}) {
+async function setUp({ device: asked, packagesOnly = false } = {}) {
   if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) {
     throw new SetupError(
       `TensorFlow's library is taken from its wheels for Linux on x64 and arm64; this is ${process.platform} on ${process.arch}.\n` +
@@ -215,7 +215,7 @@ async function setUp({ device: asked } = {}) {
   }
   const device = python.chooseDevice(asked)
   const place = python.choosePrefix()
-  const plan = steps({ device, ...place })
+  const plan = steps({ device, ...place }).filter(({ name }) => !packagesOnly || name === 'packages')
   if (!plan.every(isDone)) {
     const onWait = (pid) =>
       process.stderr.write(`Another setup (process ${pid}) runs in this folder; waiting for it.\n`)
