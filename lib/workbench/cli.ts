@@ -22,15 +22,20 @@ const words = process.argv.slice(2)
 const end = words.indexOf('--')
 const own = end < 0 ? words : words.slice(0, end)
 
-/** What went wrong, in a message; where, with --debug alone. */
+/** What went wrong; where it did, with --debug alone. */
 function fail(error: unknown): never {
   if (error instanceof CommanderError) process.exit(error.exitCode)
-  if (own.includes('--debug')) console.error(inspect(error))
-  else if (!(error instanceof Error)) console.error(`\n${String(error)}`)
-  else if (MISTAKES.some((kind) => error instanceof kind))
-    console.error(`\n${error.name}: ${error.message}\n--debug shows where this comes from.`)
-  else console.error(`\n${error.message}`)
+  console.error(own.includes('--debug') ? inspect(error) : `\n${describe(error)}`)
   process.exit(1)
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if ('code' in error && error.code === 'ENOENT' && 'path' in error)
+    return `${error.path}: expected a file or a folder, found nothing`
+  if (MISTAKES.some((kind) => error instanceof kind))
+    return `${error.name}: ${error.message}\n--debug shows where this comes from.`
+  return error.message
 }
 
 function load(name: string): Command {

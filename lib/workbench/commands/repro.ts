@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import Table from 'cli-table3'
@@ -31,6 +31,8 @@ export function reproCommand(): Command {
         require('../../study') as typeof import('../../study')
       const { createShownStudy } = require('../study') as typeof import('../study')
       const { runWorkbook } = require('../workbook') as typeof import('../workbook')
+      if (compare !== undefined && !existsSync(compare))
+        throw new Error(`--compare ${compare}: expected the folder of a run, found nothing`)
       const kept = compare ?? out
       const folder = kept === undefined ? mkdtempSync(path.join(tmpdir(), 'repro-')) : path.resolve(kept)
       const file = path.join(root, 'test', 'reference', `${profile}.json`)
