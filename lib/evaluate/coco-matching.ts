@@ -43,7 +43,7 @@ export interface CocoClassMatches {
  * thresholds at once (ranking.ts, overlaps.ts, assignment.ts); the rest runs on typed arrays. Only pairs of one image
  * and class are measured, a block of them at a time, so that memory is linear in detections and truths. On COCO val's
  * size and one thread of a CPU `evaluateCoco` takes 1.1 s of processor time, pycocotools 56 s and 1.6 GiB
- * (`npm run bench -- --parts evaluator` measures both).
+ * (`npx workbook bench --parts evaluator` measures both).
  */
 export function matchCoco(
   truths: Truths,

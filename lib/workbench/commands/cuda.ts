@@ -46,8 +46,8 @@ export function cudaCommand(): Command {
           `TensorFlow finds no CUDA device here, so nothing was checked. With one, ${options.images} scenes, batches of ` +
             `${options.batch} and ${options.steps} steps of training would be computed by the CPU in float32 and by the GPU in ` +
             `${options.formats.join(', ')}, and compared: where each operation of a step runs, losses and gradients of the ` +
-            'ground truth and of the five methods, decoding and NMS, mAP, and the training. See nvidia-smi and "npm run setup ' +
-            '-- --cuda", or try the check itself with --against-itself.',
+            'ground truth and of the five methods, decoding and NMS, mAP, and the training. See nvidia-smi and "npx workbook ' +
+            'setup --cuda", or try the check itself with --against-itself.',
         )
         process.exitCode = NO_DEVICE
         return

@@ -50,7 +50,7 @@ function reportEngine(): string[] {
   if (error <= TOLERANCE[device]) return []
   return [
     `a convolution differs from plain loops by ${error.toExponential(1)}, at most ${TOLERANCE[device]} is expected: ` +
-      'try TF_ENABLE_ONEDNN_OPTS=0, or "npm run setup -- --cpu" on a GPU',
+      'try TF_ENABLE_ONEDNN_OPTS=0, or "npx workbook setup --cpu" on a GPU',
   ]
 }
 
@@ -64,7 +64,7 @@ function reportPackages(): string[] {
   const { status, stdout, stderr } = spawnSync(python, ['-c', script, ...names], { encoding: 'utf8' })
   if (status !== 0) {
     return [
-      `${python} lacks a package: ${stderr.trim().split('\n').at(-1)}; delete .venv and run "npm run setup"`,
+      `${python} lacks a package: ${stderr.trim().split('\n').at(-1)}; delete .venv and run "npx workbook setup"`,
     ]
   }
   const [version, ...versions] = stdout.trim().split(' ')
@@ -82,5 +82,5 @@ function reportKernel(): string[] {
   const launcher = path.join(root, 'lib/workbench/kernel/main.cjs')
   line('kernel', file)
   if (Array.isArray(argv) && argv[1] === launcher) return []
-  return [`${file} does not start ${launcher}: delete the file and run "npm run setup"`]
+  return [`${file} does not start ${launcher}: delete the file and run "npx workbook setup"`]
 }

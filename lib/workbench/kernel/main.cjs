@@ -429,7 +429,7 @@ process.on('unhandledRejection', surfaced)
 const connectionFile = process.argv[2]
 if (!connectionFile || !fs.existsSync(connectionFile)) {
   throw new Error(
-    `The kernel is started by Jupyter with a connection file; found ${connectionFile ?? 'none'}. Start: npm run lab`,
+    `The kernel is started by Jupyter with a connection file; found ${connectionFile ?? 'none'}. Start: npx workbook lab`,
   )
 }
 const server = new Server(new Handler(executor, false), connectionFile)
