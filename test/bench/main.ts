@@ -1,7 +1,7 @@
 /**
  * The benchmark: the workbook beside PyTorch eager on the same networks, batch, threads and machine, in one run.
  *
- *     npx workbook bench                                  every part but precision: half an hour on two idle cores
+ *     npx workbook bench                               every part but precision: half an hour on two idle cores
  *     npx workbook bench --parts precision             whether bfloat16 trains to float32's mAP: 10 minutes
  *     npx workbook bench --parts training inference --threads 1,4 --batch 16,8 --rounds 31
  *     npx workbook bench --device cuda                 the published networks on a card: training, inference, distillation

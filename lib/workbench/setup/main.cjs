@@ -12,7 +12,11 @@ const { setUp } = require('./steps.cjs')
 
 /** @type {{ readonly [name: string]: { summary: string, hidden?: boolean, computes?: boolean } | undefined }} */
 const COMMANDS = require('../commands.json')
-const DEVICES = ['--cuda', '--cpu']
+/** @type {Map<string, import('./project.cjs').Device>} */
+const DEVICES = new Map([
+  ['--cuda', 'cuda'],
+  ['--cpu', 'cpu'],
+])
 
 /**
  * Sets up what is missing, runs the command in its environment and ends with its exit code.
@@ -61,8 +65,8 @@ function ownWords(words) {
  */
 async function perform(words) {
   const [command = '', ...rest] = words
-  if (command === 'setup' && rest.every((word) => DEVICES.includes(word))) {
-    await setUp({ device: rest.at(-1)?.slice(2) })
+  if (command === 'setup' && rest.every((word) => DEVICES.has(word))) {
+    await setUp({ device: DEVICES.get(rest.at(-1) ?? '') })
     await makeDeclarations() // the steps make them for the lib/ of that day
     return 0
   }
@@ -148,7 +152,9 @@ async function run(args, environment) {
   /** @type {number} */
   const code = await new Promise((resolve, reject) => {
     child.once('error', reject)
-    child.once('exit', (status, signal) => resolve(status ?? 128 + (signal ? constants.signals[signal] : 0)))
+    child.once('exit', (/** @type {number | null} */ status, /** @type {NodeJS.Signals | null} */ signal) =>
+      resolve(status ?? 128 + (signal ? constants.signals[signal] : 0)),
+    )
   })
   // A process that the command left behind may hold the pipe open.
   await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, 500))])
