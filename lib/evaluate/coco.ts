@@ -1,5 +1,6 @@
 import { averagePrecision, TRUE_POSITIVE } from './average-precision'
-import { type AreaRange, type CocoClassMatches, matchCoco } from './coco-matching'
+import { type CocoClassMatches, matchCoco } from './coco-matching'
+import type { AreaRange } from './coco-types'
 import type { Detections, Truths } from './types'
 
 /** The twelve numbers in pycocotools' order. */
