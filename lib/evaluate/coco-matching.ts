@@ -4,7 +4,7 @@ import { matchBlock } from './coco-block'
 import type { AreaRange, CocoMatching, CocoMatchingOptions, Kept } from './coco-types'
 import { checkColumns } from './columns'
 import { blocksOf, OverlapMeter, type PairGroup } from './overlaps'
-import { descendingOrder, type Groups, groupBy, indices } from './ranking'
+import { descendingOrder, groupBy, indices } from './ranking'
 import type { Detections, Truths } from './types'
 
 /** One class after matching; its kept detections are numbered in descending order of score. */

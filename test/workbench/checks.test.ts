@@ -134,7 +134,7 @@ test('the checks see what they look for', () => {
   assert.equal(target('workbench/cli.ts', './project'), 'workbench/project.ts')
   assert.equal(target('workbench/cli.ts', '../base'), 'base/index.ts')
   assert.equal(target('trial/trial.ts', '../../test/tiny'), undefined)
-  assert.deepEqual(textsOf("join(`a/${'b'}/workbench`, 'c') // d"), ['a/', 'b', '/workbench', 'c'])
+  assert.deepEqual(textsOf("join('a/workbench', `c`) // d"), ['a/workbench', 'c'])
   assert.ok([...files].filter(([, { imports }]) => imports.length > 0).length > 200)
   assert.ok(existsSync(path.join(root, 'node_modules', TSC)))
 })

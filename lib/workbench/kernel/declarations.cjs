@@ -16,7 +16,7 @@ const configFile = path.join(root, 'tsconfig.json')
 
 const sources = () =>
   fs
-    .readdirSync(lib, { recursive: true })
+    .readdirSync(lib, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
     .sort()
     .map((name) => path.join(lib, name))
@@ -44,13 +44,22 @@ function declarationFolder() {
   return fs.existsSync(folder) ? folder : null
 }
 
-/** The declarations of a file of lib/ in such a folder. */
+/**
+ * The declarations of a file of lib/ in such a folder.
+ *
+ * @param {string} folder
+ * @param {string} file
+ */
 function readDeclarations(folder, file) {
   const name = path.relative(root, file).replace(/\.ts$/, '.d.ts')
   return fs.readFileSync(path.join(folder, name), 'utf8')
 }
 
-/** Makes the declarations in a process of its own, where they are missing and lib/ has no errors; resolves when it is done. */
+/**
+ * Makes the declarations in a process of its own, where they are missing and lib/ has no errors.
+ *
+ * @returns {Promise<void>} resolves when it is done
+ */
 function makeDeclarations() {
   if (declarationFolder()) return Promise.resolve()
   const child = spawn(process.execPath, [__filename], { stdio: 'ignore' })
