@@ -2,14 +2,14 @@
 'use strict'
 module.exports = require('../engine/entry.cjs').room('report')
 0 && (module.exports = {
-  PUBLISHED_CASE, PUBLISHED_STATEMENT, REPORT_FILES, ablationTable, accuracyByRatioFigure, accuracyTable,
-  batchImage, buildReport, cellMapsFigure, checkMethod, collectStudy, columnsOf, computeFigure, costTable,
-  dataTable, differenceTable, differencesFigure, drawOutcome, featureMaps, figureAxis, figureLayout,
-  figureLogAxis, findings, format, gammaHistogramFigure, gammaHistoryFigure, gradientMaps, gradientTable,
-  gradientsFigure, imageScores, imageUrl, lambdaFigure, leadingSplit, limits, lossComparisonFigure, lossFigure,
-  methodsFigure, mostChanged, objectnessMaps, openProbe, overviewTable, paretoFigure, perClassFigure,
-  perClassTable, prCurveFigure, provenanceTable, publishedRows, readOverview, renderCsv, renderHtml,
-  renderJson, renderMarkdown, selectionTable, sensitivityFigure, shareWhere, sizeTable, summariseStudy,
-  summariseTried, sweepDifferenceTable, sweepFigure, sweepTable, sweepVerdict, termsOf, thresholdFigure,
-  trialTable, writeReport,
+  PUBLISHED_CASE, PUBLISHED_STATEMENT, REPORT_FILES, VERDICT_WORDS, ablationTable, accuracyByRatioFigure,
+  accuracyTable, batchImage, buildReport, cellMapsFigure, checkMethod, collectStudy, collectSweep, columnsOf,
+  comparedWith, computeFigure, costTable, dataTable, differenceOf, differenceTable, differencesFigure,
+  differencesTable, drawOutcome, featureMaps, figureAxis, figureLayout, figureLogAxis, findings, format,
+  gammaHistogramFigure, gammaHistoryFigure, gradientMaps, gradientTable, gradientsFigure, imageScores,
+  imageUrl, lambdaFigure, leadingSplit, limits, lossComparisonFigure, lossFigure, methodsFigure, metricsTable,
+  mostChanged, objectnessMaps, openProbe, overviewTable, paretoFigure, perClassFigure, perClassTable,
+  prCurveFigure, provenanceTable, publishedRows, readOverview, renderCsv, renderHtml, renderJson,
+  renderMarkdown, selectionTable, sensitivityFigure, shareWhere, sizeTable, summarise, summariseTried,
+  thresholdFigure, trainingTable, trialRows, verdictSentence, writeReport,
 })

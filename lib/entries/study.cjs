@@ -2,10 +2,12 @@
 'use strict'
 module.exports = require('../engine/entry.cjs').room('study')
 0 && (module.exports = {
-  CONTROL_NAMES, MACS_SHARE, SELECTION_RULE, SIDE_SWEEPS, SWEEPS, announceTrials, armDifference,
-  compareWithReference, createStudy, findSweep, imageResamples, imagesNeeded, interval, jobPlanSchema,
-  loadProfile, loadSweep, measured, methodOf, metricTable, namedTrials, pairedDifference, planJobs, planStudy,
-  planSweep, profileNames, readPreparation, readReference, readSweepFile, readTables, referenceOf, runSweep,
-  seedResamples, select, selectStudent, shippedSweeps, sideSweep, sideTrials, sweepFileSchema, sweepNames,
-  sweepSchema, sweepTrials, tableValue, testTrial, withTerms, workbookTrials,
+  CONTROL_NAMES, LEADING_METRICS, MACS_SHARE, METRICS, METRIC_NAMES, SELECTION_RULE, SHORT_SWEEPS, SWEEPS,
+  announceTrials, armDifference, armOf, bootstrapOf, compareArms, compareSweep, compareWithReference,
+  createStudy, evaluationOn, findArms, imageResamples, imagesNeeded, interval, isPrepared, jobPlanSchema,
+  loadProfile, loadSweep, measuringTrial, metricTable, namedTrials, notebookTrials, pairSeeds,
+  pairedDifference, planArms, planJobs, planModels, preparationTrials, profileNames, profileSweep,
+  readPreparation, readReference, readSweepFile, readTables, referenceOf, seedResamples, select, selectStudent,
+  shippedSweeps, shortSweep, shortTrials, stageSteps, sweepFileSchema, sweepNames, sweepSchema, sweepTrials,
+  tableValue, termsOf, trialMemory, withTerms, workersOf,
 })

@@ -4,8 +4,8 @@ module.exports = require('../engine/entry.cjs').room('trial')
 0 && (module.exports = {
   FILES, METHOD_NAMES, SHIPPED, TASK, TrialWorker, applyLabels, createDistillation, describeRef,
   distilledSteps, findModel, findTrial, forgetPeak, isDistilled, labelsSchema, lastLogRow, loadModel,
-  metricsSchema, modelsOf, openSource, peakBytes, position, provenance, pruneSchema, readDetections,
-  readGammas, readLog, readLogFile, readTrial, readTrials, recipeSchema, recordSplits, refTo, runTask,
-  runTrial, shippedRef, taskSchema, termSchema, thinnedOut, thresholdSchema, trainingMacs, trialFolder,
-  trialHash, trialSchema, unlabelledSchema, weightSchema, writeDetections, writeTask,
+  loadShipped, metricsSchema, modelsOf, openSource, peakBytes, position, provenance, pruneSchema,
+  readDetections, readGammas, readLog, readLogFile, readTrial, readTrials, recipeSchema, recordSplits, refTo,
+  runTask, runTrial, shippedRef, taskSchema, termSchema, thinnedOut, thresholdSchema, trainingMacs,
+  trialFolder, trialHash, trialSchema, unlabelledSchema, weightSchema, writeDetections, writeTask,
 })

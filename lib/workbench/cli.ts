@@ -13,6 +13,8 @@ interface Entry {
   readonly summary: string
   /** Not in the list of commands: for other programs, and for who works on the project. */
   readonly hidden?: boolean
+  /** Started instead of this one; see setup/main.cjs. */
+  readonly program?: string
 }
 const COMMANDS = new Map<string, Entry>(Object.entries(entries))
 /** Errors that are nobody's message. */
@@ -70,8 +72,8 @@ async function main(): Promise<void> {
     .exitOverride()
   const [first, second] = own.filter((word) => !word.startsWith('-'))
   const asked = first === 'help' ? second : first
-  for (const [name, { summary, hidden = false }] of COMMANDS) {
-    const command = name === asked ? inherit(load(name), program) : new Command(name)
+  for (const [name, { summary, hidden = false, program: other }] of COMMANDS) {
+    const command = name === asked && other === undefined ? inherit(load(name), program) : new Command(name)
     program.addCommand(command.summary(summary), { hidden })
   }
   if (asked === undefined && own.length === 0) program.help()

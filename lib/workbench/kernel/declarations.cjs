@@ -76,8 +76,9 @@ function make() {
   const outDir = path.join(places, `${MAKING}${randomUUID()}`)
   const emit = { noEmit: false, declaration: true, emitDeclarationOnly: true, outDir, rootDir: root }
   const { fileNames, options } = ts.parseJsonConfigFileContent(config, ts.sys, root, emit)
-  const program = ts.createProgram(fileNames, options)
-  // Of a project with errors there are none: then the kernel looks at the sources and reports them.
+  const own = fileNames.filter((file) => file.startsWith(lib + path.sep))
+  const program = ts.createProgram(own, options)
+  // Of a library with errors there are none: then the kernel looks at the sources and reports them.
   if (ts.getPreEmitDiagnostics(program).length > 0) return
   for (const file of sources()) program.emit(program.getSourceFile(file))
   if (folder !== folderNow()) {

@@ -10,7 +10,12 @@ const { read, root, SetupError } = require('./project.cjs')
 const { copyWithoutGreeting } = require('./quiet.cjs')
 const { setUp } = require('./steps.cjs')
 
-/** @type {{ readonly [name: string]: { summary: string, hidden?: boolean, computes?: boolean } | undefined }} */
+/**
+ * A command has its summary, and perhaps a program of its own instead of commands/<name>.ts.
+ *
+ * @typedef {{ summary: string, hidden?: boolean, computes?: boolean, program?: string }} Entry
+ */
+/** @type {{ readonly [name: string]: Entry | undefined }} */
 const COMMANDS = require('../commands.json')
 /** @type {Map<string, import('./project.cjs').Device>} */
 const DEVICES = new Map([
@@ -84,7 +89,9 @@ async function perform(words) {
     return outline(asked, own)
   const environment = await setUp({ packagesOnly: isQuestion })
   const computes = !isQuestion && entry.computes !== false
-  return run(['--require', loader(computes), path.join(root, 'lib/workbench/cli.ts'), ...words], environment)
+  const program = entry?.program ? [entry.program, ...rest] : ['lib/workbench/cli.ts', ...words]
+  const [file = '', ...given] = program
+  return run(['--require', loader(computes), path.join(root, file), ...given], environment)
 }
 
 /**
