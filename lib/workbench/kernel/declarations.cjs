@@ -79,7 +79,9 @@ function make() {
   const own = fileNames.filter((file) => file.startsWith(lib + path.sep))
   const program = ts.createProgram(own, options)
   // Of a library with errors there are none: then the kernel looks at the sources and reports them.
-  if (ts.getPreEmitDiagnostics(program).length > 0) return
+  /** @param {import('typescript').Diagnostic} complaint */
+  const isOwn = ({ file }) => !file || file.fileName.startsWith(lib + path.sep)
+  if (ts.getPreEmitDiagnostics(program).some(isOwn)) return
   for (const file of sources()) program.emit(program.getSourceFile(file))
   if (folder !== folderNow()) {
     fs.rmSync(outDir, { recursive: true })
