@@ -39,7 +39,7 @@ export function sweepCommand(): Command {
     .argument('<sweep>', `${shipped().join(', ')}, or a YAML file; the keys are in lib/study/sweep.ts`)
   return withEngine(command)
     .option('--data <folder>', 'your own data set instead of the rendered scenes')
-    .option('--from <start>', 'as of the workbook: student, teacher or scratch')
+    .option('--from <start>', 'as of run: student, teacher or scratch')
     .option('--seeds <list>', 'instead of those of the sweep, e.g. 1,2,3')
     .option('--out <folder>', "folder of the trials; by default that of the profile's study")
     .option('--ship', 'put the result among those that come with the workbook, in data/sweeps')
