@@ -233,7 +233,13 @@ test("an error of the set-up's own has no stack trace without --debug", () => {
   const { status, stdout, stderr } = start('doctor')
   assert.deepEqual({ status, stdout }, { status: 1, stdout: '' })
   assert.match(stderr, /^\nThe set-up failed: .*JSON.*\n--debug shows where this comes from\.\n$/)
-  assert.match(start('doctor', '--debug').stderr, STACK)
+  for (const words of [
+    ['doctor', '--debug'],
+    ['--debug', 'doctor'],
+    ['--debug', 'setup'],
+    ['setup', '--debug'],
+  ])
+    assert.match(start(...words).stderr, STACK)
 })
 
 test('run --from-scratch is short for --from scratch', () => {

@@ -15,8 +15,8 @@ const { setUp } = require('./steps.cjs')
  *
  * @typedef {{ summary: string, hidden?: boolean, computes?: boolean, program?: string }} Entry
  */
-/** @type {{ readonly [name: string]: Entry | undefined }} */
-const COMMANDS = require('../commands.json')
+/** @type {Map<string, Entry>} */
+const COMMANDS = new Map(Object.entries(require('../commands.json')))
 /** @type {Map<string, import('./project.cjs').Device>} */
 const DEVICES = new Map([
   ['--cuda', 'cuda'],
@@ -69,9 +69,10 @@ function ownWords(words) {
  * @returns {Promise<number>} the exit code
  */
 async function perform(words) {
-  const [command = '', ...rest] = words
-  if (command === 'setup' && rest.every((word) => DEVICES.has(word))) {
-    await setUp({ device: DEVICES.get(rest.at(-1) ?? '') })
+  const [command = '', ...rest] = words[0] === '--debug' ? words.slice(1) : words
+  const devices = rest.filter((word) => word !== '--debug')
+  if (command === 'setup' && devices.every((word) => DEVICES.has(word))) {
+    await setUp({ device: DEVICES.get(devices.at(-1) ?? '') })
     await makeDeclarations() // the steps make them for the lib/ of that day
     return 0
   }
@@ -83,7 +84,7 @@ async function perform(words) {
   }
   const own = ownWords(words)
   const asked = own.find((word) => !word.startsWith('-'))
-  const entry = asked === undefined ? undefined : COMMANDS[asked]
+  const entry = COMMANDS.get(asked ?? '')
   const isQuestion = !entry || own.some((word) => ['-h', '--help', '--version'].includes(word))
   if (!entry && asked !== 'help' && !fs.existsSync(path.join(root, 'node_modules/commander')))
     return outline(asked, own)
@@ -115,8 +116,8 @@ function outline(wrong, own) {
     process.stdout.write(`${JSON.parse(read(path.join(root, 'package.json')) ?? '{}').version}\n`)
     return 0
   }
-  const shown = Object.entries(COMMANDS).filter(([, entry]) => entry && !entry.hidden)
-  const lines = shown.map(([name, entry]) => `  ${name.padEnd(12)}${entry?.summary}`)
+  const shown = [...COMMANDS].filter(([, entry]) => !entry.hidden)
+  const lines = shown.map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`)
   const text = [
     'Usage: npx workbook <command>',
     '',
