@@ -204,7 +204,7 @@ test('a sign that is flipped in a loss fails the reproducibility check', () => {
 
 test('a second run finds everything done and starts no trial', () => {
   const before = readTrials(path.join(out, 'trials')).map(({ metrics }) => metrics.provenance.finished)
-  const { status, output } = workbook('workbook', '--profile', 'smoke', '--out', out)
+  const { status, output } = workbook('run', '--profile', 'smoke', '--out', out)
   assert.equal(status, 0, output)
   assert.match(output, /objectness-mse/)
   assert.match(output, /Report: .*index\.html/)

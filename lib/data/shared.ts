@@ -1,6 +1,5 @@
-import type { ScannedSample } from './open'
 import type { Problem } from './problem'
-import type { SplitName } from './types'
+import type { Sample, SplitName } from './types'
 
 /** An image that is held out longer stays; its copies in splits before it are the ones to leave out. */
 const HELD: Readonly<Record<SplitName, number>> = {
@@ -11,12 +10,19 @@ const HELD: Readonly<Record<SplitName, number>> = {
   shifted: 4,
 }
 
+/** What of a scanned sample is compared and named. */
+interface Scanned {
+  readonly sample: Pick<Sample, 'file'>
+  readonly split: SplitName
+  readonly facts: { readonly digest: string }
+}
+
 /** Images whose bytes are in two splits: each copy that should not be there, with what is said of it. */
-export function sharedImages(
-  samples: readonly ScannedSample[],
-): { readonly copy: ScannedSample; readonly problem: Problem }[] {
-  const firstOf = new Map<string, ScannedSample>()
-  const shared: { copy: ScannedSample; problem: Problem }[] = []
+export function sharedImages<T extends Scanned>(
+  samples: readonly T[],
+): { readonly copy: T; readonly problem: Problem }[] {
+  const firstOf = new Map<string, T>()
+  const shared: { copy: T; problem: Problem }[] = []
   for (const scanned of [...samples].sort((a, b) => HELD[b.split] - HELD[a.split])) {
     const first = firstOf.get(scanned.facts.digest)
     if (first === undefined) firstOf.set(scanned.facts.digest, scanned)

@@ -48,7 +48,7 @@ export function deviceInfo(): DeviceInfo {
   if (!card && process.env.WORKBOOK_DEVICE === 'cuda' && process.env.CUDA_VISIBLE_DEVICES !== '') {
     throw new Error(
       'expected a CUDA device, as the workbook is set up for one, found the CPU alone: see nvidia-smi; to compute on the ' +
-        'CPU set CUDA_VISIBLE_DEVICES to nothing, or run "npm run setup -- --cpu"',
+        'CPU set CUDA_VISIBLE_DEVICES to nothing, or run "npx workbook setup --cpu"',
     )
   }
   const cores = availableParallelism()

@@ -17,4 +17,4 @@ try {
 } catch {
   // Who asks for it next gets the error; some commands do not, or explain it.
 }
-require('tsx/cjs')
+require('tsx/cjs/api').register()

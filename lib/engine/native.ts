@@ -92,7 +92,7 @@ export function nativeBackend(): NativeBackend {
   const backend: object = tf.backend()
   if (!isNativeBackend(backend)) {
     throw new Error(
-      `expected tfjs to run on its native backend, found "${tf.getBackend()}"; run "npm run doctor"`,
+      `expected tfjs to run on its native backend, found "${tf.getBackend()}"; run "npx workbook doctor"`,
     )
   }
   return backend

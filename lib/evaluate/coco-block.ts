@@ -1,7 +1,7 @@
 import { inFloat64 } from '../engine'
 import { assignGreedily, type Proposals } from './assignment'
 import { IGNORED, TRUE_POSITIVE } from './average-precision'
-import type { CocoMatching } from './coco-matching'
+import type { CocoMatching } from './coco-types'
 import type { OverlapMeter, PairGroup } from './overlaps'
 import { descendingOrder } from './ranking'
 

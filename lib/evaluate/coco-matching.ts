@@ -1,20 +1,11 @@
 import { inFloat64 } from '../engine'
 import { FALSE_POSITIVE, IGNORED } from './average-precision'
 import { matchBlock } from './coco-block'
+import type { AreaRange, CocoMatching, CocoMatchingOptions, Kept } from './coco-types'
 import { checkColumns } from './columns'
 import { blocksOf, OverlapMeter, type PairGroup } from './overlaps'
-import { descendingOrder, type Groups, groupBy, indices } from './ranking'
+import { descendingOrder, groupBy, indices } from './ranking'
 import type { Detections, Truths } from './types'
-
-/** Limits of an area in square pixels, both inclusive. */
-export type AreaRange = readonly [low: number, high: number]
-
-export interface CocoMatchingOptions {
-  readonly iouThresholds: readonly number[]
-  readonly areaRanges: readonly AreaRange[]
-  /** Detections kept for an image and class. */
-  readonly maxDetections: number
-}
 
 /** One class after matching; its kept detections are numbered in descending order of score. */
 export interface CocoClassMatches {
@@ -43,7 +34,7 @@ export interface CocoClassMatches {
  * thresholds at once (ranking.ts, overlaps.ts, assignment.ts); the rest runs on typed arrays. Only pairs of one image
  * and class are measured, a block of them at a time, so that memory is linear in detections and truths. On COCO val's
  * size and one thread of a CPU `evaluateCoco` takes 1.1 s of processor time, pycocotools 56 s and 1.6 GiB
- * (`npm run bench -- --parts evaluator` measures both).
+ * (`npx workbook bench --parts evaluator` measures both).
  */
 export function matchCoco(
   truths: Truths,
@@ -79,20 +70,6 @@ export function matchCoco(
       }),
     })
   }
-}
-
-/** The best detections of every image and class. */
-export interface Kept {
-  /** [kept] rows by class, then by descending score; ties by image, then in list order */
-  readonly row: Int32Array
-  /** [kept] place among those of the same image and class */
-  readonly rank: Int32Array
-  /** [classes + 1] */
-  readonly start: Int32Array
-  /** [kept] the same detections by class, then image, then descending score: numbers into `row`, rows and images */
-  readonly byImage: Int32Array
-  readonly rowOf: Int32Array
-  readonly imageOf: Int32Array
 }
 
 function keepBest(truths: Truths, detections: Detections, maxDetections: number): Kept {
@@ -162,17 +139,6 @@ function unmatchedFlags(detections: Detections, kept: Kept, options: CocoMatchin
 function areaOf({ box, size }: Pick<Detections, 'box' | 'size'>, i: number): number {
   if (size !== undefined) return size[2 * i]! * size[2 * i + 1]!
   return (box[4 * i + 2]! - box[4 * i]!) * (box[4 * i + 3]! - box[4 * i + 1]!)
-}
-
-/** A matching under way, as its blocks see it. */
-export interface CocoMatching {
-  readonly truths: Truths
-  readonly detections: Detections
-  readonly kept: Kept
-  /** Truths by class, then image, then in list order. */
-  readonly truthRows: Groups
-  readonly ignored: Uint8Array
-  readonly options: CocoMatchingOptions
 }
 
 /** Overwrites the flags of detections that take a truth. */

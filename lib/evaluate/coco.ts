@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { parseDocument, type Schema } from '../base'
 import { averagePrecision, TRUE_POSITIVE } from './average-precision'
-import { type AreaRange, type CocoClassMatches, matchCoco } from './coco-matching'
+import { type CocoClassMatches, matchCoco } from './coco-matching'
+import type { AreaRange } from './coco-types'
 import { areaRangeSchema, iouSchema, limitSchema } from './options'
 import type { Detections, Truths } from './types'
 

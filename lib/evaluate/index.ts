@@ -16,7 +16,7 @@ export {
   type CocoResult,
   evaluateCoco,
 } from './coco'
-export type { AreaRange } from './coco-matching'
+export type { AreaRange } from './coco-types'
 export { detectionsOf, type ScoredBox, truthsOf } from './columns'
 export { type ConfusionMatrix, type ConfusionOptions, confusionMatrix } from './confusion'
 export { bestF1, type PrecisionRecallCurve, precisionEnvelope, precisionRecall } from './curves'

@@ -9,7 +9,8 @@ import {
   TRUE_POSITIVE,
 } from './average-precision'
 import { COCO_AREA_RANGES } from './coco'
-import { type AreaRange, ignoredTruths, matchCoco } from './coco-matching'
+import { ignoredTruths, matchCoco } from './coco-matching'
+import type { AreaRange } from './coco-types'
 import { expectArray } from './columns'
 import { areaRangeSchema, iouSchema, limitSchema } from './options'
 import type { Detections, Truths } from './types'

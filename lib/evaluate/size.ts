@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { parseDocument, type Schema } from '../base'
 import { averagePrecision, TRUE_POSITIVE } from './average-precision'
 import { COCO_IOU_THRESHOLDS } from './coco'
-import { type AreaRange, matchCoco } from './coco-matching'
+import { matchCoco } from './coco-matching'
+import type { AreaRange } from './coco-types'
 import type { Detections, Truths } from './types'
 
 export interface SizeResult {

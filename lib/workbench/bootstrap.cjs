@@ -5,7 +5,7 @@
  */
 'use strict'
 
-const [major, minor] = process.versions.node.split('.').map(Number)
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 if (major < 20 || (major === 20 && minor < 19) || major > 26) {
   console.error(
     `This project needs Node 20.19 or newer, below 27, and found ${process.versions.node} (${process.execPath}).\n` +

@@ -1,48 +1,86 @@
 /**
- * The command line. The command <name> lives in commands/<name>.ts, which exports <name>Command(); only the command
- * that runs is loaded.
+ * The command line: `npx workbook <command>`. A command is an entry of commands.json and commands/<name>.ts, which exports
+ * <name>Command(). Only the command that is asked for is loaded, and what it computes with only when it runs: help is quick.
  */
-import { readdirSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import { inspect } from 'node:util'
 import { Command, CommanderError } from 'commander'
+import entries from './commands.json'
+import { root } from './project'
 
-const folder = path.join(__dirname, 'commands')
-const names = readdirSync(folder)
-  .filter((file) => file.endsWith('.ts'))
-  .map((file) => path.basename(file, '.ts'))
-  .sort()
+interface Entry {
+  readonly summary: string
+  /** Not in the list of commands: for other programs, and for who works on the project. */
+  readonly hidden?: boolean
+  /** Started instead of this one; see setup/main.cjs. */
+  readonly program?: string
+}
+const COMMANDS = new Map<string, Entry>(Object.entries(entries))
+/** Errors that are nobody's message. */
+const MISTAKES = [TypeError, RangeError, ReferenceError, SyntaxError]
+
+const words = process.argv.slice(2)
+const end = words.indexOf('--')
+const own = end < 0 ? words : words.slice(0, end)
+
+/** What went wrong; where it did, with --debug alone. */
+function fail(error: unknown): never {
+  if (error instanceof CommanderError) process.exit(error.exitCode)
+  console.error(own.includes('--debug') ? inspect(error) : `\n${describe(error)}`)
+  process.exit(1)
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if ('code' in error && error.code === 'ENOENT' && 'path' in error)
+    return `${error.path}: expected a file or a folder, found nothing`
+  if (MISTAKES.some((kind) => error instanceof kind))
+    return `${error.name}: ${error.message}\n--debug shows where this comes from.`
+  return error.message
+}
 
 function load(name: string): Command {
-  const exported = (require(path.join(folder, name)) as Record<string, unknown>)[`${name}Command`]
+  const file = path.join(__dirname, 'commands', name)
+  const exported = (require(file) as Record<string, unknown>)[`${name}Command`]
   const command: unknown = typeof exported === 'function' ? exported() : undefined
-  if (!(command instanceof Command)) {
-    throw new Error(
-      `${folder}/${name}.ts: expected an export ${name}Command() that returns a Command, found none.`,
-    )
-  }
+  if (!(command instanceof Command))
+    throw new Error(`${file}.ts: expected an export ${name}Command() that returns a Command, found none.`)
   return command
 }
 
-async function main(): Promise<void> {
-  const program = new Command('workbook')
-    .description('Knowledge distillation of a YOLOv3 detector into a pruned student.')
-    .option('--debug', 'show where an error comes from')
-    .showHelpAfterError('Add --help for what is possible.')
-    .exitOverride()
-  const asked = process.argv.slice(2).find((argument) => !argument.startsWith('-'))
-  const wanted = asked !== undefined && names.includes(asked) ? [asked] : names
-  for (const name of wanted) {
-    // Commands made elsewhere take over how errors are shown.
-    program.addCommand(load(name).copyInheritedSettings(program))
-  }
-  try {
-    await program.parseAsync()
-  } catch (error) {
-    if (error instanceof CommanderError) process.exit(error.exitCode)
-    if (program.opts().debug) console.error(error)
-    else console.error(`\n${error instanceof Error ? error.message : String(error)}`)
-    process.exit(1)
-  }
+/** Commands are made elsewhere: how errors are shown is handed on. */
+function inherit(command: Command, parent: Command): Command {
+  command.copyInheritedSettings(parent)
+  for (const below of command.commands) inherit(below, command)
+  return command
 }
 
-void main()
+function version(): string {
+  const about: unknown = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
+  return String(about && typeof about === 'object' && 'version' in about ? about.version : 'unknown')
+}
+
+async function main(): Promise<void> {
+  const program = new Command('npx workbook')
+    .description('Knowledge distillation of a YOLOv3 detector into a pruned student.')
+    .option('--debug', 'show where an error comes from')
+    .version(version(), '--version', 'print the version')
+    .helpOption('-h, --help', 'show this, or the help of a command')
+    .helpCommand('help [command]', 'show the help of a command')
+    .showHelpAfterError('Add --help for what is possible.')
+    .exitOverride()
+  const [first, second] = own.filter((word) => !word.startsWith('-'))
+  const asked = first === 'help' ? second : first
+  for (const [name, { summary, hidden = false, program: other }] of COMMANDS) {
+    const command = name === asked && other === undefined ? inherit(load(name), program) : new Command(name)
+    program.addCommand(command.summary(summary), { hidden })
+  }
+  if (asked === undefined && own.length === 0) program.help()
+  // With --help behind it, a wrong command would pass for none.
+  const isWrong = first !== undefined && first !== 'help' && !COMMANDS.has(first)
+  await program.parseAsync(isWrong ? [first] : words, { from: 'user' })
+}
+
+process.on('uncaughtException', fail).on('unhandledRejection', fail)
+main().catch(fail)

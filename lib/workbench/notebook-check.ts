@@ -9,7 +9,7 @@ interface Compiler {
 }
 interface Compiled {
   diagnostics: { line: number; character: number; fileName?: string; message: string }[]
-  declarations?: string
+  compiled?: { declarations: string }
 }
 
 /** What is wrong with the form of a notebook: stored outputs or execution counts, another format or kernel. */
@@ -48,12 +48,12 @@ function checkCells(file: string, compiler: Compiler): string[] {
   let declarations = ''
   for (const [i, cell] of readNotebook(file).cells.entries()) {
     if (cell.cell_type !== 'code') continue
-    const compiled = compiler.compile(joined(cell.source), declarations)
-    for (const { line, character, fileName, message } of compiled.diagnostics) {
+    const { diagnostics, compiled } = compiler.compile(joined(cell.source), declarations)
+    for (const { line, character, fileName, message } of diagnostics) {
       const where = fileName ?? `${path.relative(root, file)} cell ${i + 1}`
       problems.push(`${where} ${line + 1}:${character + 1} - ${message}`)
     }
-    declarations = compiled.declarations ?? declarations
+    declarations = compiled?.declarations ?? declarations
   }
   return problems
 }

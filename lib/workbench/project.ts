@@ -13,7 +13,7 @@ export function pythonProgram(name: 'python' | 'jupyter' | 'papermill'): string 
   const python = process.env.WORKBOOK_PYTHON ?? path.join(root, '.venv/bin/python')
   const program = path.join(path.dirname(python), name)
   if (!existsSync(program)) {
-    throw new Error(`${program} is missing: run "npm run setup", which makes the Python environment.`)
+    throw new Error(`${program} is missing: run "npx workbook setup", which makes the Python environment.`)
   }
   return program
 }
@@ -23,6 +23,6 @@ export function packageVersion(name: string): string {
   const file = path.join(root, 'node_modules', name, 'package.json')
   const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version?: unknown }
   if (typeof version !== 'string')
-    throw new Error(`${file}: expected "version", found none. Run "npm run setup".`)
+    throw new Error(`${file}: expected "version", found none. Run "npx workbook setup".`)
   return version
 }

@@ -50,7 +50,7 @@ export function parseStart(text: string | undefined): StartingPoint | undefined 
 }
 
 /**
- * Opens the study that the notebooks share: the one that `npm run workbook` asked for, the default profile in a notebook
+ * Opens the study that the notebooks share: the one that `npx workbook run` asked for, the default profile in a notebook
  * that was opened by hand. Settings given here win.
  */
 export async function openStudy(settings: Partial<StudySettings> = {}): Promise<Study> {

@@ -2,8 +2,8 @@
 import { availableParallelism } from 'node:os'
 import { Command, Option } from 'commander'
 import { interruptSignal } from '../../lib/base'
-import { wholeNumber } from '../../lib/workbench/commands/arguments'
 import { pythonProgram, root } from '../../lib/workbench/project'
+import { wholeNumber } from '../../lib/workbench/whole-number'
 import { CUDA_PARTS, DEFAULT_PARTS, LOW_PRECISIONS, PARTS, type Part, runBenchmark } from './main'
 import { DEVICES, type Device } from './workers'
 

@@ -14,7 +14,7 @@ export async function benchPython(cache: string, python: string, signal: AbortSi
     list: join(__dirname, 'requirements.txt'),
     python,
     title: 'PyTorch and pycocotools; about 1 GB for the CPU, more where pip chooses CUDA',
-    otherwise: 'other parts run without it:  npm run bench -- --parts stages',
+    otherwise: 'other parts run without it:  npx workbook bench --parts stages',
     signal,
   })
   return join(programs, 'python')

@@ -1,11 +1,11 @@
 /**
  * The benchmark: the workbook beside PyTorch eager on the same networks, batch, threads and machine, in one run.
  *
- *     npm run bench                                  every part but precision: half an hour on two idle cores
- *     npm run bench -- --parts precision             whether bfloat16 trains to float32's mAP: 10 minutes
- *     npm run bench -- --parts training inference --threads 1,4 --batch 16,8 --rounds 31
- *     npm run bench -- --device cuda                 the published networks on a card: training, inference, distillation
- *     npm run bench -- --keep                        also writes test/bench/results.json (precision: precision.json; on a
+ *     npx workbook bench                               every part but precision: half an hour on two idle cores
+ *     npx workbook bench --parts precision             whether bfloat16 trains to float32's mAP: 10 minutes
+ *     npx workbook bench --parts training inference --threads 1,4 --batch 16,8 --rounds 31
+ *     npx workbook bench --device cuda                 the published networks on a card: training, inference, distillation
+ *     npx workbook bench --keep                        also writes test/bench/results.json (precision: precision.json; on a
  *                                                    card cuda.json and cuda-precision.json)
  *
  * It prints its tables and writes every number to .cache/bench/<date>.json, with machine, versions and commit.

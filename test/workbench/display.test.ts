@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { afterEach, describe, it } from 'node:test'
+import { afterEach, test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
 import { DISPLAY_HOOK, type MimeBundle, showImage, showPlot, showTable } from '../../lib/workbench/display'
 import { extractFormulae, restoreFormulae } from '../../lib/workbench/formulae'
@@ -33,83 +33,72 @@ const BARS = `
   }
   void steps()`
 
-describe('bars of a command', () => {
-  const program = [process.execPath, '--require', 'tsx/cjs', '--eval', BARS]
+const program = [process.execPath, '--require', 'tsx/cjs', '--eval', BARS]
 
-  it('are drawn again and again on a terminal, and stay as a line each', () => {
-    const terminal = 'import pty, sys; pty.spawn(sys.argv[1:])'
-    const { status, stdout } = spawnSync(pythonProgram('python'), ['-c', terminal, ...program], {
-      cwd: root,
-      encoding: 'utf8',
-    })
-    assert.equal(status, 0, stdout)
-    const text = stripVTControlCharacters(stdout)
-    assert.match(text, /█+░+ first 20 % \(2\/10\), \d\.\d s left, loss 2/)
-    assert.match(text, /█+░+ second 70 % \(7\/10\)/)
-    assert.match(text, /first 40 % \(4\/10\), \d\.\d s, stopped/)
-    assert.match(text, /second 100 % \(10\/10\), \d\.\d s\s*$/)
+test('bars of a command are drawn again and again on a terminal, and stay as a line each', () => {
+  const terminal = 'import pty, sys; pty.spawn(sys.argv[1:])'
+  const { status, stdout } = spawnSync(pythonProgram('python'), ['-c', terminal, ...program], {
+    cwd: root,
+    encoding: 'utf8',
   })
-
-  it('are a line at their end elsewhere', () => {
-    const { stdout, stderr } = spawnSync(program[0]!, program.slice(1), { cwd: root, encoding: 'utf8' })
-    assert.equal(stdout, '')
-    assert.match(stderr, /^first 40 % \(4\/10\), \d\.\d s, stopped\nsecond 100 % \(10\/10\), \d\.\d s\n$/)
-  })
+  assert.equal(status, 0, stdout)
+  const text = stripVTControlCharacters(stdout)
+  assert.match(text, /█+░+ first 20 % \(2\/10\), \d\.\d s left, loss 2/)
+  assert.match(text, /█+░+ second 70 % \(7\/10\)/)
+  assert.match(text, /first 40 % \(4\/10\), \d\.\d s, stopped/)
+  assert.match(text, /second 100 % \(10\/10\), \d\.\d s\s*$/)
 })
 
-describe('displays', () => {
-  afterEach(() => {
-    delete host[DISPLAY_HOOK]
-  })
-
-  it('writes typed arrays of a figure as lists', () => {
-    const bundle = sent(() =>
-      showPlot({ data: [{ type: 'bar', y: Float32Array.of(1, 2.5) }], layout: { title: 'T' } }),
-    )
-    assert.deepEqual(bundle['application/vnd.plotly.v1+json'], {
-      data: [{ type: 'bar', y: [1, 2.5] }],
-      layout: { title: 'T' },
-    })
-    assert.equal(bundle['text/plain'], '[figure "T": bar]')
-  })
-
-  it('escapes a table, joins the columns of its rows and counts what it leaves out', () => {
-    const rows = [{ name: '<b>', value: 0.123456 }, { name: 'x', more: 2 }, { name: 'y' }]
-    const { 'text/html': html, 'text/plain': text } = sent(() => showTable(rows, { limit: 2, digits: 3 }))
-    assert.match(String(html), /<th [^>]*>name<\/th><th [^>]*>value<\/th><th [^>]*>more<\/th>/)
-    assert.match(
-      String(html),
-      /<td style="text-align:left[^>]*>&lt;b&gt;<\/td><td style="text-align:right[^>]*>0\.123<\/td>/,
-    )
-    assert.match(text, /1 more rows$/)
-  })
-
-  it('sends a picture as what it is', () => {
-    assert.equal(sent(() => showImage('<svg/>'))['image/svg+xml'], '<svg/>')
-    assert.equal(sent(() => showImage(Uint8Array.of(137, 80)))['image/png'], 'iVA=')
-  })
-
-  it('writes durations', () => {
-    assert.deepEqual([0.44, 12.4, 185, 7620].map(formatSeconds), [
-      '0.4 s',
-      '12 s',
-      '3 min 05 s',
-      '2 h 07 min',
-    ])
-  })
+test('bars of a command are a line at their end elsewhere', () => {
+  const { stdout, stderr } = spawnSync(program[0]!, program.slice(1), { cwd: root, encoding: 'utf8' })
+  assert.equal(stdout, '')
+  assert.match(stderr, /^first 40 % \(4\/10\), \d\.\d s, stopped\nsecond 100 % \(10\/10\), \d\.\d s\n$/)
 })
 
-describe('formulae', () => {
-  it('become MathML, and code and prices stay', () => {
-    const source = 'It is $x_i$ for `$a$` at $5 and $6.\n\n```\n$b$\n```\n\n$$\\frac{a}{b}$$'
-    const { markdown, words } = extractFormulae(source, 'word')
-    assert.equal(markdown, 'It is wordx0x for `$a$` at $5 and $6.\n\n```\n$b$\n```\n\nwordx1x')
-    const html = restoreFormulae(markdown, words)
-    assert.match(html, /It is <span class="katex"><math [^>]*>.*<msub><mi>x<\/mi><mi>i<\/mi><\/msub>/)
-    assert.match(html, /<math [^>]*display="block">.*<mfrac>/)
-  })
+afterEach(() => {
+  delete host[DISPLAY_HOOK]
+})
 
-  it('that are not TeX are an error', () => {
-    assert.throws(() => extractFormulae('$\\frac{a$', 'word'), /KaTeX parse error/)
+test('writes typed arrays of a figure as lists', () => {
+  const bundle = sent(() =>
+    showPlot({ data: [{ type: 'bar', y: Float32Array.of(1, 2.5) }], layout: { title: 'T' } }),
+  )
+  assert.deepEqual(bundle['application/vnd.plotly.v1+json'], {
+    data: [{ type: 'bar', y: [1, 2.5] }],
+    layout: { title: 'T' },
   })
+  assert.equal(bundle['text/plain'], '[figure "T": bar]')
+})
+
+test('escapes a table, joins the columns of its rows and counts what it leaves out', () => {
+  const rows = [{ name: '<b>', value: 0.123456 }, { name: 'x', more: 2 }, { name: 'y' }]
+  const { 'text/html': html, 'text/plain': text } = sent(() => showTable(rows, { limit: 2, digits: 3 }))
+  assert.match(String(html), /<th [^>]*>name<\/th><th [^>]*>value<\/th><th [^>]*>more<\/th>/)
+  assert.match(
+    String(html),
+    /<td style="text-align:left[^>]*>&lt;b&gt;<\/td><td style="text-align:right[^>]*>0\.123<\/td>/,
+  )
+  assert.match(text, /1 more rows$/)
+})
+
+test('sends a picture as what it is', () => {
+  assert.equal(sent(() => showImage('<svg/>'))['image/svg+xml'], '<svg/>')
+  assert.equal(sent(() => showImage(Uint8Array.of(137, 80)))['image/png'], 'iVA=')
+})
+
+test('writes durations', () => {
+  assert.deepEqual([0.44, 12.4, 185, 7620].map(formatSeconds), ['0.4 s', '12 s', '3 min 05 s', '2 h 07 min'])
+})
+
+test('formulae become MathML, and code and prices stay', () => {
+  const source = 'It is $x_i$ for `$a$` at $5 and $6.\n\n```\n$b$\n```\n\n$$\\frac{a}{b}$$'
+  const { markdown, words } = extractFormulae(source, 'word')
+  assert.equal(markdown, 'It is wordx0x for `$a$` at $5 and $6.\n\n```\n$b$\n```\n\nwordx1x')
+  const html = restoreFormulae(markdown, words)
+  assert.match(html, /It is <span class="katex"><math [^>]*>.*<msub><mi>x<\/mi><mi>i<\/mi><\/msub>/)
+  assert.match(html, /<math [^>]*display="block">.*<mfrac>/)
+})
+
+test('formulae that are not TeX are an error', () => {
+  assert.throws(() => extractFormulae('$\\frac{a$', 'word'), /KaTeX parse error/)
 })

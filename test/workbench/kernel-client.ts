@@ -72,8 +72,9 @@ export class KernelClient {
     void client.listen(shell)
     void client.listen(control)
     void client.listenIopub()
-    await client.request('kernel_info_request', {})
-    await new Promise((resolve) => setTimeout(resolve, 100)) // the subscription travels on its own
+    // The subscription travels on its own: it is there when something is heard of what the kernel publishes with every answer.
+    do await client.request('kernel_info_request', {})
+    while (client.published.size === 0)
     return client
   }
 

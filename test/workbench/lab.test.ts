@@ -5,7 +5,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:f
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { after, before, describe, it } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { executeNotebooks } from '../../lib/workbench/notebooks'
@@ -90,7 +90,7 @@ describe('JupyterLab in a browser', { skip }, () => {
     rmSync(profile, { recursive: true, force: true })
   })
 
-  it('runs a notebook and shows its figure, table and bar', async () => {
+  test('runs a notebook and shows its figure, table and bar', async () => {
     await open('small.ipynb')
     await run('Run>Run All Cells')
     const bar = page.locator('.workbook-bar')
@@ -105,7 +105,7 @@ describe('JupyterLab in a browser', { skip }, () => {
     assert.equal(await page.locator('.jp-RenderedHTML table tbody tr').count(), 2)
   })
 
-  it('stops the work of a cell that is interrupted', async () => {
+  test('stops the work of a cell that is interrupted', async () => {
     await open('working.ipynb')
     await run('Run>Run All Cells')
     await page.getByText(/steps [1-9]\d* %/).waitFor() // its bar is on the way
@@ -119,7 +119,7 @@ describe('JupyterLab in a browser', { skip }, () => {
     await page.locator('.jp-OutputArea-output', { hasText: 'the work has stopped' }).waitFor()
   })
 
-  it('opens an exported page without a network, with its figures, formulae and bar', async () => {
+  test('opens an exported page without a network, with its figures, formulae and bar', async () => {
     const [exported] = await executeNotebooks({
       notebooks: [path.join(root, 'test/workbench/fixtures/small.ipynb')],
       outDir: path.join(folder, 'exported'),

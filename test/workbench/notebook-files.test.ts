@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { it } from 'node:test'
+import { test } from 'node:test'
 import { checkForm, checkTypes } from '../../lib/workbench/notebook-check'
 import { joined, readNotebook } from '../../lib/workbench/notebook-file'
 import { root } from '../../lib/workbench/project'
@@ -12,11 +12,11 @@ const notebooks = (existsSync(folder) ? readdirSync(folder) : [])
   .filter((name) => name.endsWith('.ipynb'))
   .map((name) => path.join(folder, name))
 
-it('notebooks are stored without outputs, for the tslab kernel', () => {
+test('notebooks are stored without outputs, for the tslab kernel', () => {
   assert.deepEqual(notebooks.flatMap(checkForm), [])
 })
 
-it('the method notebooks have one skeleton, and try a weight by the same cells', () => {
+test('the method notebooks have one skeleton, and try a weight by the same cells', () => {
   const methods = notebooks.filter((file) => /\/0[4-8]-/.test(file)).map((file) => readNotebook(file).cells)
   assert.equal(methods.length, 5)
   const [first, ...others] = methods
@@ -30,14 +30,14 @@ it('the method notebooks have one skeleton, and try a weight by the same cells',
   }
 })
 
-it('the cells of the notebooks type-check', async () => {
+test('the cells of the notebooks type-check', async () => {
   assert.deepEqual(
     await checkTypes([path.join(root, 'test/workbench/fixtures/small.ipynb'), ...notebooks]),
     [],
   )
 })
 
-it('the checks see outputs, counts, a wrong kernel and type errors', async () => {
+test('the checks see outputs, counts, a wrong kernel and type errors', async () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'notebook-check-'))
   const file = path.join(folder, 'bad.ipynb')
   const code = (source: string): object => ({ cell_type: 'code', source, outputs: [], execution_count: null })

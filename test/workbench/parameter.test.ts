@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { afterEach, it } from 'node:test'
+import { afterEach, test } from 'node:test'
 import { weightSchema } from '../../lib/trial'
 import { parameter } from '../../lib/workbench/parameter'
 
@@ -11,14 +11,14 @@ const lambda = (text: string) => {
   return parameter('lambda', weightSchema)
 }
 
-it('a parameter comes from the environment as JSON, and is undefined where it is not set', () => {
+test('a parameter comes from the environment as JSON, and is undefined where it is not set', () => {
   assert.equal(parameter('lambda', weightSchema), undefined)
   assert.equal(lambda(''), undefined)
   assert.equal(lambda('3'), 3)
   assert.deepEqual(lambda('{"ratio": 0.3}'), { ratio: 0.3 })
 })
 
-it('a parameter of another kind is an error that names it', () => {
+test('a parameter of another kind is an error that names it', () => {
   assert.throws(
     () => lambda('three'),
     /^Error: WORKBOOK_LAMBDA: expected a number or other JSON; found three$/,

@@ -2,8 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Command } from 'commander'
-import { createShownStudy, runTrials } from '../study'
-import { wholeNumber } from './arguments'
+import { wholeNumber } from '../whole-number'
 
 /** `check`: a few steps of a profile's teacher and an evaluation, to see that the profile runs on this machine. */
 export function checkCommand(): Command {
@@ -25,6 +24,7 @@ export function checkCommand(): Command {
         batch: number
         images: number
       }) => {
+        const { createShownStudy, runTrials } = require('../study') as typeof import('../study')
         const folder = mkdtempSync(path.join(tmpdir(), 'check-'))
         try {
           const study = await createShownStudy({

@@ -1,11 +1,9 @@
 import path from 'node:path'
 import { Command, Option } from 'commander'
 import { interruptSignal } from '../../base'
-import { FORMATS, type Format } from '../device-check/compare'
-import { countFailures, describeCheck } from '../device-check/report'
-import { checkDevice } from '../device-check/run'
+import { FORMATS, type Format } from '../device-check/formats'
 import { root } from '../project'
-import { wholeNumber } from './arguments'
+import { wholeNumber } from '../whole-number'
 
 /** Exit code where there is no CUDA device; 1 is a number that differs too much. */
 const NO_DEVICE = 2
@@ -34,6 +32,9 @@ export function cudaCommand(): Command {
     .option('--batch <n>', 'images a step', wholeNumber, 8)
     .option('--steps <n>', 'steps of the short training', wholeNumber, 20)
     .action(async ({ againstItself = false, ...options }: Options) => {
+      const { countFailures, describeCheck } =
+        require('../device-check/report') as typeof import('../device-check/report')
+      const { checkDevice } = require('../device-check/run') as typeof import('../device-check/run')
       const result = await checkDevice({
         ...{ againstItself, ...options },
         cache: path.join(root, '.cache', 'data'),
@@ -45,8 +46,8 @@ export function cudaCommand(): Command {
           `TensorFlow finds no CUDA device here, so nothing was checked. With one, ${options.images} scenes, batches of ` +
             `${options.batch} and ${options.steps} steps of training would be computed by the CPU in float32 and by the GPU in ` +
             `${options.formats.join(', ')}, and compared: where each operation of a step runs, losses and gradients of the ` +
-            'ground truth and of every method, decoding and NMS, mAP, and the training. See nvidia-smi and "npm run setup ' +
-            '-- --cuda", or try the check itself with --against-itself.',
+            'ground truth and of every method, decoding and NMS, mAP, and the training. See nvidia-smi and "npx workbook ' +
+            'setup --cuda", or try the check itself with --against-itself.',
         )
         process.exitCode = NO_DEVICE
         return

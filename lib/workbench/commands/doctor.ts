@@ -2,8 +2,6 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
-import { deviceInfo } from '../../engine'
-import { checkConvolution } from '../convolution-check'
 import { packageVersion, pythonProgram, root } from '../project'
 
 const PACKAGES = [
@@ -34,6 +32,8 @@ function line(name: string, value: string): void {
 }
 
 function reportEngine(): string[] {
+  const { deviceInfo } = require('../../engine') as typeof import('../../engine')
+  const { checkConvolution } = require('../convolution-check') as typeof import('../convolution-check')
   const { tensorflow, device, name, instructionSets, threads, ...card } = deviceInfo()
   const { gflops, error } = checkConvolution()
   line('TensorFlow', tensorflow)
@@ -50,7 +50,7 @@ function reportEngine(): string[] {
   if (error <= TOLERANCE[device]) return []
   return [
     `a convolution differs from plain loops by ${error.toExponential(1)}, at most ${TOLERANCE[device]} is expected: ` +
-      'try TF_ENABLE_ONEDNN_OPTS=0, or "npm run setup -- --cpu" on a GPU',
+      'try TF_ENABLE_ONEDNN_OPTS=0, or "npx workbook setup --cpu" on a GPU',
   ]
 }
 
@@ -64,7 +64,7 @@ function reportPackages(): string[] {
   const { status, stdout, stderr } = spawnSync(python, ['-c', script, ...names], { encoding: 'utf8' })
   if (status !== 0) {
     return [
-      `${python} lacks a package: ${stderr.trim().split('\n').at(-1)}; delete .venv and run "npm run setup"`,
+      `${python} lacks a package: ${stderr.trim().split('\n').at(-1)}; delete .venv and run "npx workbook setup"`,
     ]
   }
   const [version, ...versions] = stdout.trim().split(' ')
@@ -82,5 +82,5 @@ function reportKernel(): string[] {
   const launcher = path.join(root, 'lib/workbench/kernel/main.cjs')
   line('kernel', file)
   if (Array.isArray(argv) && argv[1] === launcher) return []
-  return [`${file} does not start ${launcher}: delete the file and run "npm run setup"`]
+  return [`${file} does not start ${launcher}: delete the file and run "npx workbook setup"`]
 }

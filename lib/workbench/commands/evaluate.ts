@@ -1,18 +1,9 @@
 import Table from 'cli-table3'
 import { Command, Option } from 'commander'
-import {
-  bySize,
-  COCO_NAMES,
-  confusionMatrix,
-  type EvaluationFiles,
-  type EvaluationSummary,
-  evaluateDetections,
-  MISTAKE_KINDS,
-  type MistakesResult,
-  mistakes,
-  readEvaluation,
-  type SizeResult,
-} from '../../evaluate'
+import type { EvaluationFiles, EvaluationSummary, MistakesResult, SizeResult } from '../../evaluate'
+
+/** Loaded by who needs it: not for help. */
+const evaluation = () => require('../../evaluate') as typeof import('../../evaluate')
 
 interface EvaluateOptions extends EvaluationFiles {
   readonly plusOne?: boolean
@@ -51,6 +42,7 @@ export function evaluateCommand(): Command {
     .option('--plus-one', "VOC's IoU as in the devkit: widths and heights count both end pixels")
     .option('--json', 'print everything as JSON')
     .action(async (options: EvaluateOptions) => {
+      const { bySize, confusionMatrix, evaluateDetections, mistakes, readEvaluation } = evaluation()
       const { truths, detections, classes, notes } = await readEvaluation(options)
       for (const note of notes) console.error(note)
       const summary = evaluateDetections(truths, detections, { classes, plusOne: options.plusOne })
@@ -76,7 +68,7 @@ function numbers({ voc, coco }: EvaluationSummary): Table.Table {
   const plusOne = voc.plusOne ? ', +1' : ''
   table.push([`VOC mAP@0.5, all-point${plusOne}`, percent(voc.mAP)])
   table.push([`VOC mAP@0.5, 11-point${plusOne}`, percent(voc.mAP11)])
-  for (const name of COCO_NAMES) table.push([`COCO ${name}`, percent(coco[name])])
+  for (const name of evaluation().COCO_NAMES) table.push([`COCO ${name}`, percent(coco[name])])
   return table
 }
 
@@ -104,7 +96,8 @@ function perSize(sizes: readonly SizeResult[]): Table.Table {
 
 function perKind({ kinds, falsePositives, falseNegatives }: MistakesResult): Table.Table {
   const table = makeTable(['mistake', 'count', 'mAP@0.5 it costs'], 1)
-  for (const kind of MISTAKE_KINDS) table.push([kind, kinds[kind].count, percent(kinds[kind].cost)])
+  for (const kind of evaluation().MISTAKE_KINDS)
+    table.push([kind, kinds[kind].count, percent(kinds[kind].cost)])
   table.push(['all false positives', '', percent(falsePositives)])
   table.push(['all false negatives', '', percent(falseNegatives)])
   return table

@@ -3,21 +3,10 @@ import path from 'node:path'
 import { inspect } from 'node:util'
 import { Command } from 'commander'
 import { sha256 } from '../../base'
-import {
-  drawNetwork,
-  encodeWeights,
-  fromDarknet,
-  publishedDetector,
-  readDarknet,
-  STUDENT_WIDTHS,
-  summary,
-  TEACHER_WIDTHS,
-  toDarknet,
-} from '../../detector'
-import { loadCheckpoint, saveCheckpoint, withoutTraining } from '../../train'
 
-const PUBLISHED = { teacher: TEACHER_WIDTHS, student: STUDENT_WIDTHS }
-const isPublished = (name: string): name is keyof typeof PUBLISHED => name in PUBLISHED
+/** Loaded by who needs them: not for help. */
+const detectors = () => require('../../detector') as typeof import('../../detector')
+const checkpoints = () => require('../../train') as typeof import('../../train')
 
 /** `model`: what a checkpoint holds, and files of its model alone for elsewhere. */
 export function modelCommand(): Command {
@@ -30,8 +19,13 @@ export function modelCommand(): Command {
     )
     .option('--svg <file>', 'also write the drawing as a picture')
     .action((name: string, { svg }: { svg?: string }) => {
-      const checkpoint = isPublished(name) ? undefined : loadCheckpoint(name)
-      const detector = checkpoint?.detector ?? publishedDetector(PUBLISHED[name as keyof typeof PUBLISHED])
+      const { drawNetwork, publishedDetector, STUDENT_WIDTHS, summary, TEACHER_WIDTHS } = detectors()
+      const published = new Map([
+        ['teacher', TEACHER_WIDTHS],
+        ['student', STUDENT_WIDTHS],
+      ]).get(name)
+      const checkpoint = published ? undefined : checkpoints().loadCheckpoint(name)
+      const detector = checkpoint?.detector ?? publishedDetector(published)
       console.log(summary(detector))
       if (checkpoint) {
         const { classes, step, training, optimizer, provenance, sha256 } = checkpoint
@@ -51,6 +45,8 @@ export function modelCommand(): Command {
         "Darknet's <out>.cfg with .weights and .names",
     )
     .action((from: string, out: string) => {
+      const { encodeWeights, toDarknet } = detectors()
+      const { loadCheckpoint, saveCheckpoint, withoutTraining } = checkpoints()
       const model = withoutTraining(loadCheckpoint(from))
       const [name, ending] = [out.replace(/\.\w+$/, ''), path.extname(out)]
       if (path.resolve(from) === path.resolve(out))
@@ -71,6 +67,7 @@ export function modelCommand(): Command {
     .description("make a checkpoint (.json) of Darknet's files of a darknet21-YOLOv3")
     .requiredOption('--classes <file>', 'class names, one a line (.names)')
     .action((cfgFile: string, weightsFile: string, out: string, { classes: file }: { classes: string }) => {
+      const { fromDarknet, readDarknet } = detectors()
       const { cfg, weights } = readDarknet(cfgFile, weightsFile)
       const model = fromDarknet(cfg, weights)
       const classes = readFileSync(file, 'utf8').split(/\r?\n/).filter(Boolean)
@@ -84,7 +81,7 @@ export function modelCommand(): Command {
         seen: String(weights.seen),
       }
       const { config: detector, weights: values } = model
-      const saved = saveCheckpoint(out, {
+      const saved = checkpoints().saveCheckpoint(out, {
         ...{ detector, classes, step: 0, provenance },
         weights: values,
         optimizer: new Map(),

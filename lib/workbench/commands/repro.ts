@@ -1,13 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import Table from 'cli-table3'
 import { Command } from 'commander'
 import { interruptSignal, writeAtomically } from '../../base'
-import { compareWithReference, readReference, referenceOf, shortTrials } from '../../study'
 import { root } from '../project'
-import { createShownStudy } from '../study'
-import { runWorkbook } from '../workbook'
 
 /** Differences that another instruction set's rounding may grow to in a profile's short trainings; see the README. */
 const TOLERANCES = { mAP: 0.05, loss: 0.05 }
@@ -30,6 +27,12 @@ export function reproCommand(): Command {
     .option('--compare <folder>', 'compare the run in this folder instead of executing the notebooks')
     .option('--update', 'write the reference from this run instead of comparing')
     .action(async ({ profile, out, compare, update }: Options) => {
+      const { compareWithReference, readReference, referenceOf, shortTrials } =
+        require('../../study') as typeof import('../../study')
+      const { createShownStudy } = require('../study') as typeof import('../study')
+      const { runWorkbook } = require('../workbook') as typeof import('../workbook')
+      if (compare !== undefined && !existsSync(compare))
+        throw new Error(`--compare ${compare}: expected the folder of a run, found nothing`)
       const kept = compare ?? out
       const folder = kept === undefined ? mkdtempSync(path.join(tmpdir(), 'repro-')) : path.resolve(kept)
       const file = path.join(root, 'test', 'reference', `${profile}.json`)

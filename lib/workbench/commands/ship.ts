@@ -1,20 +1,21 @@
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
-import { saveCheckpoint } from '../../train'
-import { FILES, findTrial, loadModel, refTo, SHIPPED } from '../../trial'
-import { createShownStudy, defaultOut, parseStart } from '../study'
 
 /** `ship`: puts the models of a study that was run "--from scratch" or "--from teacher" under data/checkpoints. */
 export function shipCommand(): Command {
   return new Command('ship')
     .description(
-      'copy the models that "workbook --from scratch" or "--from teacher" made to data/checkpoints, with recipe and logs',
+      'copy the models that "run --from scratch" or "--from teacher" made to data/checkpoints, with recipe and logs',
     )
     .option('--profile <name>', 'the profile', 'default')
     .option('--out <folder>', 'folder of the study')
     .option('--from <start>', 'what that study began with: scratch or teacher', 'scratch')
     .action(async ({ profile, out, from }: { profile: string; out?: string; from: string }) => {
+      const { saveCheckpoint } = require('../../train') as typeof import('../../train')
+      const { FILES, findTrial, loadModel, refTo, SHIPPED } =
+        require('../../trial') as typeof import('../../trial')
+      const { createShownStudy, defaultOut, parseStart } = require('../study') as typeof import('../study')
       const folder = path.resolve(out ?? defaultOut(profile))
       const study = await createShownStudy({ profile, out: folder, from: parseStart(from) })
       const names = study.profile.checkpoints
@@ -25,7 +26,7 @@ export function shipCommand(): Command {
         const result = findTrial(study.runs, trial)
         if (!result)
           throw new Error(
-            `${study.runs}: expected the finished ${trial.kind}; run "workbook --from ${from}" first`,
+            `${study.runs}: expected the finished ${trial.kind}; run "npx workbook run --from ${from}" first`,
           )
         const shipped = { teacher: names.teacher, prune: names.pruned, finetune: names.student }
         const model = Object.entries(shipped).find(([kind]) => kind === trial.kind)?.[1]

@@ -1,19 +1,16 @@
+import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import Table from 'cli-table3'
 import { Command } from 'commander'
 import { writeAtomically } from '../../base'
-import {
-  buildReport,
-  collectSweep,
-  differencesTable,
-  type TableRow,
-  trainingTable,
-  writeReport,
-} from '../../report'
-import { loadSweep, SWEEPS, type SweepFile, sweepNames, sweepTrials } from '../../study'
-import { provenance } from '../../trial'
-import { type Engine, parseEngine, runOnEngine, withEngine } from '../snakemake'
-import { createShownStudy, defaultOut, parseSeeds, parseStart, runTrials } from '../study'
+import type { TableRow } from '../../report'
+import type { SweepFile } from '../../study'
+import { root } from '../project'
+import { type Engine, withEngine } from '../snakemake/option'
+
+/** Those that come with the workbook; not asked of the room, which help does not load. */
+const shipped = () =>
+  readdirSync(path.join(root, 'lib/study/sweeps')).flatMap((file) => /(.*)\.yaml$/.exec(file)?.[1] ?? [])
 
 interface Options {
   data?: string
@@ -27,8 +24,8 @@ interface Options {
 /**
  * `sweep`: trials of the user's own choice beside each other, on this machine or, where they outgrow it, on Snakemake:
  *
- *     sweep recovery --engine snakemake                                        as many at a time as the profile says
- *     sweep recovery --engine snakemake -- --executor slurm --jobs 20          each trial a job of Slurm
+ *     npx workbook sweep recovery --engine snakemake               as many at a time as the profile says
+ *     npx workbook sweep recovery --engine snakemake -- --executor slurm --jobs 20      each trial a job of Slurm
  *
  * What stands behind `--` goes to Snakemake. The machines must see this folder, the folder of the trials and Node at the
  * same places; `auto` precision is what the machine of the command has. Every trial is one job of one thread and 3 GB
@@ -39,14 +36,21 @@ interface Options {
 export function sweepCommand(): Command {
   const command = new Command('sweep')
     .description('run the arms of a sweep on every seed, and compare them with its references')
-    .argument('<sweep>', `${sweepNames().join(', ')}, or a YAML file; the keys are in lib/study/sweep.ts`)
+    .argument('<sweep>', `${shipped().join(', ')}, or a YAML file; the keys are in lib/study/sweep.ts`)
   return withEngine(command)
     .option('--data <folder>', 'your own data set instead of the rendered scenes')
-    .option('--from <start>', 'as of the workbook: student, teacher or scratch')
+    .option('--from <start>', 'as of run: student, teacher or scratch')
     .option('--seeds <list>', 'instead of those of the sweep, e.g. 1,2,3')
     .option('--out <folder>', "folder of the trials; by default that of the profile's study")
     .option('--ship', 'put the result among those that come with the workbook, in data/sweeps')
     .action(async (nameOrFile: string, engineOptions: string[], options: Options) => {
+      const { buildReport, collectSweep, differencesTable, trainingTable, writeReport } =
+        require('../../report') as typeof import('../../report')
+      const { loadSweep, SWEEPS, sweepTrials } = require('../../study') as typeof import('../../study')
+      const { provenance } = require('../../trial') as typeof import('../../trial')
+      const { parseEngine, runOnEngine } = require('../snakemake') as typeof import('../snakemake')
+      const { createShownStudy, defaultOut, parseSeeds, parseStart, runTrials } =
+        require('../study') as typeof import('../study')
       const { data, from, seeds, out, ship } = options
       const engine = parseEngine(options.engine, engineOptions)
       const loaded = loadSweep(nameOrFile)

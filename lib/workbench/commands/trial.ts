@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { interruptSignal } from '../../base'
-import { position, runTask, type TrialProgress, thinnedOut } from '../../trial'
-import { type ProgressBar, showProgress } from '../progress'
+import type { TrialProgress } from '../../trial'
+import type { ProgressBar } from '../progress'
 
 /** `trial`: one trial in this process; a cluster's job. */
 export function trialCommand(): Command {
@@ -16,6 +16,8 @@ export function trialCommand(): Command {
       "the trial's own folder; its parent holds the trials that it starts from",
     )
     .action(async ({ config, out }: { config: string; out: string }) => {
+      const { position, runTask, thinnedOut } = require('../../trial') as typeof import('../../trial')
+      const { showProgress } = require('../progress') as typeof import('../progress')
       const bars = new Map<TrialProgress['phase'], ProgressBar>()
       const { folder, metrics } = await runTask(config, out, {
         signal: interruptSignal(),

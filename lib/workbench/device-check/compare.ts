@@ -1,10 +1,7 @@
 /** Whether a device computes what the CPU computes: differences, what is allowed, verdicts. */
 import type { NamedTensor } from '../../train'
+import type { Format } from './formats'
 import { LOSSES, type Measurements } from './measure'
-
-/** How a side computes: TF32 is float32 with convolutions that keep 10 bits of the mantissa, on NVIDIA cards from Ampere on. */
-export const FORMATS = ['float32', 'TF32', 'float16', 'bfloat16'] as const
-export type Format = (typeof FORMATS)[number]
 
 export interface Row {
   readonly what: string

@@ -22,36 +22,50 @@ const CLOSED = 4
 
 const DELIMITER = '<IDS|MSG>'
 
+/** @typedef {{ address: string, key: string }} Channel */
+/** @typedef {{ cell?: number, giveUp?: boolean }} Interrupt the cell that it is for, and whether it has to be given up */
+/** @typedef {{ frames?: Uint8Array[], interrupt?: Interrupt, alone?: boolean }} Message of the thread */
+
 class Control {
+  /** @type {Worker | undefined} */
+  thread
   state = new Int32Array(new SharedArrayBuffer(5 * Int32Array.BYTES_PER_ELEMENT))
 
   /**
-   * @param onMessage gets a message's frames
-   * @param onInterrupt gets the cell that an interrupt is for, and whether it has to be given up
+   * @param {Channel} channel
+   * @param {{ onMessage: (...frames: Buffer[]) => void, onInterrupt: (interrupt: Interrupt) => void }} listeners `onMessage`
+   *   gets a message's frames
    */
   async open({ address, key }, { onMessage, onInterrupt }) {
-    this.thread = new Worker(__filename, { workerData: { address, key, state: this.state } })
-    this.thread.unref()
+    const thread = new Worker(__filename, { workerData: { address, key, state: this.state } })
+    this.thread = thread
+    thread.unref()
     // ZeroMQ aborts the process when it ends with the socket open.
     process.once('exit', () => {
-      this.thread.postMessage(null)
+      thread.postMessage(null)
       Atomics.wait(this.state, CLOSED, 0, 1000)
     })
     await new Promise((resolve, reject) => {
-      this.thread.once('error', reject)
-      this.thread.once('message', resolve)
+      thread.once('error', reject)
+      thread.once('message', resolve)
     })
-    this.thread.on('message', ({ frames, interrupt, alone }) => {
+    thread.on('message', (/** @type {Message} */ { frames, interrupt, alone }) => {
       if (alone) process.exit(1)
       if (frames) onMessage(...frames.map((frame) => Buffer.from(frame)))
-      else onInterrupt(interrupt)
+      else onInterrupt(interrupt ?? {})
     })
   }
 
-  send(frames) {
-    this.thread.postMessage(frames.map((frame) => Buffer.from(frame)))
+  /**
+   * As a socket of ZeroMQ, through the thread.
+   *
+   * @param {readonly (Uint8Array | string)[]} frames
+   */
+  async send(frames) {
+    this.thread?.postMessage(frames.map((frame) => Buffer.from(frame)))
   }
 
+  /** @param {number} cell */
   begin(cell) {
     Atomics.store(this.state, CELL, cell)
   }
@@ -70,16 +84,31 @@ class Control {
     Atomics.store(this.state, ASKED, 0)
   }
 
-  /** Does work of the kernel's own, which is never broken off. */
+  /**
+   * Does work of the kernel's own, which is never broken off.
+   *
+   * @template T
+   * @param {() => T} work
+   */
   compiling(work) {
     return this.during(COMPILING, work)
   }
 
-  /** Runs a script, in which SIGINT breaks off what SIGINT alone can. */
+  /**
+   * Runs a script, in which SIGINT breaks off what SIGINT alone can.
+   *
+   * @template T
+   * @param {() => T} work
+   */
   inScript(work) {
     return this.during(IN_SCRIPT, work)
   }
 
+  /**
+   * @template T
+   * @param {number} phase
+   * @param {() => T} work
+   */
   during(phase, work) {
     Atomics.store(this.state, phase, 1)
     try {
@@ -90,29 +119,39 @@ class Control {
   }
 }
 
-if (!isMainThread) void listen(workerData)
+if (!isMainThread && parentPort) void listen(workerData, parentPort)
 
-/** Jupyter that was killed cannot say so: a kernel without its parent ends, and if a cell computes without a pause, is ended. */
-function endWithParent() {
+/**
+ * Jupyter that was killed cannot say so: a kernel without its parent ends, and if a cell computes without a pause, is ended.
+ *
+ * @param {import('node:worker_threads').MessagePort} kernel
+ */
+function endWithParent(kernel) {
   const parent = Number(process.env.JPY_PARENT_PID ?? process.ppid)
   let alone = 0
   setInterval(() => {
     if (process.ppid === parent) return
-    if (alone++ === 0) parentPort.postMessage({ alone: true })
+    if (alone++ === 0) kernel.postMessage({ alone: true })
     else if (alone > ALONE_SECONDS) process.kill(process.pid, 'SIGKILL')
   }, 1000)
 }
 
-async function listen({ address, key, state }) {
-  endWithParent()
+/**
+ * @param {Channel & { state: Int32Array }} channel
+ * @param {import('node:worker_threads').MessagePort} kernel
+ */
+async function listen({ address, key, state }, kernel) {
+  endWithParent(kernel)
   const zmq = require('zeromq')
   const socket = new zmq.Router()
   await socket.bind(address)
+  /** @type {Promise<void>} */
   let last = Promise.resolve()
+  /** @param {(Uint8Array | string)[]} frames */
   const send = (frames) => {
     last = last.then(() => socket.send(frames))
   }
-  parentPort.on('message', async (frames) => {
+  kernel.on('message', async (frames) => {
     if (frames) return send(frames)
     await last
     socket.close()
@@ -120,25 +159,32 @@ async function listen({ address, key, state }) {
     Atomics.notify(state, CLOSED)
     process.exit()
   })
-  parentPort.postMessage('ready')
-  const breakOff = createBreaker(state)
+  kernel.postMessage('ready')
+  const breakOff = createBreaker(state, kernel)
   for await (const frames of socket) {
     const request = parse(frames, key)
     if (request?.type !== 'interrupt_request') {
-      parentPort.postMessage({ frames })
+      kernel.postMessage({ frames })
       continue
     }
     const cell = Atomics.load(state, CELL)
     const again = cell !== 0 && Atomics.load(state, ASKED) === cell
     Atomics.store(state, ASKED, cell)
-    parentPort.postMessage({ interrupt: { cell } })
+    kernel.postMessage({ interrupt: { cell } })
     if (cell !== 0) setTimeout(breakOff, again ? RETRY_MS : PATIENCE_MS, cell)
     send(request.answer('interrupt_reply', { status: 'ok' }))
   }
 }
 
-/** Breaks a cell off in the middle of what it does, once the kernel itself does nothing. */
-function createBreaker(state) {
+/**
+ * Breaks a cell off in the middle of what it does, once the kernel itself does nothing.
+ *
+ * @param {Int32Array} state
+ * @param {import('node:worker_threads').MessagePort} kernel
+ * @returns {(cell: number) => void}
+ */
+function createBreaker(state, kernel) {
+  /** @type {import('node:inspector').Session | undefined} */
   let session
   return function breakOff(cell) {
     if (Atomics.load(state, CELL) !== cell) return
@@ -155,19 +201,30 @@ function createBreaker(state) {
     }
     if (Atomics.load(state, IN_SCRIPT)) process.kill(process.pid, 'SIGINT')
     else session.post('Runtime.terminateExecution')
-    parentPort.postMessage({ interrupt: { cell, giveUp: true } })
+    kernel.postMessage({ interrupt: { cell, giveUp: true } })
     setTimeout(breakOff, PATIENCE_MS, cell)
   }
 }
 
-/** A message with the right signature: its type, and how it is answered. */
+/**
+ * A message with the right signature: its type, and how it is answered.
+ *
+ * @param {readonly Uint8Array[]} frames
+ * @param {string} key
+ */
 function parse(frames, key) {
   const start = frames.findIndex((frame) => frame.toString() === DELIMITER)
   const [signature, ...parts] = frames.slice(start + 1)
+  /** @param {readonly (string | Uint8Array)[]} texts */
   const sign = (texts) =>
     texts.reduce((hmac, text) => hmac.update(text), createHmac('sha256', key)).digest('hex')
-  if (start < 0 || signature?.toString() !== sign(parts)) return null
-  const header = JSON.parse(parts[0].toString())
+  const [first] = parts
+  if (start < 0 || !first || signature?.toString() !== sign(parts)) return null
+  const header = JSON.parse(first.toString())
+  /**
+   * @param {string} type
+   * @param {object} content
+   */
   const answer = (type, content) => {
     const own = { ...header, msg_id: randomUUID(), msg_type: type, date: new Date().toISOString() }
     const texts = [own, header, {}, content].map((part) => JSON.stringify(part))

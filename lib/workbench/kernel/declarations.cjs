@@ -16,12 +16,13 @@ const configFile = path.join(root, 'tsconfig.json')
 
 const sources = () =>
   fs
-    .readdirSync(lib, { recursive: true })
+    .readdirSync(lib, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
     .sort()
     .map((name) => path.join(lib, name))
 
 const MAKING = 'making-'
+const NOW = 'now'
 
 let looked = { times: '', folder: '' }
 
@@ -43,13 +44,22 @@ function declarationFolder() {
   return fs.existsSync(folder) ? folder : null
 }
 
-/** The declarations of a file of lib/ in such a folder. */
+/**
+ * The declarations of a file of lib/ in such a folder.
+ *
+ * @param {string} folder
+ * @param {string} file
+ */
 function readDeclarations(folder, file) {
   const name = path.relative(root, file).replace(/\.ts$/, '.d.ts')
   return fs.readFileSync(path.join(folder, name), 'utf8')
 }
 
-/** Makes the declarations in a process of its own, where they are missing and lib/ has no errors; resolves when it is done. */
+/**
+ * Makes the declarations in a process of its own, where they are missing and lib/ has no errors.
+ *
+ * @returns {Promise<void>} resolves when it is done
+ */
 function makeDeclarations() {
   if (declarationFolder()) return Promise.resolve()
   const child = spawn(process.execPath, [__filename], { stdio: 'ignore' })
@@ -66,15 +76,26 @@ function make() {
   const outDir = path.join(places, `${MAKING}${randomUUID()}`)
   const emit = { noEmit: false, declaration: true, emitDeclarationOnly: true, outDir, rootDir: root }
   const { fileNames, options } = ts.parseJsonConfigFileContent(config, ts.sys, root, emit)
-  const program = ts.createProgram(fileNames, options)
-  // Of a project with errors there are none: then the kernel looks at the sources and reports them.
-  if (ts.getPreEmitDiagnostics(program).length > 0) return
+  const own = fileNames.filter((file) => file.startsWith(lib + path.sep))
+  const program = ts.createProgram(own, options)
+  // Of a library with errors there are none: then the kernel looks at the sources and reports them.
+  /** @param {import('typescript').Diagnostic} complaint */
+  const isOwn = ({ file }) => !file || file.fileName.startsWith(lib + path.sep)
+  if (ts.getPreEmitDiagnostics(program).some(isOwn)) return
   for (const file of sources()) program.emit(program.getSourceFile(file))
-  for (const name of fs.readdirSync(places)) {
-    if (!name.startsWith(MAKING)) fs.rmSync(path.join(places, name), { recursive: true, force: true })
+  if (folder !== folderNow()) {
+    fs.rmSync(outDir, { recursive: true })
+    return
   }
-  if (folder === folderNow()) fs.renameSync(outDir, folder)
-  else fs.rmSync(outDir, { recursive: true })
+  const old = fs.readdirSync(places).filter((name) => !name.startsWith(MAKING))
+  fs.renameSync(outDir, folder)
+  // Where other projects find them, through package.json's "exports".
+  const link = path.join(places, `${MAKING}${randomUUID()}`)
+  fs.symlinkSync(path.basename(folder), link)
+  fs.renameSync(link, path.join(places, NOW))
+  for (const name of old) {
+    if (name !== NOW) fs.rmSync(path.join(places, name), { recursive: true, force: true })
+  }
 }
 
 if (require.main === module) make()

@@ -4,7 +4,13 @@ const path = require('node:path')
 const util = require('node:util')
 const { root } = require('./modules.cjs')
 
-/** Frames of Node, of tslab and of the kernel itself, and of what calls a cell's script. */
+/** @typedef {{ ename: string, evalue: string, traceback: string[] }} Failure as Jupyter shows it */
+
+/**
+ * Frames of Node, of tslab and of the kernel itself, and of what calls a cell's script.
+ *
+ * @param {string} line
+ */
 const isOwn = (line) =>
   /^\s+at cell\[[\w ]+\]$/.test(line) ||
   (/^\s+at /.test(line) && ['node:', 'node_modules/tslab/', __dirname].some((place) => line.includes(place)))
@@ -12,7 +18,9 @@ const isOwn = (line) =>
 /**
  * What Jupyter shows of an error: name, message, and the stack without the kernel's own frames.
  *
- * @param withPlaces replaces places in scripts of cells by those in the cells
+ * @param {unknown} error
+ * @param {(text: string) => string} withPlaces replaces places in scripts of cells by those in the cells
+ * @returns {Failure}
  */
 function describeError(error, withPlaces) {
   if (!(error instanceof Error)) {

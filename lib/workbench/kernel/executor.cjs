@@ -11,25 +11,32 @@ const { root } = require('./modules.cjs')
 const SCOPE = Symbol.for('workbook.cell')
 const IN_CELL = /cell\[([\w ]+)\]:(\d+):(\d+)/g
 
+/** @typedef {import('./rewrite.cjs').Place} Place */
+/** @typedef {{ [name: string]: unknown }} Names */
+
 /** A cell that does not compile: its messages as `line:column - message`. */
 class CompileError extends Error {
+  /** @override */
   name = 'TypeScript'
 }
 
 class Executor {
+  /** @type {Names} */
   exports = {}
   declarations = ''
+  /** @type {Map<string, (position: Place) => Place | null>} */
   placesOf = new Map()
   compiler = createCompiler()
 
   /**
-   * @param control knows when the kernel compiles and when a script begins
-   * @param checks what cells call to see whether there was an interrupt; see ./rewrite.cjs
+   * @param {import('./control.cjs').Control} control knows when the kernel compiles and when a script begins
+   * @param {object} checks what cells call to see whether there was an interrupt; see ./rewrite.cjs
    */
   constructor(control, checks) {
     this.control = control
     /** Loads what a cell imports. */
     this.require = createRequire(path.join(root, 'cell.js'))
+    /** @type {[Names, NodeRequire, object]} */
     this.scope = [this.exports, this.require, checks]
     Object.defineProperty(globalThis, SCOPE, { value: this.scope })
   }
@@ -41,6 +48,7 @@ class Executor {
     this.placesOf.clear()
   }
 
+  /** @param {string} source */
   compile(source) {
     return this.control.compiling(() => this.compiler.compile(source, this.declarations))
   }
@@ -48,15 +56,16 @@ class Executor {
   /**
    * Runs a cell to its end.
    *
-   * @param name how the cell is called in stack traces
-   * @param givenUp rejects when the cell is not waited for any longer
-   * @param beforeRun resolves when what has arrived while the cell was compiled was looked at
-   * @returns the value of its last expression
+   * @param {string} source
+   * @param {{ name: string, givenUp: Promise<never>, beforeRun: () => Promise<void> }} run how the cell is called in stack
+   *   traces; what rejects when it is not waited for any longer; what resolves when all that has arrived while the cell was
+   *   compiled was looked at
+   * @returns {Promise<unknown>} the value of its last expression
    * @throws CompileError, or what the cell throws; what it had declared until then stays
    */
   async execute(source, { name, givenUp, beforeRun }) {
     const cell = this.compile(source)
-    if (cell.diagnostics.length > 0) {
+    if (!cell.compiled) {
       const lines = cell.diagnostics.map(
         ({ fileName, line, character, message }) =>
           `${fileName ? `${fileName} ` : ''}${line + 1}:${character + 1} - ${message}`,
@@ -64,36 +73,51 @@ class Executor {
       throw new CompileError(lines.join('\n'))
     }
     await beforeRun()
-    this.placesOf.set(name, cell.placeOf)
-    const script = new vm.Script(`${cell.script}(...globalThis[Symbol.for('${SCOPE.description}')])`, {
+    const { compiled } = cell
+    this.placesOf.set(name, compiled.placeOf)
+    const script = new vm.Script(`${compiled.script}(...globalThis[Symbol.for('${SCOPE.description}')])`, {
       filename: `cell[${name}]`,
     })
     try {
       const run = this.control.inScript(() => script.runInThisContext({ breakOnSigint: true }))
       await Promise.race([run, givenUp])
     } catch (error) {
-      const missing = cell.declared.filter((declared) => this.exports[declared] === undefined)
-      this.declarations = withoutNames(cell.declarations, new Set(missing))
+      const missing = compiled.declared.filter((declared) => this.exports[declared] === undefined)
+      this.declarations = withoutNames(compiled.declarations, new Set(missing))
       throw error
     }
-    this.declarations = cell.declarations
-    const value = this.exports[cell.valueName]
-    delete this.exports[cell.valueName]
+    this.declarations = compiled.declarations
+    const { valueName } = compiled
+    if (valueName === undefined) return undefined
+    const value = this.exports[valueName]
+    delete this.exports[valueName]
     return value
   }
 
-  /** A text with the places in scripts of cells replaced by those in the cells. */
+  /**
+   * A text with the places in scripts of cells replaced by those in the cells.
+   *
+   * @param {string} text
+   */
   withPlaces(text) {
     return text.replace(IN_CELL, (_, name, line, column) => {
-      const place = this.placesOf.get(name)?.({ line: line - 1, character: column - 1 })
+      const place = this.placesOf.get(name)?.({ line: Number(line) - 1, character: Number(column) - 1 })
       return `cell[${name}]${place ? `:${place.line + 1}:${place.character + 1}` : ''}`
     })
   }
 
+  /**
+   * @param {string} source
+   * @param {number} position
+   */
   inspect(source, position) {
     return this.control.compiling(() => this.compiler.inspect(source, this.declarations, position))
   }
 
+  /**
+   * @param {string} source
+   * @param {number} position
+   */
   complete(source, position) {
     return this.control.compiling(() => this.compiler.complete(source, this.declarations, position))
   }

@@ -5,19 +5,29 @@ const fs = require('node:fs')
 const path = require('node:path')
 
 const root = path.resolve(__dirname, '../../..')
+/** @type {Map<string, number>} */
 const loadedAt = new Map()
 
-/** When a file was written last, or 0 where there is none. */
+/**
+ * When a file was written last, or 0 where there is none.
+ *
+ * @param {string} file
+ */
 const modified = (file) => fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0
-/** Packages do not change under a running kernel. */
+/**
+ * Packages do not change under a running kernel.
+ *
+ * @param {string} file
+ */
 const isPackage = (file) => file.includes('/node_modules/')
 
 const projectModules = () =>
-  Object.values(require.cache).filter(
-    (entry) =>
-      entry?.filename.startsWith(root + path.sep) &&
-      entry.filename.endsWith('.ts') &&
-      !isPackage(entry.filename),
+  Object.values(require.cache).flatMap((entry) =>
+    entry?.filename.startsWith(root + path.sep) &&
+    entry.filename.endsWith('.ts') &&
+    !isPackage(entry.filename)
+      ? [entry]
+      : [],
   )
 
 /** Remembers how old the modules are that a cell has loaded. */
@@ -54,6 +64,7 @@ function forgetUnfinished() {
   }
 }
 
+/** @param {string} file */
 const isLoaded = (file) => file in require.cache
 
 module.exports = { forgetEdited, forgetUnfinished, isLoaded, isPackage, modified, noteLoaded, root }

@@ -7,11 +7,20 @@
 const { SourceMap } = require('node:module')
 const ts = require('./typescript.cjs')
 
+/** @typedef {import('typescript').Node} Node */
+/** @typedef {{ line: number, character: number }} Place counted from 0 */
+/** @typedef {{ at: number, removed?: number, text: string }} Edit `removed` characters at `at` give way to `text` */
+
 /** A cell becomes the body of this function. What begins with underscores looks whether there was an interrupt. */
 const HEAD = '(async function (exports, require, { __now__, __resume__, __each__, __step__ }) {'
 const TAIL = '\n})'
 
-/** Edits of a text, in the order of their places: `removed` characters at `at` give way to `text`. */
+/**
+ * Edits a text, in the order of the places.
+ *
+ * @param {string} source
+ * @param {readonly Edit[]} edits
+ */
 function applyEdits(source, edits) {
   const sorted = edits.map((edit, i) => ({ ...edit, i })).sort((a, b) => a.at - b.at || a.i - b.i)
   let text = ''
@@ -23,7 +32,12 @@ function applyEdits(source, edits) {
   return { text: text + source.slice(from), edits: sorted }
 }
 
-/** The place in the text before the edits that a place in the edited text comes from. */
+/**
+ * The place in the text before the edits that a place in the edited text comes from.
+ *
+ * @param {number} position
+ * @param {readonly Edit[]} edits
+ */
 function placeBefore(position, edits) {
   let shift = 0
   for (const { at, removed = 0, text } of edits) {
@@ -35,12 +49,20 @@ function placeBefore(position, edits) {
   return position - shift
 }
 
+/**
+ * @param {string} text
+ * @param {Place} place
+ */
 function offsetOf(text, { line, character }) {
   let start = 0
   for (let i = 0; i < line; i++) start = text.indexOf('\n', start) + 1
   return start + character
 }
 
+/**
+ * @param {string} text
+ * @param {number} offset
+ */
 function positionOf(text, offset) {
   const before = text.slice(0, offset)
   return {
@@ -49,7 +71,12 @@ function positionOf(text, offset) {
   }
 }
 
-/** Names that a declaration binds. */
+/**
+ * Names that a declaration binds.
+ *
+ * @param {import('typescript').BindingName} name
+ * @returns {string[]}
+ */
 function boundNames(name) {
   if (ts.isIdentifier(name)) return [name.text]
   return name.elements.flatMap((element) => (ts.isBindingElement(element) ? boundNames(element.name) : []))
@@ -59,12 +86,15 @@ function boundNames(name) {
  * A cell with what tslab trips over written out: { x } becomes { x: x }, const { x: y } becomes const { 'x': y }, and
  * `export` is blanked, since every cell exports what it declares anyway.
  *
- * @returns the text; `declared`, the names of the values that the cell declares; `placeIn`, which moves a position of the
+ * @param {string} source
+ * @returns {{ text: string, declared: string[], placeIn: (position: Place) => Place }} the text; `declared`, the names of the values that the cell declares; `placeIn`, which moves a position of the
  *   text back into the cell as it was typed
  */
 function writeOut(source) {
   const file = ts.createSourceFile('cell.ts', source, ts.ScriptTarget.Latest, true)
+  /** @type {Edit[]} */
   const edits = []
+  /** @param {Node} node */
   const visit = (node) => {
     if (ts.isShorthandPropertyAssignment(node)) {
       edits.push({ at: node.name.end, text: `: ${node.name.text}` })
@@ -77,7 +107,7 @@ function writeOut(source) {
   visit(file)
   const declared = []
   for (const statement of file.statements) {
-    const keywords = statement.modifiers ?? []
+    const keywords = modifiersOf(statement)
     const isDefault = keywords.some(({ kind }) => kind === ts.SyntaxKind.DefaultKeyword)
     const exported = keywords.find(({ kind }) => kind === ts.SyntaxKind.ExportKeyword)
     if (exported && !isDefault) {
@@ -97,6 +127,7 @@ function writeOut(source) {
     }
   }
   const written = applyEdits(source, edits)
+  /** @param {Place} position */
   const placeIn = (position) =>
     positionOf(source, placeBefore(offsetOf(written.text, position), written.edits))
   return { text: written.text, declared, placeIn }
@@ -105,17 +136,19 @@ function writeOut(source) {
 /**
  * Where only a name is exported, TypeScript's step from modules to CommonJS leaves closures with a copy of a variable that a
  * later cell changes. So the declarations of variables are exported themselves: then all cells share the one variable.
+ *
+ * @param {string} source
+ * @returns {{ text: string, placeIn: (position: Place) => Place }}
  */
 function shareVariables(source) {
   const file = ts.createSourceFile('cell.js', source, ts.ScriptTarget.Latest, true, ts.ScriptKind.JS)
   const list = file.statements.find(
     (statement) =>
-      ts.isExportDeclaration(statement) &&
-      !statement.moduleSpecifier &&
-      ts.isNamedExports(statement.exportClause),
+      ts.isExportDeclaration(statement) && !statement.moduleSpecifier && exportedNames(statement),
   )
   if (!list) return { text: source, placeIn: (position) => position }
-  const names = new Set(list.exportClause.elements.map(({ name }) => name.text))
+  const names = new Set(exportedNames(list))
+  /** @type {Edit[]} */
   const edits = []
   for (const statement of file.statements) {
     if (!ts.isVariableStatement(statement) || statement.modifiers?.length) continue
@@ -134,34 +167,87 @@ function shareVariables(source) {
   }
 }
 
-const isAsync = (node) =>
-  ts.isFunctionLike(node) &&
-  node.body &&
-  node.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.AsyncKeyword)
+/**
+ * The names of `export { ... }`; undefined for other statements.
+ *
+ * @param {Node} statement
+ */
+function exportedNames(statement) {
+  if (!ts.isExportDeclaration(statement)) return undefined
+  const { exportClause } = statement
+  return exportClause && ts.isNamedExports(exportClause)
+    ? exportClause.elements.map(({ name }) => name.text)
+    : undefined
+}
 
-/** The value of `Object.defineProperty(exports, 'name', ...)`, as TypeScript writes it: its name and expression. */
+/** @param {Node} node */
+const modifiersOf = (node) => (ts.canHaveModifiers(node) ? (ts.getModifiers(node) ?? []) : [])
+
+/**
+ * The body of an async function; undefined for other nodes.
+ *
+ * @param {Node} node
+ */
+function asyncBody(node) {
+  if (!ts.isFunctionLike(node) || !('body' in node)) return undefined
+  return modifiersOf(node).some(({ kind }) => kind === ts.SyntaxKind.AsyncKeyword) ? node.body : undefined
+}
+
+/**
+ * The value of `Object.defineProperty(exports, 'name', ...)`, as TypeScript writes it: its name and expression.
+ *
+ * @param {Node} statement
+ */
 function definedExport(statement) {
   if (!ts.isExpressionStatement(statement) || !ts.isCallExpression(statement.expression)) return null
   const { expression, arguments: words } = statement.expression
   if (expression.getText() !== 'Object.defineProperty' || words[0]?.getText() !== 'exports') return null
-  const getter = words[2]?.properties?.find(({ name }) => name.text === 'get')
-  const value = getter?.initializer.body.statements[0].expression
-  return { name: words[1].text, value: value?.getText() }
+  const [, name, about] = words
+  if (!name || !ts.isStringLiteralLike(name)) return null
+  return { name: name.text, value: about && returnedBy(about) }
+}
+
+/**
+ * The expression that the getter of `{ get: function () { return expression; } }` returns, if there is one.
+ *
+ * @param {Node} about
+ */
+function returnedBy(about) {
+  if (!ts.isObjectLiteralExpression(about)) return undefined
+  for (const property of about.properties) {
+    if (!ts.isPropertyAssignment(property) || property.name.getText() !== 'get') continue
+    if (!ts.isFunctionExpression(property.initializer)) continue
+    const [first] = property.initializer.body.statements
+    if (first && ts.isReturnStatement(first)) return first.expression?.getText()
+  }
+  return undefined
 }
 
 /**
  * The JavaScript of a cell as the script that runs it. What is imported becomes a plain property of `exports`. An async
  * function remembers when it began, and behind each of its awaits it is seen whether there was an interrupt since; so it
  * is in every turn of a loop.
+ *
+ * @param {string} output
  */
 function toScript(output) {
   const source = `${HEAD}${output}${TAIL}`
   const file = ts.createSourceFile('cell.js', source, ts.ScriptTarget.Latest, true, ts.ScriptKind.JS)
+  /** @type {Edit[]} */
   const edits = []
+  /**
+   * @param {Node} node
+   * @param {string} before
+   * @param {string} after
+   */
   const wrap = (node, before, after) => {
     edits.push({ at: node.getStart(file), text: before })
     return { at: node.end, text: after }
   }
+  /**
+   * @param {Node} node
+   * @param {string} [began] the expression for when the function around it began
+   */
   const visit = (node, began) => {
     const defined = definedExport(node)
     if (defined) {
@@ -169,26 +255,28 @@ function toScript(output) {
       edits.push({ at: node.getStart(file), removed: node.end - node.getStart(file), text })
       return
     }
+    /** @type {Edit[]} */
     const after = []
     let inside = began
-    if (isAsync(node)) {
-      inside = ts.isBlock(node.body) ? '__began__' : '__now__()'
-      if (ts.isBlock(node.body)) {
-        edits.push({ at: node.body.getStart(file) + 1, text: ' const __began__ = __now__();' })
+    const body = asyncBody(node)
+    if (body) {
+      inside = ts.isBlock(body) ? '__began__' : '__now__()'
+      if (ts.isBlock(body)) {
+        edits.push({ at: body.getStart(file) + 1, text: ' const __began__ = __now__();' })
       }
     } else if (ts.isAwaitExpression(node)) {
       after.push(wrap(node, `__resume__(${began}, `, ')'))
     } else if (ts.isIterationStatement(node, false)) {
-      if (node.awaitModifier) {
+      if (ts.isForOfStatement(node) && node.awaitModifier) {
         const { expression } = node
         edits.push(
           { at: expression.getStart(file), text: `__each__(${began}, ` },
           { at: expression.end, text: ')' },
         )
       }
-      const { statement: body } = node
-      if (ts.isBlock(body)) edits.push({ at: body.getStart(file) + 1, text: ' __step__();' })
-      else after.push(wrap(body, '{ __step__(); ', ' }'))
+      const { statement: turn } = node
+      if (ts.isBlock(turn)) edits.push({ at: turn.getStart(file) + 1, text: ' __step__();' })
+      else after.push(wrap(turn, '{ __step__(); ', ' }'))
     }
     ts.forEachChild(node, (child) => visit(child, inside))
     edits.push(...after)
@@ -197,7 +285,11 @@ function toScript(output) {
   const script = applyEdits(source, edits)
   return {
     text: script.text,
-    /** The position in `output` that a position in the script comes from; null outside of it. */
+    /**
+     * The position in `output` that a position in the script comes from; null outside of it.
+     *
+     * @param {Place} position
+     */
     placeIn: (position) => {
       const place = placeBefore(offsetOf(script.text, position), script.edits) - HEAD.length
       return place < 0 || place > output.length ? null : positionOf(output, place)
@@ -205,15 +297,25 @@ function toScript(output) {
   }
 }
 
-/** Where a place of a compiled text comes from by its source map, or null. */
+/**
+ * Where a place of a compiled text comes from by its source map, or null.
+ *
+ * @param {SourceMap} map
+ * @param {Place} place
+ * @returns {Place | null}
+ */
 function originOf(map, { line, character }) {
-  const { originalLine, originalColumn } = map.findEntry(line, character)
-  return originalLine === undefined ? null : { line: originalLine, character: originalColumn }
+  const found = map.findEntry(line, character)
+  return 'originalLine' in found ? { line: found.originalLine, character: found.originalColumn } : null
 }
 
 const MAP_COMMENT = /\n\/\/# sourceMappingURL=(?:data:application\/json;base64,(\S+)|\S+)\s*$/
 
-/** Takes the source map out of a compiled text that carries it. */
+/**
+ * Takes the source map out of a compiled text that carries it.
+ *
+ * @param {string} text
+ */
 function splitMap(text) {
   const [comment, base64] = MAP_COMMENT.exec(text) ?? ['']
   return {

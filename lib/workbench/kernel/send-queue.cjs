@@ -1,21 +1,33 @@
 'use strict'
 
 /**
+ * @template Message
+ * @typedef {{ send(message: Message): Promise<void>, close(): void }} Socket
+ */
+
+/**
  * What is sent through one ZeroMQ socket. ZeroMQ refuses a message while another one of the same socket is still on its
  * way, and tslab does not wait. Messages go out at once where they can, so that a cell that never pauses holds none back,
  * and in order where they cannot.
+ *
+ * @template Message
  */
 class SendQueue {
+  /** @type {Message[]} */
   waiting = []
   last = Promise.resolve()
   emptied = Promise.resolve()
 
-  /** @param onLost gets the error of a message that did not go out */
+  /**
+   * @param {Socket<Message>} socket
+   * @param {(error: Error) => void} onLost gets the error of a message that did not go out
+   */
   constructor(socket, onLost) {
     this.socket = socket
     this.onLost = onLost
   }
 
+  /** @param {Message} message */
   send(message) {
     if (this.waiting.length > 0) {
       this.waiting.push(message)
@@ -25,17 +37,18 @@ class SendQueue {
       this.last = this.socket.send(message)
       this.last.catch(this.onLost)
     } catch (error) {
-      if (!/busy/.test(error.message)) throw error
+      if (!(error instanceof Error && /busy/.test(error.message))) throw error
       this.waiting.push(message)
       this.emptied = this.empty()
     }
   }
 
   async empty() {
-    for (; this.waiting.length > 0; this.waiting.shift()) {
+    for (let [message] = this.waiting; message !== undefined; [message] = this.waiting) {
       await this.last.catch(() => undefined) // reported where it was sent
-      this.last = this.socket.send(this.waiting[0])
+      this.last = this.socket.send(message)
       this.last.catch(this.onLost)
+      this.waiting.shift()
     }
   }
 

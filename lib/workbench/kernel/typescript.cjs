@@ -5,7 +5,10 @@
 'use strict'
 
 const file = require.resolve('@tslab/typescript-for-tslab', { paths: [require.resolve('tslab')] })
+/** @type {{ -readonly [name in keyof typeof import('typescript')]: typeof import('typescript')[name] }} */
 const ts = { ...require(file) }
-require.cache[file].exports = ts
+const loaded = require.cache[file]
+if (!loaded) throw new Error(`${file}: expected it to be loaded as CommonJS`)
+loaded.exports = ts
 
 module.exports = ts

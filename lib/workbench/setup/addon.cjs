@@ -9,7 +9,11 @@ const { runTool } = require('./tools.cjs')
 const folder = path.join(root, 'node_modules/@tensorflow/tfjs-node-gpu')
 const binary = path.join(folder, 'lib/napi-v8/tfjs_binding.node')
 
-/** Links TensorFlow's headers and libraries of the Python wheel to where the addon's build expects them. */
+/**
+ * Links TensorFlow's headers and libraries of the Python wheel to where the addon's build expects them.
+ *
+ * @param {string} site the folder site-packages
+ */
 function linkTensorFlow(site) {
   const tensorflow = path.join(site, 'tensorflow')
   const links = {
@@ -28,7 +32,11 @@ function linkTensorFlow(site) {
   }
 }
 
-/** Whether the addon is there and Node can load it with the TensorFlow that is linked. */
+/**
+ * Whether the addon is there and Node can load it with the TensorFlow that is linked.
+ *
+ * @param {NodeJS.ProcessEnv} environment
+ */
 function loads(environment) {
   if (!fs.existsSync(binary)) return false
   const { status } = spawnSync(process.execPath, ['-e', `require(${JSON.stringify(binary)})`], {
@@ -42,11 +50,16 @@ function loads(environment) {
 function nodeHeaders() {
   const prefix = path.resolve(fs.realpathSync(process.execPath), '../..')
   const header = read(path.join(prefix, 'include/node/node_version.h')) ?? ''
+  /** @param {string} name */
   const number = (name) => new RegExp(`#define NODE_${name}_VERSION (\\d+)`).exec(header)?.[1]
   const version = ['MAJOR', 'MINOR', 'PATCH'].map(number).join('.')
   return version === process.versions.node ? { npm_config_nodedir: prefix } : {}
 }
 
+/**
+ * @param {NodeJS.ProcessEnv} environment
+ * @param {import('./project.cjs').OnLine} onLine
+ */
 async function build(environment, onLine) {
   const compiler = process.env.CXX
     ? onPath(process.env.CXX)

@@ -2,22 +2,34 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
-const { cache, read } = require('./project.cjs')
+const { cache, hasCode, read } = require('./project.cjs')
 
 const POLL_MS = 200
 
-/** A process is named by its id and its start time, since ids are used again. */
+/**
+ * A process is named by its id and its start time, since ids are used again.
+ *
+ * @param {string | number | undefined} pid
+ */
 function startTime(pid) {
   const stat = read(`/proc/${pid}/stat`)
   return stat === null ? null : stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
 }
 
+/** @param {string} owner */
 function isAlive(owner) {
   const [pid, started] = owner.split(' ')
   return startTime(pid) === started
 }
 
-/** Waits until no other setup runs in this folder, runs the work, and lets the next one in. */
+/**
+ * Waits until no other setup runs in this folder, runs the work, and lets the next one in.
+ *
+ * @template T
+ * @param {() => Promise<T>} work
+ * @param {{ onWait: (pid: string) => void, file?: string }} options `onWait` gets the process that is waited for
+ * @returns {Promise<T>}
+ */
 async function withLock(work, { onWait, file = path.join(cache, 'lock') }) {
   fs.mkdirSync(path.dirname(file), { recursive: true })
   const mine = `${process.pid} ${startTime(process.pid)}`
@@ -30,12 +42,12 @@ async function withLock(work, { onWait, file = path.join(cache, 'lock') }) {
         fs.linkSync(draft, file) // the lock appears together with its owner's name
         break
       } catch (error) {
-        if (error.code !== 'EEXIST') throw error
+        if (!hasCode(error, 'EEXIST')) throw error
       }
       const owner = read(file)
       if (owner === null) continue
       if (isAlive(owner)) {
-        if (!told) onWait(owner.split(' ')[0])
+        if (!told) onWait(owner.split(' ')[0] ?? '')
         told = true
         await new Promise((resolve) => setTimeout(resolve, POLL_MS))
       } else {
@@ -52,13 +64,18 @@ async function withLock(work, { onWait, file = path.join(cache, 'lock') }) {
   }
 }
 
-/** Removes the lock of a process that has died, unless another process was quicker and holds it by now. */
+/**
+ * Removes the lock of a process that has died, unless another process was quicker and holds it by now.
+ *
+ * @param {string} file
+ * @param {string} owner
+ */
 function takeAway(file, owner) {
   const aside = `${file}.stale.${process.pid}`
   try {
     fs.renameSync(file, aside)
   } catch (error) {
-    if (error.code === 'ENOENT') return
+    if (hasCode(error, 'ENOENT')) return
     throw error
   }
   if (read(aside) !== owner) fs.linkSync(aside, file)

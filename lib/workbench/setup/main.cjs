@@ -1,42 +1,143 @@
 'use strict'
 
 const { spawn } = require('node:child_process')
+const fs = require('node:fs')
 const { constants } = require('node:os')
 const path = require('node:path')
-const { root, SetupError } = require('./project.cjs')
+const { inspect } = require('node:util')
+const { makeDeclarations } = require('../kernel/declarations.cjs')
+const { read, root, SetupError } = require('./project.cjs')
 const { copyWithoutGreeting } = require('./quiet.cjs')
 const { setUp } = require('./steps.cjs')
 
-/** Commands with a program of their own; the others are those of the command line. */
-const PROGRAMS = new Map([
-  ['test', 'lib/workbench/test.cjs'],
-  ['bench', 'test/bench/cli.ts'],
+/**
+ * A command has its summary, and perhaps a program of its own instead of commands/<name>.ts.
+ *
+ * @typedef {{ summary: string, hidden?: boolean, computes?: boolean, program?: string }} Entry
+ */
+/** @type {Map<string, Entry>} */
+const COMMANDS = new Map(Object.entries(require('../commands.json')))
+/** @type {Map<string, import('./project.cjs').Device>} */
+const DEVICES = new Map([
+  ['--cuda', 'cuda'],
+  ['--cpu', 'cpu'],
 ])
 
-/** Sets up what is missing, runs the command in its environment and ends with its exit code. */
-async function main(args) {
-  const devices = ['--cuda', '--cpu']
-  const [command = 'setup', ...rest] = args
-  const device = command === 'setup' ? rest.find((argument) => devices.includes(argument)) : undefined
-  try {
-    const unknown = command === 'setup' && rest.find((argument) => !devices.includes(argument))
-    if (unknown) throw new SetupError(`setup: unknown option ${unknown}; it knows ${devices.join(' and ')}.`)
-    const environment = await setUp({ device: device?.slice(2) })
-    if (command === 'setup') return
-    const own = PROGRAMS.get(command)
-    const words = own ? [path.join(root, own)] : [path.join(root, 'lib/workbench/cli.ts'), command]
-    const loader = own?.endsWith('.cjs') ? [] : ['--require', path.join(root, 'lib/engine/loader.cjs')]
-    process.exit(await run([...loader, ...words, ...rest], environment))
-  } catch (error) {
-    if (!(error instanceof SetupError)) throw error
-    process.stderr.write(`\n${error.message}\n`)
+/**
+ * Sets up what is missing, runs the command in its environment and ends with its exit code.
+ *
+ * @param {string[]} words those of the command line
+ */
+async function main(words) {
+  const isDebug = ownWords(words).includes('--debug')
+  /** @param {unknown} error */
+  const fail = (error) => {
+    process.stderr.write(`\n${describe(error, isDebug)}\n`)
     process.exit(1)
   }
+  process.on('uncaughtException', fail)
+  try {
+    process.exit(await perform(words))
+  } catch (error) {
+    fail(error)
+  }
+}
+
+/**
+ * @param {unknown} error
+ * @param {boolean} isDebug
+ */
+function describe(error, isDebug) {
+  if (isDebug) return inspect(error)
+  if (!(error instanceof Error)) return String(error)
+  if (error instanceof SetupError) return error.message
+  return `The set-up failed: ${error.message}\n--debug shows where this comes from.`
+}
+
+/**
+ * Those that are not handed on to another program.
+ *
+ * @param {string[]} words
+ */
+function ownWords(words) {
+  const end = words.indexOf('--')
+  return end < 0 ? words : words.slice(0, end)
+}
+
+/**
+ * @param {string[]} words
+ * @returns {Promise<number>} the exit code
+ */
+async function perform(words) {
+  const [command = '', ...rest] = words[0] === '--debug' ? words.slice(1) : words
+  const devices = rest.filter((word) => word !== '--debug')
+  if (command === 'setup' && devices.every((word) => DEVICES.has(word))) {
+    await setUp({ device: DEVICES.get(devices.at(-1) ?? '') })
+    await makeDeclarations() // the steps make them for the lib/ of that day
+    return 0
+  }
+  if (command === 'script' && rest[0] && !rest[0].startsWith('-')) {
+    const file = path.resolve(rest[0])
+    if (!fs.existsSync(file)) throw new SetupError(`script: expected a file, found nothing at ${file}`)
+    const modules = ['--import', path.join(root, 'node_modules/tsx/dist/esm/index.mjs')]
+    return run(['--require', loader(true), ...modules, file, ...rest.slice(1)], await setUp())
+  }
+  const own = ownWords(words)
+  const asked = own.find((word) => !word.startsWith('-'))
+  const entry = COMMANDS.get(asked ?? '')
+  const isQuestion = !entry || own.some((word) => ['-h', '--help', '--version'].includes(word))
+  if (!entry && asked !== 'help' && !fs.existsSync(path.join(root, 'node_modules/commander')))
+    return outline(asked, own)
+  const environment = await setUp({ packagesOnly: isQuestion })
+  const computes = !isQuestion && entry.computes !== false
+  const program = entry?.program ? [entry.program, ...rest] : ['lib/workbench/cli.ts', ...words]
+  const [file = '', ...given] = program
+  return run(['--require', loader(computes), path.join(root, file), ...given], environment)
+}
+
+/**
+ * What reads TypeScript, with the engine or without it.
+ *
+ * @param {boolean} computes
+ */
+function loader(computes) {
+  return path.join(root, computes ? 'lib/engine/loader.cjs' : 'node_modules/tsx/dist/cjs/index.cjs')
+}
+
+/**
+ * The list of commands, where the packages are not there yet that say more.
+ *
+ * @param {string | undefined} wrong a command that there is not
+ * @param {string[]} own
+ * @returns {number} the exit code
+ */
+function outline(wrong, own) {
+  if (own.includes('--version')) {
+    process.stdout.write(`${JSON.parse(read(path.join(root, 'package.json')) ?? '{}').version}\n`)
+    return 0
+  }
+  const shown = [...COMMANDS].filter(([, entry]) => !entry.hidden)
+  const lines = shown.map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`)
+  const text = [
+    'Usage: npx workbook <command>',
+    '',
+    ...lines,
+    '',
+    'More of each: npx workbook <command> --help',
+    '',
+  ]
+  if (wrong === undefined) process.stdout.write(text.join('\n'))
+  else process.stderr.write(`error: unknown command '${wrong}'\n${text.join('\n')}`)
+  return wrong === undefined ? 0 : 1
 }
 
 /**
  * Runs Node with the arguments, hands signals on, and answers with the exit code. The command runs in the caller's
  * folder, where the paths that it was given begin.
+ *
+ * @param {string[]} args
+ * @param {NodeJS.ProcessEnv} environment
+ * @returns {Promise<number>}
  */
 async function run(args, environment) {
   const isTerminal = process.stderr.isTTY === true
@@ -49,14 +150,19 @@ async function run(args, environment) {
     },
     stdio: ['inherit', 'inherit', 'pipe', ...(isTerminal ? [process.stderr] : [])],
   })
-  copyWithoutGreeting(child.stderr, process.stderr)
+  const errors = /** @type {import('node:stream').Readable} */ (child.stderr)
+  copyWithoutGreeting(errors, process.stderr)
   // On a terminal Ctrl-C reaches the child anyway; twice would read as "stop at once".
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'))
-  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-  const drained = new Promise((resolve) => child.stderr.once('close', resolve))
+  for (const signal of /** @type {const} */ (['SIGTERM', 'SIGHUP']))
+    process.on(signal, () => child.kill(signal))
+  const drained = new Promise((resolve) => errors.once('close', resolve))
+  /** @type {number} */
   const code = await new Promise((resolve, reject) => {
     child.once('error', reject)
-    child.once('exit', (status, signal) => resolve(status ?? 128 + (constants.signals[signal] ?? 0)))
+    child.once('exit', (/** @type {number | null} */ status, /** @type {NodeJS.Signals | null} */ signal) =>
+      resolve(status ?? 128 + (signal ? constants.signals[signal] : 0)),
+    )
   })
   // A process that the command left behind may hold the pipe open.
   await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, 500))])

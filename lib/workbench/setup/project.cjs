@@ -8,19 +8,38 @@ const root = path.resolve(__dirname, '../../..')
 /** Stamps, lock and log of the setup. */
 const cache = path.join(root, '.cache/setup')
 
+/** @typedef {'cpu' | 'cuda'} Device */
+/** @typedef {(line: string) => void} OnLine gets the last line of a tool that runs */
+
 /** Something that the user can put right; the message says how. */
 class SetupError extends Error {}
 
+/**
+ * @param {unknown} error
+ * @param {...string} codes of the system, e.g. ENOENT
+ */
+const hasCode = (error, ...codes) =>
+  error instanceof Error && 'code' in error && codes.includes(String(error.code))
+
+/**
+ * @param {string} file
+ * @returns the text, or null where there is no file
+ */
 const read = (file) => {
   try {
     return fs.readFileSync(file, 'utf8')
   } catch (error) {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null
     throw error
   }
 }
 
-/** Writes a file so that it is there completely or not at all. */
+/**
+ * Writes a file so that it is there completely or not at all.
+ *
+ * @param {string} file
+ * @param {string} text
+ */
 function writeWhole(file, text) {
   fs.mkdirSync(path.dirname(file), { recursive: true })
   const temporary = `${file}.${process.pid}.tmp`
@@ -28,9 +47,14 @@ function writeWhole(file, text) {
   fs.renameSync(temporary, file)
 }
 
+/** @param {...unknown} parts */
 const hash = (...parts) => createHash('sha256').update(JSON.stringify(parts)).digest('hex')
 
-/** Where a program is on PATH, or null. */
+/**
+ * Where a program is on PATH, or null.
+ *
+ * @param {string} name
+ */
 function onPath(name) {
   for (const folder of (process.env.PATH ?? '').split(path.delimiter)) {
     const file = path.join(folder, name)
@@ -44,4 +68,4 @@ function onPath(name) {
   return null
 }
 
-module.exports = { root, cache, SetupError, read, writeWhole, hash, onPath }
+module.exports = { root, cache, SetupError, hasCode, read, writeWhole, hash, onPath }

@@ -5,10 +5,17 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { cache, onPath, read, root, SetupError, writeWhole } = require('./project.cjs')
 
+/** @typedef {import('./project.cjs').Device} Device */
+
 /** TensorFlow publishes wheels for these versions of Python. */
 const PYTHONS = ['3.11', '3.12', '3.13']
 
-/** The pip section of environment.yml, its last. */
+/**
+ * The pip section of environment.yml, its last.
+ *
+ * @param {Device} device
+ * @param {string} [text] of the file
+ */
 function requirements(device, text = read(path.join(root, 'environment.yml')) ?? '') {
   const lines = text.split('\n')
   const start = lines.findIndex((line) => /^\s*- pip:\s*$/.test(line))
@@ -29,16 +36,25 @@ function requirements(device, text = read(path.join(root, 'environment.yml')) ??
   )
 }
 
-/** cuda where NVIDIA's driver is, unless `setup --cpu` or `--cuda` said otherwise; the choice is kept. */
+/**
+ * cuda where NVIDIA's driver is, unless `setup --cpu` or `--cuda` said otherwise; the choice is kept.
+ *
+ * @param {Device} [asked]
+ * @returns {Device}
+ */
 function chooseDevice(asked) {
   const file = path.join(cache, 'device')
   if (asked) writeWhole(file, `${asked}\n`)
   const kept = read(file)?.trim()
-  if (kept) return kept
+  if (kept === 'cpu' || kept === 'cuda') return kept
   return fs.existsSync('/proc/driver/nvidia/version') || onPath('nvidia-smi') ? 'cuda' : 'cpu'
 }
 
-/** The site-packages folder of an environment that has TensorFlow, or null. */
+/**
+ * The site-packages folder of an environment that has TensorFlow, or null.
+ *
+ * @param {string} prefix the environment's folder
+ */
 function sitePackages(prefix) {
   const lib = path.join(prefix, 'lib')
   const folders = fs.existsSync(lib) ? fs.readdirSync(lib).filter((name) => name.startsWith('python3.')) : []
@@ -46,6 +62,17 @@ function sitePackages(prefix) {
   return (
     found.find((folder) => fs.existsSync(path.join(folder, 'tensorflow', 'libtensorflow_cc.so.2'))) ?? null
   )
+}
+
+/**
+ * The site-packages folder of the environment's TensorFlow, where the steps before have made the environment.
+ *
+ * @param {string} prefix
+ */
+function tensorFlowIn(prefix) {
+  const site = sitePackages(prefix)
+  if (site === null) throw new SetupError(`${prefix}: expected TensorFlow's package, found none.`)
+  return site
 }
 
 /** An activated conda environment with TensorFlow and Jupyter is used as it is; otherwise .venv. */
@@ -76,7 +103,12 @@ function findPython() {
   )
 }
 
-/** What of the list an environment lacks, as text; empty when it has everything. */
+/**
+ * What of the list an environment lacks, as text; empty when it has everything.
+ *
+ * @param {string} prefix
+ * @param {readonly string[]} list
+ */
 function missingFrom(prefix, list) {
   const code = `
 import sys, importlib.metadata as m
@@ -94,7 +126,11 @@ for item in sys.argv[1:]:
   return result.stdout.trim().split('\n').filter(Boolean).join(', ')
 }
 
-/** pip writes a package's RECORD last: one without it was cut short and must not count as installed. */
+/**
+ * pip writes a package's RECORD last: one without it was cut short and must not count as installed.
+ *
+ * @param {string} prefix
+ */
 function removeHalfInstalled(prefix) {
   const lib = path.join(prefix, 'lib')
   if (!fs.existsSync(lib)) return
@@ -108,10 +144,16 @@ function removeHalfInstalled(prefix) {
   }
 }
 
-/** Folders of NVIDIA's libraries inside site-packages. */
+/**
+ * Folders of NVIDIA's libraries inside site-packages.
+ *
+ * @param {string} site
+ * @returns {{ libraries: string[], programs: string[] }}
+ */
 function cudaFolders(site) {
   const nvidia = path.join(site, 'nvidia')
   if (!fs.existsSync(nvidia)) return { libraries: [], programs: [] }
+  /** @param {string} name */
   const inside = (name) =>
     fs
       .readdirSync(nvidia)
@@ -129,4 +171,5 @@ module.exports = {
   removeHalfInstalled,
   requirements,
   sitePackages,
+  tensorFlowIn,
 }

@@ -12,15 +12,21 @@ const GREETING =
 /** Where a command finds the real terminal. */
 const TERMINAL = 3
 
-/** Copies all but the greeting, line by line. */
+/**
+ * Copies all but the greeting, line by line.
+ *
+ * @param {import('node:stream').Readable} from
+ * @param {{ write(text: string): unknown }} to
+ */
 function copyWithoutGreeting(from, to) {
   let rest = ''
+  /** @param {string} text */
   const copy = (text) => {
     if (text && !GREETING.test(text)) to.write(text)
   }
-  from.setEncoding('utf8').on('data', (text) => {
+  from.setEncoding('utf8').on('data', (/** @type {string} */ text) => {
     const lines = (rest + text).split(/(?<=\n)/)
-    rest = lines.at(-1).endsWith('\n') ? '' : lines.pop()
+    rest = lines.at(-1)?.endsWith('\n') ? '' : (lines.pop() ?? '')
     for (const line of lines) copy(line)
   })
   from.on('end', () => copy(rest))

@@ -14,15 +14,35 @@ const python = require('./python.cjs')
 const { makeDeclarations } = require('../kernel/declarations.cjs')
 const { runTool, stepList } = require('./tools.cjs')
 
+/** @typedef {import('./project.cjs').Device} Device */
+/** @typedef {import('./project.cjs').OnLine} OnLine */
+/** @typedef {{ prefix: string, isConda: boolean }} Place the Python environment */
+/**
+ * @typedef {object} Step
+ * @property {string} name of its stamp
+ * @property {string} title as it is shown
+ * @property {() => unknown[]} inputs what the stamp's hash is of
+ * @property {() => boolean} present a cheap look whether the result is there
+ * @property {() => boolean} accept a thorough one that lets a result stand that this setup did not make
+ * @property {(onLine: OnLine) => Promise<void>} run
+ */
+
 const GIB = 2 ** 30
 /** Free disk space that the packages need. */
 const SPACE = { cpu: 4 * GIB, cuda: 12 * GIB }
 
-/** The environment in which commands and kernels run. */
+/**
+ * The environment in which commands and kernels run.
+ *
+ * @param {string} prefix of the Python environment
+ * @param {Device} device
+ */
 function environmentOf(prefix, device) {
   const site = python.sitePackages(prefix)
   const { libraries, programs } = site ? python.cudaFolders(site) : { libraries: [], programs: [] }
+  /** @param {...(string | undefined)} parts */
   const join = (...parts) => parts.filter(Boolean).join(path.delimiter)
+  /** @type {{ [name: string]: string }} */
   const added = {
     PATH: join(path.join(prefix, 'bin'), ...programs, process.env.PATH),
     WORKBOOK_PYTHON: path.join(prefix, 'bin/python'),
@@ -42,6 +62,8 @@ function environmentOf(prefix, device) {
  * What TensorFlow on a card reads: kernels that give the same bits every time, and where XLA, which WORKBOOK_XLA=1 turns on,
  * finds its tools. XLA compiles at the first step and not, as it would by itself, after some: those would round otherwise, also
  * after every resumption.
+ *
+ * @param {string[]} programs folders of NVIDIA's programs
  */
 function cardEnvironment(programs) {
   const compiler = programs.find((folder) => fs.existsSync(path.join(folder, 'ptxas')))
@@ -57,8 +79,10 @@ function cardEnvironment(programs) {
 }
 
 /**
- * The steps in order. `inputs` is what the stamp's hash is of, `present` a cheap look whether the result is there,
- * `accept` a thorough one that lets a result stand that this setup did not make.
+ * The steps in order.
+ *
+ * @param {Place & { device: Device }} place
+ * @returns {Step[]}
  */
 function steps({ device, prefix, isConda }) {
   const environment = () => ({ ...process.env, ...environmentOf(prefix, device) })
@@ -110,11 +134,11 @@ function steps({ device, prefix, isConda }) {
       inputs: () => [process.versions.modules, process.arch, python.sitePackages(prefix), list],
       present: () => fs.existsSync(addon.binary),
       accept: () => {
-        addon.linkTensorFlow(python.sitePackages(prefix))
+        addon.linkTensorFlow(python.tensorFlowIn(prefix))
         return addon.loads(environment())
       },
       async run(onLine) {
-        addon.linkTensorFlow(python.sitePackages(prefix))
+        addon.linkTensorFlow(python.tensorFlowIn(prefix))
         await addon.build(environment(), onLine)
       },
     },
@@ -133,22 +157,33 @@ function steps({ device, prefix, isConda }) {
   ]
 }
 
-/** What makes Jupyter know the kernel, and papermill its language: files and their texts. */
+/**
+ * What makes Jupyter know the kernel, and papermill its language: files and their texts.
+ *
+ * @param {string} prefix
+ * @param {Device} device
+ * @returns {[file: string, text: string][]}
+ */
 function kernelFiles(prefix, device) {
   const site = python.sitePackages(prefix)
+  /** @type {[string, string][]} */
   const files = [[path.join(prefix, 'share/jupyter/kernels/tslab/kernel.json'), kernelSpec(prefix, device)]]
   if (!site) return files
   const plugIn = 'papermill_typescript'
   const about = path.join(site, `${plugIn}-1.0.dist-info`)
   return [
     ...files,
-    [path.join(site, `${plugIn}.py`), read(path.join(root, `lib/workbench/${plugIn}.py`))],
+    [path.join(site, `${plugIn}.py`), read(path.join(root, `lib/workbench/${plugIn}.py`)) ?? ''],
     [path.join(about, 'METADATA'), `Metadata-Version: 2.1\nName: ${plugIn}\nVersion: 1.0\n`],
     [path.join(about, 'entry_points.txt'), `[papermill.engine]\n${plugIn} = ${plugIn}:Engine\n`],
     [path.join(about, 'RECORD'), ''],
   ]
 }
 
+/**
+ * @param {string} prefix
+ * @param {Device} device
+ */
 function kernelSpec(prefix, device) {
   // Kernels that Jupyter starts without this setup (an editor, plain `jupyter lab`) need the same environment.
   const { PATH: _, LD_LIBRARY_PATH: __, ...own } = environmentOf(prefix, device)
@@ -173,15 +208,21 @@ function packagesMatchLock() {
   })
 }
 
+/** @param {Device} device */
 function checkSpace(device) {
   const { bavail, bsize } = fs.statfsSync(root)
   if (bavail * bsize >= SPACE[device]) return
+  /** @param {number} bytes */
   const gib = (bytes) => (bytes / GIB).toFixed(1)
   throw new SetupError(
     `The packages need about ${gib(SPACE[device])} GiB in ${root}, and ${gib(bavail * bsize)} GiB are free. Free some space.`,
   )
 }
 
+/**
+ * @param {string} prefix
+ * @param {OnLine} onLine
+ */
 async function makeVenv(prefix, onLine) {
   const own = path.join(prefix, 'bin/python')
   python.removeHalfInstalled(prefix)
@@ -198,15 +239,19 @@ async function makeVenv(prefix, onLine) {
   })
 }
 
+/** @param {string} name */
 const stampFile = (name) => path.join(cache, `${name}.stamp`)
+/** @param {Step} step */
 const isDone = (step) => read(stampFile(step.name)) === hash(step.inputs()) && step.present()
 
 /**
  * Does what of the setup is not done yet and answers with the environment for commands.
  *
+ * @param {{ device?: Device, packagesOnly?: boolean }} [options] the device that was asked for, and whether npm's packages do
+ * @returns {Promise<NodeJS.ProcessEnv>}
  * @throws SetupError naming what is missing and how to get it
  */
-async function setUp({ device: asked } = {}) {
+async function setUp({ device: asked, packagesOnly = false } = {}) {
   if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) {
     throw new SetupError(
       `TensorFlow's library is taken from its wheels for Linux on x64 and arm64; this is ${process.platform} on ${process.arch}.\n` +
@@ -215,8 +260,9 @@ async function setUp({ device: asked } = {}) {
   }
   const device = python.chooseDevice(asked)
   const place = python.choosePrefix()
-  const plan = steps({ device, ...place })
+  const plan = steps({ device, ...place }).filter(({ name }) => !packagesOnly || name === 'packages')
   if (!plan.every(isDone)) {
+    /** @param {string} pid */
     const onWait = (pid) =>
       process.stderr.write(`Another setup (process ${pid}) runs in this folder; waiting for it.\n`)
     await withLock(() => perform(plan), { onWait })
@@ -224,6 +270,7 @@ async function setUp({ device: asked } = {}) {
   return { ...process.env, ...environmentOf(place.prefix, device) }
 }
 
+/** @param {Step[]} plan */
 async function perform(plan) {
   const show = stepList()
   let told = false

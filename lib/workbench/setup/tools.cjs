@@ -14,15 +14,20 @@ const NETWORK =
 /**
  * Runs a tool; its output goes to the log and its last line to `onLine`.
  *
+ * @param {string} program
+ * @param {string[]} args
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, onLine?: import('./project.cjs').OnLine, hint?: string }} [options]
+ * @returns {Promise<string>} the end of the output
  * @throws SetupError with the end of the output when the tool fails
  */
-async function runTool(program, args, { cwd = root, env = {}, onLine = () => {}, hint = '' } = {}) {
+async function runTool(program, args, { cwd = root, env = {}, onLine, hint = '' } = {}) {
   fs.mkdirSync(cache, { recursive: true })
   const file = fs.openSync(log, 'a')
   const command = [program, ...args].join(' ')
   fs.writeSync(file, `\n$ ${command}\n`)
   let output = ''
   try {
+    /** @type {number | NodeJS.Signals | null} */
     const code = await new Promise((resolve, reject) => {
       const child = spawn(program, args, {
         cwd,
@@ -30,11 +35,11 @@ async function runTool(program, args, { cwd = root, env = {}, onLine = () => {},
         stdio: ['ignore', 'pipe', 'pipe'],
       })
       for (const stream of [child.stdout, child.stderr]) {
-        stream.setEncoding('utf8').on('data', (text) => {
+        stream.setEncoding('utf8').on('data', (/** @type {string} */ text) => {
           fs.writeSync(file, text)
           output = (output + text).slice(-65536)
           const line = text.trim().split('\n').at(-1)
-          if (line) onLine(line.trim())
+          if (line) onLine?.(line.trim())
         })
       }
       child.once('error', (error) =>
@@ -58,7 +63,11 @@ async function runTool(program, args, { cwd = root, env = {}, onLine = () => {},
   }
 }
 
-/** A list of steps on the terminal: one line each, redrawn with the time and the tool's last line while it runs. */
+/**
+ * A list of steps on the terminal: one line each, redrawn with the time and the tool's last line while it runs.
+ *
+ * @returns {(title: string, work: (onLine: import('./project.cjs').OnLine) => Promise<void>) => Promise<void>}
+ */
 function stepList(stream = process.stderr) {
   return async (title, work) => {
     const started = performance.now()
@@ -69,13 +78,12 @@ function stepList(stream = process.stderr) {
       stream.write(`\r\x1b[2K${line.slice(0, (stream.columns ?? 80) - 1)}`)
     }
     if (!stream.isTTY) stream.write(`  … ${title}\n`)
-    const timer = stream.isTTY ? setInterval(draw, 200) : null
+    const timer = stream.isTTY ? setInterval(draw, 200) : undefined
     try {
-      const result = await work((line) => {
+      await work((line) => {
         detail = line
       })
       stream.write(`${stream.isTTY ? '\r\x1b[2K' : ''}  ✓ ${title}  ${seconds()}\n`)
-      return result
     } catch (error) {
       stream.write(`${stream.isTTY ? '\r\x1b[2K' : ''}  ✗ ${title}  ${seconds()}\n`)
       throw error

@@ -1,7 +1,7 @@
 """Darknet files through OpenCV's own reader: the oracle of darknet.test.ts.
 
-    npm run check:darknet               # the published sizes: fails where a logit differs too much (GBs, minutes)
-    npm run check:darknet -- --update   # narrowed networks: writes darknet.json beside this file
+    npx workbook darknet            # the published sizes: fails where a logit differs too much (GBs, minutes)
+    npx workbook darknet --update   # narrowed networks: writes darknet.json beside this file
 
 Both make a Python with OpenCV (requirements.txt; OpenCV 5 has no Darknet reader any more) and run this script in the
 project's root. This library writes cfg and weights files (darknet-files.ts) and its own outputs; OpenCV reads the files and

@@ -2,11 +2,8 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { Command, Option } from 'commander'
 import { interruptSignal } from '../../base'
-import { loadProfile, notebookTrials } from '../../study'
-import { formatSeconds } from '../progress'
-import { type Engine, parseEngine, runOnEngine, withEngine } from '../snakemake'
-import { defaultOut, parseSeeds, parseStart } from '../study'
-import { openWorkbook, resultTable, runWorkbook, type WorkbookOptions } from '../workbook'
+import { type Engine, withEngine } from '../snakemake/option'
+import type { WorkbookOptions } from '../workbook'
 
 type CommandOptions = Omit<WorkbookOptions, 'out' | 'from'> & {
   out?: string
@@ -15,13 +12,11 @@ type CommandOptions = Omit<WorkbookOptions, 'out' | 'from'> & {
 }
 
 /**
- * `workbook`: the whole study as notebooks, up to the report. With --engine, as of the command `sweep`, the trials run on
+ * `run`: the whole study as notebooks, up to the report. With --engine, as of the command `sweep`, the trials run on
  * the engine first, and the notebooks find them.
  */
-export function workbookCommand(): Command {
-  const command = new Command('workbook').description(
-    'run the whole study in its notebooks and write the report',
-  )
+export function runCommand(): Command {
+  const command = new Command('run').description('run the whole study in its notebooks and write the report')
   return withEngine(command)
     .option('--profile <name>', 'smoke, default, paper, or a .yaml file', 'default')
     .option('--data <folder>', 'your own data set (Pascal VOC, COCO or YOLO) instead of the rendered scenes')
@@ -35,6 +30,12 @@ export function workbookCommand(): Command {
     .option('--full', 'the long version of the profile: more seeds, finer ablations')
     .action(async (engineOptions: string[], { from: start, engine: name, ...given }: CommandOptions) => {
       const started = new Date()
+      const { loadProfile, notebookTrials } = require('../../study') as typeof import('../../study')
+      const { formatSeconds } = require('../progress') as typeof import('../progress')
+      const { parseEngine, runOnEngine } = require('../snakemake') as typeof import('../snakemake')
+      const { defaultOut, parseSeeds, parseStart } = require('../study') as typeof import('../study')
+      const { openWorkbook, resultTable, runWorkbook } =
+        require('../workbook') as typeof import('../workbook')
       const engine = parseEngine(name, engineOptions)
       const options = { ...given, from: parseStart(start) }
       // What can be wrong is found before anything runs.

@@ -1,0 +1,33 @@
+/**
+ * The way in from programs outside of lib/, which package.json's "exports" lead to through lib/entries: the library is
+ * TypeScript, so what reads it comes first. `npx workbook script` brings a GPU's libraries too, which a process has to be
+ * started with; without it a program computes on the CPU.
+ */
+'use strict'
+
+const path = require('node:path')
+
+const root = path.resolve(__dirname, '../..')
+
+/**
+ * A room of lib/, or all of lib/.
+ *
+ * @param {string} name of the room, '' for all
+ * @returns {object} what its index.ts exports
+ */
+function room(name) {
+  process.env.TSX_TSCONFIG_PATH ??= path.join(root, 'tsconfig.json') // else the program's folder is searched
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'
+  try {
+    require.resolve('tsx/cjs')
+    require.resolve('@tensorflow/tfjs-node-gpu')
+  } catch (cause) {
+    throw new Error(`detector-distillation-workbook is not set up: run "npx workbook setup" in ${root}.`, {
+      cause,
+    })
+  }
+  require('./loader.cjs')
+  return require(path.join(root, 'lib', name, 'index.ts'))
+}
+
+module.exports = { room }

@@ -1,0 +1,8 @@
+// Written by `npx workbook entries`: the names are for Node, which reads them before anything runs.
+'use strict'
+module.exports = require('../engine/entry.cjs').room('base')
+0 && (module.exports = {
+  InterruptedError, Random, abortCells, beginCell, complaintsOf, interruptSignal, interrupted, isInterrupt,
+  jsonErrorAt, jsonOf, keyOf, lineAt, lockFolder, mapLimited, parseDocument, readDocument, readJson,
+  readSealed, readYaml, sha256, throwIfInterrupted, unreadable, watchFolder, writeAtomically, writeSealed,
+})

@@ -1,0 +1,9 @@
+// Written by `npx workbook entries`: the names are for Node, which reads them before anything runs.
+'use strict'
+module.exports = require('../engine/entry.cjs').room('evaluate')
+0 && (module.exports = {
+  COCO_AREA_RANGES, COCO_IOU_THRESHOLDS, COCO_NAMES, FALSE_POSITIVE, IGNORED, INTERPOLATIONS, MISTAKE_KINDS,
+  TRUE_POSITIVE, bestF1, boxesOfImage, bySize, classApFromTable, confusionMatrix, detectionsOf, drawDetections,
+  evaluateCoco, evaluateDetections, evaluateVoc, matchTable, meanApFromTable, mistakes, precisionEnvelope,
+  precisionRecall, readEvaluation, truthsOf, worstImages,
+})

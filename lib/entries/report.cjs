@@ -1,0 +1,15 @@
+// Written by `npx workbook entries`: the names are for Node, which reads them before anything runs.
+'use strict'
+module.exports = require('../engine/entry.cjs').room('report')
+0 && (module.exports = {
+  PUBLISHED_CASE, PUBLISHED_STATEMENT, REPORT_FILES, VERDICT_WORDS, ablationTable, accuracyByRatioFigure,
+  accuracyTable, batchImage, buildReport, cellMapsFigure, checkMethod, collectStudy, collectSweep, columnsOf,
+  comparedWith, computeFigure, costTable, dataTable, differenceOf, differenceTable, differencesFigure,
+  differencesTable, drawOutcome, featureMaps, figureAxis, figureLayout, figureLogAxis, findings, format,
+  gammaHistogramFigure, gammaHistoryFigure, gradientMaps, gradientTable, gradientsFigure, imageScores,
+  imageUrl, lambdaFigure, leadingSplit, limits, lossComparisonFigure, lossFigure, methodsFigure, metricsTable,
+  mostChanged, objectnessMaps, openProbe, overviewTable, paretoFigure, perClassFigure, perClassTable,
+  prCurveFigure, provenanceTable, publishedRows, readOverview, renderCsv, renderHtml, renderJson,
+  renderMarkdown, selectionTable, sensitivityFigure, shareWhere, sizeTable, summarise, summariseTried,
+  thresholdFigure, trainingTable, trialRows, verdictSentence, writeReport,
+})

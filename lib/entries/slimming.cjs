@@ -1,0 +1,7 @@
+// Written by `npx workbook entries`: the names are for Node, which reads them before anything runs.
+'use strict'
+module.exports = require('../engine/entry.cjs').room('slimming')
+0 && (module.exports = {
+  accuracyByRatio, gammaHistogram, maskGroups, planPruning, prunableGammas, prune, pruningRulesSchema,
+  pruningTargetSchema, readStructure, sensitivityScan, sparsityStrength, writeStructure,
+})

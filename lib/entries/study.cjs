@@ -1,0 +1,13 @@
+// Written by `npx workbook entries`: the names are for Node, which reads them before anything runs.
+'use strict'
+module.exports = require('../engine/entry.cjs').room('study')
+0 && (module.exports = {
+  CONTROL_NAMES, LEADING_METRICS, MACS_SHARE, METRICS, METRIC_NAMES, SELECTION_RULE, SHORT_SWEEPS, SWEEPS,
+  announceTrials, armDifference, armOf, bootstrapOf, compareArms, compareSweep, compareWithReference,
+  createStudy, evaluationOn, findArms, imageResamples, imagesNeeded, interval, isPrepared, jobPlanSchema,
+  loadProfile, loadSweep, measuringTrial, metricTable, namedTrials, notebookTrials, pairSeeds,
+  pairedDifference, planArms, planJobs, planModels, preparationTrials, profileNames, profileSweep,
+  readPreparation, readReference, readSweepFile, readTables, referenceOf, seedResamples, select, selectStudent,
+  shippedSweeps, shortSweep, shortTrials, stageSteps, sweepFileSchema, sweepNames, sweepSchema, sweepTrials,
+  tableValue, termsOf, trialMemory, withTerms, workersOf,
+})

@@ -1,0 +1,9 @@
+// Written by `npx workbook entries`: the names are for Node, which reads them before anything runs.
+'use strict'
+module.exports = require('../engine/entry.cjs').room('train')
+0 && (module.exports = {
+  VALIDATION_FILE, averageDecay, averageSchema, bestRow, createPredictor, createSlots, createStep,
+  decodeSafetensors, encodeSafetensors, findPlateau, globalNorm, learningRate, loadCheckpoint, predict,
+  removeBest, saveCheckpoint, scheduleSchema, sgdSchema, stageOf, train, validationRowSchema, validationSchema,
+  warmUpSchema, withoutTraining, writeAtomically,
+})

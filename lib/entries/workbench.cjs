@@ -1,0 +1,8 @@
+// Written by `npx workbook entries`: the names are for Node, which reads them before anything runs.
+'use strict'
+module.exports = require('../engine/entry.cjs').room('workbench')
+0 && (module.exports = {
+  InterruptedError, agree, describeTrial, inNotebook, interruptSignal, interrupted, openStudy, parameter,
+  prepareModels, publish, runTrials, showGallery, showHtml, showImage, showMarkdown, showPlot, showProgress,
+  showTable, throwIfInterrupted, verify,
+})

@@ -1,0 +1,25 @@
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import path from 'node:path'
+import { Command } from 'commander'
+import { writeAtomically } from '../../base'
+import { root } from '../project'
+
+/** `entries`: the names that other programs can import, written down again. */
+export function entriesCommand(): Command {
+  return new Command('entries')
+    .description(
+      'write lib/entries, from where programs import the library, after a name was exported or is no longer',
+    )
+    .action(() => {
+      const { entryFiles } = require('../entries') as typeof import('../entries')
+      const folder = path.join(root, 'lib/entries')
+      const files = entryFiles()
+      mkdirSync(folder, { recursive: true })
+      for (const [file, text] of files) writeAtomically(file, text)
+      for (const name of readdirSync(folder)) {
+        const file = path.join(folder, name)
+        if (!files.has(file)) rmSync(file)
+      }
+      console.log(`Wrote ${files.size} files to ${folder}.`)
+    })
+}

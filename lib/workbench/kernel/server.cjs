@@ -1,0 +1,262 @@
+/** The kernel's end of Jupyter's channels: requests run one after another, and no message is lost. */
+'use strict'
+
+const { describeValue } = require('../display')
+const { typescriptVersion } = require('./compiler.cjs')
+const { PATIENCE_MS } = require('./control.cjs')
+const { Outputs } = require('./outputs.cjs')
+const { SendQueue } = require('./send-queue.cjs')
+const { jupyter, version } = require('./tslab.cjs')
+
+/** @typedef {import('./tslab.cjs').Socket} Socket */
+/** @typedef {import('./tslab.cjs').OwnSocket} OwnSocket */
+/** @typedef {import('./tslab.cjs').Message} Message */
+/** @typedef {import('./cells.cjs').Cells} Cells */
+
+/** Requests that arrive this soon after a failed cell were sent before its failure was known. */
+const DRAIN_MS = 50
+/** This long after Jupyter has seen the kernel, what most first cells import is made ready. */
+const WARM_UP_MS = 200
+const DELIMITER = Buffer.from('<IDS|MSG>')
+/** @param {number} milliseconds */
+const delay = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))
+
+class Handler extends jupyter.JupyterHandlerImpl {
+  /** @type {NodeJS.Timeout | undefined} */
+  timer
+
+  /**
+   * @param {Cells} cells
+   * @param {() => void} warmUp
+   */
+  constructor(cells, warmUp) {
+    super(cells.executor, false)
+    this.warmUp = warmUp
+  }
+
+  /** @override */
+  handleKernel() {
+    this.timer ??= setTimeout(this.warmUp, WARM_UP_MS)
+    const reply = super.handleKernel()
+    reply.language_info.version = typescriptVersion
+    reply.banner = `TypeScript ${typescriptVersion}, Node ${process.version}`
+    return { status: 'ok', ...reply, implementation_version: version }
+  }
+
+  /**
+   * @override
+   * @param {{ restart: boolean }} request
+   */
+  handleShutdown(request) {
+    return { status: 'ok', restart: Boolean(request.restart) }
+  }
+}
+
+class Server extends jupyter.ZmqServer {
+  queue = Promise.resolve()
+  /**
+   * What is sent through each socket, one message after another.
+   *
+   * @type {Map<Socket, SendQueue<(Uint8Array | string)[]>>}
+   */
+  queues = new Map()
+  count = 0
+  /** Cells are numbered as they arrive; those up to cancelledTo waited behind a failed one. */
+  arrived = 0
+  cancelledTo = 0
+  /** The one that runs, or waits for its end. */
+  running = 0
+  /** @type {Promise<void> | undefined} */
+  bound
+
+  /**
+   * @param {Cells} cells
+   * @param {() => void} warmUp
+   * @param {string} connectionFile
+   */
+  constructor(cells, warmUp, connectionFile) {
+    super(new Handler(cells, warmUp), connectionFile)
+    this.cells = cells
+    this.outputs = new Outputs((text) => cells.executor.withPlaces(text))
+  }
+
+  /**
+   * A request may arrive while other sockets are being bound, and its answers go through those: it waits for them.
+   *
+   * @override
+   */
+  async init() {
+    this.bound = super.init()
+    await this.bound
+  }
+
+  /**
+   * @override
+   * @param {OwnSocket} socket
+   * @param {number} port
+   */
+  async bindSocket(socket, port) {
+    if (socket === this.control) {
+      const { transport, ip, key } = this.connInfo
+      const { control, interrupt } = this.cells
+      await control.open(
+        { address: `${transport}://${ip}:${port}`, key },
+        {
+          onMessage: async (...parts) => {
+            await this.bound
+            await super.handleShellMessage(control, ...parts)
+          },
+          onInterrupt: interrupt,
+        },
+      )
+      return
+    }
+    // Without this ZeroMQ drops output, and the "idle" after it, beyond 1000 queued messages.
+    if (socket === this.iopub) socket.sendHighWaterMark = 0
+    await super.bindSocket(socket, port)
+    if (socket === this.iopub) this.iopub = this.queueing(socket)
+  }
+
+  /** @param {Socket} socket */
+  queueing(socket) {
+    /** @param {Error} error */
+    const lost = (error) => {
+      if (!this.cells.closed) process.stderr.write(`A message to Jupyter was lost: ${error.message}\n`)
+    }
+    const queue = this.queues.get(socket) ?? new SendQueue(/** @type {OwnSocket} */ (socket), lost)
+    this.queues.set(socket, queue)
+    return queue
+  }
+
+  /**
+   * @param {Message} request
+   * @param {Socket} socket
+   * @param {string} type
+   * @param {object} content
+   */
+  send(request, socket, type, content) {
+    if (this.cells.closed) return
+    const message = request.createReply()
+    message.header.msg_type = type
+    message.content = content
+    message.signAndSend(this.connInfo.key, socket)
+  }
+
+  /**
+   * @override
+   * @param {Socket} socket
+   * @param {...Buffer} parts
+   */
+  async handleShellMessage(socket, ...parts) {
+    await this.bound
+    // Completion, inspection and the like are answered while a cell waits; only cells queue up.
+    const header = parts[parts.findIndex((part) => part.equals(DELIMITER)) + 2]
+    const type = header && JSON.parse(header.toString()).msg_type
+    const answers = this.queueing(socket)
+    if (type !== 'execute_request') return super.handleShellMessage(answers, ...parts)
+    const number = ++this.arrived
+    const { control } = this.cells
+    this.queue = this.queue.then(async () => {
+      this.running = number
+      // Before anybody is told that it runs: whoever then interrupts means this cell.
+      control.begin(number)
+      try {
+        await super.handleShellMessage(answers, ...parts)
+      } finally {
+        control.end()
+      }
+    })
+    return this.queue
+  }
+
+  /**
+   * @override
+   * @param {Socket} socket
+   * @param {Message} request
+   */
+  handleCommInfoRequest(socket, request) {
+    this.send(request, socket, 'comm_info_reply', { status: 'ok', comms: {} })
+  }
+
+  /**
+   * @override
+   * @param {Socket} socket
+   * @param {import('./tslab.cjs').Message<import('./tslab.cjs').Cell>} request
+   */
+  async handleExecute(socket, request) {
+    const { code, silent, stop_on_error: stopOnError = true } = request.content
+    /**
+     * @param {string} status
+     * @param {object} [more]
+     */
+    const reply = (status, more) =>
+      this.send(request, socket, 'execute_reply', { status, execution_count: this.count, ...more })
+    if (this.running <= this.cancelledTo) {
+      reply('aborted')
+      return
+    }
+    if (!silent) this.count += 1
+    this.send(request, this.iopub, 'execute_input', { code, execution_count: this.count })
+    this.outputs.attach((type, content) => this.send(request, this.iopub, type, content))
+    const failure =
+      code.trim() === '%reset'
+        ? await this.reset()
+        : await this.cells.run(code, {
+            name: silent ? `silent ${this.running}` : String(this.count),
+            number: this.running,
+            onValue: (value) => this.result(request, value),
+          })
+    this.outputs.flush()
+    if (!failure) {
+      reply('ok', { payload: [], user_expressions: {} })
+      return
+    }
+    this.send(request, this.iopub, 'error', failure)
+    if (stopOnError) {
+      await delay(DRAIN_MS)
+      this.cancelledTo = this.arrived
+    }
+    reply('error', failure)
+  }
+
+  async reset() {
+    const failure = await this.cells.reset(DRAIN_MS)
+    this.count = 0
+    return failure
+  }
+
+  /**
+   * Sends a cell's last value; what has an own picture (a table) sends that too.
+   *
+   * @param {Message} request
+   * @param {{}} value
+   */
+  result(request, value) {
+    this.outputs.flush()
+    const data = describeValue(value)
+    this.send(request, this.iopub, 'execute_result', { execution_count: this.count, data, metadata: {} })
+  }
+
+  /**
+   * Ends the process whatever timers or work still run. The running cell may stop by itself first, and an error of what
+   * earlier ones have left behind is still told if it comes at once.
+   *
+   * @override
+   */
+  async close() {
+    const { cells } = this
+    if (cells.current) cells.interrupt()
+    await delay(DRAIN_MS)
+    for (let waited = 0; cells.current && waited < PATIENCE_MS; waited += DRAIN_MS) await delay(DRAIN_MS)
+    this.outputs.flush()
+    await Promise.race([
+      Promise.all([...this.queues.values()].map((queue) => queue.settled())),
+      delay(PATIENCE_MS),
+    ])
+    cells.closed = true
+    super.close()
+    setTimeout(() => process.exit(0), DRAIN_MS)
+  }
+}
+
+module.exports = { Server }
