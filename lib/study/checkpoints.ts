@@ -5,7 +5,6 @@ import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { keyOf, readDocument } from '../base'
 import { FILES, loadShipped, SHIPPED, type TrialConfig, trialSchema } from '../trial'
-import type { StartingPoint } from './plan'
 import type { Profile } from './profile'
 
 type Stage<K extends TrialConfig['kind']> = Extract<TrialConfig, { kind: K }>
@@ -28,26 +27,26 @@ interface Setting {
 /**
  * Holds a profile against the checkpoints that it takes: the network, the steps and rates of the stages, and the pruning.
  *
+ * @param options `slimmed`: the student is taken too, and not the teacher alone
  * @throws Error naming every key of the profile that the checkpoints were not made with, with both values and the ways on
  */
 export function compareWithCheckpoints(
   profile: Profile,
   names: NonNullable<Profile['checkpoints']>,
   asked: StageTrials,
-  from: StartingPoint,
+  { slimmed }: { readonly slimmed: boolean },
 ): void {
   const teacher = differing(names.teacher, teacherSettings(asked.teacher, configOf(names.teacher, 'teacher')))
-  const slimming =
-    from === 'student'
-      ? [
-          ...differing(names.sparse, sparseSettings(asked.sparse, sparseConfig(names.sparse))),
-          ...differing(names.pruned, pruneSettings(asked.pruned, configOf(names.pruned, 'prune'))),
-          ...differing(
-            names.student,
-            stageSettings('finetune', asked.finetune, configOf(names.student, 'finetune')),
-          ),
-        ]
-      : []
+  const slimming = slimmed
+    ? [
+        ...differing(names.sparse, sparseSettings(asked.sparse, sparseConfig(names.sparse))),
+        ...differing(names.pruned, pruneSettings(asked.pruned, configOf(names.pruned, 'prune'))),
+        ...differing(
+          names.student,
+          stageSettings('finetune', asked.finetune, configOf(names.student, 'finetune')),
+        ),
+      ]
+    : []
   if (teacher.length + slimming.length === 0) return
   const wayOn =
     teacher.length === 0

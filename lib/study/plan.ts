@@ -41,6 +41,16 @@ export interface Plan {
   readonly baselines: { readonly teacher: TrialConfig; readonly student: TrialConfig }
 }
 
+/** What the arms of a study are planned with. */
+export interface Planned {
+  /** The models that the arms start from. */
+  readonly plan: Plan
+  readonly profile: Profile
+  readonly precision: ResolvedPrecision
+  /** Folder of the trials. */
+  readonly runs: string
+}
+
 /** Steps of a profile's stages. */
 export function stageSteps({ stages, ownDataSteps }: Profile, ownData: boolean): Profile['ownDataSteps'] {
   if (ownData) return ownDataSteps
@@ -61,7 +71,10 @@ export function planModels(options: PlanOptions): Plan {
   const teacher = names ? shippedRef(names.teacher) : refTo(stages.teacher)
   const { sparse, pruned, finetune } = stages.slimming(teacher)
   const slimmed = names && from === 'student' ? names : undefined
-  if (names) compareWithCheckpoints(profile, names, { ...stages, sparse, pruned, finetune }, from)
+  if (names) {
+    const asked = { teacher: stages.teacher, sparse, pruned, finetune }
+    compareWithCheckpoints(profile, names, asked, { slimmed: slimmed !== undefined })
+  }
   const student = slimmed ? shippedRef(slimmed.student) : refTo(finetune)
   const evaluate = (start: ModelRef): TrialConfig => ({
     kind: 'evaluate',

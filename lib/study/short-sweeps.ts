@@ -1,7 +1,8 @@
 /** The sweeps that every study runs in short beside its own; with more steps and seeds they come with results. */
 import type { TrialConfig } from '../trial'
+import type { Planned } from './plan'
 import type { Study } from './study'
-import { loadSweep, type Planned, planArms, type Sweep } from './sweep'
+import { loadSweep, planArms, type Sweep } from './sweep'
 
 /** Sweeps with a notebook of their own. */
 export const SHORT_SWEEPS = ['recovery', 'unlabelled'] as const

@@ -3,7 +3,7 @@ import type { Dataset } from '../data'
 import { deviceInfo, supportsPrecision } from '../engine'
 import { type DataSource, openSource, recordSplits, type TrialConfig, type TrialResult } from '../trial'
 import { type JobPlan, planJobs } from './jobs'
-import { type Plan, planModels, type ResolvedPrecision, type StartingPoint } from './plan'
+import { type Planned, planModels, type StartingPoint } from './plan'
 import { loadProfile, type Profile } from './profile'
 import { profileSweep } from './profile-arms'
 import { type RunOptions, runTrials } from './runner'
@@ -34,17 +34,11 @@ export interface StudySettings {
 }
 
 /** A profile on a data set, with its plan and its folder. */
-export interface Study {
+export interface Study extends Planned {
   readonly settings: StudySettings
-  readonly profile: Profile
   readonly dataset: Dataset
-  /** The models that the arms start from. */
-  readonly plan: Plan
   /** The study's own comparison: controls, methods, ablations. */
   readonly sweep: Sweep
-  readonly precision: ResolvedPrecision
-  /** Folder of the trials. */
-  readonly runs: string
   /** Trials that run side by side. */
   readonly workers: number
   /** Runs trials, or finds them; results in their order. */

@@ -25,8 +25,8 @@ import {
 } from './arm'
 import { type Arm, type ArmNumbers, type ArmRun, compareArms, type Role, type Split } from './comparison'
 import type { MetricName } from './metric'
+import type { Planned } from './plan'
 import { ownDataStepsSchema } from './profile'
-import type { Study } from './study'
 
 /** A sweep's file. Every unknown key is an error. */
 export const sweepSchema = z
@@ -97,9 +97,6 @@ export interface PlannedArm {
   readonly role: Role
   readonly trials: readonly TrialConfig[]
 }
-
-/** What planning needs of a study. */
-export type Planned = Pick<Study, 'plan' | 'profile' | 'precision' | 'runs'>
 
 /** The arms of a sweep with their trials; the models that they start from must be there. */
 export function planArms(sweep: Sweep, study: Planned): PlannedArm[] {
