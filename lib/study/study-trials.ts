@@ -1,5 +1,6 @@
 /** The trials of a study by name and in order: what runs ahead of the notebooks, is compared with a reference, has a bar. */
 import { findModel, refTo, type TrialConfig } from '../trial'
+import type { Planned } from './plan'
 import { CONTROL_NAMES } from './profile-arms'
 import { SHORT_SWEEPS, shortSweep } from './short-sweeps'
 import type { Study } from './study'
@@ -9,7 +10,7 @@ import { measuringTrial, type PlannedArm, planArms, sweepTrials, trainingName } 
  * An arm of the study's own comparison with its trials, one a seed; teacher and student must be there.
  * @throws Error when the study does not have it
  */
-export function armOf(study: Study, name: string): PlannedArm {
+export function armOf(study: Planned & Pick<Study, 'sweep'>, name: string): PlannedArm {
   const arms = planArms(study.sweep, study)
   const found = arms.find(({ arm }) => arm.name === name)
   if (found) return found
@@ -18,12 +19,12 @@ export function armOf(study: Study, name: string): PlannedArm {
 }
 
 /** Whether the models that the arms start from are there. */
-export function isPrepared({ plan, runs }: Pick<Study, 'plan' | 'runs'>): boolean {
+export function isPrepared({ plan, runs }: Planned): boolean {
   return [plan.teacher, plan.student].every((ref) => 'shipped' in ref || findModel(ref.trial, runs))
 }
 
 /** The trials that make teacher and student, and that measure them on validation, by names that stay. */
-export function preparationTrials({ plan }: Pick<Study, 'plan'>): Map<string, TrialConfig> {
+export function preparationTrials({ plan }: Planned): Map<string, TrialConfig> {
   const named = new Map<string, TrialConfig>()
   for (const trial of plan.preparation) named.set(trial.kind, trial)
   named.set('teacher on validation', plan.baselines.teacher)
@@ -35,7 +36,7 @@ export function preparationTrials({ plan }: Pick<Study, 'plan'>): Map<string, Tr
  * Every trial of a study with a name that stays the same over machines, tests on the test split last. Those of the arms are
  * among them once teacher and student are there.
  */
-export function namedTrials(study: Study): ReadonlyMap<string, TrialConfig> {
+export function namedTrials(study: Planned & Pick<Study, 'sweep'>): ReadonlyMap<string, TrialConfig> {
   const named = preparationTrials(study)
   if (!isPrepared(study)) return named
   const trainings = planArms(study.sweep, study).flatMap(({ arm, trials }) =>
