@@ -5,5 +5,5 @@ module.exports = require('../engine/entry.cjs').room('data')
   DatasetError, FORMATS, PUBLISHED_AUGMENTATION, SCENE_CLASSES, augmentSchema, carveValidation, checkDataset,
   countBoxes, createLoader, cropRegion, describeProblem, encodePng, fitAnchors, flaggedBoxes,
   formatAnnotations, generateScenes, hashDataset, loaderSchema, openDataset, parseAnnotations, readAnnotations,
-  readImage, readImageSize, renderScene, scenesSchema, toImage, toInput, writeAnnotations,
+  readImage, readImageSize, renderScene, scenesSchema, strongSchema, toImage, toInput, writeAnnotations,
 })

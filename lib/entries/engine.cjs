@@ -4,5 +4,5 @@ module.exports = require('../engine/entry.cjs').room('engine')
 0 && (module.exports = {
   Float64Device, GRAPH_REVISION, TF32_CAPABILITY, THREADS, batchNormTraining, beforeOperations, biasAdd,
   compile, conv2d, conv2dTranspose, deviceInfo, gatherRows, inFloat64, leakyRelu, nativeBackend,
-  nonMaxSuppression, scoped, softmaxDivergence, supportsPrecision, tf, threadVariables, topK, upsampleNearest,
+  nonMaxSuppression, scoped, softmaxDivergence, supportsPrecision, tf, topK, upsampleNearest,
 })

@@ -2,6 +2,8 @@
 'use strict'
 module.exports = require('../engine/entry.cjs').room('train')
 0 && (module.exports = {
-  createSlots, createStep, decodeSafetensors, encodeSafetensors, globalNorm, learningRate, loadCheckpoint,
-  predict, saveCheckpoint, scheduleSchema, sgdSchema, train, warmUpSchema, withoutTraining, writeAtomically,
+  VALIDATION_FILE, averageDecay, averageSchema, bestRow, createPredictor, createSlots, createStep,
+  decodeSafetensors, encodeSafetensors, findPlateau, globalNorm, learningRate, loadCheckpoint, predict,
+  removeBest, saveCheckpoint, scheduleSchema, sgdSchema, stageOf, train, validationRowSchema, validationSchema,
+  warmUpSchema, withoutTraining, writeAtomically,
 })

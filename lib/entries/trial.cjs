@@ -5,7 +5,8 @@ module.exports = require('../engine/entry.cjs').room('trial')
   FILES, METHOD_NAMES, SHIPPED, TASK, TrialWorker, applyLabels, createDistillation, describeRef,
   distilledSteps, findModel, findTrial, forgetPeak, isDistilled, labelsSchema, lastLogRow, loadModel,
   loadShipped, metricsSchema, modelsOf, openSource, peakBytes, position, provenance, pruneSchema,
-  readDetections, readGammas, readLog, readLogFile, readTrial, readTrials, recipeSchema, recordSplits, refTo,
-  runTask, runTrial, shippedRef, taskSchema, termSchema, thinnedOut, thresholdSchema, trainingMacs,
-  trialFolder, trialHash, trialSchema, unlabelledSchema, weightSchema, writeDetections, writeTask,
+  readDetections, readGammas, readLog, readLogFile, readTrial, readTrials, readValidation, recipeSchema,
+  recordSplits, refTo, runTask, runTrial, shippedRef, taskSchema, termSchema, thinnedOut, thresholdSchema,
+  trainingMacs, trialFolder, trialHash, trialSchema, unlabelledSchema, weightSchema, writeDetections,
+  writeTask,
 })
