@@ -5,8 +5,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { keyOf, readDocument } from '../base'
 import { FILES, loadShipped, SHIPPED, type TrialConfig, trialSchema } from '../trial'
-import type { StartingPoint } from './plan'
-import type { Profile } from './profile'
+import type { Profile, StartingPoint } from './profile'
 
 type Stage<K extends TrialConfig['kind']> = Extract<TrialConfig, { kind: K }>
 

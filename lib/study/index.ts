@@ -21,11 +21,12 @@ export {
 } from './comparison'
 export { type JobPlan, jobPlanSchema, planJobs } from './jobs'
 export { LEADING_METRICS, METRIC_NAMES, METRICS, type Metric, type MetricName, metricTable } from './metric'
-export { type Plan, planModels, type StartingPoint, stageSteps } from './plan'
+export { type Plan, planModels, stageSteps } from './plan'
 export {
   loadProfile,
   type Profile,
   profileNames,
+  type StartingPoint,
 } from './profile'
 export { CONTROL_NAMES, profileSweep } from './profile-arms'
 export { compareWithReference, type Deviation, type Reference, readReference, referenceOf } from './reference'

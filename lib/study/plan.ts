@@ -3,15 +3,9 @@ import { type Dataset, fitAnchors } from '../data'
 import { type DetectorConfig, scaledDetector } from '../detector'
 import { type ModelRef, refTo, shippedRef, type TrialConfig } from '../trial'
 import { compareWithCheckpoints } from './checkpoints'
-import type { Profile } from './profile'
+import type { Profile, StartingPoint } from './profile'
 
 export type ResolvedPrecision = 'float32' | 'bfloat16' | 'float16'
-
-/**
- * What a study of the profile's own data begins with: the shipped teacher and student, the shipped teacher alone, which is
- * slimmed again, or nothing.
- */
-export type StartingPoint = 'student' | 'teacher' | 'scratch'
 
 export interface PlanOptions {
   readonly profile: Profile

@@ -100,6 +100,12 @@ export const profileSchema = z
   })
   .strict()
 
+/**
+ * What a study of the profile's own data begins with: the shipped teacher and student, the shipped teacher alone, which is
+ * slimmed again, or nothing.
+ */
+export type StartingPoint = 'student' | 'teacher' | 'scratch'
+
 export type Profile = z.infer<typeof profileSchema>
 
 const FOLDER = join(__dirname, 'profiles')

@@ -25,8 +25,8 @@ import {
 } from './arm'
 import { type Arm, type ArmNumbers, type ArmRun, compareArms, type Role, type Split } from './comparison'
 import type { MetricName } from './metric'
-import { ownDataStepsSchema } from './profile'
-import type { Study } from './study'
+import type { Plan, ResolvedPrecision } from './plan'
+import { ownDataStepsSchema, type Profile } from './profile'
 
 /** A sweep's file. Every unknown key is an error. */
 export const sweepSchema = z
@@ -99,7 +99,13 @@ export interface PlannedArm {
 }
 
 /** What planning needs of a study. */
-export type Planned = Pick<Study, 'plan' | 'profile' | 'precision' | 'runs'>
+export interface Planned {
+  readonly plan: Plan
+  readonly profile: Profile
+  readonly precision: ResolvedPrecision
+  /** Folder of the trials. */
+  readonly runs: string
+}
 
 /** The arms of a sweep with their trials; the models that they start from must be there. */
 export function planArms(sweep: Sweep, study: Planned): PlannedArm[] {

@@ -76,9 +76,9 @@ test('the verdict leads with the test split and names the best method', () => {
 test('the control at equal compute and the teacher trained on are taken into account', () => {
   const of = (name: string) => summary.arms.find((arm) => arm.name === name)!
   const [best, compute, control] = ['objectness-mse', 'control, equal compute', 'control'].map(of)
-  const valueOf = (arm: typeof best) => arm!.splits.test!.values.mAP50!.value
+  const accuracyOf = (arm: typeof best) => arm!.splits.test!.values.mAP50!.value
   const { mAP50 } = differenceOf(summary.arms, 'objectness-mse', 'control, equal compute', 'test')
-  assert.ok(Math.abs(mAP50.difference - (valueOf(best) - valueOf(compute))) < 1e-12)
+  assert.ok(Math.abs(mAP50.difference - (accuracyOf(best) - accuracyOf(compute))) < 1e-12)
   // A backward pass counts as two forward ones; the method's teacher counts too.
   assert.ok(
     control!.trainingMacs < compute!.trainingMacs && compute!.trainingMacs <= 1.02 * best!.trainingMacs,
