@@ -1,4 +1,4 @@
-/** The command line of the benchmark, which `npm run bench` starts; how to read the tables stands in main.ts. */
+/** The command line of the benchmark, which `npx workbook bench` starts; how to read the tables stands in main.ts. */
 import { availableParallelism } from 'node:os'
 import { Command, Option } from 'commander'
 import { interruptSignal } from '../../lib/base'
@@ -28,7 +28,7 @@ interface Options {
 
 const cores = availableParallelism()
 
-const program = new Command('bench')
+const program = new Command('npx workbook bench')
   .description(
     'Compare speed and memory with PyTorch, and the evaluator with pycocotools, in one interleaved run; tables, and ' +
       'every number in .cache/bench/<date>.json.',
@@ -61,6 +61,7 @@ const program = new Command('bench')
     'a Python that has PyTorch, in place of an environment made for the benchmark',
   )
   .option('--debug', 'show where an error comes from')
+  .showHelpAfterError('Add --help for what is possible.')
   .action(async ({ device, peerPython, rounds, quick = false, keep = false, ...options }: Options) => {
     const onCard = device === 'cuda'
     const { parts = onCard ? CUDA_PARTS : DEFAULT_PARTS, batch = onCard ? [64] : [16] } = options

@@ -81,7 +81,6 @@ test('every command is in the list of commands.json, and has help that loads no 
     assert.deepEqual({ status, stderr }, { status: 0, stderr: '' }, name)
     assert.match(stdout, new RegExp(`^Usage: npx workbook ${name} `))
     assert.match(stdout, /--help/)
-    if (name === 'bench') rmSync(loaded, { force: true }) // its options are asked of test/bench
     assert.equal(existsSync(loaded), false, `${name} --help loads TensorFlow`)
   }
 })
@@ -104,6 +103,12 @@ test('help <command> is the help of the command, and subcommands have theirs', a
   assert.match(below.stdout, /^Usage: npx workbook dataset convert /)
 })
 
+test('a command with a program of its own has help as the others have', async () => {
+  const [asked, direct] = await Promise.all([workbook(['help', 'bench']), workbook(['bench', '--help'])])
+  assert.equal(asked.stdout, direct.stdout)
+  assert.match(direct.stdout, /^Usage: npx workbook bench /)
+})
+
 test('--version is that of package.json', async () => {
   const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { version: string }
   assert.deepEqual(await workbook(['--version']), { status: 0, stdout: `${version}\n`, stderr: '' })
@@ -123,6 +128,7 @@ const WRONG: readonly [words: string, message: RegExp][] = [
     'check --steps few',
     /^error: option '--steps <n>' argument 'few' is invalid\. expected a whole number above 0/,
   ],
+  ['bench --parts x', /^error: .* 'x' is invalid\. Allowed choices are training, inference/m],
   ['cuda --formats float8', /^error: .* 'float8' is invalid\. Allowed choices are float32, TF32/],
   ['run --from here', /^\nfrom: expected student, teacher, scratch, found "here"\n$/],
   ['run --seeds one', /^\nseeds: expected whole numbers with commas between, found "one"\n$/],

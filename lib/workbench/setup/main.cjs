@@ -83,15 +83,16 @@ async function perform(words) {
     return run(['--require', loader(true), ...modules, file, ...rest.slice(1)], await setUp())
   }
   const own = ownWords(words)
-  const asked = own.find((word) => !word.startsWith('-'))
-  const entry = COMMANDS.get(asked ?? '')
+  const [first, second] = own.filter((word) => !word.startsWith('-'))
+  const entry = COMMANDS.get(first ?? '')
   const isQuestion = !entry || own.some((word) => ['-h', '--help', '--version'].includes(word))
-  if (!entry && asked !== 'help' && !fs.existsSync(path.join(root, 'node_modules/commander')))
-    return outline(asked, own)
+  if (!entry && first !== 'help' && !fs.existsSync(path.join(root, 'node_modules/commander')))
+    return outline(first, own)
   const environment = await setUp({ packagesOnly: isQuestion })
+  const asksOther = first === 'help' && COMMANDS.get(second ?? '')?.program
+  const file = asksOther || entry?.program || 'lib/workbench/cli.ts'
+  const given = asksOther ? ['--help'] : entry?.program ? rest : words
   const computes = !isQuestion && entry.computes !== false
-  const program = entry?.program ? [entry.program, ...rest] : ['lib/workbench/cli.ts', ...words]
-  const [file = '', ...given] = program
   return run(['--require', loader(computes), path.join(root, file), ...given], environment)
 }
 
