@@ -106,12 +106,13 @@ class Cells {
    */
   surfaced = (error) => {
     if (this.closed) return
+    // After an interrupt what earlier cells have left behind ends so: it is not for a cell that was begun since.
+    if (isInterrupt(error) && !this.current?.interrupted && !this.control.pending()) return
     if (this.current) {
       this.current.errors.push(error)
       this.current.giveUp(error)
       return
     }
-    if (isInterrupt(error)) return
     this.late.push(error)
     const text = this.describe(error).traceback.join('\n')
     reportProgress({ event: 'late-error', message: text })
