@@ -150,7 +150,7 @@ function furtherReference(summary: Summary, reference: string, split: Split): st
 
 /** What the teacher gains when it is trained on: a teacher that still learns is easily passed by its student. */
 function plateau({ arms }: Summary, split: Split): string[] {
-  const trainedOn = arms.find(({ role, steps }) => role === 'teacher' && steps > 0)
+  const trainedOn = arms.find(({ role, name }) => role === 'teacher' && name !== 'teacher')
   const difference = trainedOn?.splits[split]?.differences.teacher?.mAP50
   if (!trainedOn || !difference) return []
   const meaning = {

@@ -127,7 +127,7 @@ export function comparedWith(arms: readonly ArmNumbers[], reference: string): Ar
     ({ name, role, steps, variation }) =>
       name !== reference &&
       !variation &&
-      (role !== 'teacher' || (other?.role === 'teacher' && steps > 0)) &&
+      (role !== 'teacher' || (other?.role === 'teacher' && name !== 'teacher')) &&
       (role !== 'pruned' || steps > 0),
   )
 }

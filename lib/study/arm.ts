@@ -1,6 +1,13 @@
 /** An arm as a person writes it into a sweep: a model that is trained on, and how. */
 import { z } from 'zod'
-import { labelsSchema, recipeSchema, termSchema, unlabelledSchema } from '../trial'
+import {
+  labelsSchema,
+  pseudoSchema,
+  recipeSchema,
+  teacherViewsSchema,
+  termSchema,
+  unlabelledSchema,
+} from '../trial'
 import type { Role } from './comparison'
 
 const count = z.number().int().positive()
@@ -15,6 +22,10 @@ export const seedsSchema = z
 export const MODEL_ROLES = ['teacher', 'pruned', 'student'] as const
 export type ModelRole = (typeof MODEL_ROLES)[number]
 export const isModelRole = (name: string): name is ModelRole => MODEL_ROLES.some((role) => role === name)
+
+/** Parts of a recipe instead of the profile's. */
+export const recipeChangeSchema = recipeSchema.omit({ precision: true }).partial().strict()
+export type RecipeChange = z.infer<typeof recipeChangeSchema>
 
 export const armSchema = z
   .object({
@@ -31,8 +42,16 @@ export const armSchema = z
     rate: z.number().positive().finite(),
     /** Distillation losses, weighted and added; none: ground truth alone. */
     terms: z.array(termSchema).default([]),
+    /** Frames without labels that steps see too, through `terms` or `pseudo`. */
     unlabelled: unlabelledSchema.optional(),
+    /** The unlabelled frames are learnt as if the teacher's detections were their labels. */
+    pseudo: pseudoSchema.optional(),
+    /** Views over which the teacher's answers are averaged. */
+    teacherViews: teacherViewsSchema.optional(),
+    /** Instead of the sweep's. */
     labels: labelsSchema.optional(),
+    /** On top of the sweep's own changes. */
+    recipe: recipeChangeSchema.optional(),
     /** Augmented views of an image instead of the recipe's. */
     views: recipeSchema.shape.views,
     /** Instead of the sweep's seeds. */
@@ -49,14 +68,18 @@ export const armSchema = z
       .optional(),
   })
   .strict()
-  .refine(({ terms, unlabelled }) => unlabelled === undefined || terms.length > 0, {
+  .refine(({ terms, pseudo, unlabelled }) => unlabelled === undefined || terms.length > 0 || pseudo, {
     path: ['unlabelled'],
-    message: 'expected terms beside it: unlabelled frames teach through distillation alone',
+    message: 'expected terms or pseudo beside it: unlabelled frames teach through the teacher alone',
+  })
+  .refine(({ pseudo, unlabelled }) => pseudo === undefined || unlabelled, {
+    path: ['pseudo'],
+    message: 'expected unlabelled beside it: the frames that get the labels',
   })
 export type SweepArm = z.infer<typeof armSchema>
 
 /** What an arm is in a comparison. */
-export function roleOf({ terms, start, fresh }: SweepArm): Role {
-  if (terms.length > 0) return 'method'
+export function roleOf({ terms, pseudo, start, fresh }: SweepArm): Role {
+  if (terms.length > 0 || pseudo) return 'method'
   return start === 'teacher' && !fresh ? 'teacher' : 'control'
 }

@@ -61,6 +61,7 @@ export {
   type Sweep,
   type SweepTrials,
   sweepNames,
+  sweepPreparation,
   sweepSchema,
   sweepTrials,
 } from './sweep'

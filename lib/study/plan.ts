@@ -1,7 +1,7 @@
 /** From a profile to the models that a study begins with: pure functions, so that what will run can be listed and hashed. */
 import { type Dataset, fitAnchors } from '../data'
 import { type DetectorConfig, scaledDetector } from '../detector'
-import { type ModelRef, refTo, shippedRef, type TrialConfig } from '../trial'
+import { type Labels, type ModelRef, refTo, shippedRef, type TrialConfig } from '../trial'
 import { compareWithCheckpoints } from './checkpoints'
 import type { Profile } from './profile'
 
@@ -23,6 +23,8 @@ export interface PlanOptions {
   readonly from: StartingPoint
   /** Of the trials that make teacher and student. */
   readonly seed: number
+  /** Which labels these trials see. Default: all. */
+  readonly labels?: Labels
 }
 
 /** The models of a study, and the trials that make them, in the order in which they depend on each other. */
@@ -46,6 +48,7 @@ export interface Planned {
   /** The models that the arms start from. */
   readonly plan: Plan
   readonly profile: Profile
+  readonly dataset: Dataset
   readonly precision: ResolvedPrecision
   /** Folder of the trials. */
   readonly runs: string
@@ -96,7 +99,10 @@ export function planModels(options: PlanOptions): Plan {
 }
 
 /** The trials that make teacher and student, as the profile describes them. */
-function stageTrials({ profile, dataset, precision, ownData, seed }: PlanOptions, data: TrialConfig['data']) {
+function stageTrials(
+  { profile, dataset, precision, ownData, seed, labels }: PlanOptions,
+  data: TrialConfig['data'],
+) {
   const { stages, recipe } = profile
   const steps = stageSteps(profile, ownData)
   const training = (stage: 'teacher' | 'sparse' | 'finetune') => ({
@@ -104,6 +110,7 @@ function stageTrials({ profile, dataset, precision, ownData, seed }: PlanOptions
     rate: stages[stage].rate,
     seed,
     recipe: { ...recipe, precision },
+    ...(labels && { labels }),
   })
   const teacher = {
     kind: 'teacher' as const,

@@ -10,7 +10,7 @@ import { seedsSchema } from './arm'
 const steps = z.number().int().positive()
 
 /** Steps and peak learning rate of a stage. */
-const stageSchema = z.object({ steps, rate: z.number().positive() }).strict()
+export const stageSchema = z.object({ steps, rate: z.number().positive() }).strict()
 
 const ablationsSchema = z
   .object({

@@ -84,7 +84,7 @@ function firstBest<T>(items: readonly T[], score: (item: T) => number): T | unde
 
 /** The rule applied to arms in numbers; undefined without a teacher, or where none was measured on validation. */
 export function selectStudent(arms: readonly ArmNumbers[]): Selection | undefined {
-  const teacher = arms.find(({ role, steps }) => role === 'teacher' && steps === 0)
+  const teacher = arms.find(({ name }) => name === 'teacher')
   if (!teacher) return undefined
   const candidates = arms.flatMap(
     ({ name, macs, trials, variation, splits: { validation } }): Candidate[] => {

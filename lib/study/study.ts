@@ -36,7 +36,6 @@ export interface StudySettings {
 /** A profile on a data set, with its plan and its folder. */
 export interface Study extends Planned {
   readonly settings: StudySettings
-  readonly dataset: Dataset
   /** The study's own comparison: controls, methods, ablations. */
   readonly sweep: Sweep
   /** Trials that run side by side. */

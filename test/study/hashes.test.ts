@@ -17,7 +17,7 @@ const profile = loadProfile('default')
 const dataset = { name: 'scenes', classes: SCENE_CLASSES, hash: kept.data, splits: {} }
 const precision = 'bfloat16'
 const plan = planModels({ profile, dataset, precision, ownData: false, from: 'student', seed: 1 })
-const planned = { plan, profile, precision, runs: '/nowhere' } as const
+const planned = { plan, profile, dataset, precision, runs: '/nowhere' } as const
 
 test('the default profile plans the trials that it did before', () => {
   const sweep = profileSweep(profile, { seeds: profile.seeds, ownData: false })

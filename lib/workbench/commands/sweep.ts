@@ -46,7 +46,8 @@ export function sweepCommand(): Command {
     .action(async (nameOrFile: string, engineOptions: string[], options: Options) => {
       const { buildReport, collectSweep, differencesTable, trainingTable, writeReport } =
         require('../../report') as typeof import('../../report')
-      const { loadSweep, SWEEPS, sweepTrials } = require('../../study') as typeof import('../../study')
+      const { loadSweep, SWEEPS, sweepPreparation, sweepTrials } =
+        require('../../study') as typeof import('../../study')
       const { provenance } = require('../../trial') as typeof import('../../trial')
       const { parseEngine, runOnEngine } = require('../snakemake') as typeof import('../snakemake')
       const { createShownStudy, defaultOut, parseSeeds, parseStart, runTrials } =
@@ -66,8 +67,9 @@ export function sweepCommand(): Command {
         const { training, measuring, names } = sweepTrials(sweep, study)
         return { trials: [...training, ...measuring], names }
       }
-      if (engine) await runOnEngine(study, engine, () => planned().trials)
-      await runTrials(study, study.plan.preparation)
+      const preparation = sweepPreparation(sweep, study)
+      if (engine) await runOnEngine(study, engine, () => planned().trials, preparation)
+      await runTrials(study, preparation)
       const { trials, names } = planned()
       await runTrials(study, trials, names)
       const report = buildReport(collectSweep(sweep, study))

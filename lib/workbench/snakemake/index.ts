@@ -20,6 +20,7 @@ const PLACE = /^(-[cje]|--(cores|jobs|executor|profile|workflow-profile)(=|$))/
  * checkpoint.
  *
  * @param rest the other trials, asked for when teacher and student are there
+ * @param preparation the trials that make these. Default: the study's own
  * @throws Error when the engine ends before all trials are finished; what is finished stays
  * @throws the interrupt's reason when the work is interrupted, after the running trials have written their checkpoints
  */
@@ -27,8 +28,9 @@ export async function runOnEngine(
   study: Study,
   { options }: Engine,
   rest: () => readonly TrialConfig[],
+  preparation: readonly TrialConfig[] = study.plan.preparation,
 ): Promise<void> {
-  await runJobs(study, study.plan.preparation, options)
+  await runJobs(study, preparation, options)
   await runJobs(study, rest(), options)
 }
 

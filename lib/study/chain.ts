@@ -1,0 +1,57 @@
+/** Chains: where the unit of a sweep is the whole way from a teacher of its own to the student, one a seed. */
+import { z } from 'zod'
+import { pruneSchema, type TrialConfig } from '../trial'
+import type { RecipeChange } from './arm'
+import { type Plan, type Planned, planModels } from './plan'
+import { stageSchema } from './profile'
+
+/** The stages from new weights to the pruned network; with it, seeds vary the teacher too. */
+export const chainSchema = z
+  .object({
+    teacher: stageSchema,
+    /** `strength` is s at this number of steps. */
+    sparse: stageSchema.extend({ strength: z.number().positive() }),
+    /** Default: the profile's. */
+    prune: pruneSchema.optional(),
+    /** Fine-tuning after pruning; without it no arm can start from the student. */
+    finetune: stageSchema.optional(),
+  })
+  .strict()
+export type Chain = z.infer<typeof chainSchema>
+
+/** What of a sweep its models depend on. */
+export interface ChainOptions {
+  readonly chain: Chain
+  readonly labels?: Parameters<typeof planModels>[0]['labels']
+  readonly recipe?: RecipeChange
+}
+
+/** The models of one seed's chain. */
+export function planChain(
+  { chain, labels, recipe }: ChainOptions,
+  { profile, dataset, precision, plan: { data } }: Planned,
+  seed: number,
+): Plan {
+  const { teacher, sparse, prune = profile.stages.prune, finetune = profile.stages.finetune } = chain
+  const stages = { ...profile.stages, teacher, sparse, prune, finetune }
+  const plan = planModels({
+    profile: {
+      ...profile,
+      recipe: { ...profile.recipe, ...recipe },
+      stages,
+      ownDataSteps: {
+        ...profile.ownDataSteps,
+        ...{ teacher: teacher.steps, sparse: sparse.steps, finetune: finetune.steps },
+      },
+    },
+    dataset,
+    precision,
+    // Whose data it is decides about crop and anchors.
+    ownData: data.crop !== undefined,
+    from: 'scratch',
+    seed,
+    labels,
+  })
+  const isNeeded = ({ kind }: TrialConfig) => kind !== 'finetune' || chain.finetune !== undefined
+  return { ...plan, preparation: plan.preparation.filter(isNeeded) }
+}
