@@ -8,9 +8,9 @@ import {
   type Split,
   type SplitNumbers,
 } from '../study'
+import { comparedWith } from './differences'
 import { apInterval, count, percent, points, pointsInterval, trainingSeeds } from './format'
 import type { Summary } from './summary'
-import { comparedWith } from './tables'
 
 /** mAP@0.5 below which differences between students mean nothing. */
 const DETECTS = 0.05

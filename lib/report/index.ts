@@ -1,3 +1,4 @@
+export * from './differences'
 export { type Block, columnsOf, type Section, type TableRow } from './document'
 export {
   accuracyByRatioFigure,

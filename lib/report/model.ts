@@ -11,6 +11,7 @@ import {
   stageSteps,
 } from '../study'
 import { readLog } from '../trial'
+import { differencesTable, differenceTable } from './differences'
 import {
   type Block,
   details,
@@ -44,8 +45,6 @@ import {
   accuracyTable,
   costTable,
   dataTable,
-  differencesTable,
-  differenceTable,
   gradientTable,
   metricsTable,
   perClassTable,

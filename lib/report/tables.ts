@@ -5,10 +5,9 @@ import {
   METRIC_NAMES,
   METRICS,
   type MetricName,
-  type PairedDifference,
   type Split,
-  type Verdict,
 } from '../study'
+import type { Compared } from './differences'
 import type { TableRow } from './document'
 import {
   ap,
@@ -22,15 +21,8 @@ import {
   pointsInterval,
   short,
   significant,
-  trainingSeeds,
 } from './format'
 import type { Summary, TrialSummary } from './summary'
-
-/** Arms beside their references: of a study, or of a sweep. */
-export interface Compared {
-  readonly arms: readonly ArmNumbers[]
-  readonly references: readonly string[]
-}
 
 const SPLITS = ['validation', 'test', 'shifted'] as const
 
@@ -115,90 +107,6 @@ export function overviewTable(summary: Pick<Compared, 'arms'>): TableRow[] {
     const costs = Object.entries(sizes[i] ?? {}).filter(([column]) => COSTS.includes(column))
     return { ...accuracy, ...Object.fromEntries(costs), seeds }
   })
-}
-
-/**
- * Arms that a reference says something about: not itself, nothing that was varied, and beside students not the teacher, which
- * is no student. What pruning leaves before any training is no arm either.
- */
-export function comparedWith(arms: readonly ArmNumbers[], reference: string): ArmNumbers[] {
-  const other = arms.find(({ name }) => name === reference)
-  return arms.filter(
-    ({ name, role, steps, variation }) =>
-      name !== reference &&
-      !variation &&
-      (role !== 'teacher' || (other?.role === 'teacher' && name !== 'teacher')) &&
-      (role !== 'pruned' || steps > 0),
-  )
-}
-
-/** Paired differences of every arm to a reference, in points, with their verdicts. */
-export function differenceTable(
-  { arms }: Pick<Compared, 'arms'>,
-  split: Split,
-  reference: string,
-  metrics: readonly MetricName[] = LEADING_METRICS,
-): TableRow[] {
-  return comparedWith(arms, reference).flatMap((arm): TableRow[] => {
-    const differences = arm.splits[split]?.differences[reference]
-    const cells = metrics.flatMap((metric): [string, string][] => {
-      const difference = differences?.[metric]
-      if (!difference) return []
-      const { name } = METRICS[metric]
-      return [
-        [`${name}, points`, pointsInterval(difference)],
-        [metric === metrics[0] ? 'verdict' : `verdict of ${name}`, difference.verdict],
-      ]
-    })
-    return cells.length > 0 ? [{ model: arm.name, ...Object.fromEntries(cells) }] : []
-  })
-}
-
-/** The differences to all references, one row a pair. */
-export function differencesTable({ arms, references }: Compared, split: Split): TableRow[] {
-  return references.flatMap((reference) =>
-    differenceTable({ arms }, split, reference).map(({ model, ...rest }) => ({
-      model: model!,
-      minus: reference,
-      ...rest,
-    })),
-  )
-}
-
-/** How a verdict reads between two names: "the arm beats the reference". */
-export const VERDICT_WORDS: { readonly [verdict in Verdict]: string } = {
-  better: 'beats',
-  worse: 'is beaten by',
-  'no difference shown': 'is not told from',
-}
-
-/** An arm's paired differences to a reference; by metric. @throws Error where the two were not compared */
-export function differenceOf(
-  arms: readonly ArmNumbers[],
-  name: string,
-  reference: string,
-  split: Split = 'validation',
-): { readonly [metric in 'mAP50' | 'AP']: PairedDifference } {
-  const found = arms.find((arm) => arm.name === name)?.splits[split]?.differences[reference]
-  const [mAP50, AP] = [found?.mAP50, found?.AP]
-  if (!mAP50 || !AP) {
-    throw new Error(`expected ${name} compared with ${reference} on ${split}, found no such comparison`)
-  }
-  return { mAP50, AP }
-}
-
-/** What is said about one arm against a reference, in a sentence. */
-export function verdictSentence(
-  arms: readonly ArmNumbers[],
-  name: string,
-  reference: string,
-  split: Split = 'validation',
-): string {
-  const { mAP50, AP } = differenceOf(arms, name, reference, split)
-  return (
-    `${name} minus ${reference}: ${pointsInterval(mAP50)} points of mAP@0.5 (${mAP50.verdict}), ` +
-    `${pointsInterval(AP)} points of COCO AP (${AP.verdict}); ${split}, ${mAP50.images} images, ${trainingSeeds(mAP50.seeds)}`
-  )
 }
 
 /** AP at IoU 0.5 by class, a column an arm. */

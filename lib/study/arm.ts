@@ -8,7 +8,7 @@ import {
   termSchema,
   unlabelledSchema,
 } from '../trial'
-import type { Role } from './comparison'
+import type { Role } from './arm-numbers'
 
 const count = z.number().int().positive()
 

@@ -1,24 +1,16 @@
 export type { ModelRole, SweepArm } from './arm'
+export type { ArmNumbers, Role, Split, SplitNumbers, TermNumbers, Variation } from './arm-numbers'
 export {
   type Arm,
-  type ArmNumbers,
   type ArmRun,
   type ArmTables,
   armDifference,
-  bootstrapOf,
-  type ComparisonOptions,
-  compareArms,
   evaluationOn,
   pairSeeds,
-  type Role,
   readTables,
   type SeedTable,
-  type Split,
-  type SplitNumbers,
-  type TermNumbers,
-  termsOf,
-  type Variation,
-} from './comparison'
+} from './arm-tables'
+export { bootstrapOf, type ComparisonOptions, compareArms, termsOf } from './comparison'
 export { type JobPlan, jobPlanSchema, planJobs } from './jobs'
 export { LEADING_METRICS, METRIC_NAMES, METRICS, type Metric, type MetricName, metricTable } from './metric'
 export { type Plan, planModels, type StartingPoint, stageSteps } from './plan'
@@ -51,20 +43,8 @@ export {
   preparationTrials,
   withTerms,
 } from './study-trials'
-export {
-  compareSweep,
-  findArms,
-  loadSweep,
-  measuringTrial,
-  type PlannedArm,
-  planArms,
-  type Sweep,
-  type SweepTrials,
-  sweepNames,
-  sweepPreparation,
-  sweepSchema,
-  sweepTrials,
-} from './sweep'
+export { loadSweep, type Sweep, sweepNames, sweepSchema } from './sweep'
+export { measuringTrial, type PlannedArm, planArms, sweepPreparation } from './sweep-arms'
 export {
   readSweepFile,
   SWEEPS,
@@ -73,4 +53,5 @@ export {
   shippedSweeps,
   sweepFileSchema,
 } from './sweep-file'
+export { compareSweep, findArms, type SweepTrials, sweepTrials } from './sweep-trials'
 export { trialMemory, workersOf } from './workers'

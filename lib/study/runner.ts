@@ -46,7 +46,10 @@ const LOOK_MS = 200
  * @throws Error with the end of the trial's own error output when one fails; the others are stopped
  * @throws the signal's reason when it aborts, after the running trials have written their checkpoints
  */
-export async function runTrials(trials: readonly TrialConfig[], options: RunOptions): Promise<TrialResult[]> {
+export async function runSideBySide(
+  trials: readonly TrialConfig[],
+  options: RunOptions,
+): Promise<TrialResult[]> {
   const { runs, workers, signal, onProgress } = options
   mkdirSync(runs, { recursive: true })
   const results = new Map<string, TrialResult>()

@@ -1,5 +1,5 @@
 /** Which student is recommended: a rule that is stated before the run and looks at validation only. */
-import type { ArmNumbers } from './comparison'
+import type { ArmNumbers } from './arm-numbers'
 import type { PairedDifference } from './statistics'
 
 /** Largest share of the teacher's MACs that a student may have. */

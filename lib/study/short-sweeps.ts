@@ -2,7 +2,8 @@
 import type { TrialConfig } from '../trial'
 import type { Planned } from './plan'
 import type { Study } from './study'
-import { loadSweep, planArms, type Sweep } from './sweep'
+import { loadSweep, type Sweep } from './sweep'
+import { planArms } from './sweep-arms'
 
 /** Sweeps with a notebook of their own. */
 export const SHORT_SWEEPS = ['recovery', 'unlabelled'] as const

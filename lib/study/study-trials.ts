@@ -4,7 +4,8 @@ import type { Planned } from './plan'
 import { CONTROL_NAMES } from './profile-arms'
 import { SHORT_SWEEPS, shortSweep } from './short-sweeps'
 import type { Study } from './study'
-import { measuringTrial, type PlannedArm, planArms, sweepTrials, trainingName } from './sweep'
+import { measuringTrial, type PlannedArm, planArms } from './sweep-arms'
+import { sweepTrials, trainingName } from './sweep-trials'
 
 /**
  * An arm of the study's own comparison with its trials, one a seed; teacher and student must be there.

@@ -1,12 +1,11 @@
 import { join, resolve } from 'node:path'
-import type { Dataset } from '../data'
 import { deviceInfo, supportsPrecision } from '../engine'
 import { type DataSource, openSource, recordSplits, type TrialConfig, type TrialResult } from '../trial'
 import { type JobPlan, planJobs } from './jobs'
 import { type Planned, planModels, type StartingPoint } from './plan'
 import { loadProfile, type Profile } from './profile'
 import { profileSweep } from './profile-arms'
-import { type RunOptions, runTrials } from './runner'
+import { type RunOptions, runSideBySide } from './runner'
 import type { Sweep } from './sweep'
 import { workersOf } from './workers'
 
@@ -80,7 +79,7 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
     precision,
     runs,
     workers,
-    run: (trials, options = {}) => runTrials(trials, { ...task, workers, signal, ...options }),
+    run: (trials, options = {}) => runSideBySide(trials, { ...task, workers, signal, ...options }),
     jobs: (trials) => planJobs(trials, task),
   }
 }

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { readDocument } from '../base'
 import { isModelRole, roleOf } from './arm'
-import { type ArmNumbers, armNumbersSchema } from './comparison'
+import { type ArmNumbers, armNumbersSchema } from './arm-numbers'
 import { type Sweep, sweepSchema } from './sweep'
 
 const origin = {

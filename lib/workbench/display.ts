@@ -33,13 +33,13 @@ export function publish(bundle: MimeBundle, options: PublishOptions = {}): void 
 }
 
 /** A Plotly figure as data: https://plotly.com/javascript/reference */
-export interface Figure {
+export interface PlotlyFigure {
   data: readonly Readonly<Record<string, unknown>>[]
   layout?: Readonly<Record<string, unknown>>
 }
 
 /** Shows a Plotly figure. */
-export function showPlot(figure: Figure): void {
+export function showPlot(figure: PlotlyFigure): void {
   const title = figure.layout?.title
   const name = typeof title === 'object' && title !== null && 'text' in title ? title.text : title
   const traces = figure.data.map((trace) => trace.name ?? trace.type ?? 'trace')

@@ -1,9 +1,9 @@
 export { InterruptedError, interrupted, interruptSignal, throwIfInterrupted } from '../base/interrupt'
 export {
   type Columns,
-  type Figure,
   inNotebook,
   type MimeBundle,
+  type PlotlyFigure,
   publish,
   showHtml,
   showImage,

@@ -8,7 +8,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { Dataset } from '../../lib/data'
 import { THREADS } from '../../lib/engine'
 import type { RunOptions } from '../../lib/study'
-import { runTrials } from '../../lib/study/runner'
+import { runSideBySide } from '../../lib/study/runner'
 import { loadCheckpoint } from '../../lib/train'
 import { readTrial, refTo, type TrialConfig, trialFolder, trialSchema } from '../../lib/trial'
 import { temporary, tinyDetector, tinyWeights } from '../train/tiny'
@@ -25,7 +25,7 @@ before(async () => {
 /** Runs trials and notes what was said of each. */
 function start(trials: readonly TrialConfig[], runs: string, options: Partial<RunOptions> = {}) {
   const states: string[] = []
-  const results = runTrials(trials, {
+  const results = runSideBySide(trials, {
     runs,
     cache,
     source: TINY_SOURCE,
@@ -158,14 +158,14 @@ function otherProcess(runs: string, trial: TrialConfig, { isRun }: { isRun: bool
   const options = { runs, cache, source: TINY_SOURCE, workers: 1, checkpointEvery: 100, logEvery: 1 }
   const program = `
     const { lockFolder } = require(${JSON.stringify(base)})
-    const { announceTrials, runTrials } = require(${JSON.stringify(runner)})
+    const { announceTrials, runSideBySide } = require(${JSON.stringify(runner)})
     const trial = ${JSON.stringify(trial)}
     lockFolder(${JSON.stringify(runs)}).then(async (release) => {
       announceTrials(${JSON.stringify(runs)}, [trial])
       console.log('taken')
       setInterval(() => {}, 1000)
       if (!${isRun}) return
-      await runTrials([trial], ${JSON.stringify(options)})
+      await runSideBySide([trial], ${JSON.stringify(options)})
       release()
       process.exit()
     })`

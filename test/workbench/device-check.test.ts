@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import type { NamedTensor } from '../../lib/train'
 import { agrees, compare, type Row } from '../../lib/workbench/device-check/compare'
-import { FORMATS } from '../../lib/workbench/device-check/formats'
+import { ARITHMETICS } from '../../lib/workbench/device-check/formats'
 import { LOSSES } from '../../lib/workbench/device-check/measure'
 import { SECTION_END, sectionStart } from '../../lib/workbench/device-check/placement'
 import { countFailures, describeCheck } from '../../lib/workbench/device-check/report'
@@ -47,7 +47,7 @@ const failing = (
 ) => compare(measurements(), measurements(change), format).filter((row) => !agrees(row))
 
 test('the comparison agrees with itself in every format', () => {
-  for (const format of FORMATS) {
+  for (const format of ARITHMETICS) {
     const rows = compare(measurements(), measurements(), format)
     assert.ok(rows.every(agrees), format)
     assert.ok(rows.length >= 17)

@@ -1,7 +1,7 @@
 /** Figures of the arms: accuracy, differences, classes. */
 import { type ArmNumbers, METRICS, type MetricName, type Split, type SplitNumbers } from '../../study'
+import { comparedWith } from '../differences'
 import { pointsInterval } from '../format'
-import { comparedWith } from '../tables'
 import { ACCENT, axis, errorBars, type Figure, layout, NEUTRAL, styleOf, translucent } from './style'
 
 export interface Options {

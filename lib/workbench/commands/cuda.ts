@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { Command, Option } from 'commander'
 import { interruptSignal } from '../../base'
-import { FORMATS, type Format } from '../device-check/formats'
+import { ARITHMETICS, type Arithmetic } from '../device-check/formats'
 import { root } from '../project'
 import { wholeNumber } from '../whole-number'
 
@@ -10,7 +10,7 @@ const NO_DEVICE = 2
 
 interface Options {
   readonly againstItself?: boolean
-  readonly formats: readonly Format[]
+  readonly formats: readonly Arithmetic[]
   readonly images: number
   readonly batch: number
   readonly steps: number
@@ -27,7 +27,9 @@ export function cudaCommand(): Command {
       '--against-itself',
       'compare the CPU with itself by other kernels, to try the check without a GPU',
     )
-    .addOption(new Option('--formats <names...>', 'how the GPU computes').choices(FORMATS).default(FORMATS))
+    .addOption(
+      new Option('--formats <names...>', 'how the GPU computes').choices(ARITHMETICS).default(ARITHMETICS),
+    )
     .option('--images <n>', 'scenes to train and to evaluate on', wholeNumber, 64)
     .option('--batch <n>', 'images a step', wholeNumber, 8)
     .option('--steps <n>', 'steps of the short training', wholeNumber, 20)

@@ -1,6 +1,6 @@
 /** Whether a device computes what the CPU computes: differences, what is allowed, verdicts. */
 import type { NamedTensor } from '../../train'
-import type { Format } from './formats'
+import type { Arithmetic } from './formats'
 import { LOSSES, type Measurements } from './measure'
 
 export interface Row {
@@ -51,7 +51,7 @@ const TENSOR_CORES: Tolerances = {
   training: 0.02,
   trained: 0.02,
 }
-const TOLERANCES: { readonly [format in Format]: Tolerances } = {
+const TOLERANCES: { readonly [format in Arithmetic]: Tolerances } = {
   float32: {
     convolution: 1e-5,
     logits: 1e-4,
@@ -78,7 +78,7 @@ const WITHOUT_PARTNER = 0.01
  * Compares a side's measurements with the CPU's.
  * @throws Error naming a number that only one of them has
  */
-export function compare(reference: Measurements, found: Measurements, format: Format): Row[] {
+export function compare(reference: Measurements, found: Measurements, format: Arithmetic): Row[] {
   const allowed = TOLERANCES[format]
   const pair = (name: string): Pair => [numbersOf(found, name), numbersOf(reference, name)]
   const under = (prefix: string) => [...reference.keys()].filter((name) => name.startsWith(prefix))

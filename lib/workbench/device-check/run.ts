@@ -10,7 +10,7 @@ import { scenesSchema } from '../../data'
 import { type Precision, TF32_CAPABILITY } from '../../engine'
 import { decodeSafetensors } from '../../train'
 import { compare, type Row, repeated } from './compare'
-import type { Format } from './formats'
+import type { Arithmetic } from './formats'
 import type { Measurements } from './measure'
 import { parsePlacement } from './placement'
 import { type Answer, answerSchema, type Task } from './task'
@@ -18,7 +18,7 @@ import { type Answer, answerSchema, type Task } from './task'
 export interface CheckOptions {
   /** Compare the CPU with itself, computed by other kernels, to try the check where there is no GPU. */
   readonly againstItself: boolean
-  readonly formats: readonly Format[]
+  readonly formats: readonly Arithmetic[]
   /** Images to train and to evaluate on. */
   readonly images: number
   readonly batch: number
@@ -31,7 +31,7 @@ export interface CheckOptions {
 
 /** One side beside the CPU in float32. */
 export interface Side {
-  readonly format: Format
+  readonly format: Arithmetic
   readonly rows: readonly Row[]
 }
 
@@ -130,7 +130,7 @@ function formatsOf(
         ? `TF32 needs CUDA compute capability ${TF32_CAPABILITY}.0 or more, found ${computeCapability.toFixed(1)} (${name})`
         : undefined
   const sides: readonly {
-    format: Format
+    format: Arithmetic
     precision: Precision
     environment: Environment
     lacking?: string

@@ -1,0 +1,108 @@
+/** Arms in numbers, as results store them. */
+import { z } from 'zod'
+import type { Metrics } from '../trial'
+
+export const ROLES = ['teacher', 'student', 'pruned', 'control', 'method'] as const
+/**
+ * `teacher`: also the teacher trained on; `pruned`: right after pruning; `student`: fine-tuned after pruning, before
+ * distillation; `control`: a student trained on without a teacher; `method`: with distillation.
+ */
+export type Role = (typeof ROLES)[number]
+
+export type Split = Metrics['evaluation']['split']
+
+const ablationSchema = z
+  .object({
+    method: z.string(),
+    varied: z.enum(['lambda', 'threshold']),
+    /** lambda as a multiple of the method's own, or the threshold. */
+    value: z.number(),
+    /** The method's own setting. */
+    own: z.boolean().default(false),
+  })
+  .strict()
+/** What an arm varies of a method. */
+export type Variation = z.infer<typeof ablationSchema>
+
+const number = z.number()
+const intervalSchema = z.object({ value: number, lower: number, upper: number }).strict()
+const differenceSchema = z
+  .object({
+    difference: number,
+    lower: number,
+    upper: number,
+    verdict: z.enum(['better', 'worse', 'no difference shown']),
+    pValue: number,
+    resamples: number,
+    confidence: number,
+    images: number,
+    seeds: number,
+  })
+  .strict()
+
+const splitSchema = z
+  .object({
+    images: number,
+    /** Seeds of the runs that were measured here; none of a fixed model. */
+    seeds: z.array(number),
+    /** By metric: the mean over the seeds with its interval over images and seeds. */
+    values: z.record(intervalSchema),
+    /** By reference and metric: this arm minus the reference, paired. */
+    differences: z.record(z.record(differenceSchema)),
+    /** VOC's AP at IoU 0.5, mean over the seeds; null without truths. */
+    perClass: z
+      .array(z.object({ name: z.string(), truths: number, ap: number.nullable() }).strict())
+      .default([]),
+    secondsPerImage: number.optional(),
+  })
+  .strict()
+/** An arm on a split. */
+export type SplitNumbers = z.infer<typeof splitSchema>
+
+const termSchema = z
+  .object({
+    method: z.string(),
+    lambda: number,
+    /** Norm of the weighted distillation gradient over that of the ground truth's, at the start. */
+    ratio: number,
+    cosine: number.nullable(),
+    threshold: number.optional(),
+  })
+  .strict()
+/** What a distillation term weighed. */
+export type TermNumbers = z.infer<typeof termSchema>
+
+/** An arm in numbers, as results store it. */
+export const armNumbersSchema = z
+  .object({
+    role: z.enum(ROLES),
+    name: z.string(),
+    series: z.string().optional(),
+    variation: ablationSchema.optional(),
+    /** Steps of a training; 0 for a model that no training of the comparison made. */
+    steps: number,
+    /** Cost of one training: MACs, a backward pass counted as two forward ones, the teacher's passes included. */
+    trainingMacs: number,
+    /** Wall time of the trainings, all seeds together. */
+    seconds: number,
+    /** Of one image. */
+    macs: number,
+    mmdet: number.optional(),
+    parameters: number.optional(),
+    /** MACs over the teacher's. */
+    macsShare: number.optional(),
+    /** Of the first seed. */
+    terms: z.array(termSchema),
+    trials: z.array(
+      z
+        .object({ seed: number.optional(), hash: z.string(), weights: z.string(), mAP50: number, AP: number })
+        .strict(),
+    ),
+    splits: z.object({
+      validation: splitSchema.optional(),
+      test: splitSchema.optional(),
+      shifted: splitSchema.optional(),
+    }),
+  })
+  .strict()
+export type ArmNumbers = z.infer<typeof armNumbersSchema>

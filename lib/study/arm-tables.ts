@@ -1,0 +1,128 @@
+/** The models of an arm as trials that were run, and their match tables. */
+import type { MatchTable } from '../evaluate'
+import { readDetections, type TrialResult } from '../trial'
+import type { Role, Split, Variation } from './arm-numbers'
+import { type MetricName, metricTable } from './metric'
+import { type BootstrapOptions, type PairedDifference, pairedDifference } from './statistics'
+
+/** One training seed of an arm, or a model that the arms start from. */
+export interface ArmRun {
+  /** Absent for a model that no training of the comparison made. */
+  readonly seed?: number
+  /** The trial that trained the model. */
+  readonly training?: TrialResult
+  /** The trials that measured it, by split. One that trains measures on validation itself. */
+  readonly evaluations: { readonly [split in Split]?: TrialResult }
+}
+
+/** A model, or one model a training seed. */
+export interface Arm {
+  readonly role: Role
+  /** For people; unique within a comparison. */
+  readonly name: string
+  /** Arms of one series are joined by a line in the figure of accuracy against compute. */
+  readonly series?: string
+  readonly variation?: Variation
+  readonly runs: readonly ArmRun[]
+}
+
+/**
+ * The trial in which a run's model was measured on a split; undefined where it was not.
+ * @throws Error where the trial was evaluated on another split
+ */
+export function evaluationOn({ evaluations }: ArmRun, split: Split): TrialResult | undefined {
+  const trial = evaluations[split]
+  const found = trial?.metrics.evaluation.split
+  if (trial && found !== split) {
+    throw new Error(`${trial.folder}: expected an evaluation on ${split}, found one on ${found}`)
+  }
+  return trial
+}
+
+/** A run's match table on a split. */
+export interface SeedTable {
+  readonly seed: number | undefined
+  readonly table: MatchTable
+}
+
+/** Match tables of arms, one a run that was measured. */
+export type ArmTables = ReadonlyMap<Arm, readonly SeedTable[]>
+
+/**
+ * A metric's match tables of every arm on a split, from the stored detections; no entry for an arm that was not measured
+ * there.
+ * @throws Error naming the folder whose images are not those of the others
+ */
+export function readTables(arms: readonly Arm[], split: Split, metric: MetricName = 'mAP50'): ArmTables {
+  let expected: { folder: string; ids: string } | undefined
+  const tables = new Map<Arm, SeedTable[]>()
+  for (const arm of arms) {
+    for (const run of arm.runs) {
+      const trial = evaluationOn(run, split)
+      if (!trial) continue
+      const { ids, table } = tableOf(trial, metric)
+      expected ??= { folder: trial.folder, ids }
+      if (ids !== expected.ids) {
+        throw new Error(
+          `${trial.folder}: expected detections on the images of ${expected.folder}, found other images; both models ` +
+            'must be evaluated on the same data',
+        )
+      }
+      tables.set(arm, [...(tables.get(arm) ?? []), { seed: run.seed, table }])
+    }
+  }
+  return tables
+}
+
+/** By folder, metric and the time at which the trial ended: finished trials do not change. */
+const tablesMade = new Map<string, { readonly ids: string; readonly table: MatchTable }>()
+
+/**
+ * A trial's match table for a metric, and the ids of its images as text. Both are kept: the bootstrap's resamples are kept
+ * with a table, so that a second look at the same trials, beside others or on one more split, is cheap.
+ */
+function tableOf(
+  { folder, metrics }: TrialResult,
+  metric: MetricName,
+): { readonly ids: string; readonly table: MatchTable } {
+  const key = JSON.stringify([folder, metric, metrics.hash, metrics.provenance.finished])
+  const made = tablesMade.get(key)
+  if (made) return made
+  const detections = readDetections(folder)
+  const fresh = { ids: JSON.stringify(detections.ids), table: metricTable(detections, metric) }
+  tablesMade.set(key, fresh)
+  return fresh
+}
+
+/**
+ * Paired difference of two arms: seed by seed over the seeds that both have. A model that no training of the comparison made
+ * is fixed: all seeds of the other arm start from it, and it is paired with each of them.
+ * @returns undefined where one was not measured, or they have no seed in common
+ */
+export function armDifference(
+  a: Arm,
+  b: Arm,
+  tables: ArmTables,
+  options: BootstrapOptions = {},
+): PairedDifference | undefined {
+  const [ofA, ofB] = [tables.get(a), tables.get(b)]
+  if (!ofA || !ofB) return undefined
+  const all = (own: readonly SeedTable[]) => own.map(({ table }) => table)
+  if (isFixed(a) || isFixed(b)) return pairedDifference(all(ofA), all(ofB), options)
+  const pairs = pairSeeds(ofA, ofB)
+  return pairs && pairedDifference(...pairs, options)
+}
+
+const isFixed = ({ runs }: Arm): boolean => runs.length === 1 && runs[0]?.training === undefined
+
+/** Two arms' tables over the seeds that both have, in the same order; undefined where there is none. */
+export function pairSeeds(
+  a: readonly SeedTable[],
+  b: readonly SeedTable[],
+): readonly [readonly MatchTable[], readonly MatchTable[]] | undefined {
+  const pairs = a.flatMap(({ seed, table }) => {
+    const other = b.find((candidate) => candidate.seed === seed)
+    return other ? [[table, other.table] as const] : []
+  })
+  return pairs.length === 0 ? undefined : [pairs.map(([first]) => first), pairs.map(([, second]) => second)]
+}

@@ -1,0 +1,149 @@
+/** The arms of a sweep with the trials that train and measure them. */
+import { complexity } from '../detector'
+import { isDistilled, loadModel, type ModelRef, type TrialConfig, trainingMacs } from '../trial'
+import { isModelRole, type ModelRole, roleOf, type SweepArm } from './arm'
+import type { Role, Split } from './arm-numbers'
+import { planChain } from './chain'
+import type { Plan, Planned } from './plan'
+import type { Sweep } from './sweep'
+
+/** An arm with the trials that train it, one a seed. */
+export interface PlannedArm {
+  readonly arm: SweepArm
+  readonly role: Role
+  readonly trials: readonly TrialConfig[]
+}
+
+/** The models that a sweep's arms start from, by seed: the study's own, or those of the seed's chain. */
+function modelsBySeed({ chain, labels, recipe, seeds, arms }: Sweep, study: Planned): Map<number, Plan> {
+  const all = [...seeds, ...arms.flatMap((arm) => arm.seeds ?? [])]
+  return new Map(
+    all.map((seed) => [seed, chain ? planChain({ chain, labels, recipe }, study, seed) : study.plan]),
+  )
+}
+
+/** The trials that make what the arms of a sweep start from. */
+export function sweepPreparation(sweep: Sweep, study: Planned): readonly TrialConfig[] {
+  if (!sweep.chain) return study.plan.preparation
+  return [...modelsBySeed(sweep, study).values()].flatMap(({ preparation }) => preparation)
+}
+
+/** The arms of a sweep with their trials; the models that they start from must be there. */
+export function planArms(sweep: Sweep, study: Planned): PlannedArm[] {
+  const models = modelsBySeed(sweep, study)
+  return sweep.arms.map((arm) => {
+    const seeds = arm.seeds ?? sweep.seeds
+    const trials = seeds.map((seed) => {
+      const own = { ...study, plan: models.get(seed)! }
+      return armTrial(arm, sweep, { seed, steps: stepsOf(arm, sweep, own) }, own)
+    })
+    return { arm, role: roleOf(arm), trials }
+  })
+}
+
+/**
+ * Steps of an arm. Where it is to cost as much as another one, both are counted in MACs, step by step: a training step is
+ * three forward passes of the student, a distillation step one of the teacher beside them (see `trainingMacs`).
+ */
+function stepsOf(arm: SweepArm, sweep: Sweep, study: Planned): number {
+  if (typeof arm.steps === 'number') return arm.steps
+  const { asCostlyAs } = arm.steps
+  const like = sweep.arms.find(({ name }) => name === asCostlyAs)
+  if (typeof like?.steps !== 'number') throw new Error(`sweep ${sweep.name}: no arm ${asCostlyAs}`)
+  const [cost, others] = [costOf(arm, sweep, study), costOf(like, sweep, study)]
+  let left = 0
+  for (let step = 0; step < like.steps; step++) left += others(step)
+  let steps = 0
+  // A last step that would cost more than twice what is left is not taken.
+  for (; left >= cost(steps) / 2; steps++) left -= cost(steps)
+  return steps
+}
+
+/** MACs of an arm's step. */
+function costOf(
+  { start, terms, unlabelled, recipe }: SweepArm,
+  sweep: Pick<Sweep, 'recipe'>,
+  { plan, profile, runs }: Planned,
+) {
+  const macs = (ref: ModelRef) => complexity(loadModel(ref, runs).detector).macs
+  const own = { student: macs(plan[start]), teacher: macs(plan.teacher) }
+  const { batch } = { ...profile.recipe, ...sweep.recipe, ...recipe }
+  const both = batch + (unlabelled?.batch ?? 0)
+  const plain = trainingMacs({ images: batch, distilled: 0 }, own)
+  const distilled = trainingMacs({ images: both, distilled: both }, own)
+  return (step: number) => (isDistilled(terms, step) ? distilled : plain)
+}
+
+/** The trial of an arm and a seed. */
+function armTrial(
+  { start, fresh, rate, terms, unlabelled, pseudo, teacherViews, views, ...arm }: SweepArm,
+  sweep: Pick<Sweep, 'labels' | 'recipe'>,
+  { seed, steps }: { readonly seed: number; readonly steps: number },
+  { plan, profile, precision }: Planned,
+): TrialConfig {
+  const labels = arm.labels ?? sweep.labels
+  const recipe = { ...profile.recipe, ...sweep.recipe, ...arm.recipe, precision }
+  const common = {
+    data: plan.data,
+    start: plan[start],
+    ...(fresh && { fresh: true as const }),
+    training: {
+      ...{ steps, rate, seed },
+      recipe: { ...recipe, ...(views && { views }) },
+      ...(labels && { labels }),
+    },
+  }
+  if (terms.length === 0 && !pseudo) return { kind: 'control', ...common }
+  return {
+    kind: 'distill',
+    ...common,
+    teacher: plan.teacher,
+    terms,
+    ...(unlabelled && { unlabelled }),
+    ...(pseudo && { pseudo }),
+    ...(teacherViews && { views: teacherViews }),
+  }
+}
+
+/** The trial that measures a model on a split. */
+export function measuringTrial(
+  start: ModelRef,
+  split: Split,
+  { plan, precision }: Pick<Planned, 'plan' | 'precision'>,
+): TrialConfig {
+  return { kind: 'evaluate', data: plan.data, start, split, batch: 8, precision }
+}
+
+/** Models beside the arms: the teacher, what the arms start from, and what they are compared with. */
+export function fixedModels({ arms, references }: Sweep): ModelRole[] {
+  const starts = arms.filter(({ fresh }) => !fresh).map(({ start }) => start)
+  return [...new Set<ModelRole>(['teacher', ...starts, ...references.filter(isModelRole)])]
+}
+
+/** A model beside the arms, of the study or of a seed's chain; the latter was measured on validation when it was made. */
+export interface BaseRun {
+  readonly seed?: number
+  readonly model: ModelRef
+  readonly trial?: TrialConfig
+}
+
+const MAKERS = { teacher: 'teacher', pruned: 'prune', student: 'finetune' } as const
+
+export function baseRuns(role: ModelRole, sweep: Sweep, study: Planned): BaseRun[] {
+  if (!sweep.chain) return [{ model: study.plan[role] }]
+  return [...modelsBySeed(sweep, study)].map(([seed, plan]) => ({
+    seed,
+    model: plan[role],
+    trial: plan.preparation.find(({ kind }) => kind === MAKERS[role]),
+  }))
+}
+
+/** The trial in which a model was measured: the one that made it, where that is on validation. */
+export function measurementOf(
+  model: ModelRef,
+  trial: TrialConfig | undefined,
+  split: Split,
+  study: Planned,
+): TrialConfig {
+  return split === 'validation' && trial ? trial : measuringTrial(model, split, study)
+}

@@ -1,0 +1,93 @@
+/** All trials of a sweep, by name; its models as far as they were run; and their comparison. */
+import { findTrial, refTo, type TrialConfig, trialHash } from '../trial'
+import type { SweepArm } from './arm'
+import type { ArmNumbers, Split } from './arm-numbers'
+import type { Arm, ArmRun } from './arm-tables'
+import { compareArms } from './comparison'
+import type { MetricName } from './metric'
+import type { Planned } from './plan'
+import type { Sweep } from './sweep'
+import { baseRuns, fixedModels, measurementOf, planArms } from './sweep-arms'
+
+/** What the trials of a sweep are, and what each is called, by its hash. */
+export interface SweepTrials {
+  /** Arm by arm and seed by seed. */
+  readonly training: readonly TrialConfig[]
+  /** Those that measure what came out; a trial that trains measures on validation itself. */
+  readonly measuring: readonly TrialConfig[]
+  readonly names: ReadonlyMap<string, string>
+}
+
+/** The trials of a sweep on some splits, by default its own. What its arms start from must be there. */
+export function sweepTrials(
+  sweep: Sweep,
+  study: Planned,
+  splits: readonly Split[] = [sweep.split],
+): SweepTrials {
+  const names = new Map<string, string>()
+  const named = (trial: TrialConfig, name: string): TrialConfig => {
+    if (!names.has(trialHash(trial))) names.set(trialHash(trial), name)
+    return trial
+  }
+  const planned = planArms(sweep, study).flatMap(({ arm, trials }) =>
+    trials.map((trial) => ({ trial, name: trainingName(arm, trial) })),
+  )
+  return {
+    training: planned.map(({ trial, name }) => named(trial, name)),
+    measuring: splits.flatMap((split) => [
+      ...fixedModels(sweep).flatMap((role) =>
+        baseRuns(role, sweep, study).map(({ seed, trial, model }) => {
+          const name = seed === undefined ? `${role} on ${split}` : `${role}, seed ${seed}, on ${split}`
+          return named(measurementOf(model, trial, split, study), name)
+        }),
+      ),
+      ...planned.map(({ trial, name }) =>
+        named(measurementOf(refTo(trial), trial, split, study), `${name}, on ${split}`),
+      ),
+    ]),
+    names,
+  }
+}
+
+/** What an arm's training is called: of an ablation, which has one seed, the arm's name alone. */
+export function trainingName({ name, variation }: SweepArm, trial: TrialConfig): string {
+  return variation || !('training' in trial) ? name : `${name}, seed ${trial.training.seed}`
+}
+
+/** A sweep's models as far as they were run: those that it starts from, then its arms. */
+export function findArms(sweep: Sweep, study: Planned, splits: readonly Split[] = [sweep.split]): Arm[] {
+  const find = (trial: TrialConfig) => findTrial(study.runs, trial)
+  const evaluations = (of: (split: Split) => TrialConfig): ArmRun['evaluations'] =>
+    Object.fromEntries(splits.map((split) => [split, find(of(split))]))
+  const fixed = fixedModels(sweep).map((role): Arm => {
+    const runs = baseRuns(role, sweep, study).flatMap(({ seed, trial, model }): ArmRun[] => {
+      const measured = evaluations((split) => measurementOf(model, trial, split, study))
+      if (!Object.values(measured).some((result) => result !== undefined)) return []
+      const made = trial && 'training' in trial ? find(trial) : undefined
+      return [{ ...(seed !== undefined && { seed }), ...(made && { training: made }), evaluations: measured }]
+    })
+    return { role, name: role, runs }
+  })
+  const trained = planArms(sweep, study).map(({ arm, role, trials }): Arm => {
+    const runs = trials.flatMap((trial): ArmRun[] => {
+      const training = find(trial)
+      if (!training || !('training' in trial)) return []
+      const measured = evaluations((split) => measurementOf(refTo(trial), trial, split, study))
+      return [{ seed: trial.training.seed, training, evaluations: measured }]
+    })
+    const { name, series, variation } = arm
+    return { role, name, series, runs, ...(variation && { variation: { ...variation, own: false } }) }
+  })
+  return [...fixed, ...trained]
+}
+
+/** Compares a sweep's arms with its references, as far as they were run. */
+export function compareSweep(
+  sweep: Sweep,
+  study: Planned,
+  { metrics }: { readonly metrics?: readonly MetricName[] } = {},
+): ArmNumbers[] {
+  const { references, split } = sweep
+  const { bootstrap } = study.profile
+  return compareArms(findArms(sweep, study), { references, splits: [split], metrics, bootstrap })
+}
