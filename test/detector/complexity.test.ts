@@ -82,7 +82,7 @@ test('a config that describes no network is refused by its key', () => {
   const refused = (change: object, message: RegExp) =>
     assert.throws(() => complexity({ ...narrowDetector(), ...change }), message)
   for (const height of [48, 0, -32, 64.5, Number.NaN]) {
-    refused({ input: [height, 64] }, /detector config: input\.0: .*, found (-?[\d.]+|null)$/)
+    refused({ input: [height, 64] }, /detector config: at "input\[0\]": .*, found (-?[\d.]+|null)$/)
   }
   refused({ input: [64, 48] }, /input\.1: expected a multiple of 32 pixels, found 48/)
   refused({ classes: 0 }, /classes: .*greater than 0, found 0/)
