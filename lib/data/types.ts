@@ -13,6 +13,8 @@ export interface Box {
   readonly difficult?: boolean
   /** COCO: a region of many objects that absorbs detections. */
   readonly crowd?: boolean
+  /** Of a pseudo-label: how much it counts in training, 0 .. 1; at 0 nothing is learnt where it lies. 1 where absent. */
+  readonly weight?: number
   /** COCO: area of the segmentation in square pixels, where it differs from the box's. */
   readonly area?: number
 }

@@ -20,7 +20,8 @@ export interface TargetScale {
 }
 
 /**
- * What each slot should say. `positive` and `negative` are 0 or 1 and never both 1; a slot with neither is ignored.
+ * What each slot should say. `negative` is 0 or 1; `positive` is the weight of the slot's truth, 1 but for pseudo-labels,
+ * where `negative` is 0, else 0. A slot with neither is ignored.
  * The box (pixels of the network's input) and the class are 0 where the slot is not positive.
  */
 export interface Targets {
@@ -28,7 +29,7 @@ export interface Targets {
   readonly scales: readonly TargetScale[]
   /** Images of the batch whose truths are known. */
   readonly labelled: number
-  /** Positive slots in the batch. */
+  /** Positive slots in the batch, each by its weight. */
   readonly positives: number
 }
 
@@ -71,6 +72,7 @@ interface Truth {
  * - A truth's best slot is the first maximum of that same IoU over the anchors at the truth's cell in each scale, stride
  *   32 first; it is positive. `multiAnchor` and `crossGrid` add secondary slots.
  * - All secondary slots are written in the order of the truths, then all best slots in that order; the last write wins.
+ * - A truth of weight 0 takes its slots from the negatives, and none from another truth.
  * - Truths without area are skipped. Difficult and crowd truths are no objects, but slots on them are ignored. Cell
  *   indices of truths outside the frame are clamped to the grid; their boxes are kept as they are.
  *
@@ -284,7 +286,12 @@ function write(
 ): void {
   const [, rows, columns, count] = shape
   const at = (((image * rows + row) * columns + column) * count + anchor) * TARGET_CHANNELS
-  data[at] = 1
+  const { weight = 1 } = box
+  if (weight === 0) {
+    if (data[at] === 0) data[at + 1] = 0
+    return
+  }
+  data[at] = weight
   data[at + 1] = 0
   data[at + 2] = box.x1
   data[at + 3] = box.y1

@@ -50,6 +50,7 @@ const LARGEST_LOG_SIZE = 16
  *
  * @param outputs logits [n, h, w, anchors * (5 + classes)] of each scale, as the detector gives them
  * @param targets [n, h, w, anchors, 7] of each scale, see `assignTargets`
+ * @param weighted whether positives may have weights below 1: each then counts so much in every sum and in `positive`
  * @returns terms `box` (or `xy` and `wh`), `objectness` and `class`, weighted and divided
  * @throws Error naming the option that is wrong, or both shapes where outputs and targets do not fit together
  */
@@ -58,6 +59,7 @@ export function yoloLoss(
   targets: readonly tf.Tensor5D[],
   config: HeadConfig,
   options: YoloLossOptions = {},
+  weighted = false,
 ): LossResult {
   const { box, normalise, smoothing, boxWeight, objectnessWeight, classWeight } = parseDocument(
     options,
@@ -75,7 +77,8 @@ export function yoloLoss(
   const masked = (values: tf.Tensor) => tf.sum(tf.mul(values, positive!))
 
   // BCE with a target of 0 or 1 is softplus(-x) for the positive and softplus(x) for the negative.
-  const sign = tf.sub(negative!, positive!)
+  const isPositive = weighted ? tf.sign(positive!) : positive!
+  const sign = tf.sub(negative!, isPositive)
   const objectnessSum = tf.sum(tf.mul(tf.softplus(tf.mul(objectness!, sign)), known))
 
   // tfjs's oneHot refuses a single class.
@@ -89,8 +92,9 @@ export function yoloLoss(
     const centre = tf.sub(tf.mul(tf.add(from!, to!), 0.5), grid.origin)
     const xyTarget = tf.clipByValue(tf.div(tf.add(centre, grid.shift), grid.reach), 0, 1)
     // The 1 keeps the logarithm finite where there is no truth.
-    const size = tf.add(tf.sub(to!, from!), tf.sub(1, positive!))
-    const whError = tf.mul(tf.sub(wh!, tf.log(tf.div(size, grid.anchor))), positive!)
+    const size = tf.add(tf.sub(to!, from!), tf.sub(1, isPositive))
+    const share = weighted ? tf.sqrt(positive!) : positive!
+    const whError = tf.mul(tf.sub(wh!, tf.log(tf.div(size, grid.anchor))), share)
     boxTerms.xy = term(masked(crossEntropy(xy!, xyTarget)), 2 * boxWeight)
     boxTerms.wh = term(tf.sum(tf.square(whError)), 2 * boxWeight)
   } else {

@@ -15,6 +15,7 @@ import { parseDocument, readJson, sha256, writeAtomically } from '../base'
 import { type DetectorConfig, detectorSchema, type Weights } from '../detector'
 import { averageSchema } from './average'
 import { sgdSchema } from './optimizer'
+import { labelsStateSchema } from './pseudo-labels'
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from './safetensors'
 import { scheduleSchema, warmUpSchema } from './schedule'
 import { validationStateSchema } from './stage'
@@ -42,6 +43,8 @@ const trainingSchema = z
     average: averageSchema.optional(),
     /** Of a training that evaluates on its way. */
     validation: validationStateSchema.optional(),
+    /** Of a training with pseudo-labels. */
+    labels: labelsStateSchema.optional(),
   })
   .strict()
 

@@ -4,10 +4,13 @@ import type { TrainOptions } from './options'
 /** What a step sees: the labelled images first, then those without labels. */
 export type StepBatch = Pick<Batch, 'images' | 'strong' | 'shape' | 'truths'>
 
-/** The batches of a training, prepared ahead. */
+/** The batches of a training, prepared ahead. Images that get pseudo-labels are not seen before `label` has been called. */
 export class Feed {
   readonly #loader: Loader
-  readonly #others: Loader | undefined
+  #others: Loader | undefined
+  /** A loader of other images for the same steps, with the same seed, so that all draw the same size of input. */
+  readonly #loaderOf: (samples: readonly Sample[], batch: number) => Loader
+  readonly #otherBatch: number
 
   /**
    * @param input [height, width] of the network
@@ -27,11 +30,11 @@ export class Feed {
       workers,
       diskCache: frames,
     }
-    this.#loader = createLoader(samples, { ...loading, batch })
-    // The same seed, so that both draw the same size of input at every step.
-    this.#others =
-      unlabelled &&
-      createLoader(unlabelled.samples.map(withoutLabels), { ...loading, batch: unlabelled.batch })
+    this.#loaderOf = (samples, batch) => createLoader(samples, { ...loading, batch })
+    this.#loader = this.#loaderOf(samples, batch)
+    this.#otherBatch = unlabelled?.batch ?? 0
+    if (unlabelled && !unlabelled.labeller)
+      this.#others = this.#loaderOf(unlabelled.samples.map(withoutLabels), this.#otherBatch)
   }
 
   get stepsPerEpoch(): number {
@@ -43,9 +46,15 @@ export class Feed {
     return this.#loader.statistics().waitedShare + (this.#others?.statistics().waitedShare ?? 0)
   }
 
+  /** Gives the images beside the labelled ones labels; not while batches are being taken. */
+  async label(samples: readonly Sample[]): Promise<void> {
+    await this.#others?.close()
+    this.#others = this.#loaderOf(samples, this.#otherBatch)
+  }
+
   /**
    * The batches of the steps `from` .. `to` - 1.
-   * @param seesOthers whether a step sees the images without labels too
+   * @param seesOthers whether a step sees the images beside the labelled ones too
    */
   async *batches(
     from: number,

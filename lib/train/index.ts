@@ -11,6 +11,7 @@ export { train } from './loop'
 export { createSlots, globalNorm, type SgdOptions, sgdSchema } from './optimizer'
 export * from './options'
 export * from './predict'
+export { type Labeller, removeLabels } from './pseudo-labels'
 export { decodeSafetensors, encodeSafetensors, type NamedTensor } from './safetensors'
 export { learningRate, type RateSchedule, scheduleSchema, type WarmUp, warmUpSchema } from './schedule'
 export {

@@ -7,14 +7,15 @@ import type { Sample } from '../data'
 import { Detector } from '../detector'
 import { tf } from '../engine'
 import { assignSchema, assignTargets, lossSchema } from '../losses'
-import { averageDecay } from './average'
+import { averageDecay, averageSchema } from './average'
 import { saveCheckpoint } from './checkpoint'
 import { Feed, type StepBatch } from './feed'
 import { createSlots, sgdSchema } from './optimizer'
 import type { TrainContext, TrainOptions, TrainProgress, TrainSummary } from './options'
-import { restore, trainingState, trainingTensors } from './resume'
+import { PseudoLabels } from './pseudo-labels'
+import { restore, type Trained, trainingState, trainingTensors } from './resume'
 import { learningRate, scheduleSchema, warmUpSchema } from './schedule'
-import { stageOf, type ValidationState } from './stage'
+import { type Stage, stageOf, type ValidationState, validationSchema } from './stage'
 import { createStep, type Measurements, type StepInputs, type TrainingStep } from './step'
 import { Validation } from './validation'
 
@@ -31,6 +32,8 @@ const optionsSchema = z.object({
   sgd: sgdSchema,
   schedule: scheduleSchema,
   warmUp: warmUpSchema,
+  average: averageSchema.optional(),
+  validation: validationSchema.optional(),
   sparsity: z.object({ strength: z.number().positive() }).optional(),
   unlabelled: z.object({ batch: count }).optional(),
   workers: z.number().int().min(0),
@@ -40,8 +43,8 @@ const optionsSchema = z.object({
 
 /**
  * Trains a detector in place, and leaves it with its last weights, their average, or the best of these (see `TrainOptions`).
- * Batches, augmentation and rates are functions of (seed, step) and of the evaluations on the
- * way alone, so that a run that was interrupted continues from its checkpoint to the same weights, bit for bit.
+ * Batches, augmentation and rates are functions of (seed, step) and of the evaluations on the way alone, so that a run that
+ * was interrupted continues from its checkpoint to the same weights, bit for bit.
  *
  * @throws the signal's reason when it aborts, after writing a checkpoint
  * @throws Error naming the option that is wrong
@@ -54,103 +57,199 @@ export async function train(
   context: TrainContext,
 ): Promise<TrainSummary> {
   parseDocument(options, optionsSchema, 'train options')
-  const { steps, extra } = options
-  const { directory, classes, frames, provenance = {}, signal, onProgress } = context
-  mkdirSync(directory, { recursive: true })
-  const slots = createSlots(new Map([...detector.trained, ...(extra?.variables ?? [])]))
-  const path = join(directory, 'checkpoint.json')
-  const averaged = options.average && new Detector(detector.config, detector.weights())
-  const trained = { detector, slots, extra: extra?.variables, averaged }
-  let { step: done, seconds, last, validation: evaluated } = restore(path, trained, options)
-  const step = createStep(detector, slots, { ...options, averaged })
-  const feed = new Feed(samples, detector.config.input, options, frames)
-  const validation = validationOf(averaged ?? detector, options, context, evaluated)
-  let stage = stageOf(options, validation?.rows ?? [])
-  const logFile = join(directory, 'log.jsonl')
-  // Lines are few; appended one by one they survive a kill, and no handle is left open.
-  const log = pino({ base: undefined }, { write: (line) => appendFileSync(logFile, line) })
-
-  let saved = done
-  const save = (): void => {
-    step.sync()
-    const weights = detector.weights()
-    context.onCheckpoint?.(done, weights)
-    const training = trainingState(options, { step: done, seconds, last, validation: validation?.state })
-    const optimizer = trainingTensors(trained)
-    const model = { detector: detector.config, classes, step: done, weights, provenance }
-    saveCheckpoint(path, { ...model, training, optimizer })
-    validation?.tidy()
-    saved = done
-  }
-  /** Saves where it is interrupted; whoever goes on evaluates then. */
-  const evaluate = async (progress: Omit<TrainProgress, 'evaluating'>): Promise<void> => {
-    if (!validation?.isDue(done, stage.end)) return
-    const tell = (done: number, total: number) => onProgress?.({ ...progress, evaluating: { done, total } })
-    try {
-      await validation.evaluate(done, { signal, onProgress: tell })
-    } catch (error) {
-      if (signal?.aborted) save()
-      throw error
-    }
-    stage = stageOf(options, validation.rows)
-  }
-
+  mkdirSync(context.directory, { recursive: true })
+  const training = new Training(detector, samples, options, context)
   try {
-    await evaluate({ step: done, steps, measurements: last, imagesPerSecond: 0 })
-    const batches = feed.batches(done, done < stage.end ? steps : done, (at) => isDistilling(extra, at))
-    for await (const batch of batches) {
-      if (signal?.aborted) {
-        save()
-        signal.throwIfAborted()
-      }
-      const start = performance.now()
-      const rate = learningRate(options.schedule, options.warmUp, {
-        step: done,
-        steps,
-        stepsPerEpoch: feed.stepsPerEpoch,
-        decayFrom: stage.decayFrom,
-      })
-      const decay = options.average && averageDecay(options.average, done)
-      last = runStep(step, batch, { rate, decay, weights: weightsOf(extra, done) }, detector, options)
-      for (const [name, value] of Object.entries(last)) {
-        if (!Number.isFinite(value))
-          throw new Error(`training diverged: ${name} is ${value} at step ${done}; lower the learning rate`)
-      }
-      done++
-      const elapsed = (performance.now() - start) / 1000
-      seconds += elapsed
-      const imagesPerSecond = batch.truths.length / elapsed
-      if (done % options.logEvery === 0 || done === stage.end || validation?.isDue(done, stage.end))
-        log.info({ step: done, rate, imagesPerSecond, ...last })
-      const progress = { step: done, steps, measurements: last, imagesPerSecond }
-      onProgress?.({ ...progress, evaluated: validation?.rows.at(-1) })
-      await evaluate(progress)
-      const isLast = done >= stage.end
-      if (done % options.checkpointEvery === 0 || isLast) save()
-      // Lets timers, signals and messages through; the step itself holds the thread.
-      await new Promise((resolve) => setImmediate(resolve))
-      if (isLast) break
+    return await training.run()
+  } finally {
+    await training.close()
+  }
+}
+
+class Training {
+  readonly #trained: Trained
+  readonly #options: TrainOptions
+  readonly #context: TrainContext
+  readonly #step: TrainingStep
+  readonly #feed: Feed
+  readonly #validation: Validation | undefined
+  readonly #labels: PseudoLabels | undefined
+  readonly #checkpoint: string
+  readonly #log: pino.Logger
+  #done: number
+  #seconds: number
+  #last: Measurements
+  #imagesPerSecond = 0
+  #stage: Stage
+  /** The step of the checkpoint on disk. */
+  #saved: number
+
+  constructor(detector: Detector, samples: readonly Sample[], options: TrainOptions, context: TrainContext) {
+    const { extra, unlabelled } = options
+    const { directory, frames } = context
+    this.#options = options
+    this.#context = context
+    this.#trained = {
+      detector,
+      slots: createSlots(new Map([...detector.trained, ...(extra?.variables ?? [])])),
+      extra: extra?.variables,
+      averaged: options.average && new Detector(detector.config, detector.weights()),
     }
-    if (saved !== done) save()
-    const { waitedShare } = feed
-    step.sync()
-    const kept = validation?.leave(averaged ?? detector)
+    this.#checkpoint = join(directory, 'checkpoint.json')
+    const before = restore(this.#checkpoint, this.#trained, options)
+    this.#done = this.#saved = before.step
+    this.#seconds = before.seconds
+    this.#last = before.last
+    const { slots, averaged } = this.#trained
+    this.#step = createStep(detector, slots, { ...options, averaged, weighted: !!unlabelled?.labeller })
+    this.#feed = new Feed(samples, detector.config.input, options, frames)
+    this.#validation = validationOf(averaged ?? detector, options, context, before.validation)
+    this.#labels =
+      unlabelled?.labeller &&
+      new PseudoLabels(directory, unlabelled.samples, unlabelled.labeller, before.labels)
+    this.#stage = stageOf(options, this.#validation?.rows ?? [])
+    const logFile = join(directory, 'log.jsonl')
+    // Lines are few; appended one by one they survive a kill, and no handle is left open.
+    this.#log = pino({ base: undefined }, { write: (line) => appendFileSync(logFile, line) })
+  }
+
+  async run(): Promise<TrainSummary> {
+    const { detector, averaged } = this.#trained
+    // One that an interruption has prevented.
+    await this.#evaluate()
+    const labels = this.#labels?.state
+    if (labels && !this.#isOver) await this.#feed.label(this.#labels!.load(labels))
+    while (!this.#isOver) await this.#advance()
+    if (this.#saved !== this.#done) this.#save()
+    this.#step.sync()
+    const kept = this.#validation?.leave(averaged ?? detector)
     if (averaged) detector.restore(averaged.weights())
     return {
-      steps: done,
-      ...countImages(options, done),
-      seconds,
-      waitedShare,
-      last,
+      steps: this.#done,
+      ...countImages(this.#options, this.#done),
+      seconds: this.#seconds,
+      waitedShare: this.#feed.waitedShare,
+      last: this.#last,
       kept,
-      plateau: stage.plateau,
+      plateau: this.#stage.plateau,
     }
-  } finally {
-    step.dispose()
-    for (const { momentum } of slots) momentum.dispose()
-    averaged?.dispose()
-    await validation?.dispose()
-    await feed.close()
+  }
+
+  async close(): Promise<void> {
+    this.#step.dispose()
+    for (const { momentum } of this.#trained.slots) momentum.dispose()
+    this.#trained.averaged?.dispose()
+    await this.#validation?.dispose()
+    await this.#feed.close()
+  }
+
+  get #isOver(): boolean {
+    return this.#done >= this.#stage.end
+  }
+
+  /** Steps until the training is over or new pseudo-labels are due. */
+  async #advance(): Promise<void> {
+    const { steps, extra, checkpointEvery } = this.#options
+    await this.#label()
+    const until = Math.min(steps, this.#labels?.next(this.#done) ?? steps)
+    const seesOthers = (step: number) => this.#labels !== undefined || isDistilling(extra, step)
+    for await (const batch of this.#feed.batches(this.#done, until, seesOthers)) {
+      if (this.#context.signal?.aborted) {
+        this.#save()
+        this.#context.signal.throwIfAborted()
+      }
+      this.#take(batch)
+      this.#tell({ evaluated: this.#validation?.rows.at(-1) })
+      await this.#evaluate()
+      if (this.#done % checkpointEvery === 0 || this.#isOver) this.#save()
+      // Lets timers, signals and messages through; the step itself holds the thread.
+      await new Promise((resolve) => setImmediate(resolve))
+      if (this.#isOver) return
+    }
+  }
+
+  /** One step on a batch. */
+  #take(batch: StepBatch): void {
+    const { steps, schedule, warmUp, average, extra, logEvery } = this.#options
+    const start = performance.now()
+    const step = this.#done
+    const rate = learningRate(schedule, warmUp, {
+      step,
+      steps,
+      stepsPerEpoch: this.#feed.stepsPerEpoch,
+      decayFrom: this.#stage.decayFrom,
+    })
+    const decay = average && averageDecay(average, step)
+    const inputs = { rate, decay, weights: weightsOf(extra, step) }
+    this.#last = runStep(this.#step, batch, inputs, this.#trained.detector, this.#options)
+    for (const [name, value] of Object.entries(this.#last)) {
+      if (!Number.isFinite(value))
+        throw new Error(`training diverged: ${name} is ${value} at step ${step}; lower the learning rate`)
+    }
+    this.#done++
+    const elapsed = (performance.now() - start) / 1000
+    this.#seconds += elapsed
+    this.#imagesPerSecond = batch.truths.length / elapsed
+    if (this.#done % logEvery === 0 || this.#isOver || this.#isEvaluationDue)
+      this.#log.info({ step: this.#done, rate, imagesPerSecond: this.#imagesPerSecond, ...this.#last })
+  }
+
+  #tell(more: Pick<TrainProgress, 'evaluated' | 'evaluating' | 'labelling'>): void {
+    const progress = { step: this.#done, steps: this.#options.steps, imagesPerSecond: this.#imagesPerSecond }
+    this.#context.onProgress?.({ ...progress, measurements: this.#last, ...more })
+  }
+
+  get #isEvaluationDue(): boolean {
+    return this.#validation?.isDue(this.#done, this.#stage.end) ?? false
+  }
+
+  async #evaluate(): Promise<void> {
+    const validation = this.#validation
+    if (!validation || !this.#isEvaluationDue) return
+    const onProgress = (done: number, total: number) => this.#tell({ evaluating: { done, total } })
+    const { signal } = this.#context
+    await this.#savedWhereStopped(() => validation.evaluate(this.#done, { signal, onProgress }))
+    this.#stage = stageOf(this.#options, validation.rows)
+  }
+
+  async #label(): Promise<void> {
+    const labels = this.#labels
+    if (!labels?.isDue(this.#done)) return
+    const onProgress = (done: number, total: number) => this.#tell({ labelling: { done, total } })
+    const { averaged } = this.#trained
+    const at = { step: this.#done, averaged, signal: this.#context.signal, onProgress }
+    await this.#feed.label(await this.#savedWhereStopped(() => labels.make(at)))
+  }
+
+  /** Work between two steps; a signal that stops it leaves a checkpoint, from which it is done again. */
+  async #savedWhereStopped<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      if (this.#context.signal?.aborted) this.#save()
+      throw error
+    }
+  }
+
+  #save(): void {
+    const { classes, provenance = {} } = this.#context
+    const { detector } = this.#trained
+    this.#step.sync()
+    const weights = detector.weights()
+    this.#context.onCheckpoint?.(this.#done, weights)
+    const training = trainingState(this.#options, {
+      step: this.#done,
+      seconds: this.#seconds,
+      last: this.#last,
+      validation: this.#validation?.state,
+      labels: this.#labels?.state,
+    })
+    const optimizer = trainingTensors(this.#trained)
+    const model = { detector: detector.config, classes, step: this.#done, weights, provenance }
+    saveCheckpoint(this.#checkpoint, { ...model, training, optimizer })
+    this.#validation?.tidy()
+    this.#labels?.tidy()
+    this.#saved = this.#done
   }
 }
 
@@ -202,5 +301,6 @@ function countImages({ batch, extra, unlabelled }: TrainOptions, steps: number) 
   let distilling = 0
   for (let step = 0; step < steps; step++) if (isDistilling(extra, step)) distilling++
   const more = unlabelled?.batch ?? 0
-  return { images: steps * batch + distilling * more, distilled: distilling * (batch + more) }
+  const seeing = unlabelled?.labeller ? steps : distilling
+  return { images: steps * batch + seeing * more, distilled: distilling * (batch + more) }
 }

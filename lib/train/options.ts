@@ -5,6 +5,7 @@ import type { Precision } from '../engine'
 import type { AssignOptions, YoloLossOptions } from '../losses'
 import type { AverageOptions } from './average'
 import type { SgdOptions } from './optimizer'
+import type { Labeller } from './pseudo-labels'
 import type { RateSchedule, WarmUp } from './schedule'
 import type { Plateau, ValidationRow, ValidationRule } from './stage'
 import type { ExtraLoss, Measurements } from './step'
@@ -31,8 +32,15 @@ export interface TrainOptions {
    * step without it.
    */
   readonly extra?: ExtraLoss & { readonly weightsAt: (step: number) => readonly number[] }
-  /** Images without labels that steps see beside their batch, through `extra` alone; steps without it do not see them. */
-  readonly unlabelled?: { readonly samples: readonly Sample[]; readonly batch: number }
+  /**
+   * Images without labels that steps see beside their batch, through `extra` alone; steps without it do not see them. With a
+   * labeller every step sees them, with its boxes as truths.
+   */
+  readonly unlabelled?: {
+    readonly samples: readonly Sample[]
+    readonly batch: number
+    readonly labeller?: Labeller
+  }
   /** Evaluations while training, which may choose the weights that it leaves and end it before `steps`. */
   readonly validation?: ValidationRule
   /** A moving average of the weights, which is evaluated and left in their place. */
@@ -54,6 +62,8 @@ export interface TrainProgress {
   readonly evaluated?: ValidationRow
   /** Images of the evaluation that runs after this step. */
   readonly evaluating?: { readonly done: number; readonly total: number }
+  /** Images of the labelling that runs before the next step. */
+  readonly labelling?: { readonly done: number; readonly total: number }
 }
 
 export interface TrainContext {

@@ -15,6 +15,14 @@ export interface PredictOptions {
   readonly onProgress?: (done: number, total: number) => void
 }
 
+/** How a model looks at images beyond the plain view; boxes come back as if it had been that. */
+export interface ViewOptions {
+  /** [height, width] of the network's input, multiples of 32; the detector's own by default. */
+  readonly input?: readonly [number, number]
+  /** The images mirrored left to right. */
+  readonly flip?: boolean
+}
+
 export interface Prediction {
   /** Boxes are in pixels of the original images; truths are clipped to the crop as the network saw them. */
   readonly truths: Truths
@@ -27,6 +35,11 @@ const batchSchema = z.number().int().positive()
 
 /** A detector ready to be run over the same samples again and again; dispose of it when done. */
 export interface Predictor {
+  /**
+   * The detections of every image, whether it has labels or not, by descending score.
+   * @throws the signal's reason when it aborts
+   */
+  detect(options?: Pick<PredictOptions, 'signal' | 'onProgress'>): Promise<ScoredBox[][]>
   /** @throws the signal's reason when it aborts */
   run(options?: Pick<PredictOptions, 'signal' | 'onProgress'>): Promise<Prediction>
   dispose(): Promise<void>
@@ -58,22 +71,24 @@ export async function predict(
 export function createPredictor(
   detector: Detector,
   samples: readonly Sample[],
-  options: PredictOptions & { readonly changing?: boolean } = {},
+  options: PredictOptions & ViewOptions & { readonly changing?: boolean } = {},
 ): Predictor {
   const { crop, precision = 'float32', eager = false, decode, changing = false } = options
   const batch = parseDocument(options.batch ?? 8, batchSchema, 'predict options: batch')
-  const { input, classes } = detector.config
+  const { classes } = detector.config
+  const { input = detector.config.input, flip = false } = options
   const loader = createLoader(samples, { input: [...input], batch, crop: crop && [...crop] })
   const detection = compile(
     (images: Tensor) => {
-      const { outputs } = detector.forward(images as tf.Tensor4D, { training: false })
+      const seen = flip ? tf.reverse4d(images as tf.Tensor4D, 2) : (images as tf.Tensor4D)
+      const { outputs } = detector.forward(seen, { training: false })
       const { boxes, scores, labels, counts } = detect(outputs, detector.config, decode)
       return { boxes, scores, labels, counts }
     },
     { state: changing ? detector.state : [], precision, eager, name: 'detection' },
   )
 
-  const run: Predictor['run'] = async ({ signal, onProgress } = {}) => {
+  const look = async ({ signal, onProgress }: Pick<PredictOptions, 'signal' | 'onProgress'>) => {
     const found: ScoredBox[][] = []
     const truths: Sample[] = []
     const times: number[] = []
@@ -99,6 +114,7 @@ export function createPredictor(
             x2: boxes![j * 4 + 2]!,
             y2: boxes![j * 4 + 3]!,
           }
+          if (flip) [corners.x1, corners.x2] = [shape[2] - corners.x2, shape[2] - corners.x1]
           image.push({ ...toImage(corners, placement), label: labels![j]!, score: scores![j]! })
         }
         found.push(image)
@@ -110,11 +126,16 @@ export function createPredictor(
     }
     // The median leaves out the first batch, which records the graph, and pauses of the machine.
     const secondsPerImage = times.sort((a, b) => a - b)[times.length >> 1] ?? 0
+    return { found, truths, secondsPerImage }
+  }
+  const run: Predictor['run'] = async (options = {}) => {
+    const { found, truths, secondsPerImage } = await look(options)
     return { truths: truthsOf(truths, classes), detections: detectionsOf(found), secondsPerImage }
   }
+  const detected: Predictor['detect'] = async (options = {}) => (await look(options)).found
   const dispose = async (): Promise<void> => {
     detection.dispose()
     await loader.close()
   }
-  return { run, dispose }
+  return { detect: detected, run, dispose }
 }

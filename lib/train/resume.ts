@@ -6,6 +6,7 @@ import { tf } from '../engine'
 import { loadCheckpoint, type TrainingState } from './checkpoint'
 import type { Slot } from './optimizer'
 import type { TrainOptions } from './options'
+import type { LabelsState } from './pseudo-labels'
 import type { NamedTensor } from './safetensors'
 import type { ValidationState } from './stage'
 import type { Measurements } from './step'
@@ -21,14 +22,15 @@ export interface Reached {
   readonly seconds: number
   readonly last: Measurements
   readonly validation?: ValidationState
+  readonly labels?: LabelsState
 }
 
 /** What a training goes on with, for its checkpoint. */
 export function trainingState(
   options: TrainOptions,
-  { step, seconds, last, validation }: Reached,
+  { step, seconds, last, validation, labels }: Reached,
 ): TrainingState {
-  return { ...settingsOf(options), random: { seed: options.seed, step }, seconds, last, validation }
+  return { ...settingsOf(options), random: { seed: options.seed, step }, seconds, last, validation, labels }
 }
 
 /** What a training changes. */
@@ -89,6 +91,7 @@ export function restore(path: string, trained: Trained, options: TrainOptions): 
     seconds: training?.seconds ?? 0,
     last: training?.last ?? {},
     validation: training?.validation,
+    labels: training?.labels,
   }
 }
 

@@ -21,6 +21,8 @@ export interface ExtraLoss {
 
 export interface StepOptions {
   readonly loss: YoloLossOptions
+  /** Whether truths have weights, as pseudo-labels do. */
+  readonly weighted?: boolean
   readonly sgd: SgdOptions
   /** Network Slimming's s: sign(gamma) * s is added to the gradient of these gammas. */
   readonly sparsity?: { readonly strength: number; readonly gammas: ReadonlySet<string> }
@@ -62,7 +64,7 @@ export interface TrainingStep {
  * scaled back (Micikevicius et al. 2018, section 3.2).
  */
 export function createStep(detector: Detector, slots: readonly Slot[], options: StepOptions): TrainingStep {
-  const { loss, sparsity, extra, averaged, precision, eager } = options
+  const { loss, weighted, sparsity, extra, averaged, precision, eager } = options
   const sgd = parseDocument(options.sgd, sgdSchema, 'training step: sgd')
   parseDocument(loss, lossSchema, 'training step: loss') // now, and not when the graph is recorded
   const lossScale = precision === 'float16' ? 1024 : 1
@@ -82,7 +84,7 @@ export function createStep(detector: Detector, slots: readonly Slot[], options: 
     const { value, grads } = tf.variableGrads(
       () => {
         const output = detector.forward(images, { training: true })
-        const truth = yoloLoss(output.outputs, targets, detector.config, loss)
+        const truth = yoloLoss(output.outputs, targets, detector.config, loss, weighted)
         const more = weights && extra?.loss(output, plain ?? images, weights)
         const total = more ? (tf.add(truth.total, more.total) as tf.Scalar) : truth.total
         terms = Object.fromEntries(

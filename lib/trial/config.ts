@@ -3,6 +3,7 @@ import stringify from 'safe-stable-stringify'
 import { z } from 'zod'
 import { detectorSchema } from '../detector'
 import { labelsSchema } from './labels'
+import { pseudoSchema, teacherViewsSchema } from './pseudo'
 import { pruneSchema, recipeSchema, termSchema, unlabelledSchema } from './recipe'
 
 /** Where a trial's weights come from: another trial, or a checkpoint that is shipped with the workbook. */
@@ -32,7 +33,7 @@ const common = {
 }
 
 /** A trial: everything that its result depends on, and nothing else. Its hash names its folder. */
-export const trialSchema = z.discriminatedUnion('kind', [
+const trialKinds = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('teacher'), ...common, detector: detectorSchema, training }).strict(),
   z
     .object({
@@ -60,11 +61,17 @@ export const trialSchema = z.discriminatedUnion('kind', [
       kind: z.literal('distill'),
       ...common,
       start: modelRefSchema,
-      teacher: modelRefSchema,
+      /** One, or several that teach by their mean. */
+      teacher: z.union([modelRefSchema, z.array(modelRefSchema).min(2)]),
       training,
-      terms: z.array(termSchema).min(1),
+      /** None only beside `pseudo`. */
+      terms: z.array(termSchema),
       fresh: z.literal(true).optional(),
       unlabelled: unlabelledSchema.optional(),
+      /** The unlabelled frames are learnt as if the teacher's detections were their labels. */
+      pseudo: pseudoSchema.optional(),
+      /** Views over which the teacher's answers are averaged. */
+      views: teacherViewsSchema.optional(),
     })
     .strict(),
   /** A model's numbers on a split: of shipped models on validation, and of the final ones on test, once. */
@@ -79,6 +86,22 @@ export const trialSchema = z.discriminatedUnion('kind', [
     })
     .strict(),
 ])
+
+/** The same, where what it says fits together. */
+export const trialSchema = trialKinds.superRefine((config, { addIssue }) => {
+  if (config.kind !== 'distill') return
+  const refuse = (path: (string | number)[], message: string) => addIssue({ code: 'custom', path, message })
+  const { terms, pseudo, views, unlabelled, training } = config
+  if (terms.length === 0 && !pseudo) refuse(['terms'], 'expected at least one, or pseudo-labels beside none')
+  if (pseudo && !unlabelled) refuse(['pseudo'], 'expected unlabelled frames beside it, found none')
+  if (pseudo?.renew !== undefined && !training.recipe.average)
+    refuse(
+      ['pseudo', 'renew'],
+      'expected training.recipe.average, whose model makes the labels anew; found none',
+    )
+  if (views?.scales && terms.length > 0)
+    refuse(['views', 'scales'], 'expected no terms: slots of different scales are not of the same objects')
+})
 export type TrialConfig = z.infer<typeof trialSchema>
 export type TrialKind = TrialConfig['kind']
 
@@ -98,11 +121,21 @@ export const refTo = (trial: TrialConfig): ModelRef => ({ trial: trialHash(trial
 /** The models that a trial loads: the one that it starts from, and its teacher. */
 export function modelsOf(config: TrialConfig): ModelRef[] {
   if (config.kind === 'teacher') return []
-  return config.kind === 'distill' ? [config.start, config.teacher] : [config.start]
+  return config.kind === 'distill' ? [config.start, ...teachersOf(config)] : [config.start]
+}
+
+/** The models that teach in a distillation. */
+export function teachersOf({
+  teacher,
+}: Pick<Extract<TrialConfig, { kind: 'distill' }>, 'teacher'>): ModelRef[] {
+  return Array.isArray(teacher) ? teacher : [teacher]
 }
 
 /** Name of a trial's folder: what it is, for people, and its hash. */
 export function trialFolder(config: TrialConfig): string {
-  const label = config.kind === 'distill' ? config.terms.map((term) => term.method).join('+') : config.kind
+  const label =
+    config.kind === 'distill'
+      ? [...config.terms.map((term) => term.method), ...(config.pseudo ? ['pseudo-labels'] : [])].join('+')
+      : config.kind
   return `${label}-${trialHash(config).slice(0, 12)}`
 }

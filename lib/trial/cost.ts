@@ -1,24 +1,61 @@
 /** What trainings cost in multiply-accumulates, before and after they have run. */
 import { methodWeights } from '../losses'
+import { type PseudoOptions, type TeacherViews, viewsOf } from './pseudo'
 import type { Term } from './recipe'
 
 /** Images that the student saw, and how many of them the teacher saw too. */
 export interface SeenImages {
   readonly images: number
   readonly distilled: number
+  /** Forward passes that made pseudo-labels, in images. */
+  readonly labelling?: LabellingPasses
+}
+
+/** Forward passes of the teacher and of the student's average, in images of the network's own size. */
+export interface LabellingPasses {
+  readonly teacher: number
+  readonly student: number
 }
 
 /**
- * MACs of a training: 3 * images * student + distilled * teacher. A backward pass counts as two forward passes, a teacher's
+ * MACs of a training: 3 * images * student + distilled * teacher, and the passes that made pseudo-labels. A backward pass counts as two forward passes, a teacher's
  * forward pass as one.
  *
  * @param macs of one image's forward pass
  */
 export function trainingMacs(
-  { images, distilled }: SeenImages,
+  { images, distilled, labelling = { teacher: 0, student: 0 } }: SeenImages,
   macs: { readonly student: number; readonly teacher: number },
 ): number {
-  return 3 * images * macs.student + distilled * macs.teacher
+  return (3 * images + labelling.student) * macs.student + (distilled + labelling.teacher) * macs.teacher
+}
+
+/**
+ * What the labels of a training's unlabelled frames cost: every round looks at the frames, and for thresholds by precision at
+ * the labelled images too, in every view by its area. The first round is the teacher's, renewals are the student's.
+ *
+ * @param input [height, width] of the network
+ */
+export function labellingPasses(
+  { threshold, renew }: PseudoOptions,
+  views: TeacherViews | undefined,
+  {
+    input,
+    frames,
+    labelled,
+    steps,
+  }: {
+    readonly input: readonly [number, number]
+    readonly frames: number
+    readonly labelled: number
+    readonly steps: number
+  },
+): LabellingPasses {
+  const images = frames + (typeof threshold === 'object' && 'precision' in threshold ? labelled : 0)
+  const area = viewsOf(input, views).reduce((sum, view) => sum + view.input[0] * view.input[1], 0)
+  const round = (images * area) / (input[0] * input[1])
+  const renewals = renew === undefined ? 0 : Math.ceil(steps / renew) - 1
+  return { teacher: round, student: renewals * round }
 }
 
 /** Whether any of the terms counts at a step; where none does, the teacher is not asked. */

@@ -2,6 +2,7 @@ import type { Detector } from '../detector'
 import { tf } from '../engine'
 import { createVariables, distillationLoss, type MethodVariables } from '../losses'
 import type { ExtraLoss } from '../train'
+import type { Teacher } from './ensemble'
 import type { Term } from './recipe'
 
 /** A distillation loss with what it owns; dispose it when done. */
@@ -12,7 +13,7 @@ export interface Distillation extends ExtraLoss {
 /** The distillation loss as the training step takes it: teacher frozen, in inference mode, methods with their variables. */
 export function createDistillation(
   student: Detector,
-  teacher: Detector,
+  teacher: Teacher,
   terms: readonly Term[],
   seed: number,
 ): Distillation {

@@ -5,11 +5,12 @@ export {
   refTo,
   type TrialConfig,
   type TrialKind,
+  teachersOf,
   trialFolder,
   trialHash,
   trialSchema,
 } from './config'
-export { distilledSteps, isDistilled, trainingMacs } from './cost'
+export { distilledSteps, isDistilled, labellingPasses, trainingMacs } from './cost'
 export { createDistillation } from './distillation'
 export { applyLabels, type LabelledSamples, type Labels, labelsSchema } from './labels'
 export {
@@ -19,6 +20,7 @@ export {
   readGammas,
   readLog,
   readLogFile,
+  readPseudo,
   readValidation,
 } from './log'
 export { forgetPeak, peakBytes } from './memory'
@@ -26,6 +28,7 @@ export { type EvaluationMetrics, type Metrics, metricsSchema } from './metrics'
 export { describeRef, findModel, loadModel, loadShipped, SHIPPED, shippedRef } from './models'
 export { position, thinnedOut } from './progress'
 export { provenance } from './provenance'
+export { type PseudoOptions, pseudoSchema, type TeacherViews, teacherViewsSchema } from './pseudo'
 export {
   pruneSchema,
   type Recipe,

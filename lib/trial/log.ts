@@ -40,6 +40,29 @@ export function readValidation(folder: string): ValidationRow[] {
   return existsSync(file) ? readRows(file, validationRowSchema, "an evaluation of a training's weights") : []
 }
 
+const pseudoRowSchema = z
+  .object({
+    step: z.number(),
+    images: z.number(),
+    objects: z.number(),
+    ignored: z.number(),
+    thresholds: z.array(z.number().nullable()),
+  })
+  .strict()
+
+/** A round of pseudo-labels: before which step, on how many images, what they hold, and by which score of each class. */
+export type PseudoRow = z.infer<typeof pseudoRowSchema>
+
+/**
+ * The rounds of pseudo-labels of a trial's training, in the order of steps; empty where there were none. Rounds that were
+ * done again after an interruption count once.
+ * @throws Error naming file and line where one is no such record
+ */
+export function readPseudo(folder: string): PseudoRow[] {
+  const file = join(folder, FILES.pseudo)
+  return existsSync(file) ? readRows(file, pseudoRowSchema, 'a record of pseudo-labels') : []
+}
+
 /** The last line of a log that a training may be writing; undefined where there is none yet. */
 export function lastLogRow(folder: string): LogRow | undefined {
   const file = join(folder, FILES.log)

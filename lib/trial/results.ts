@@ -15,6 +15,8 @@ export const FILES = {
   validation: VALIDATION_FILE,
   /** Of a sparsity training: how |gamma| is spread, a line of JSON a checkpoint. */
   gammas: 'gammas.jsonl',
+  /** Of a training with pseudo-labels: how many there are and by which thresholds, a line of JSON a round. */
+  pseudo: 'pseudo.jsonl',
   /** Of a pruning: which channels stay. */
   structure: 'structure.json',
   /** The trained model without optimizer, adapters or teacher. */

@@ -5,23 +5,22 @@ import type { Dataset, Sample, SplitName } from '../data'
 import { complexity, Detector, type DetectorConfig, type Weights } from '../detector'
 import { type DeviceInfo, deviceInfo, type Precision } from '../engine'
 import { evaluateDetections } from '../evaluate'
-import { methodWeights } from '../losses'
 import { gammaHistogram, planPruning, prunableGammas, prune, writeStructure } from '../slimming'
 import {
   type Checkpoint,
   predict,
   type RateSchedule,
   removeBest,
+  removeLabels,
   saveCheckpoint,
   type TrainOptions,
   type TrainProgress,
   type TrainSummary,
   train,
 } from '../train'
-import { type TrialConfig, trialHash } from './config'
-import { trainingMacs } from './cost'
-import { createDistillation } from './distillation'
-import { compareGradients } from './gradients'
+import { type TrialConfig, teachersOf, trialHash } from './config'
+import { type SeenImages, trainingMacs } from './cost'
+import { distill } from './distill'
 import { applyLabels, type LabelledSamples, type Labels } from './labels'
 import { forgetPeak, peakBytes } from './memory'
 import { type Metrics, metricsSchema } from './metrics'
@@ -125,6 +124,7 @@ export async function runTrial(config: TrialConfig, context: TrialContext): Prom
   writeAtomically(join(folder, FILES.metrics), `${JSON.stringify(metrics, null, 2)}\n`)
   // The training's checkpoint and best weights have served; the model stays.
   removeBest(folder)
+  removeLabels(folder)
   for (const name of readdirSync(folder)) if (name.startsWith('checkpoint.')) rmSync(join(folder, name))
   const result = readTrial(folder)
   if (!result) throw new Error(`${folder}: the trial wrote no metrics`)
@@ -169,28 +169,25 @@ async function produce(config: TrialConfig, context: TrialContext): Promise<Trai
     const summary = await train(detector, samples, options, trainContext(context, config))
     return { detector, training: summarise(summary, detector.config) }
   }
-  const model = loadModel(config.teacher, context.runs)
-  const teacher = new Detector(model.detector, model.weights)
-  const { unlabelled, training } = config
-  const distillation = createDistillation(detector, teacher, config.terms, training.seed)
+  const teachers = teachersOf(config).map((ref) => {
+    const model = loadModel(ref, context.runs)
+    return new Detector(model.detector, model.weights)
+  })
+  const { unlabelled } = config
+  const frames = unlabelled && (unlabelled.source === 'train' ? rest : splitOf(context.dataset, 'unlabelled'))
   try {
-    const gradients = await compareGradients(detector, distillation, samples, options, config.terms)
-    const terms = config.terms.map((term, i) => ({ ...term, weight: gradients[i]!.lambda }))
-    const weightsAt = (step: number) => methodWeights(terms, step)
-    const frames = unlabelled && {
-      samples: unlabelled.source === 'train' ? rest : splitOf(context.dataset, 'unlabelled'),
-      batch: unlabelled.batch,
-    }
-    const summary = await train(
-      detector,
+    const inputs = {
+      student: detector,
+      teachers,
       samples,
-      { ...options, unlabelled: frames, extra: { ...distillation, weightsAt } },
-      trainContext(context, config),
-    )
-    return { detector, gradients, training: summarise(summary, detector.config, teacher.config) }
+      frames,
+      options,
+      context: trainContext(context, config),
+    }
+    const { summary, gradients, seen, teacherMacs } = await distill(config, inputs)
+    return { detector, gradients, training: summarise(summary, detector.config, seen, teacherMacs) }
   } finally {
-    distillation.dispose()
-    teacher.dispose()
+    for (const teacher of teachers) teacher.dispose()
   }
 }
 
@@ -291,22 +288,13 @@ function loaderThreads({ device, cores }: Pick<DeviceInfo, 'device' | 'cores'>):
 function summarise(
   { steps, images, distilled, seconds, waitedShare, last, kept, plateau }: TrainSummary,
   student: DetectorConfig,
-  teacher?: DetectorConfig,
+  seen: SeenImages = { images, distilled },
+  teacherMacs = 0,
 ): Metrics['training'] {
-  const macs = trainingMacs(
-    { images, distilled },
-    { student: complexity(student).macs, teacher: teacher ? complexity(teacher).macs : 0 },
-  )
+  const macs = trainingMacs(seen, { student: complexity(student).macs, teacher: teacherMacs })
   return {
-    steps,
-    images,
-    seconds,
-    waitedShare,
-    last: { ...last },
-    macs,
-    peakBytes: peakBytes(),
-    kept,
-    plateau,
+    ...{ steps, images, seconds, waitedShare, last: { ...last }, macs, peakBytes: peakBytes() },
+    ...{ kept, plateau },
   }
 }
 

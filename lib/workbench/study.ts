@@ -8,6 +8,7 @@ import {
   type Study,
   type StudySettings,
 } from '../study'
+import type { TrainProgress } from '../train'
 import { type TrialConfig, type TrialProgress, type TrialResult, trialHash } from '../trial'
 import { type ProgressBar, showFinished, showProgress } from './progress'
 import { root } from './project'
@@ -156,12 +157,8 @@ export async function runTrials(
       void barOf(trial, progress.phase, progress.total).update(progress.done)
       return
     }
-    const { step, steps, measurements, imagesPerSecond, evaluated, evaluating } = progress.progress
-    const note = evaluating
-      ? `evaluating, ${evaluating.done} of ${evaluating.total} images`
-      : describeTraining(imagesPerSecond, measurements, step === steps) +
-        (evaluated ? `, mAP@0.5 ${evaluated.mAP50.toFixed(3)} at ${evaluated.step}` : '')
-    void barOf(trial, progress.phase, steps).update(step, note)
+    const { step, steps } = progress.progress
+    void barOf(trial, progress.phase, steps).update(step, describeProgress(progress.progress))
   }
   try {
     return await study.run(trials, { signal: interruptSignal(), onProgress })
@@ -183,6 +180,14 @@ function endOf({ metrics: { training, evaluation } }: TrialResult): {
   }
   const { steps, seconds, images, last } = training
   return { phase: 'training', total: steps, seconds, note: describeTraining(images / seconds, last, true) }
+}
+
+function describeProgress(progress: TrainProgress): string {
+  const { step, steps, measurements, imagesPerSecond, evaluated, evaluating, labelling } = progress
+  if (evaluating) return `evaluating, ${evaluating.done} of ${evaluating.total} images`
+  if (labelling) return `labelling, ${labelling.done} of ${labelling.total} images`
+  const curve = evaluated ? `, mAP@0.5 ${evaluated.mAP50.toFixed(3)} at ${evaluated.step}` : ''
+  return describeTraining(imagesPerSecond, measurements, step === steps) + curve
 }
 
 function describeTraining(

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { encodePng, type Sample } from '../../lib/data'
 import { Detector, initialWeights } from '../../lib/detector'
 import { tf } from '../../lib/engine'
-import { predict } from '../../lib/train'
+import { createPredictor, predict } from '../../lib/train'
 import { assertClose } from '../losses/support'
 import { temporary, tinyDetector } from './tiny'
 
@@ -134,5 +134,39 @@ test('prediction leaves no tensors behind and stops at a signal', async () => {
   await assert.rejects(stopped, /enough/)
   assert.equal(seen, 1)
   assert.equal(tf.memory().numTensors, before)
+  detector.dispose()
+})
+
+test('images without labels are looked at too; mirrored, the boxes are those of the mirrored image, mirrored back', async () => {
+  const detector = new Detector(tinyDetector(), initialWeights(tinyDetector(), 4))
+  const sides = { width: 192, height: 64 }
+  const pixels = Uint8Array.from({ length: 192 * 64 * 3 }, (_, i) => ((i * i * 2654435761) >>> 24) & 255)
+  const mirrored = Uint8Array.from(pixels, (_, i) => {
+    const [pixel, channel] = [Math.floor(i / 3), i % 3]
+    const [row, column] = [Math.floor(pixel / 192), pixel % 192]
+    return pixels[(row * 192 + 191 - column) * 3 + channel]!
+  })
+  const samples: Sample[] = []
+  for (const [id, values] of Object.entries({ plain: pixels, mirrored })) {
+    const file = join(folder, `view-${id}.png`)
+    writeFileSync(file, await encodePng({ ...sides, pixels: values }))
+    samples.push({ id, file, ...sides, boxes: undefined })
+  }
+  const decode = { objectness: 0, classProbability: 0, limit: 20 }
+  const options = { eager: true, input: [32, 96] as const, decode }
+  const found = async (sample: Sample, flip: boolean) => {
+    const predictor = createPredictor(detector, [sample], { ...options, flip })
+    const [boxes] = await predictor.detect()
+    await predictor.dispose()
+    return boxes!
+  }
+  const flipped = await found(samples[0]!, true)
+  const expected = await found(samples[1]!, false)
+  assert.equal(flipped.length, 20)
+  assertClose(
+    flipped.flatMap(({ x1, y1, x2, y2, score }) => [x1, y1, x2, y2, score]),
+    expected.flatMap(({ x1, y1, x2, y2, score }) => [192 - x2, y1, 192 - x1, y2, score]),
+    'boxes',
+  )
   detector.dispose()
 })

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import type { Dataset } from '../../lib/data'
-import { initialWeights } from '../../lib/detector'
-import { loadModel, refTo, trialSchema } from '../../lib/trial'
-import { placeModel, tinyData, tinyTraining } from '../study/tiny'
-import { hashOf, temporary, tinyDetector, tinyWeights } from '../train/tiny'
+import { loadModel, refTo } from '../../lib/trial'
+import { tinyData } from '../study/tiny'
+import { hashOf, temporary } from '../train/tiny'
 import { runKilled, runUndisturbed, trainingNumbers } from './killed'
+import { tinyDistillation } from './tiny'
 
 const cache = temporary()
 let dataset: Dataset
@@ -15,23 +15,11 @@ before(async () => {
 })
 
 test('a distillation with averaged weights that is killed ends with the bits of one that was not', async () => {
-  const config = (runs: string) => {
-    const training = tinyTraining(12)
-    return trialSchema.parse({
-      kind: 'distill',
-      data: { hash: dataset.hash },
-      start: placeModel(runs, '1'.repeat(64), { detector: tinyDetector(), weights: tinyWeights() }),
-      teacher: placeModel(runs, '2'.repeat(64), {
-        detector: tinyDetector(),
-        weights: initialWeights(tinyDetector(), 2),
-      }),
+  const config = (runs: string) =>
+    tinyDistillation(runs, dataset, 12, {
       terms: [{ method: 'output-kd', weight: 1 }],
-      training: {
-        ...training,
-        recipe: { ...training.recipe, average: { decay: 0.5 }, validation: { every: 5 } },
-      },
+      recipe: { average: { decay: 0.5 }, validation: { every: 5 } },
     })
-  }
   const [runs, other] = [temporary(), join(temporary(), 'killed')]
   const whole = await runUndisturbed(runs, config(runs), cache)
   const { result, step } = await runKilled(other, config(other), cache, 6)

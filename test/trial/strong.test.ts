@@ -2,11 +2,10 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import type { Dataset } from '../../lib/data'
-import { initialWeights } from '../../lib/detector'
-import { trialSchema } from '../../lib/trial'
-import { placeModel, tinyData, tinyTraining } from '../study/tiny'
-import { temporary, tinyDetector, tinyWeights } from '../train/tiny'
+import { tinyData } from '../study/tiny'
+import { temporary } from '../train/tiny'
 import { runKilled, runUndisturbed, trainingNumbers } from './killed'
+import { tinyDistillation } from './tiny'
 
 const cache = temporary()
 let dataset: Dataset
@@ -15,21 +14,12 @@ before(async () => {
 })
 
 test('a student with a stronger look that is killed ends with the bits of one that was not', async () => {
-  const config = (runs: string) => {
-    const training = tinyTraining(10)
-    return trialSchema.parse({
-      kind: 'distill',
-      data: { hash: dataset.hash },
-      start: placeModel(runs, '1'.repeat(64), { detector: tinyDetector(), weights: tinyWeights() }),
-      teacher: placeModel(runs, '2'.repeat(64), {
-        detector: tinyDetector(),
-        weights: initialWeights(tinyDetector(), 2),
-      }),
+  const config = (runs: string) =>
+    tinyDistillation(runs, dataset, 10, {
       terms: [{ method: 'class-kd', weight: { ratio: 0.5 } }],
       unlabelled: { batch: 2 },
-      training: { ...training, recipe: { ...training.recipe, strong: { noise: false } } },
+      recipe: { strong: { noise: false } },
     })
-  }
   const [runs, other] = [temporary(), join(temporary(), 'killed')]
   const whole = await runUndisturbed(runs, config(runs), cache)
   const { result, step } = await runKilled(other, config(other), cache, 3)

@@ -1,0 +1,88 @@
+/** Several teachers, or one in several views, as one: the mean of what they say of every slot. */
+import type { Detector, DetectorOutput } from '../detector'
+import { tf } from '../engine'
+
+/** What a distillation loss asks of its teacher. */
+export type Teacher = Pick<Detector, 'config'> & {
+  forward(images: tf.Tensor4D, options: { readonly training: false }): DetectorOutput
+}
+
+/**
+ * The mean of teachers over the images and, with `flip`, over the mirrored ones: of features as they are, of the logits of
+ * box positions, objectness and classes the logit of the mean probability, of those of box sizes the mean.
+ *
+ * @throws Error when the teachers differ in what their outputs mean
+ */
+export function ensembleOf(
+  teachers: readonly Detector[],
+  { flip = false }: { readonly flip?: boolean } = {},
+): Teacher {
+  const [first] = teachers
+  if (!first) throw new Error('teacher: expected at least one, found none')
+  const meaning = ({ config }: Detector) =>
+    JSON.stringify([config.classes, config.anchors, config.scaleXY, config.neck])
+  const other = teachers.find((teacher) => meaning(teacher) !== meaning(first))
+  if (other) {
+    throw new Error(
+      `teacher: expected several with the same [classes, anchors, scaleXY, neck], found ${meaning(first)} and ${meaning(other)}`,
+    )
+  }
+  if (teachers.length === 1 && !flip) return first
+  return {
+    config: first.config,
+    forward: (images, options) => {
+      const outputs = teachers.map((teacher) => teacher.forward(images, options) as DetectorOutput)
+      if (flip) {
+        const mirrored = tf.reverse4d(images, 2)
+        for (const teacher of teachers)
+          outputs.push(flipOutput(teacher.forward(mirrored, options), first.config.classes))
+      }
+      return meanOutput(outputs, first.config.classes)
+    },
+  }
+}
+
+/**
+ * What a detector says of mirrored images, as said of the images: columns in reverse order, and the logit of the box's
+ * place in its cell negated, since sigmoid(-t) = 1 - sigmoid(t).
+ */
+export function flipOutput({ outputs, features }: DetectorOutput, classes: number): DetectorOutput {
+  return {
+    outputs: outputs.map((logits) => {
+      const anchors = logits.shape[3] / (5 + classes)
+      const signs = Array.from({ length: logits.shape[3] }, (_, i) => (i % (5 + classes) === 0 ? -1 : 1))
+      if (!Number.isInteger(anchors))
+        throw new Error(`expected logits of 5 + ${classes} a box, found [${logits.shape}]`)
+      return tf.mul(tf.reverse4d(logits, 2), tf.tensor4d(signs, [1, 1, 1, signs.length]))
+    }),
+    features: features.map((feature) => tf.reverse4d(feature, 2)),
+  }
+}
+
+/** The mean of several outputs of the same shapes; see `ensembleOf`. */
+export function meanOutput(all: readonly DetectorOutput[], classes: number): DetectorOutput {
+  const mean = (tensors: tf.Tensor4D[]) => tf.div<tf.Tensor4D>(tf.addN(tensors), tensors.length)
+  return {
+    outputs: all[0]!.outputs.map((_, s) => {
+      const logits = all.map(({ outputs }) => outputs[s]!)
+      const { shape } = logits[0]!
+      const isSize = Array.from({ length: shape[3] }, (_, i) => ([2, 3].includes(i % (5 + classes)) ? 1 : 0))
+      const mask = tf.tensor4d(isSize, [1, 1, 1, isSize.length])
+      return tf.add<tf.Tensor4D>(tf.mul(mean(logits), mask), tf.mul(logitOfMean(logits), tf.sub(1, mask)))
+    }),
+    features: all[0]!.features.map((_, i) => mean(all.map(({ features }) => features[i]!))),
+  }
+}
+
+/**
+ * The logit of the mean of the probabilities sigmoid(x): log sum exp(-softplus(-x)) - log sum exp(-softplus(x)), which
+ * is exact where a probability is 0 or 1 in float32.
+ */
+function logitOfMean(logits: readonly tf.Tensor4D[]): tf.Tensor4D {
+  const logSum = (signed: readonly tf.Tensor4D[]) => {
+    const logs = signed.map((x) => tf.neg(tf.softplus(x)))
+    const most = logs.reduce((a, b) => tf.maximum(a, b))
+    return tf.add(most, tf.log(tf.addN(logs.map((log) => tf.exp(tf.sub(log, most))))))
+  }
+  return tf.sub(logSum(logits.map((x) => tf.neg(x))), logSum(logits))
+}
