@@ -119,11 +119,16 @@ function stageTrials(
     training: training('teacher'),
   }
   const slimming = (start: ModelRef) => {
+    const trained = training('sparse')
+    const { validation } = trained.recipe
     const sparse = {
       kind: 'sparse' as const,
       data,
       start,
-      training: training('sparse'),
+      // The best weights on the way would be early ones, whose scales are not sparse yet.
+      training: validation
+        ? { ...trained, recipe: { ...trained.recipe, validation: { ...validation, keep: 'last' as const } } }
+        : trained,
       // The L1 term moves a scale by strength x rate a step, so fewer steps need more of it to get as far.
       strength: (stages.sparse.strength * stages.sparse.steps) / steps.sparse,
     }

@@ -61,7 +61,7 @@ function stepsOf(arm: SweepArm, sweep: Sweep, study: Planned): number {
 
 /** MACs of an arm's step. */
 function costOf(
-  { start, terms, unlabelled, recipe }: SweepArm,
+  { start, terms, unlabelled, recipe, teacherViews }: SweepArm,
   sweep: Pick<Sweep, 'recipe'>,
   { plan, profile, runs }: Planned,
 ) {
@@ -70,7 +70,8 @@ function costOf(
   const { batch } = { ...profile.recipe, ...sweep.recipe, ...recipe }
   const both = batch + (unlabelled?.batch ?? 0)
   const plain = trainingMacs({ images: batch, distilled: 0 }, own)
-  const distilled = trainingMacs({ images: both, distilled: both }, own)
+  const views = teacherViews?.flip ? 2 : 1
+  const distilled = trainingMacs({ images: both, distilled: views * both }, own)
   return (step: number) => (isDistilled(terms, step) ? distilled : plain)
 }
 

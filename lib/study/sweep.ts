@@ -41,7 +41,7 @@ export const sweepSchema = z
       if (known.includes(reference)) return
       complain(['references', i], `expected one of ${known.join(', ')}, found ${reference}`)
     })
-    arms.forEach(({ name, steps, start }, i) => {
+    arms.forEach(({ name, steps, start, pseudo }, i) => {
       if (chain && !chain.finetune && start === 'student') {
         complain(
           ['arms', i, 'start'],
@@ -52,6 +52,9 @@ export const sweepSchema = z
         complain(['arms', i, 'name'], `expected a name of its own, found ${name} twice`)
       }
       if (typeof steps === 'number') return
+      if (pseudo) {
+        complain(['arms', i, 'steps'], 'expected a number for an arm with pseudo-labels, found asCostlyAs')
+      }
       const like = arms.find((arm) => arm.name === steps.asCostlyAs)
       if (typeof like?.steps === 'number' && !like.pseudo) return
       const found = !like

@@ -232,10 +232,18 @@ describe('what is damaged is refused', () => {
     ['another format', { format: 'detector-checkpoint/3' }, /at "format": /],
     ['no hash of its own', { document: undefined }, /at "document": expected a text, found nothing/],
     ['a step of text', { step: '12' }, /at "step": expected a number, found "12"/],
-    ['a negative step', { step: -1 }, /at "step": .*found -1/],
-    ['a short hash', { sha256: 'abc' }, /at "sha256": .*"abc"/],
-    ['another size of input', { detector: { ...detector, input: [64, 100] } }, /at "detector\.input\[1\]": .*found 100/],
-    ['no anchors', { detector: { ...detector, anchors: undefined } }, /at "detector\.anchors": expected a list, found nothing/],
+    ['a negative step', { step: -1 }, /at "step": /],
+    ['a short hash', { sha256: 'abc' }, /at "sha256": /],
+    [
+      'another size of input',
+      { detector: { ...detector, input: [64, 100] } },
+      /at "detector\.input\[1\]": expected a multiple of 32 pixels, found 100/,
+    ],
+    [
+      'no anchors',
+      { detector: { ...detector, anchors: undefined } },
+      /at "detector\.anchors": expected a list, found nothing/,
+    ],
     ['an unknown key', { epoch: 3 }, /at "epoch": unknown key/],
   ]
   for (const [what, change, message] of wrong) {
@@ -245,7 +253,7 @@ describe('what is damaged is refused', () => {
       assert.throws(
         () => loadCheckpoint(path),
         (error: Error) => {
-          assert.ok(error.message.startsWith(`${path}: expected a checkpoint: at `))
+          assert.ok(error.message.startsWith(`${path}: expected a checkpoint: `))
           assert.match(error.message, message)
           return true
         },

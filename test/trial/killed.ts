@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { loadCheckpoint } from '../../lib/train'
-import { readTrial, type TrialConfig, type TrialResult, trialFolder, writeTask } from '../../lib/trial'
+import { readTrial, type TrialConfig, type TrialResult, writeTask } from '../../lib/trial'
 import { TINY_SOURCE } from '../study/tiny'
 
 const LOADER = resolve(__dirname, '../../lib/engine/loader.cjs')
@@ -16,12 +15,23 @@ export interface KilledTrial {
   readonly step: number
 }
 
-/** A process of its own that runs a trial to its end. */
-function trialProcess(file: string, folder: string): ChildProcess {
-  const program = `require(${JSON.stringify(TRIAL)}).runTask(${JSON.stringify(file)}, ${JSON.stringify(folder)})`
-  return spawn(process.execPath, ['--require', LOADER, '--eval', program], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
+/** Where a process ends itself: behind a step, or in what comes between it and the next. */
+export interface Death {
+  readonly step: number
+  readonly in?: 'evaluating' | 'labelling'
+}
+
+/** A process of its own that runs a trial to its end or, by SIGKILL, to its death. */
+function trialProcess(file: string, folder: string, death?: Death): ChildProcess {
+  const isDead = death
+    ? `progress?.step === ${death.step} && ${death.in ? `progress.${death.in}` : 'true'}`
+    : 'false'
+  const program = `
+    const onProgress = ({ progress }) => ${isDead} && process.kill(process.pid, 'SIGKILL')
+    require(${JSON.stringify(TRIAL)}).runTask(${JSON.stringify(file)}, ${JSON.stringify(folder)}, { onProgress })
+  `
+  const command = ['--require', LOADER, '--eval', program]
+  return spawn(process.execPath, command, { stdio: ['ignore', 'ignore', 'inherit'] })
 }
 
 function place(runs: string, trial: TrialConfig, cache: string) {
@@ -44,24 +54,19 @@ export function runUndisturbed(runs: string, trial: TrialConfig, cache: string):
 }
 
 /**
- * Runs a trial in a process that is killed, by SIGKILL, once its checkpoint has come to a step; then to its end in another.
- * A task with a checkpoint every 3 steps and a log line for each.
+ * Runs a trial in a process that dies by SIGKILL on the way, then to its end in another. A task with a checkpoint every 3 steps
+ * and a log line for each.
  */
 export async function runKilled(
   runs: string,
   trial: TrialConfig,
   cache: string,
-  atStep: number,
+  death: Death,
 ): Promise<KilledTrial> {
   const { file, folder } = place(runs, trial, cache)
-  const checkpoint = join(runs, trialFolder(trial), 'checkpoint.json')
-  const child = trialProcess(file, folder)
-  const end = once(child, 'exit')
-  const reached = () => existsSync(checkpoint) && loadCheckpoint(checkpoint).step >= atStep
-  while (child.exitCode === null && !reached()) await setTimeout(5)
-  child.kill('SIGKILL')
-  await end
-  const { step } = loadCheckpoint(checkpoint)
+  const [, signal] = await once(trialProcess(file, folder, death), 'exit')
+  if (signal !== 'SIGKILL') throw new Error(`${folder}: expected a process that was killed, found ${signal}`)
+  const { step } = loadCheckpoint(join(folder, 'checkpoint.json'))
   return { result: await toItsEnd(file, folder), step }
 }
 

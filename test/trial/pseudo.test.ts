@@ -179,17 +179,21 @@ test('a mean teacher that is killed ends with the bits of one that was not', asy
       terms: [{ method: 'class-kd', weight: 1, schedule: { start: 5 } }],
       recipe: { average: { decay: 0.5 }, strong: {} },
     })
-  const [runs, other] = [temporary(), join(temporary(), 'killed')]
+  const [runs, others] = [temporary(), temporary()]
   const whole = await runUndisturbed(runs, config(runs), cache)
   assert.deepEqual(
     readPseudo(whole.folder).map(({ step }) => step),
     [0, 4, 8],
   )
-  const { result, step } = await runKilled(other, config(other), cache, 3)
-  assert.ok(step >= 3 && step < 10, `killed behind step ${step}`)
-  assert.equal(result.metrics.weights, whole.metrics.weights)
-  assert.deepEqual(trainingNumbers(result), trainingNumbers(whole))
-  assert.deepEqual(readPseudo(result.folder), readPseudo(whole.folder))
+  const deaths = [{ step: 5 }, { step: 8, in: 'labelling' }] as const
+  for (const [i, death] of deaths.entries()) {
+    const other = join(others, String(i))
+    const { result, step } = await runKilled(other, config(other), cache, death)
+    assert.equal(step, [3, 6][i])
+    assert.equal(result.metrics.weights, whole.metrics.weights)
+    assert.deepEqual(trainingNumbers(result), trainingNumbers(whole))
+    assert.deepEqual(readPseudo(result.folder), readPseudo(whole.folder))
+  }
 })
 
 test('what does not fit together is refused by its key', () => {

@@ -61,9 +61,10 @@ test('a trial with a plateau schedule that is killed ends with the bits of one t
   const whole = await runUndisturbed(runs, config, cache)
   assert.equal(whole.metrics.training!.steps, 14)
   assert.equal(whole.metrics.training!.plateau!.step, 8)
-  for (const at of [3, 9]) {
-    const { result, step } = await runKilled(join(others, String(at)), config, cache, at)
-    assert.ok(step >= at && step < 14, `killed behind step ${step}`)
+  const deaths = [{ step: 5 }, { step: 8, in: 'evaluating' }, { step: 11 }] as const
+  for (const [i, death] of deaths.entries()) {
+    const { result, step } = await runKilled(join(others, String(i)), config, cache, death)
+    assert.equal(step, [3, 6, 9][i])
     assert.equal(result.metrics.weights, whole.metrics.weights)
     assert.deepEqual(trainingNumbers(result), trainingNumbers(whole))
     assert.deepEqual(readValidation(result.folder), readValidation(whole.folder))

@@ -21,8 +21,8 @@ import {
   trialHash,
   trialSchema,
 } from '../../lib/trial'
+import { placeModel, teacherTrial, tinyData, tinyTraining } from '../study/tiny'
 import { hashOf, temporary, tinyDetector, tinyWeights } from '../train/tiny'
-import { placeModel, teacherTrial, tinyData, tinyTraining } from './tiny'
 
 const runs = join(temporary(), 'trials')
 let dataset: Dataset
