@@ -98,7 +98,7 @@ test('a config that describes no network is refused by its key', () => {
   )
   refused(
     { backbone: { ...backbone, in: [4, 9, 9, 9, 9] } },
-    /backbone: expected every stage to take what the one before gives/,
+    /"backbone": expected every stage to take what the one before gives/,
   )
 })
 
