@@ -8,6 +8,6 @@ module.exports = require('../engine/entry.cjs').room('study')
   loadProfile, loadSweep, measuringTrial, metricTable, namedTrials, notebookTrials, pairSeeds,
   pairedDifference, planArms, planJobs, planModels, preparationTrials, profileNames, profileSweep,
   readPreparation, readReference, readSweepFile, readTables, referenceOf, seedResamples, select, selectStudent,
-  shippedSweeps, shortSweep, shortTrials, stageSteps, sweepFileSchema, sweepNames, sweepSchema, sweepTrials,
-  tableValue, termsOf, trialMemory, withTerms, workersOf,
+  shippedSweeps, shortSweep, shortTrials, stageSteps, sweepFileSchema, sweepNames, sweepPreparation,
+  sweepSchema, sweepTrials, tableValue, termsOf, trialMemory, withTerms, workersOf,
 })

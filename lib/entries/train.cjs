@@ -4,6 +4,6 @@ module.exports = require('../engine/entry.cjs').room('train')
 0 && (module.exports = {
   VALIDATION_FILE, averageDecay, averageSchema, bestRow, createPredictor, createSlots, createStep,
   decodeSafetensors, encodeSafetensors, findPlateau, globalNorm, learningRate, loadCheckpoint, predict,
-  removeBest, saveCheckpoint, scheduleSchema, sgdSchema, stageOf, train, validationRowSchema, validationSchema,
-  warmUpSchema, withoutTraining, writeAtomically,
+  removeBest, removeLabels, saveCheckpoint, scheduleSchema, sgdSchema, stageOf, train, validationRowSchema,
+  validationSchema, warmUpSchema, withoutTraining, writeAtomically,
 })
