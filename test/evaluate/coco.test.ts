@@ -3,14 +3,14 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { evaluateCoco } from '../../lib/evaluate'
+import { allclose } from '../allclose'
 import { CASES, columns, LARGE, makeCase } from './cases'
 
 type Row = [stats: number[], perClass: [ap: number, ar: number][]]
 type Quad = [number, number, number, number]
 
-function close(found: number, expected: number, where: string): void {
-  assert.ok(Math.abs(found - expected) <= 1e-12, `${where}: expected ${expected}, found ${found}`)
-}
+const close = (found: number, expected: number, what: string) =>
+  allclose(found, expected, { atol: 1e-12, what })
 
 test('equals pycocotools 2.0.11 within 1e-12 on every random case', () => {
   const expected = JSON.parse(readFileSync(join(__dirname, 'oracle/coco.json'), 'utf8')) as Row[]

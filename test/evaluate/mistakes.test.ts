@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { MISTAKE_KINDS, mistakes, worstImages } from '../../lib/evaluate'
+import { allclose } from '../allclose'
 import { CASES, columns, makeCase } from './cases'
 
 /** tidecv's order: class, localisation, both, duplicate, background, missed. */
@@ -12,9 +13,8 @@ type Row = [
   special: [positives: number, negatives: number],
 ]
 
-function close(found: number, expected: number, where: string): void {
-  assert.ok(Math.abs(found - expected) <= 1e-12, `${where}: expected ${expected}, found ${found}`)
-}
+const close = (found: number, expected: number, what: string) =>
+  allclose(found, expected, { atol: 1e-12, what })
 
 test('counts and costs equal tidecv on every random case', () => {
   const expected = JSON.parse(readFileSync(join(__dirname, 'oracle/tide.json'), 'utf8')) as Row[]

@@ -13,6 +13,7 @@ import {
   seedResamples,
   tableValue,
 } from '../../lib/study/statistics'
+import { allclose } from '../allclose'
 
 // oracle/statistics.py: a bootstrap in numpy that repeats the drawn images.
 const oracle = JSON.parse(readFileSync(join(__dirname, 'oracle/statistics.json'), 'utf8'))
@@ -49,7 +50,7 @@ function assertClose(actual: object, expected: Record<string, number>): void {
     const found = (actual as Record<string, number>)[
       name === 'value' && 'difference' in actual ? 'difference' : name
     ]!
-    assert.ok(Math.abs(found - value) < 1e-12, `${name}: expected ${value}, found ${found}`)
+    allclose(found, value, { atol: 1e-12, what: name })
   }
 }
 

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { learningRate, scheduleSchema, warmUpSchema } from '../../lib/train'
+import { allclose } from '../allclose'
 import oracle from './oracle/restarts.json'
 
 const WARM = { steps: 0, from: 0.1 }
 
-function close(actual: number, expected: number): void {
-  assert.ok(Math.abs(actual - expected) <= 1e-12 * expected, `expected ${expected}, found ${actual}`)
-}
+const close = (actual: number, expected: number) => allclose(actual, expected, { rtol: 1e-12 })
 
 test('cosine: the whole rate at first, half way the middle, next to the final share at the end', () => {
   const schedule = { kind: 'cosine', rate: 0.04, final: 0.01 } as const
