@@ -4,11 +4,11 @@ import { deviceInfo } from '../engine'
 import type { Profile } from './profile'
 
 /**
- * Memory of a trial's process in bytes: what Node, TensorFlow and its libraries take, and the activations of a training step,
- * which grow with batch, pixels and width. Both numbers are those of distillation steps of the shipped and of the published
- * teacher, rounded up (`npm run bench`, the part about memory).
+ * Memory of a trial's process in bytes: what Node, TensorFlow and its libraries take, the decoded frames that a loader keeps
+ * (512 MiB), and the activations of a distillation step, which grow with batch, pixels and width. So the smoke profile comes to
+ * 1.2 GB and the default one to 1.6, of whose trials the largest peaks (`peakBytes` of metrics.json) were 0.7 and 1.5 GB.
  */
-const PROCESS_BYTES = 450e6
+const PROCESS_BYTES = 650e6 + 512 * 2 ** 20
 const BYTES_PER_PIXEL = 4000
 
 /** Memory that a trial of a profile needs, in bytes; an estimate from above. */
