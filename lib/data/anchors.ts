@@ -1,8 +1,6 @@
 import { Random } from '../base'
-import { fitRegion } from './augment'
-import { UNCHANGED } from './batch'
-import { type Crop, frameRegion } from './frames'
-import { compose, placeBoxes } from './transform'
+import type { Crop } from './frames'
+import { seenBox } from './limits'
 import type { Sample } from './types'
 
 /** Rounds of Lloyd's algorithm at most; it stops when no box changes its anchor. */
@@ -33,21 +31,23 @@ export interface Anchors {
  * Anchors as YOLOv2 and YOLOv3 choose them: k-means over box sizes at the network's input, with the distance
  * 1 - IoU of centred boxes (Redmon & Farhadi, "YOLO9000", section 2), started by k-means++ and updated by the
  * mean size of each cluster. Deterministic for one seed.
- * @throws Error when there are fewer different sizes than anchors
+ * Where there are fewer different sizes than anchors, each size is one, and the others lie about them: larger and smaller
+ * ones in turn, by a factor of sqrt(2).
+ * @throws Error when no box is left at the network's input
  */
 export function fitAnchors(samples: readonly Sample[], options: AnchorOptions): Anchors {
   const { scales = 3, perScale = 3, seed = 0, restarts = 10 } = options
   const sizes = boxSizes(samples, options)
+  if (sizes.length === 0)
+    throw new Error(
+      `fitAnchors: expected boxes at the network's input, found none in ${samples.length} images; look at crop, or give detector.anchors`,
+    )
   const count = scales * perScale
-  const different = new Set(sizes.map(([w, h]) => `${w} ${h}`)).size
-  if (different < count)
-    throw new Error(`fitAnchors: expected boxes of at least ${count} different sizes, found ${different}`)
-  let best: { centres: Size[]; meanIou: number } | undefined
-  for (let start = 0; start < restarts; start++) {
-    const found = cluster(sizes, count, new Random(seed, 'anchors', start))
-    if (best === undefined || found.meanIou > best.meanIou) best = found
-  }
-  const { centres, meanIou } = best!
+  const different = [...new Map(sizes.map((size) => [size.join(' '), size])).values()]
+  const { centres, meanIou } =
+    different.length < count
+      ? { centres: spread(different, count), meanIou: 1 }
+      : bestClusters(sizes, count, seed, restarts)
   centres.sort((a, b) => b[0] * b[1] - a[0] * a[1])
   const anchors = Array.from({ length: scales }, (_, scale) =>
     centres.slice(scale * perScale, (scale + 1) * perScale),
@@ -55,21 +55,38 @@ export function fitAnchors(samples: readonly Sample[], options: AnchorOptions): 
   return { anchors, meanIou }
 }
 
+function bestClusters(sizes: readonly Size[], count: number, seed: number, restarts: number) {
+  let best: { centres: Size[]; meanIou: number } | undefined
+  for (let start = 0; start < restarts; start++) {
+    const found = cluster(sizes, count, new Random(seed, 'anchors', start))
+    if (best === undefined || found.meanIou > best.meanIou) best = found
+  }
+  return best!
+}
+
+/** All sizes and, up to `count`, sizes about them. */
+function spread(sizes: readonly Size[], count: number): Size[] {
+  const byArea = [...sizes].sort((a, b) => b[0] * b[1] - a[0] * a[1])
+  const [largest, smallest] = [byArea[0]!, byArea.at(-1)!]
+  const all = [...byArea]
+  for (let i = 0; all.length < count; i++) {
+    const factor = Math.SQRT2 ** (1 + Math.floor(i / 2))
+    const [[w, h], by] = i % 2 === 0 ? [largest, factor] : [smallest, 1 / factor]
+    all.push([w * by, h * by])
+  }
+  return all
+}
+
 type Size = readonly [number, number]
 
 /** Widths and heights of all boxes at the network's input. */
-function boxSizes(samples: readonly Sample[], { input, crop, fit = 'stretch' }: AnchorOptions): Size[] {
-  return samples.flatMap((sample) => {
-    const region = frameRegion(sample, crop)
-    const toFrame = { scaleX: 1, shiftX: -region.x1, scaleY: 1, shiftY: -region.y1 }
-    const whole = { x1: 0, y1: 0, x2: region.x2 - region.x1, y2: region.y2 - region.y1 }
-    const placement = compose(toFrame, fitRegion(whole, input, fit))
-    const bounds = { x1: 0, y1: 0, x2: whole.x2 * placement.scaleX, y2: whole.y2 * placement.scaleY }
-    const boxes = (sample.boxes ?? []).filter(({ difficult, crowd }) => !difficult && !crowd)
-    return placeBoxes(boxes, placement, bounds, UNCHANGED).map(
-      (box): Size => [box.x2 - box.x1, box.y2 - box.y1],
-    )
-  })
+function boxSizes(samples: readonly Sample[], seen: AnchorOptions): Size[] {
+  return samples.flatMap((sample) =>
+    (sample.boxes ?? []).flatMap((box): Size[] => {
+      const found = box.difficult || box.crowd ? undefined : seenBox(box, sample, seen)
+      return found ? [[found.x2 - found.x1, found.y2 - found.y1]] : []
+    }),
+  )
 }
 
 function cluster(

@@ -1,53 +1,96 @@
 import { mapLimited } from '../base'
 import { SPLIT_NAMES } from './hash'
 import { readImage } from './images'
+import type { Account } from './intake/account'
 import { type OpenOptions, type ScannedSample, type ScannedSet, scanDataset } from './open'
 import { withLines } from './place'
-import type { Problem } from './problem'
+import { describeProblem, type Problem } from './problem'
 import { sharedImages } from './shared'
 import type { Box, Sample, SplitName } from './types'
+import type { WritableSet } from './writers'
 
-/** How far, in pixels, an edge may lie outside before it is a problem: written decimals are rounded. */
-const TOLERANCE = 0.5
+/** How far, in pixels, an edge may lie outside before it is a problem: less is rounding, and clipped. */
+const ROUNDING = 1
 
 export interface CheckReport {
   readonly problems: readonly Problem[]
+  /** The notations, with '+' between them. */
   readonly format: string
   readonly classes: readonly string[]
   /** Images and boxes of each split that the data set names. */
   readonly counts: { readonly [split in SplitName]?: { readonly images: number; readonly boxes: number } }
+  readonly account: Account
+  /** All that could be read, problems included. */
+  readonly found: WritableSet
+  /** Images whose bytes are in two splits: the copy, and the one that stays. */
+  readonly duplicates: readonly { readonly copy: Sample; readonly first: Sample }[]
+  /** The image that a problem in a label file speaks of, where it is one that could be read. */
+  readonly sourceOf: (problem: Problem) => Sample | undefined
   /** What is left when everything that has a problem is clipped or left out. */
-  readonly clean: CleanSet
-}
-
-export interface CleanSet {
-  readonly classes: readonly string[]
-  readonly splits: { readonly [split in SplitName]?: readonly Sample[] }
+  readonly clean: WritableSet
+  /** Images of which no box is sound; they are not in `clean`, where they would stand as images without objects. */
+  readonly emptied: readonly Sample[]
 }
 
 /**
  * Reads a data set to the end, decodes every image, and lists every problem with its file and line (or key):
  * what does not parse, images that are missing or corrupt or of another size than stated, boxes outside their
- * image or without area, unknown classes, the same image (by its bytes) in two splits, splits without boxes.
- * The originals are only read. Boxes of `clean` are clipped to their image; empty ones, corrupt images and the
- * training copies of images that are also held out are left out.
+ * image or without area or written twice, unknown classes, the same image (by its bytes) in two splits, splits without
+ * boxes. The originals are only read. Boxes of `clean` are clipped to their image; empty ones, corrupt images, images that
+ * lost every box and the training copies of images that are also held out are left out.
  */
 export async function checkDataset(directory: string, options: OpenOptions = {}): Promise<CheckReport> {
   const found: Problem[] = []
-  const set = await scanDataset(directory, options, (problem) => found.push(problem))
+  const set = await scanDataset(directory, options, (problem) => found.push(problem)).catch((error) => {
+    // What was found wrong before may be why it cannot go on.
+    if (found.length === 0 || !(error instanceof Error)) throw error
+    const before = found.slice(0, 10).map(describeProblem)
+    throw new Error([...before, error.message].join('\n'), { cause: error })
+  })
   const dropped = new Set<ScannedSample>()
   for (const scanned of await undecodable(set.samples)) {
     dropped.add(scanned)
     found.push(await decodingProblem(scanned.sample))
   }
-  for (const scanned of set.samples) found.push(...boxProblems(scanned))
-  found.push(...duplicates(set, dropped))
+  for (const scanned of set.samples)
+    for (const problem of boxProblems(scanned, set.ledger.notes)) found.push(problem)
+  const shared = sharedImages(set.samples)
+  for (const { copy, problem } of shared) {
+    dropped.add(copy)
+    found.push(problem)
+  }
   const counts = countSplits(set)
   found.push(...emptySplits(set, counts))
   const problems = await withLines(found)
   const order = (problem: Problem) => `${problem.file}\0${String(problem.line ?? 0).padStart(9, '0')}`
   problems.sort((a, b) => (order(a) < order(b) ? -1 : order(a) > order(b) ? 1 : 0))
-  return { problems, format: set.layout.format, classes: set.classes, counts, clean: cleaned(set, dropped) }
+  const { classes, notations, samples } = set
+  return {
+    ...{ problems, classes, counts },
+    format: notations.map(({ name }) => name).join('+'),
+    account: set.ledger.close(),
+    found: { classes, splits: bySplit(samples.map(({ sample, split }) => ({ sample, split }))) },
+    sourceOf: sourcesOf(samples),
+    duplicates: shared.map(({ copy, first }) => ({ copy: copy.sample, first: first.sample })),
+    ...cleaned(set, dropped),
+  }
+}
+
+/** Finds samples by the place of their label: the file, and the line or key where a file holds many. */
+function sourcesOf(samples: readonly ScannedSample[]): CheckReport['sourceOf'] {
+  const bySource = new Map<string, ScannedSample[]>()
+  const byPlace = new Map<string, Sample>()
+  for (const scanned of samples) {
+    const { sample, parsed, written } = scanned
+    const all = bySource.get(parsed.source) ?? []
+    bySource.set(parsed.source, all)
+    all.push(scanned)
+    for (const { line, key } of [parsed, ...written]) byPlace.set(`${parsed.source}\0${key ?? line}`, sample)
+  }
+  return ({ file, line, key }) => {
+    const all = bySource.get(file) ?? []
+    return all.length === 1 ? all[0]!.sample : byPlace.get(`${file}\0${key ?? line}`)
+  }
 }
 
 /** Samples whose images cannot be decoded to the end. */
@@ -71,8 +114,7 @@ async function decodingProblem({ file }: Sample): Promise<Problem> {
   return { kind: 'corrupt image', file, message }
 }
 
-function emptySplits({ layout, samples }: ScannedSet, counts: CheckReport['counts']): Problem[] {
-  const file = layout.directory
+function emptySplits({ root: file, samples }: ScannedSet, counts: CheckReport['counts']): Problem[] {
   const problems = SPLIT_NAMES.flatMap((split): Problem[] => {
     const { images, boxes } = counts[split] ?? { images: 1, boxes: 1 }
     if (images === 0) {
@@ -87,31 +129,40 @@ function emptySplits({ layout, samples }: ScannedSet, counts: CheckReport['count
   return [{ kind: 'empty split', file, message: 'expected images, found none that can be read' }]
 }
 
-function boxProblems({ sample, parsed, written }: ScannedSample): Problem[] {
+function boxProblems(
+  { sample, parsed, written }: ScannedSample,
+  notes: ScannedSet['ledger']['notes'],
+): Problem[] {
   const problems: Problem[] = []
   const { width, height } = sample
+  const seen = new Map<string, number>()
   sample.boxes?.forEach((box, i) => {
-    const place = { file: parsed.source, line: written[i]!.line, key: written[i]!.key }
-    const found = `found (${[box.x1, box.y1, box.x2, box.y2].map((v) => +v.toFixed(2)).join(', ')})`
+    const { line, key } = written[i]!
+    const place = { file: parsed.source, line, key }
+    const corners = [box.x1, box.y1, box.x2, box.y2]
+    const found = `found (${corners.map((v) => +v.toFixed(2)).join(', ')})`
+    const out = Math.max(-box.x1, -box.y1, box.x2 - width, box.y2 - height)
+    const twin = [...corners, box.label].join()
+    const earlier = seen.get(twin)
+    seen.set(twin, earlier ?? i)
     if (!(box.x2 > box.x1 && box.y2 > box.y1)) {
       problems.push({ kind: 'empty box', ...place, message: `expected x1 < x2 and y1 < y2, ${found}` })
-    } else if (
-      Math.min(box.x1, box.y1) < -TOLERANCE ||
-      box.x2 > width + TOLERANCE ||
-      box.y2 > height + TOLERANCE
-    ) {
-      const message = `expected a box within 0 .. ${width}, 0 .. ${height} of ${sample.file}, ${found}`
+    } else if (out >= ROUNDING) {
+      const hint =
+        parsed.relative && out > Math.max(width, height) ? '; are these pixels? shares are within 0 .. 1' : ''
+      const message = `expected a box within 0 .. ${width}, 0 .. ${height} of ${sample.file}, ${found}${hint}`
       problems.push({ kind: 'outside image', ...place, message })
-    }
+    } else if (earlier !== undefined && !box.crowd) {
+      const first = written[earlier]!
+      const at = first.line === undefined ? (first.key ?? '') : `line ${first.line}`
+      problems.push({
+        kind: 'duplicate box',
+        ...place,
+        message: `expected every box once, ${found} again (first at ${at})`,
+      })
+    } else if (out > 0) notes.add('box', 'out of its image by less than a pixel: clipped', sample.id)
   })
   return problems
-}
-
-function duplicates(set: ScannedSet, dropped: Set<ScannedSample>): Problem[] {
-  return sharedImages(set.samples).map(({ copy, problem }) => {
-    dropped.add(copy)
-    return problem
-  })
 }
 
 function countSplits(set: ScannedSet): CheckReport['counts'] {
@@ -126,19 +177,45 @@ function countSplits(set: ScannedSet): CheckReport['counts'] {
   return counts
 }
 
-function cleaned(set: ScannedSet, dropped: ReadonlySet<ScannedSample>): CleanSet {
-  const splits: { [split in SplitName]?: Sample[] } = {}
+function cleaned(
+  set: ScannedSet,
+  dropped: ReadonlySet<ScannedSample>,
+): Pick<CheckReport, 'clean' | 'emptied'> {
+  const kept: { sample: Sample; split: SplitName }[] = []
+  const emptied: Sample[] = []
   for (const scanned of set.samples) {
     if (dropped.has(scanned)) continue
-    const { sample, split } = scanned
-    const members = splits[split] ?? []
-    splits[split] = members
-    members.push({ ...sample, boxes: sample.boxes?.flatMap((box) => clipped(box, sample)) })
+    const { sample, split, parsed } = scanned
+    const boxes = sample.boxes && once(sample.boxes.flatMap((box) => clipped(box, sample)))
+    const spoken = (parsed.boxes?.length ?? 0) + (parsed.refused ?? 0)
+    if (boxes?.length === 0 && spoken > 0) emptied.push(sample)
+    else kept.push({ sample: { ...sample, boxes }, split })
   }
-  return { classes: set.classes, splits }
+  return { clean: { classes: set.classes, splits: bySplit(kept) }, emptied }
 }
 
-function clipped(box: Box, { width, height }: Sample): Box[] {
+function bySplit(samples: readonly { sample: Sample; split: SplitName }[]): WritableSet['splits'] {
+  const splits: { [split in SplitName]?: Sample[] } = {}
+  for (const { sample, split } of samples) {
+    const members = splits[split] ?? []
+    splits[split] = members
+    members.push(sample)
+  }
+  return splits
+}
+
+function once(boxes: readonly Box[]): Box[] {
+  const seen = new Set<string>()
+  return boxes.filter((box) => {
+    const twin = [box.x1, box.y1, box.x2, box.y2, box.label, box.crowd].join()
+    if (seen.has(twin) && !box.crowd) return false
+    seen.add(twin)
+    return true
+  })
+}
+
+/** A box within its image; nothing where none of it is. */
+export function clipped(box: Box, { width, height }: Sample): Box[] {
   const [x1, y1] = [Math.max(0, box.x1), Math.max(0, box.y1)]
   const [x2, y2] = [Math.min(width, box.x2), Math.min(height, box.y2)]
   return x2 > x1 && y2 > y1 ? [{ ...box, x1, y1, x2, y2 }] : []

@@ -68,7 +68,9 @@ export function shareFrames(samples: readonly LoadableSample[], options: FrameCa
     }
   })
   return {
-    samples: samples.map(({ id, file, width, height, boxes }) => ({ id, file, width, height, boxes })),
+    samples: samples.map(({ id, file, width, height, boxes, orientation }) => ({
+      ...{ id, file, width, height, boxes, orientation },
+    })),
     given,
     crop: options.crop,
     diskCache: options.diskCache,
@@ -122,7 +124,8 @@ async function throughDisk(frames: SharedFrames, sample: Sample, region: Region)
   const { size, mtimeMs } = await stat(sample.file).catch((cause) => {
     throw new Error(`${sample.file}: expected an image file, found: ${cause.message}`, { cause })
   })
-  const key = JSON.stringify([sample.file, size, mtimeMs, region])
+  const turned = sample.orientation === undefined ? [] : [sample.orientation]
+  const key = JSON.stringify([sample.file, size, mtimeMs, region, ...turned])
   const path = join(folder, `${sha256(key).slice(0, 32)}.rgb`)
   const cached = await readSealed(path)
   if (cached instanceof Buffer && cached.length === bytesOf(region)) return { width, height, pixels: cached }
@@ -132,7 +135,7 @@ async function throughDisk(frames: SharedFrames, sample: Sample, region: Region)
 }
 
 async function decode(sample: Sample, crop: Crop | undefined): Promise<RgbImage> {
-  const image = await readImage(sample.file)
+  const image = await readImage(sample.file, { upright: sample.orientation !== undefined })
   if (image.width !== sample.width || image.height !== sample.height)
     throw new Error(
       `${sample.file}: expected ${sample.width}x${sample.height} pixels as its sample says, ` +

@@ -20,7 +20,8 @@ export function hashDataset(
         ...[box.x1, box.y1, box.x2, box.y2, box.label],
         ...[box.difficult ?? false, box.crowd ?? false, box.area ?? null],
       ])
-      hash.update(`\n${JSON.stringify([sample.id, boxes ?? null, digestOf(sample)])}`)
+      const turned = sample.orientation === undefined ? [] : [sample.orientation]
+      hash.update(`\n${JSON.stringify([sample.id, boxes ?? null, digestOf(sample), ...turned])}`)
     }
   }
   return hash.digest('hex')

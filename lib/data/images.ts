@@ -1,15 +1,27 @@
 import { readFile } from 'node:fs/promises'
 import sharp from 'sharp'
+import { IMAGE_TYPES } from './image-types'
 import type { RgbImage } from './types'
 
+/** Sizes and how the pixels are stored, from an image's header. */
+export interface ImageHeader {
+  readonly width: number
+  readonly height: number
+  /** EXIF orientation 2 to 8; absent where the pixels are stored as they are to be seen. */
+  readonly orientation?: number
+}
+
 /**
- * Decodes an image file (JPEG, PNG, WebP, ...) to RGB. Grey becomes three equal channels and transparency is
- * dropped; an orientation tag is not applied, since boxes are in stored pixels.
- * @throws Error naming the file when it is missing or cannot be decoded to the end.
+ * Decodes an image file (JPEG, PNG, WebP, ...) to RGB. Grey becomes three equal channels and transparency is dropped.
+ *
+ * @param options.upright turns the pixels as the file's EXIF orientation says; by default they stay as stored
+ * @throws Error naming the file when it is missing, cannot be decoded to the end, or holds floats
  */
-export async function readImage(file: string): Promise<RgbImage> {
+export async function readImage(file: string, options: { upright?: boolean } = {}): Promise<RgbImage> {
   try {
-    const { data, info } = await sharp(await readFile(file), { failOn: 'truncated' })
+    const image = sharp(await readFile(file), { failOn: 'truncated' })
+    await refuseFloats(image)
+    const { data, info } = await (options.upright ? image.autoOrient() : image)
       .toColourspace('srgb')
       .removeAlpha()
       .raw()
@@ -21,19 +33,36 @@ export async function readImage(file: string): Promise<RgbImage> {
   }
 }
 
-/** Width and height in pixels from an image file's header, without decoding it. */
-export async function readImageSize(file: string): Promise<{ width: number; height: number }> {
+/** Width and height in pixels as stored, and the orientation, from an image file's header, without decoding it. */
+export async function readImageSize(file: string): Promise<ImageHeader> {
   try {
-    const { width, height } = await sharp(file).metadata()
-    return { width, height }
+    const image = sharp(file)
+    const { width, height, orientation = 1 } = await refuseFloats(image)
+    return { width, height, ...(orientation > 1 && orientation <= 8 ? { orientation } : {}) }
   } catch (cause) {
     throw unreadable(file, cause)
   }
 }
 
+/** The size of an image as its orientation says that it is to be seen: 5 to 8 lie on their side. */
+export function uprightSize({ width, height, orientation = 1 }: ImageHeader): {
+  width: number
+  height: number
+} {
+  return orientation >= 5 ? { width: height, height: width } : { width, height }
+}
+
+/** Floats have no scale of their own: 1 may be white or next to black. */
+async function refuseFloats(image: sharp.Sharp): Promise<sharp.Metadata> {
+  const metadata = await image.metadata()
+  if (metadata.depth !== 'uchar' && metadata.depth !== 'ushort')
+    throw new Error(`8 or 16 bits a channel wanted, pixels are of type ${metadata.depth}; convert the image`)
+  return metadata
+}
+
 function unreadable(file: string, cause: unknown): Error {
   const reason = cause instanceof Error ? cause.message : String(cause)
-  return new Error(`${file}: expected a readable image, found: ${reason}`, { cause })
+  return new Error(`${file}: expected a readable image (${IMAGE_TYPES}), found: ${reason}`, { cause })
 }
 
 /** Encodes an image as PNG, lossless, at zlib's fastest level. */

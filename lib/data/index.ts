@@ -8,18 +8,29 @@ export {
   PUBLISHED_AUGMENTATION,
 } from './augment'
 export type { Batch } from './batch'
-export { type CheckReport, type CleanSet, checkDataset } from './check'
-export { flaggedBoxes, type Notation, writeAnnotations } from './convert'
-export { countBoxes, type SplitCounts } from './counts'
+export { type CheckReport, checkDataset } from './check'
+export { type ClassCounts, countBoxes, type SplitCounts, sizeOf, tabulateClasses } from './counts'
 export type { Crop, LoadableSample } from './frames'
 export { type GenerateOptions, generateScenes, type ScenesConfig, scenesSchema } from './generate'
 export { hashDataset } from './hash'
 export { encodePng, readImage, readImageSize } from './images'
-export { FORMATS, type Format } from './layout'
+export { type Account, describeAccount } from './intake/account'
+export { readClassNames } from './intake/classes'
+export type { VocPixels } from './intake/notation'
+export { FORMATS, type Format } from './intake/notations'
+export { splitOfName } from './intake/splits'
+export { givenPath } from './intake/text'
+export {
+  describeLost,
+  type LostBoxes,
+  lostBoxes,
+  type SeenAs,
+  type StudyNeeds,
+  studyLimits,
+} from './limits'
 export { createLoader, type Loader, type LoaderOptions, type LoaderStatistics, loaderSchema } from './loader'
 export { type OpenOptions, openDataset } from './open'
 export { DatasetError, describeProblem, type Problem, type ProblemKind } from './problem'
-export type { VocPixels } from './readers/voc'
 export {
   renderScene,
   SCENE_CLASSES,
@@ -32,3 +43,11 @@ export { carveValidation } from './split'
 export { type StrongOptions, strongSchema } from './strong'
 export { cropRegion, type Placement, type Region, toImage, toInput } from './transform'
 export type { Box, Dataset, RgbImage, Sample, SplitName } from './types'
+export {
+  flaggedBoxes,
+  IMAGE_MODES,
+  type ImageMode,
+  WRITTEN_FORMATS,
+  type WritableSet,
+  writeDataset,
+} from './writers'

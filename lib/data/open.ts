@@ -1,22 +1,20 @@
-import { basename, relative, resolve } from 'node:path'
-import { idOf } from './files'
+import { basename, isAbsolute, relative, sep } from 'node:path'
 import { hashDataset, SPLIT_NAMES } from './hash'
-import { findLayout, type Layout, type LayoutOptions } from './layout'
-import { locateImages } from './located'
+import { otherTypeMessage } from './image-types'
+import type { Ledger } from './intake/account'
+import { type ParsedBox, type ParsedImage, pixelsOf } from './intake/parsed'
+import { withoutEnding } from './intake/paths'
+import { readFolder } from './intake/read'
+import type { LocatedImage, ReadOptions, ReadSet } from './intake/reading'
+import { turnedAs } from './orientation'
 import { namingLines } from './place'
 import { DatasetError, type Report, throwProblem } from './problem'
-import { type ParsedBox, type ParsedImage, pixelsOf } from './readers/parsed'
-import type { VocPixels } from './readers/voc'
 import { type ImageFacts, scanImages } from './scan'
 import { sharedImages } from './shared'
 import { carveValidation } from './split'
 import type { Box, Dataset, Sample, SplitName } from './types'
 
-export interface OpenOptions extends LayoutOptions {
-  /** Class names in the order of their labels; the data set's own list, or else the sorted names, by default. */
-  readonly classes?: readonly string[]
-  /** What VOC's numbers mean; 'corners' by default. */
-  readonly vocPixels?: VocPixels
+export interface OpenOptions extends Omit<ReadOptions, 'imagesNeeded' | 'lists'> {
   /** Share of the training images for validation where the data set has none. Default 0.15; false for none. */
   readonly validation?: number | false
   /** Folder that remembers sizes and digests of images between runs; none by default. */
@@ -33,23 +31,21 @@ export interface ScannedSample {
   readonly written: readonly ParsedBox[]
 }
 
-export interface ScannedSet {
-  readonly layout: Layout
+export interface ScannedSet extends Pick<ReadSet, 'root' | 'notations' | 'named' | 'ledger'> {
   readonly classes: readonly string[]
   readonly samples: readonly ScannedSample[]
-  /** Splits that the data set names, also those without images. */
-  readonly named: ReadonlySet<SplitName>
 }
 
 /**
- * Opens a folder of labelled images: Pascal VOC, COCO, annotation lists, YOLO, KITTI, BDD100K / Scalabel or
- * OpenImages, recognised by its files (VOC first where the same labels come in several notations). Splits are
- * the data set's own folders, files or lists; where there is no validation split it is carved from training
- * (split.ts). Boxes are taken as written; images are measured and hashed, not decoded.
+ * Opens a folder of labelled images in any notation (intake/notations), recognised by what all of its files hold. Splits are
+ * the data set's own folders, files or lists; where there is no validation split it is carved from training (split.ts).
+ * Boxes are taken as written; images are measured and hashed, not decoded. `account` says what became of every file.
  * @throws DatasetError naming file and line or key of the first thing that is wrong, or an image in two splits
  */
 export async function openDataset(directory: string, options: OpenOptions = {}): Promise<Dataset> {
-  const { layout, classes, samples } = await namingLines(() => scanDataset(directory, options, throwProblem))
+  const { root, classes, samples, ledger } = await namingLines(() =>
+    scanDataset(directory, options, throwProblem),
+  )
   const own: { [split in SplitName]?: Sample[] } = {}
   for (const name of SPLIT_NAMES) {
     const members = samples.filter(({ split }) => split === name).map(({ sample }) => sample)
@@ -66,7 +62,7 @@ export async function openDataset(directory: string, options: OpenOptions = {}):
   const digestOf = (sample: Sample) => digests.get(sample)!
   const splits = carve ? { ...own, ...carveValidation(own.train!, validation, digestOf) } : own
   const hash = hashDataset(classes, splits, digestOf)
-  return { name: basename(layout.directory), classes, splits, hash }
+  return { name: basename(root), classes, splits, hash, account: ledger.close() }
 }
 
 /** Reads a data set to the end, sending what is wrong to `report` and leaving it out. */
@@ -75,63 +71,127 @@ export async function scanDataset(
   options: OpenOptions,
   report: Report,
 ): Promise<ScannedSet> {
-  const layout = await findLayout(resolve(directory), options)
-  const { classes: listed, images, named } = await locateImages(layout, options, report)
-  const classes = listed?.length ? listed : namesIn(images.map(({ parsed }) => parsed))
-  if (listed?.length === 0) {
-    const message = 'expected a list of class names, found an empty one'
-    report({ kind: 'syntax', file: layout.directory, key: 'classes', message })
-  }
+  const set = await readFolder(directory, options, report)
+  const { root, notations, named, ledger } = set
+  const classes = set.classes ?? namesIn(set.images.map(({ parsed }) => parsed))
   const repeated = classes.find((name, label) => classes.indexOf(name) < label)
   if (repeated !== undefined) {
     const message = `expected every class once, found "${repeated}" again`
-    report({ kind: 'duplicate id', file: layout.directory, key: 'classes', message })
+    report({ kind: 'duplicate id', file: root, key: 'classes', message })
   }
-  const labels = new Map(classes.map((name, label) => [name, label]))
+  const images = readable(set, report)
   const facts = await scanImages(
-    images.map(({ file }) => file),
-    { cache: options.cache, key: layout.directory },
+    images.map(({ image }) => image!.path),
+    { cache: options.cache, key: root },
   )
+  const ids = idsOf(images, set)
+  const labels = new Map(classes.map((name, label) => [name, label]))
   const samples: ScannedSample[] = []
   const seen = new Set<string>()
-  images.forEach(({ file, split, parsed }, i) => {
+  images.forEach((located, i) => {
+    const id = ids[i]!
     const found = facts[i]!
-    const { source, line, key } = parsed
+    const file = located.image!
     if (found instanceof Error) {
-      report({ kind: 'corrupt image', file, message: found.message.replace(`${file}: `, '') })
+      report({ kind: 'corrupt image', file: file.path, message: found.message.replace(`${file.path}: `, '') })
+      ledger.blame(file)
       return
     }
-    const { width, height } = found
-    if ((parsed.width ?? width) !== width || (parsed.height ?? height) !== height) {
-      const message = `expected the size of ${file}, ${width}x${height}, found ${parsed.width ?? '?'}x${parsed.height ?? '?'}`
-      report({ kind: 'wrong size', file: source, line, key, message })
-      return
-    }
-    const inside = !relative(layout.images, file).startsWith('..')
-    const id = idOf(inside ? layout.images : layout.directory, file)
+    const { source, line, key } = located.parsed
     if (seen.has(id)) {
       const message = `expected every image once, found ${id} again`
       report({ kind: 'duplicate id', file: source, line, key, message })
       return
     }
     seen.add(id)
-    const written: ParsedBox[] = []
-    const boxes: Box[] = []
-    for (const box of parsed.boxes ?? []) {
-      const label = labels.get(box.name)
-      if (label === undefined) {
-        const message = `expected one of ${classes.join(', ')}, found "${box.name}"`
-        report({ kind: 'unknown class', file: source, line: box.line, key: box.key, message })
-        continue
-      }
-      written.push(box)
-      boxes.push(toBox(box, label, parsed.relative ? found : undefined))
-    }
-    const sample = { id, file, width, height, boxes: parsed.boxes && boxes }
-    samples.push({ sample, split, facts: found, parsed, written })
+    const sample = sampleOf(located, id, found, { labels, classes, ledger, report })
+    if (sample === undefined) ledger.blame(file)
+    else samples.push(sample)
   })
   samples.sort((a, b) => (a.sample.id < b.sample.id ? -1 : 1))
-  return { layout, classes, samples, named }
+  return { root, notations, named, ledger, classes, samples }
+}
+
+/** Images of a type that is read; of others it is a problem to be labelled. */
+function readable({ images, ledger }: ReadSet, report: Report): LocatedImage[] {
+  return images.filter(({ image, split }) => {
+    if (image?.kind === 'image') return true
+    if (image !== undefined && split !== 'unlabelled') {
+      report({ kind: 'image type', file: image.path, message: otherTypeMessage(image.path) })
+      ledger.blame(image)
+    }
+    return false
+  })
+}
+
+/**
+ * What samples are called: the path below the folder of the images, with '/' on every system, without the ending. Where two
+ * images would be called alike the ending stays.
+ */
+function idsOf(images: readonly LocatedImage[], { root, imagesRoot }: ReadSet): string[] {
+  const paths = images.map(({ image }) => {
+    const inImages = relative(imagesRoot, image!.path)
+    const isInside = !inImages.startsWith('..') && !isAbsolute(inImages)
+    return (isInside ? inImages : relative(root, image!.path)).split(sep).join('/')
+  })
+  const pathOf = new Map<string, string | undefined>()
+  for (const path of paths) {
+    const id = withoutEnding(path)
+    pathOf.set(id, pathOf.has(id) && pathOf.get(id) !== path ? undefined : path)
+  }
+  return paths.map((path) => (pathOf.get(withoutEnding(path)) === undefined ? path : withoutEnding(path)))
+}
+
+interface SampleContext {
+  readonly labels: ReadonlyMap<string, number>
+  readonly classes: readonly string[]
+  readonly ledger: Ledger
+  readonly report: Report
+}
+
+/** A located image with its size and its boxes in pixels; undefined after a report of what is wrong with it. */
+function sampleOf(
+  { image, split, parsed, notation }: LocatedImage,
+  id: string,
+  facts: ImageFacts,
+  { labels, classes, ledger, report }: SampleContext,
+): ScannedSample | undefined {
+  const file = image!.path
+  const place = { file: parsed.source, line: parsed.line, key: parsed.key }
+  const size = turnedAs(facts, parsed)
+  if (size === undefined) {
+    const message =
+      `expected an annotation that says whether ${file} is turned as its EXIF orientation ${facts.orientation} says ` +
+      '(a size that fits one reading only, or shares), found one that fits both; turn the pixels and remove the tag'
+    report({ kind: 'orientation', ...place, message })
+    return undefined
+  }
+  const { width, height, orientation } = size
+  if ((parsed.width ?? width) !== width || (parsed.height ?? height) !== height) {
+    const message = `expected the size of ${file}, ${width}x${height}, found ${parsed.width ?? '?'}x${parsed.height ?? '?'}`
+    report({ kind: 'wrong size', ...place, message })
+    return undefined
+  }
+  if (orientation !== undefined)
+    ledger.notes.add('image', 'turned as the EXIF orientation says', image!.place)
+  const written: ParsedBox[] = []
+  const boxes: Box[] = []
+  for (const box of parsed.boxes ?? []) {
+    const label = labels.get(box.name)
+    if (label === undefined) {
+      const message = `expected one of ${classes.join(', ')}, found "${box.name}"`
+      report({ kind: 'unknown class', file: parsed.source, line: box.line, key: box.key, message })
+      continue
+    }
+    written.push(box)
+    boxes.push(toBox(box, label, parsed.relative ? size : undefined))
+  }
+  if (split !== 'unlabelled') ledger.useImage(image, notation.title, boxes.length)
+  const sample = {
+    ...{ id, file, width, height, boxes: parsed.boxes && boxes },
+    ...(orientation === undefined ? {} : { orientation }),
+  }
+  return { sample, split, facts, parsed, written }
 }
 
 /** `size` is that of the image where the box is a share of it. */

@@ -1,6 +1,6 @@
-import { readText } from './files'
+import { linesOfKeys } from './intake/json-lines'
+import { readText } from './intake/text'
 import { DatasetError, type Problem } from './problem'
-import { linesOfKeys } from './readers/json-lines'
 
 /** The problems with the line of each key in a JSON file; each file is read once more. */
 export async function withLines(problems: readonly Problem[]): Promise<Problem[]> {

@@ -1,13 +1,19 @@
 /** What can be wrong with a data set. */
 export type ProblemKind =
   | 'syntax'
+  | 'encoding'
+  | 'limit'
+  | 'missing file'
   | 'unknown class'
   | 'missing image'
   | 'corrupt image'
+  | 'image type'
   | 'wrong size'
+  | 'orientation'
   | 'outside image'
   | 'empty box'
   | 'duplicate id'
+  | 'duplicate box'
   | 'duplicate image'
   | 'empty split'
 

@@ -2,17 +2,20 @@ import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { mapLimited, sha256, writeAtomically } from '../base'
-import { readImageSize } from './images'
+import { type ImageHeader, readImageSize } from './images'
 
 /** What is known of an image file without decoding it. */
-export interface ImageFacts {
-  readonly width: number
-  readonly height: number
+export interface ImageFacts extends ImageHeader {
   /** SHA-256 of the file's bytes. */
   readonly digest: string
 }
 
-const factsSchema = z.object({ width: z.number(), height: z.number(), digest: z.string() })
+const factsSchema = z.object({
+  width: z.number(),
+  height: z.number(),
+  orientation: z.number().optional(),
+  digest: z.string(),
+})
 const cacheSchema = z.record(factsSchema.extend({ bytes: z.number(), changed: z.number() }))
 
 /**
@@ -24,7 +27,7 @@ export async function scanImages(
   files: readonly string[],
   options: { cache?: string; key: string },
 ): Promise<(ImageFacts | Error)[]> {
-  const path = options.cache && join(options.cache, `scan-${sha256(options.key).slice(0, 16)}.json`)
+  const path = options.cache && join(options.cache, `scan2-${sha256(options.key).slice(0, 16)}.json`)
   const known = path ? await readCache(path) : {}
   const fresh: z.infer<typeof cacheSchema> = {}
   let changed = false
@@ -34,7 +37,8 @@ export async function scanImages(
       const old = known[file]
       if (old && old.bytes === bytes && old.changed === mtimeMs) {
         fresh[file] = old
-        return old
+        const { bytes: _, changed: __, ...facts } = old
+        return facts
       }
       const facts = { ...(await readImageSize(file)), digest: sha256(await readFile(file)) }
       fresh[file] = { ...facts, bytes, changed: mtimeMs }

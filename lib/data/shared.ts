@@ -20,16 +20,16 @@ interface Scanned {
 /** Images whose bytes are in two splits: each copy that should not be there, with what is said of it. */
 export function sharedImages<T extends Scanned>(
   samples: readonly T[],
-): { readonly copy: T; readonly problem: Problem }[] {
+): { readonly copy: T; readonly first: T; readonly problem: Problem }[] {
   const firstOf = new Map<string, T>()
-  const shared: { copy: T; problem: Problem }[] = []
+  const shared: { copy: T; first: T; problem: Problem }[] = []
   for (const scanned of [...samples].sort((a, b) => HELD[b.split] - HELD[a.split])) {
     const first = firstOf.get(scanned.facts.digest)
     if (first === undefined) firstOf.set(scanned.facts.digest, scanned)
     else if (first.split !== scanned.split) {
       const message = `expected an image of one split, found the same bytes as ${first.sample.file} of ${first.split}`
       const problem: Problem = { kind: 'duplicate image', file: scanned.sample.file, message }
-      shared.push({ copy: scanned, problem })
+      shared.push({ copy: scanned, first, problem })
     }
   }
   return shared

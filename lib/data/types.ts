@@ -1,3 +1,5 @@
+import type { Account } from './intake/account'
+
 /**
  * A labelled rectangle in pixels of its image, corners at continuous coordinates: `x1 <= x < x2`,
  * origin at the top left of the top-left pixel. A one-pixel box at the origin is (0, 0, 1, 1).
@@ -28,6 +30,8 @@ export interface Sample {
   readonly width: number
   readonly height: number
   readonly boxes: readonly Box[] | undefined
+  /** EXIF orientation, where the pixels are turned as it says when they are read; size and boxes are those seen then. */
+  readonly orientation?: number
 }
 
 export type SplitName = 'train' | 'validation' | 'test' | 'unlabelled' | 'shifted'
@@ -38,6 +42,8 @@ export interface Dataset {
   readonly splits: { readonly [split in SplitName]?: readonly Sample[] }
   /** SHA-256 over classes, ids, boxes and image bytes of every split, as lower-case hex. */
   readonly hash: string
+  /** What became of every file and box, where a folder of the user's was read. */
+  readonly account?: Account
 }
 
 /** Pixels as they come from a decoder: RGB, row by row, 3 bytes a pixel. */

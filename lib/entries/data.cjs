@@ -2,8 +2,10 @@
 'use strict'
 module.exports = require('../engine/entry.cjs').room('data')
 0 && (module.exports = {
-  DatasetError, FORMATS, PUBLISHED_AUGMENTATION, SCENE_CLASSES, augmentSchema, carveValidation, checkDataset,
-  countBoxes, createLoader, cropRegion, describeProblem, encodePng, fitAnchors, flaggedBoxes,
-  formatAnnotations, generateScenes, hashDataset, loaderSchema, openDataset, parseAnnotations, readAnnotations,
-  readImage, readImageSize, renderScene, scenesSchema, strongSchema, toImage, toInput, writeAnnotations,
+  DatasetError, FORMATS, IMAGE_MODES, PUBLISHED_AUGMENTATION, SCENE_CLASSES, WRITTEN_FORMATS, augmentSchema,
+  carveValidation, checkDataset, countBoxes, createLoader, cropRegion, describeAccount, describeLost,
+  describeProblem, encodePng, fitAnchors, flaggedBoxes, formatAnnotations, generateScenes, givenPath,
+  hashDataset, loaderSchema, lostBoxes, openDataset, parseAnnotations, readAnnotations, readClassNames,
+  readImage, readImageSize, renderScene, scenesSchema, sizeOf, splitOfName, strongSchema, studyLimits,
+  tabulateClasses, toImage, toInput, writeDataset,
 })

@@ -5,7 +5,7 @@ module.exports = require('../engine/entry.cjs').room('study')
   CONTROL_NAMES, LEADING_METRICS, MACS_SHARE, METRICS, METRIC_NAMES, SELECTION_RULE, SHORT_SWEEPS, SWEEPS,
   announceTrials, armDifference, armOf, bootstrapOf, compareArms, compareSweep, compareWithReference,
   createStudy, evaluationOn, findArms, imageResamples, imagesNeeded, interval, isPrepared, jobPlanSchema,
-  loadProfile, loadSweep, measuringTrial, metricTable, namedTrials, notebookTrials, pairSeeds,
+  loadProfile, loadSweep, measuringTrial, metricTable, namedTrials, needsOf, notebookTrials, pairSeeds,
   pairedDifference, planArms, planJobs, planModels, preparationTrials, profileNames, profileSweep,
   readPreparation, readReference, readSweepFile, readTables, referenceOf, seedResamples, select, selectStudent,
   shippedSweeps, shortSweep, shortTrials, stageSteps, sweepFileSchema, sweepNames, sweepPreparation,

@@ -6,7 +6,7 @@ module.exports = require('../engine/entry.cjs').room('trial')
   findTrial, forgetPeak, isDistilled, labellingPasses, labelsSchema, lastLogRow, loadModel, loadShipped,
   metricsSchema, modelsOf, openSource, peakBytes, position, provenance, pruneSchema, pseudoSchema,
   readDetections, readGammas, readLog, readLogFile, readPseudo, readTrial, readTrials, readValidation,
-  recipeSchema, recordSplits, refTo, runTask, runTrial, shippedRef, taskSchema, teacherViewsSchema, teachersOf,
-  termSchema, thinnedOut, trainingMacs, trialFolder, trialHash, trialSchema, unlabelledSchema, weightSchema,
-  writeDetections, writeTask,
+  readingSchema, recipeSchema, recordSplits, refTo, runTask, runTrial, shippedRef, taskSchema,
+  teacherViewsSchema, teachersOf, termSchema, thinnedOut, trainingMacs, trialFolder, trialHash, trialSchema,
+  unlabelledSchema, weightSchema, writeDetections, writeTask,
 })

@@ -1,31 +1,25 @@
-import { stat } from 'node:fs/promises'
-import { filesBelow, readText } from '../data/files'
+import { readClassNames } from '../data/intake/classes'
+import { baseName } from '../data/intake/paths'
 import { namingLines } from '../data/place'
-import type { VocPixels } from '../data/readers/voc'
-import { type FileDetection, readDetections } from './detection-files'
-import { readTruths, splitNames, type TruthFormat } from './truth-files'
+import { type FileDetection, readDetections } from './detections'
+import { readTruths, type TruthFileOptions } from './truth-files'
 import type { Detections, Truths } from './types'
 
-export interface EvaluationFiles {
-  /** COCO's instances file, a folder of VOC's .xml, or a folder of YOLO's .txt. */
+export interface EvaluationFiles extends TruthFileOptions {
+  /** A file or folder of labels in any notation that data sets are read in, or a whole data set. */
   readonly truth: string
-  /** COCO's results, VOC's comp*_det_*_CLASS.txt, or a folder of one .txt for each image. */
+  /** COCO's results, VOC's comp*_det_*_CLASS.txt, a folder of one .txt for each image, or what Darknet or Ultralytics write. */
   readonly detections: string
-  /** Of the truths, and of detections in lines; found out from the truths where absent. */
-  readonly format?: TruthFormat
-  /** File of the truths' class names, one a line; VOC's are gathered from the boxes where absent. */
-  readonly classes?: string
   /** File of the names behind the detections' class numbers; the truths' where absent. */
   readonly detectionClasses?: string
-  /** Folder of the images, where boxes are shares of their sizes and they lie elsewhere. */
-  readonly images?: string
+  /** Number of the first class where category ids only count. */
+  readonly firstClass?: number
   /**
    * What a line of detections holds, separated by blanks: class, score and x1 y1 x2 y2 or x y w h (pixels) or
-   * cx cy w h (shares of the image). Default: "class cx cy w h score" for yolo, else "class score x1 y1 x2 y2".
+   * cx cy w h (shares of the image). Default: "class cx cy w h score" for yolo, else "class score x1 y1 x2 y2", or the only
+   * other usual order that every line allows.
    */
   readonly columns?: string
-  /** VOC: corners as they stand, or the devkit's first and last pixel counted from 1. */
-  readonly vocPixels?: VocPixels
 }
 
 export interface EvaluationData {
@@ -44,39 +38,21 @@ export function readEvaluation(files: EvaluationFiles): Promise<EvaluationData> 
 }
 
 async function read(files: EvaluationFiles): Promise<EvaluationData> {
-  const { format = await formatOf(files.truth), vocPixels: pixels = 'corners' } = files
-  const listed = files.classes === undefined ? undefined : splitNames(await readText(files.classes))
-  const set = await readTruths(files.truth, { format, classes: listed, images: files.images, pixels })
-  const rows = await readDetections(files.detections, set, {
-    columns: (files.columns ?? (format === 'yolo' ? 'class cx cy w h score' : 'class score x1 y1 x2 y2'))
-      .trim()
-      .split(/[\s,]+/),
-    classes:
-      files.detectionClasses === undefined
-        ? set.listed
-          ? set.classes
-          : undefined
-        : splitNames(await readText(files.detectionClasses)),
-    pixels,
+  const set = await readTruths(files.truth, files)
+  const { rows, notes } = await readDetections(files.detections, set, {
+    columns: files.columns,
+    classes: files.detectionClasses === undefined ? undefined : await readClassNames(files.detectionClasses),
+    firstClass: files.firstClass,
+    pixels: files.vocPixels ?? 'corners',
   })
   const classes = set.listed ? set.classes : [...new Set([...set.classes, ...rows.map(({ name }) => name)])]
   return {
     truths: { ...set.truths, classes: classes.length },
     detections: columnsOf(rows, classes),
     classes,
-    images: set.images.map(({ stem }) => stem),
-    notes: set.notes,
+    images: set.images.map(({ place }) => baseName(place)),
+    notes: [...set.notes, ...notes],
   }
-}
-
-/** The format of truths: .json is COCO's, a folder is what its files are. */
-async function formatOf(truth: string): Promise<TruthFormat> {
-  if (/\.json$/i.test(truth)) return 'coco'
-  const found = await stat(truth).catch(() => undefined)
-  if (found === undefined) throw new Error(`${truth}: expected a file or folder of truths, found nothing`)
-  if ((await filesBelow(truth, /\.xml$/i)).length > 0) return 'voc'
-  if ((await filesBelow(truth, /\.txt$/i)).length > 0) return 'yolo'
-  throw new Error(`${truth}: expected COCO's .json, VOC's .xml or YOLO's .txt files, found none`)
 }
 
 function columnsOf(rows: readonly FileDetection[], classes: readonly string[]): Detections {

@@ -20,6 +20,7 @@ export type { AreaRange } from './coco-types'
 export { detectionsOf, type ScoredBox, truthsOf } from './columns'
 export { type ConfusionMatrix, type ConfusionOptions, confusionMatrix } from './confusion'
 export { bestF1, type PrecisionRecallCurve, precisionEnvelope, precisionRecall } from './curves'
+export { doubts } from './doubts'
 export { boxesOfImage, type DrawnBox, type DrawOptions, drawDetections } from './draw'
 export { type EvaluationData, type EvaluationFiles, readEvaluation } from './files'
 export {
@@ -42,4 +43,11 @@ export {
 export { bySize, type SizeOptions, type SizeResult } from './size'
 export { type ClassSummary, type EvaluationSummary, evaluateDetections } from './summary'
 export type { Detections, Truths } from './types'
-export { evaluateVoc, type VocClassResult, type VocOptions, type VocResult } from './voc'
+export {
+  evaluateVoc,
+  type VocAtIou,
+  type VocClassResult,
+  type VocOptions,
+  type VocResult,
+  vocAtIous,
+} from './voc'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { parseDocument, type Schema } from '../base'
 import { precisionRecall } from './curves'
-import { classApFromTable, matchTable, positivesOf } from './match-table'
+import { classApFromTable, matchTable, meanApFromTable, positivesOf } from './match-table'
 import { iouSchema } from './options'
 import type { Detections, Truths } from './types'
 
@@ -68,4 +68,30 @@ export function evaluateVoc(truths: Truths, detections: Detections, options: Voc
   const defined = perClass.filter((result) => result.truths > 0)
   const sum = defined.reduce((total, result) => total + result.ap, 0)
   return { mAP: defined.length === 0 ? Number.NaN : sum / defined.length, perClass }
+}
+
+/** VOC's mAP at one IoU threshold. */
+export interface VocAtIou {
+  readonly iou: number
+  /** All-point and 11-point; NaN where no class has truths. */
+  readonly mAP: number
+  readonly mAP11: number
+  /** All-point AP of each class; NaN where it has no truths. */
+  readonly perClass: readonly number[]
+}
+
+/** VOC's mean average precision at several IoU thresholds, each as `evaluateVoc` has it. */
+export function vocAtIous(
+  truths: Truths,
+  detections: Detections,
+  ious: readonly number[],
+  { plusOne = false }: Pick<VocOptions, 'plusOne'> = {},
+): VocAtIou[] {
+  const table = matchTable(truths, detections, { rule: 'voc', iouThresholds: ious, plusOne })
+  return ious.map((iou, iouThresholdIndex) => ({
+    iou,
+    mAP: meanApFromTable(table, undefined, { iouThresholdIndex }),
+    mAP11: meanApFromTable(table, undefined, { iouThresholdIndex, interpolation: '11' }),
+    perClass: Array.from(classApFromTable(table, undefined, { iouThresholdIndex })),
+  }))
 }

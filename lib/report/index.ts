@@ -1,3 +1,4 @@
+export { type DatasetPage, datasetPage } from './dataset/page'
 export * from './differences'
 export { type Block, columnsOf, type Section, type TableRow } from './document'
 export {

@@ -360,6 +360,11 @@ function origin(summary: Summary): Section {
   return section('provenance', 'Provenance', [
     table('What the trials ran with', [...values, { what: 'data hash', value: data.hash }]),
     table('Images and objects by class', dataTable(summary)),
+    (data.files || data.unseen) &&
+      details('What became of every file of the data, and what the network does not see of it', [
+        list(data.files ?? []),
+        list(data.unseen ?? []),
+      ]),
     details('Every trial', [table('Trials', provenanceTable(summary))]),
   ])
 }

@@ -1,5 +1,5 @@
 /** A comparison in numbers: everything that a report says follows from this, and this from the trials alone. */
-import { countBoxes, type SplitCounts } from '../data'
+import { countBoxes, describeAccount, describeLost, lostBoxes, type SplitCounts } from '../data'
 import {
   type Arm,
   type ArmNumbers,
@@ -12,6 +12,7 @@ import {
   imagesNeeded,
   interval,
   type MetricName,
+  needsOf,
   type Profile,
   pairSeeds,
   type Resolution,
@@ -42,6 +43,10 @@ export interface ReportInput {
     readonly ownData: boolean
     readonly classes: readonly string[]
     readonly splits: readonly SplitCounts[]
+    /** What became of every file of a folder of the user's. */
+    readonly files?: readonly string[]
+    /** Boxes that crop or size keep from the network. */
+    readonly unseen?: readonly string[]
   }
   /** Names of the arms that the others are compared with, the most important one first. */
   readonly references: readonly string[]
@@ -149,6 +154,10 @@ export function collectSweep(
       ownData: settings.data !== undefined,
       classes: dataset.classes,
       splits: countBoxes(dataset),
+      ...(dataset.account && {
+        files: describeAccount(dataset.account),
+        unseen: lostBoxes(dataset, needsOf(profile)).map(describeLost),
+      }),
     },
     references: sweep.references,
     splits,

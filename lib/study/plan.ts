@@ -144,13 +144,13 @@ function resolveDetector(
   dataset: Dataset,
   ownData: boolean,
 ): DetectorConfig {
-  const { input, width, upsample, spp, anchors } = detector
+  const { input, width, upsample, spp, anchors, ownDataAnchors } = detector
   const crop = ownData ? published : undefined
-  // Anchors that were found on the profile's own scenes say nothing about other data.
   const train = dataset.splits.train ?? []
-  const fitted = anchors === 'k-means' || ownData ? fitAnchors(train, { input, crop }).anchors : anchors
+  const wanted = ownData ? (ownDataAnchors ?? anchors) : anchors
+  const fitted = wanted === 'k-means' ? fitAnchors(train, { input, crop }).anchors : wanted
   const rounded = fitted.map((scale) =>
-    scale.map(([w, h]): [number, number] => [Math.round(w), Math.round(h)]),
+    scale.map(([w, h]): [number, number] => [Math.max(1, Math.round(w)), Math.max(1, Math.round(h))]),
   )
   return scaledDetector(width, { input, upsample, spp, anchors: rounded, classes: dataset.classes.length })
 }

@@ -56,6 +56,8 @@ export const profileSchema = z
         spp: z.boolean().default(true),
         /** [scale][anchor] = [width, height]; 'k-means' computes them from the training boxes. */
         anchors: z.union([z.literal('k-means'), z.array(z.array(z.tuple([z.number(), z.number()])))]),
+        /** For data given by the user, instead of `anchors`: computed from their training boxes. */
+        ownDataAnchors: z.literal('k-means').optional(),
       })
       .strict(),
     recipe: recipeSchema,

@@ -1,6 +1,14 @@
 import { join, resolve } from 'node:path'
+import { type Dataset, type StudyNeeds, studyLimits } from '../data'
 import { deviceInfo, supportsPrecision } from '../engine'
-import { type DataSource, openSource, recordSplits, type TrialConfig, type TrialResult } from '../trial'
+import {
+  type DataReading,
+  type DataSource,
+  openSource,
+  recordSplits,
+  type TrialConfig,
+  type TrialResult,
+} from '../trial'
 import { type JobPlan, planJobs } from './jobs'
 import { type Planned, planModels, type StartingPoint } from './plan'
 import { loadProfile, type Profile } from './profile'
@@ -15,6 +23,8 @@ export interface StudySettings {
   readonly profile: string
   /** A folder with the user's own data set, instead of the profile's scenes. */
   readonly data?: string
+  /** How that folder is read. */
+  readonly reading?: DataReading
   /** Folder of everything that the study writes. */
   readonly out: string
   readonly cache: string
@@ -57,10 +67,15 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
   const profile = settings.reduce ? reduced(changed, from, settings.reduce) : changed
   const ownData = settings.data !== undefined
   const source: DataSource =
-    settings.data === undefined ? { scenes: profile.data } : { directory: resolve(settings.data) }
+    settings.data === undefined
+      ? { scenes: profile.data }
+      : { directory: resolve(settings.data), ...settings.reading }
   const { cache, signal, onData: onProgress } = settings
   const dataset = await openSource(source, cache, { onProgress, signal })
-  if (ownData) await recordSplits(dataset, settings.out)
+  if (ownData) {
+    expectFits(dataset, profile)
+    await recordSplits(dataset, settings.out)
+  }
   const precision = profile.recipe.precision === 'auto' ? automaticPrecision() : profile.recipe.precision
   const seeds = settings.seeds ?? profile.seeds
   const [seed] = seeds
@@ -82,6 +97,22 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
     run: (trials, options = {}) => runSideBySide(trials, { ...task, workers, signal, ...options }),
     jobs: (trials) => planJobs(trials, task),
   }
+}
+
+/** What a profile asks of a data set of the user's, for `studyLimits`. */
+export function needsOf({ recipe, detector, crop, side }: Profile): StudyNeeds {
+  return { batch: recipe.batch, input: detector.input, crop, labelled: side.labelled, tested: true }
+}
+
+/**
+ * Looks at what every study needs before anything is trained.
+ * @throws Error naming what was found and the key that changes it
+ */
+function expectFits(dataset: Dataset, profile: Profile): void {
+  const { labelled: _, tested: __, ...needs } = needsOf(profile)
+  const limits = studyLimits(dataset, needs)
+  if (limits.length > 0)
+    throw new Error(`${dataset.name} and profile ${profile.name}:\n  ${limits.join('\n  ')}`)
 }
 
 /** bfloat16 where a CPU computes with it; float32 on other CPUs, and on GPUs, which have TF32 for it. */

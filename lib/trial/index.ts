@@ -48,7 +48,7 @@ export {
   type TrialResult,
   writeDetections,
 } from './results'
-export { type DataSource, openSource, recordSplits } from './source'
+export { type DataReading, type DataSource, openSource, readingSchema, recordSplits } from './source'
 export { runTask, TASK, type TaskOptions, taskSchema, writeTask } from './task'
 export { runTrial, type TrialContext, type TrialProgress } from './trial'
 export { TrialWorker } from './worker'

@@ -8,13 +8,27 @@ import {
   generateScenes,
   openDataset,
   scenesSchema,
-  writeAnnotations,
+  writeDataset,
 } from '../data'
+
+/** How a folder of the user's is read; all is found out where nothing is said. */
+export const readingSchema = z
+  .object({
+    format: z.enum(FORMATS).optional(),
+    annotations: z.string().optional(),
+    images: z.string().optional(),
+    /** Names in the order of their numbers. */
+    classes: z.array(z.string()).optional(),
+    vocPixels: z.enum(['corners', 'inclusive']).optional(),
+    outside: z.boolean().optional(),
+  })
+  .strict()
+export type DataReading = z.infer<typeof readingSchema>
 
 /** Where a data set comes from: rendered, or a folder of the user's. */
 export const sourceSchema = z.union([
   z.object({ scenes: scenesSchema }).strict(),
-  z.object({ directory: z.string(), format: z.enum(FORMATS).optional() }).strict(),
+  readingSchema.extend({ directory: z.string() }).strict(),
 ])
 export type DataSource = z.infer<typeof sourceSchema>
 
@@ -25,19 +39,21 @@ export async function openSource(
   options: { onProgress?: (done: number, total: number) => void; signal?: AbortSignal } = {},
 ): Promise<Dataset> {
   if ('scenes' in source) return generateScenes(join(cache, 'data'), source.scenes, options)
-  return openDataset(source.directory, { format: source.format, cache: join(cache, 'scans') })
+  const { directory, ...reading } = source
+  return openDataset(directory, { ...reading, cache: join(cache, 'scans') })
 }
 
 /**
  * Writes the splits of a user's data set as they are used, a file each, into `out`/splits-(the data's hash): where
- * validation was carved from training, no file of the user's says which images it holds. `--data` opens the folder again.
+ * validation was carved from training, no file of the user's says which images it holds. `--data` with `--outside` opens that folder too, for
+ * the images stay where they are.
  * Scenes come with such files.
  */
 export async function recordSplits(dataset: Dataset, out: string): Promise<void> {
   const folder = join(out, `splits-${dataset.hash.slice(0, 12)}`)
   if (existsSync(folder)) return
   try {
-    await writeAnnotations(dataset, flaggedBoxes(dataset) > 0 ? 'coco' : 'list', folder)
+    await writeDataset(dataset, flaggedBoxes(dataset, 'list') > 0 ? 'coco' : 'list', folder)
   } catch (error) {
     // Another notebook of the same study was faster.
     if (!existsSync(folder)) throw error

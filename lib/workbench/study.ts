@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path'
-import { interruptSignal } from '../base'
+import { interruptSignal, jsonOf, parseDocument } from '../base'
 import {
   createStudy,
   namedTrials,
@@ -9,7 +9,7 @@ import {
   type StudySettings,
 } from '../study'
 import type { TrainProgress } from '../train'
-import { type TrialConfig, type TrialProgress, type TrialResult, trialHash } from '../trial'
+import { readingSchema, type TrialConfig, type TrialProgress, type TrialResult, trialHash } from '../trial'
 import { type ProgressBar, showFinished, showProgress } from './progress'
 import { root } from './project'
 
@@ -17,6 +17,8 @@ import { root } from './project'
 export const ENVIRONMENT = {
   profile: 'WORKBOOK_PROFILE',
   data: 'WORKBOOK_DATA',
+  /** How that folder is read, as JSON. */
+  reading: 'WORKBOOK_READING',
   out: 'WORKBOOK_OUT',
   seeds: 'WORKBOOK_SEEDS',
   from: 'WORKBOOK_FROM',
@@ -59,9 +61,14 @@ export async function openStudy(settings: Partial<StudySettings> = {}): Promise<
   const profile = settings.profile ?? read('profile') ?? 'default'
   const data = settings.data ?? read('data')
   const seeds = read('seeds')
+  const reading = read('reading')
   return createShownStudy({
     profile,
     data,
+    reading:
+      reading === undefined
+        ? undefined
+        : parseDocument(jsonOf(reading, ENVIRONMENT.reading), readingSchema, ENVIRONMENT.reading),
     out: resolve(read('out') ?? defaultOut(profile, data)),
     seeds: seeds === undefined ? undefined : parseSeeds(seeds),
     from: parseStart(read('from')),

@@ -2,9 +2,17 @@ import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import Table from 'cli-table3'
 import { lockFolder } from '../base'
+import { studyLimits } from '../data'
 import { columnsOf, readOverview } from '../report'
-import { announceTrials, notebookTrials, preparationTrials, type StartingPoint, type Study } from '../study'
-import type { TrialConfig } from '../trial'
+import {
+  announceTrials,
+  needsOf,
+  notebookTrials,
+  preparationTrials,
+  type StartingPoint,
+  type Study,
+} from '../study'
+import type { DataReading, TrialConfig } from '../trial'
 import { executeNotebooks } from './notebooks'
 import { root } from './project'
 import { createShownStudy, ENVIRONMENT, parseSeeds } from './study'
@@ -14,6 +22,8 @@ import { notebookReporter } from './terminal'
 export interface WorkbookOptions {
   readonly profile: string
   readonly data?: string
+  /** How that folder is read. */
+  readonly reading?: DataReading
   readonly out: string
   readonly seeds?: string
   readonly from?: StartingPoint
@@ -29,13 +39,20 @@ export function allNotebooks(): string[] {
     .map((file) => path.join(folder, file))
 }
 
-/** The study of a command's options. */
-export function openWorkbook({ seeds, out, ...options }: WorkbookOptions): Promise<Study> {
-  return createShownStudy({
+/**
+ * The study of a command's options.
+ * @throws Error naming what a data set of the user's lacks for the whole study, before anything is trained
+ */
+export async function openWorkbook({ seeds, out, ...options }: WorkbookOptions): Promise<Study> {
+  const study = await createShownStudy({
     ...options,
     out: path.resolve(out),
     seeds: seeds === undefined ? undefined : parseSeeds(seeds),
   })
+  const limits = options.data === undefined ? [] : studyLimits(study.dataset, needsOf(study.profile))
+  if (limits.length > 0)
+    throw new Error(`${options.data} and profile ${study.profile.name}:\n  ${limits.join('\n  ')}`)
+  return study
 }
 
 /**
@@ -49,11 +66,12 @@ export async function runWorkbook(
   signal: AbortSignal,
   started = new Date(),
 ): Promise<void> {
-  const { profile, data, out, seeds, from, full } = options
+  const { profile, data, reading, out, seeds, from, full } = options
   const env: Record<string, string> = {
     [ENVIRONMENT.profile]: profile.endsWith('.yaml') ? path.resolve(profile) : profile,
     [ENVIRONMENT.out]: path.resolve(out),
     [ENVIRONMENT.data]: data === undefined ? '' : path.resolve(data),
+    [ENVIRONMENT.reading]: data === undefined || reading === undefined ? '' : JSON.stringify(reading),
     [ENVIRONMENT.seeds]: seeds ?? '',
     [ENVIRONMENT.from]: from ?? '',
     [ENVIRONMENT.full]: full ? '1' : '',

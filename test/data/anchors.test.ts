@@ -74,10 +74,34 @@ test('sizes are taken at the input, after crop and resize', () => {
   assert.deepEqual(cropped, { anchors: [[[64, 360]]], meanIou: 1 })
 })
 
-test('one seed, one result; too few sizes are an error', () => {
+test('one seed, one result', () => {
   assert.deepEqual(fitAnchors(samples, { input: [400, 640] }), fitAnchors(samples, { input: [400, 640] }))
+})
+
+test('fewer sizes than anchors: each is an anchor, the others lie about them', () => {
+  const { anchors, meanIou } = fitAnchors([sample([box(16, 24), box(16, 24)])], { input: [400, 640] })
+  assert.equal(meanIou, 1)
+  assert.deepEqual(
+    anchors.flat().map(([w, h]) => [w, h].map((side) => Math.round(side))),
+    [
+      [64, 96],
+      [45, 68],
+      [32, 48],
+      [23, 34],
+      [16, 24],
+      [11, 17],
+      [8, 12],
+      [6, 8],
+      [4, 6],
+    ],
+  )
+  const two = fitAnchors([sample([box(16, 24), box(100, 50)])], { input: [400, 640], scales: 1 })
+  assert.deepEqual(
+    two.anchors.flat().map(([w]) => Math.round(w)),
+    [141, 100, 16],
+  )
   assert.throws(
-    () => fitAnchors([sample([box(4, 4), box(4, 4)])], { input: [400, 640] }),
-    /expected boxes of at least 9 different sizes, found 1/,
+    () => fitAnchors([sample([])], { input: [400, 640] }),
+    /expected boxes at the network's input, found none in 1 images; look at crop, or give detector\.anchors/,
   )
 })

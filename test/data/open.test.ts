@@ -3,11 +3,11 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { writeAnnotations } from '../../lib/data/convert'
 import { encodePng } from '../../lib/data/images'
-import { FORMATS } from '../../lib/data/layout'
+import { FORMATS } from '../../lib/data/intake/notations'
 import { openDataset } from '../../lib/data/open'
 import type { Dataset, SplitName } from '../../lib/data/types'
+import { writeDataset } from '../../lib/data/writers'
 
 const fixtures = join(__dirname, 'fixtures')
 const scratch = mkdtempSync(join(tmpdir(), 'open-test-'))
@@ -134,7 +134,7 @@ test('VOC and COCO keep the difficult flag', async () => {
   }
 })
 
-test('VOC before YOLO where both lie beside the images', async () => {
+test('two notations for the same images stop the reading, and the format chooses', async () => {
   const folder = copy('both', {
     images: 'images',
     voc: 'labels_voc',
@@ -142,8 +142,12 @@ test('VOC before YOLO where both lie beside the images', async () => {
     'classes.txt': 'labels.txt',
   })
   rmSync(join(folder, 'labels_yolo', 'train'), { recursive: true })
-  const both = await openDataset(folder, { validation: false })
-  assert.deepEqual(boxesOf(both, 'train'), train)
+  await assert.rejects(
+    openDataset(folder, { validation: false }),
+    /Pascal VOC \(labels_voc\/test\/c_001\.xml; 4 images; --format voc\) and YOLO \(labels_yolo\/test\/c_001\.txt; 1 image; --format yolo\) for the same image .*choose with --format/,
+  )
+  const voc = await openDataset(folder, { format: 'voc', validation: false })
+  assert.deepEqual(boxesOf(voc, 'train'), train)
   // Images without a label file are unlabelled.
   const yolo = await openDataset(folder, { format: 'yolo', validation: false })
   assert.deepEqual(
@@ -299,19 +303,22 @@ test('errors say what was looked for', async () => {
   rmSync(join(folder, 'images/train/a_001.jpg'))
   await assert.rejects(openDataset(folder), /a_001\.xml:2: missing image: expected one image/)
   const unnamed = copy('unnamed', { images: 'images', yolo: 'labels' })
-  await assert.rejects(openDataset(unnamed), /expected a list of class names .*; add one or give classes/)
+  await assert.rejects(
+    openDataset(unnamed),
+    /expected a list of class names .*; add one or name a file of them/,
+  )
 })
 
 test('conversion to COCO and to lists keeps every box and opens again', async () => {
   const dataset = await openDataset(fixtures, { annotations: 'voc', validation: false })
   for (const notation of ['coco', 'list'] as const) {
     const target = join(scratch, `converted-${notation}`)
-    await writeAnnotations(dataset, notation, target)
+    await writeDataset(dataset, notation, target, 'link')
     const again = await openDataset(target, { validation: false })
     assert.deepEqual([...again.classes], [...dataset.classes])
     assert.deepEqual(Object.values(boxesOf(again, 'train')), Object.values(boxesOf(dataset, 'train')))
     assert.deepEqual(Object.values(boxesOf(again, 'test')), Object.values(boxesOf(dataset, 'test')))
-    await assert.rejects(writeAnnotations(dataset, notation, target), /expected a new or empty folder/)
+    await assert.rejects(writeDataset(dataset, notation, target), /expected a new or empty folder/)
   }
 })
 
@@ -334,7 +341,7 @@ test('100 photos agree over VOC, COCO, YOLO and OpenImages', { skip }, async () 
 })
 
 test('CARLA street frames: splits by town, validation in one block of each', { skip }, async () => {
-  const dataset = await openDataset(join(outside!, 'carla'))
+  const dataset = await openDataset(join(outside!, 'carla'), { format: 'voc' })
   assert.deepEqual(dataset.classes, ['vehicle', 'bike', 'motobike', 'traffic_light', 'traffic_sign'])
   const { train: rest = [], validation = [], test: heldOut = [] } = dataset.splits
   assert.deepEqual([rest.length + validation.length, heldOut.length], [779, 249])

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { XMLValidator } from 'fast-xml-parser'
 import sharp from 'sharp'
+import { parseXml } from '../../lib/data/intake/xml'
 import {
   drawNetwork,
   layersOf,
@@ -76,7 +76,7 @@ test('the table has no colour codes, so that it can be written to a file', () =>
 
 test('the drawing is well-formed, names the shapes and can be rendered', async () => {
   const svg = drawNetwork(publishedDetector(STUDENT_WIDTHS))
-  assert.equal(XMLValidator.validate(svg), true)
+  assert.ok('children' in parseXml(svg, 'drawing'))
   for (const shape of ['24 × 64 × 80', '12 × 32 × 26', '6 × 16 × 52', '6 × 16 × 39', '24 × 64 × 39']) {
     assert.ok(svg.includes(`>${shape}<`), shape)
   }
@@ -87,7 +87,7 @@ test('the drawing is well-formed, names the shapes and can be rendered', async (
 
 test('the drawing follows the switches', () => {
   const svg = drawNetwork(narrowDetector({ upsample: 'nearest', spp: false, classes: 1 }))
-  assert.equal(XMLValidator.validate(svg), true)
+  assert.ok('children' in parseXml(svg, 'drawing'))
   assert.ok(!svg.includes('SPP') && !svg.includes('deconv'))
   assert.ok(svg.includes('nearest ×2') && svg.includes('1 class<'))
 })

@@ -242,7 +242,7 @@ test("COCO truths: ids and names once, missing keys named, ignore is VOC's diffi
   )
   await refusal(
     (copy) => copy.categories.push({ id: 8, name: 'dog' }),
-    /categories\[2\]\.name: duplicate id: expected a new name, found dog again/,
+    /categories\[2\]\.name: duplicate id: expected a new name, found "dog" again/,
   )
   await refusal(
     (copy) => Object.assign(copy.annotations[1]!, { bbox: [1, 2, 3] }),
@@ -250,7 +250,7 @@ test("COCO truths: ids and names once, missing keys named, ignore is VOC's diffi
   )
   await refusal(
     (copy) => Reflect.deleteProperty(copy, 'categories'),
-    /changed\.json:1:categories: syntax: expected array, found nothing$/,
+    /changed\.json:1:categories: syntax: expected a list, found nothing$/,
   )
   await refusal((copy) => {
     for (const row of copy.annotations) Object.assign(row, { id: 4 })
@@ -262,7 +262,7 @@ test("COCO truths: ids and names once, missing keys named, ignore is VOC's diffi
   const plain = await readEvaluation({ truth, detections })
   const stats = ({ truths, detections: found }: typeof data) => evaluateCoco(truths, found).stats
   assert.deepEqual(stats(data), stats(plain))
-  assert.match(data.notes.join(), /annotations\[0\] has the id 0: pycocotools counts/)
+  assert.match(data.notes.join(), /1 x box: an annotation with the id 0: pycocotools counts/)
   assert.deepEqual(plain.notes, [])
 })
 

@@ -106,14 +106,19 @@ const yolo = z
     classes: count,
     num: count,
     scale_x_y: number.default('1'),
+    /** 1 is scaled-YOLOv4's other decoding of boxes. */
+    new_coords: z.literal('0').optional(),
   })
   .strict()
 
-/** Keys that matter to Darknet's training and its own NMS only. */
+/** Keys that matter to Darknet's training, its tracking and its own NMS only. */
 const TRAINING_KEYS = new Set(
-  `jitter ignore_thresh truth_thresh random resize iou_thresh iou_loss iou_normalizer cls_normalizer obj_normalizer
-  label_smooth_eps max_delta focal_loss max thresh nms_threshold nms_kind beta_nms counters_per_class
-  stopbackward`.split(/\s+/),
+  `jitter ignore_thresh truth_thresh random resize iou_thresh iou_thresh_kind iou_loss iou_normalizer cls_normalizer
+  obj_normalizer delta_normalizer uc_normalizer objectness_smooth label_smooth_eps max_delta focal_loss max thresh
+  nms_threshold nms_kind beta_nms counters_per_class stopbackward map show_details embedding_layer track_history_size
+  sim_thresh dets_for_track dets_for_show track_ciou_norm dontload dontloadscales learning_rate_scale`.split(
+    /\s+/,
+  ),
 )
 
 /**

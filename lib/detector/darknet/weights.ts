@@ -51,6 +51,9 @@ const grouped = (value: number) => value.toLocaleString('en-US')
  * @throws Error when the file is shorter or longer than the cfg asks for: the layer, the numbers expected and found
  */
 export function decodeWeights(bytes: Uint8Array, cfg: DarknetCfg, file = 'weights'): DarknetWeights {
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 64)).toString('latin1')
+  if (/^\s*<(!doctype|html|\?xml)/i.test(start))
+    throw new Error(`${file}: expected Darknet's weights, found a web page; download the file itself`)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const [major, minor] = bytes.length >= 8 ? [view.getInt32(0, true), view.getInt32(4, true)] : [0, 0]
   const header = wideSeen(major, minor) ? 20 : 16
@@ -88,10 +91,27 @@ export function decodeWeights(bytes: Uint8Array, cfg: DarknetCfg, file = 'weight
       `${file}: ${asked}, found ${grouped((bytes.length - header) / 4)}; take the cfg that the file was trained with`,
     )
   }
+  convolutionsOf(cfg).forEach(({ index }, i) => {
+    const { biases, norm, kernel } = convolutions[i]!
+    expectNumbers({ biases, ...norm, kernel }, `${file}: layer ${index}`)
+  })
   return {
     version: [major, minor, view.getInt32(8, true)],
     seen: wideSeen(major, minor) ? view.getBigUint64(12, true) : BigInt(view.getUint32(12, true)),
     convolutions,
+  }
+}
+
+/** Refuses what no network computes with: NaN, infinity, and variances below 0. */
+function expectNumbers(arrays: { readonly [name: string]: Float32Array }, place: string): void {
+  for (const [name, values] of Object.entries(arrays)) {
+    const least = name === 'variances' ? 0 : -Infinity
+    const at = values.findIndex((value) => !(Number.isFinite(value) && value >= least))
+    if (at >= 0)
+      throw new Error(
+        `${place}: expected ${name === 'variances' ? 'variances of at least 0' : `finite ${name}`}, found ${values[at]} at ${at}; ` +
+          'the training diverged, or the cfg belongs to another file',
+      )
   }
 }
 

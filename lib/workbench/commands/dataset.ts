@@ -1,97 +1,206 @@
+import path from 'node:path'
+import Table from 'cli-table3'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { writeAtomically } from '../../base'
 import {
   type CheckReport,
-  type CleanSet,
+  carveValidation,
   checkDataset,
+  describeAccount,
+  describeLost,
   describeProblem,
-  FORMATS,
-  type Format,
   flaggedBoxes,
-  type Notation,
+  IMAGE_MODES,
+  type ImageMode,
+  lostBoxes,
   openDataset,
-  writeAnnotations,
+  studyLimits,
+  tabulateClasses,
+  WRITTEN_FORMATS,
+  type WritableSet,
+  writeDataset,
 } from '../../data'
+import { type DataOptions, openOptions, withDataOptions } from '../data-options'
 
-interface Source {
-  readonly format?: Format
-  readonly annotations?: string
-  readonly images?: string
-  readonly vocPixels?: 'corners' | 'inclusive'
+interface CheckOptions extends DataOptions {
+  readonly fix?: string
+  readonly to?: string
+  readonly keepUnlabelled?: boolean
+  readonly profile?: string
+  readonly report?: string
+  readonly json?: boolean
+}
+
+interface ConvertOptions extends Omit<DataOptions, 'images'> {
+  readonly to: string
+  readonly validation?: number
+  readonly images?: { readonly mode?: ImageMode; readonly folder?: string }
 }
 
 /** `dataset check` and `dataset convert`: what is wrong with labelled images, and other notations for them. */
 export function datasetCommand(): Command {
   const command = new Command('dataset').description('check and convert folders of labelled images')
-  withSource(command.command('check'))
-    .description('list every problem of a data set with file and line; exit code 1 when there is one')
-    .option('--fix <folder>', 'write cleaned annotations to a new folder; the originals stay as they are')
+  withDataOptions(command.command('check'))
+    .description(
+      'say what became of every file and list every problem with file and line; exit code 1 when there is one',
+    )
+    .argument('<directory>', 'folder of the data set')
+    .option('--fix <folder>', 'write a cleaned copy to a new folder; the originals stay as they are')
     .addOption(
       new Option(
         '--to <notation>',
-        'of the cleaned annotations; a list, or COCO where boxes are difficult, crowds or have areas',
-      ).choices(['coco', 'list']),
+        'of the cleaned copy; a list, or COCO where boxes are difficult, crowds or have areas',
+      ).choices([...WRITTEN_FORMATS]),
     )
-    .option('--json', 'print the report as JSON')
-    .action(async (directory: string, options: Source & { fix?: string; to?: Notation; json?: boolean }) => {
-      const { fix, to, json, ...source } = options
-      const report = await checkDataset(directory, source)
-      const { problems, format, classes, counts, clean } = report
-      const notation = to ?? (flaggedBoxes(clean) > 0 ? 'coco' : 'list')
-      if (fix !== undefined) await write(clean, notation, fix)
-      console.log(json ? JSON.stringify({ format, classes, counts, problems }, null, 2) : summary(report))
-      if (fix !== undefined && !json) console.log(`cleaned annotations (${notation}): ${fix}`)
-      if (problems.length > 0) process.exitCode = 1
-    })
-  withSource(command.command('convert'))
-    .description('write the annotations of a data set in another notation; images stay where they are')
+    .option('--keep-unlabelled', 'keep images of which no box is sound, as images without labels')
+    .option(
+      '--profile <name>',
+      "also say what a profile's crop and size remove, and what a study of it lacks",
+    )
+    .option('--report <file>', 'write a page (.html) with bars, pictures, problems and duplicates')
+    .option('--json', 'print everything as JSON')
+    .action(check)
+  withDataOptions(command.command('convert'), { images: false })
+    .description('write a data set in another notation, with its images, so that it can be moved')
+    .argument('<directory>', 'folder of the data set')
     .argument('<target>', 'new folder')
     .addOption(
-      new Option('--to <notation>', 'notation to write').choices(['coco', 'list']).makeOptionMandatory(),
+      new Option('--to <notation>', 'notation to write').choices([...WRITTEN_FORMATS]).makeOptionMandatory(),
+    )
+    .option(
+      '--images <mode or folder>',
+      'link (a second name of the same file; the default), copy or none: what becomes of the images; or their folder. May be given twice',
+      parseImages,
     )
     .option('--validation <share>', 'carve a validation split from training where there is none', parseShare)
-    .action(
-      async (directory: string, target: string, options: Source & { to: Notation; validation?: number }) => {
-        const { to, validation = false, ...source } = options
-        const dataset = await openDataset(directory, { ...source, validation })
-        await write(dataset, to, target)
-        const images = Object.values(dataset.splits).reduce((sum, samples) => sum + samples.length, 0)
-        console.log(`${images} images of ${dataset.classes.length} classes: ${target}`)
-      },
-    )
+    .action(convert)
   return command
 }
 
-/** Says on the error output what a list cannot hold. */
-async function write(set: CleanSet, notation: Notation, target: string): Promise<void> {
-  await writeAnnotations(set, notation, target)
-  const flagged = flaggedBoxes(set)
-  if (notation === 'list' && flagged > 0) {
-    console.error(
-      `${target}: ${flagged} boxes are difficult, crowds or have areas, which a list does not hold; --to coco keeps them`,
-    )
+async function check(directory: string, options: CheckOptions): Promise<void> {
+  const { fix, to, json } = options
+  const report = await checkDataset(directory, await openOptions(options, directory))
+  const { problems, format, classes, counts, account, emptied, found } = report
+  const profile = options.profile === undefined ? undefined : withProfile(report, options.profile)
+  if (json) {
+    const left = emptied.map(({ id }) => id)
+    const table = tabulateClasses(found)
+    const out = {
+      format,
+      classes,
+      counts,
+      table,
+      account,
+      emptied: left,
+      ...(profile && { profile }),
+      problems,
+    }
+    console.log(JSON.stringify(out, null, 2))
+  } else console.log(summary(report))
+  if (profile && !json) {
+    for (const line of profile.lost) console.log(`profile ${profile.name}: ${describeLost(line)}`)
+    for (const line of profile.limits) console.log(`profile ${profile.name}: ${line}`)
+  }
+  if (options.report !== undefined) {
+    const { datasetPage } = require('../../report') as typeof import('../../report')
+    const name = path.basename(path.resolve(directory))
+    writeAtomically(path.resolve(options.report), await datasetPage({ name, report, profile }))
+    if (!json) console.log(`page: ${options.report}`)
+  }
+  if (fix !== undefined) {
+    const clean = options.keepUnlabelled ? withEmptied(report) : report.clean
+    const notation = to ?? (flaggedBoxes(clean, 'list') > 0 ? 'coco' : 'list')
+    await write(clean, notation, fix, 'link', console.error)
+    if (emptied.length > 0) {
+      const what = options.keepUnlabelled ? 'kept without labels' : 'left out (--keep-unlabelled keeps them)'
+      console.error(`${fix}: ${emptied.length} images of which no box is sound are ${what}:`)
+      for (const { id } of emptied) console.error(`  ${id}`)
+    }
+    if (!json) console.log(`cleaned copy (${notation}): ${fix}`)
+  }
+  if (problems.length > 0 || (profile && profile.limits.length > 0)) process.exitCode = 1
+}
+
+/** What a profile makes of a data set; its validation split is carved as a study would. */
+function withProfile({ found }: CheckReport, name: string) {
+  // Only here: it needs TensorFlow, which a check alone does not.
+  const { loadProfile, needsOf } = require('../../study') as typeof import('../../study')
+  const profile = loadProfile(name)
+  const { train, validation } = found.splits
+  const splits = train && !validation ? { ...found.splits, ...carveValidation(train, 0.15) } : found.splits
+  const needs = needsOf(profile)
+  return {
+    name: profile.name,
+    lost: lostBoxes(found, needs),
+    limits: studyLimits({ classes: found.classes, splits }, needs),
   }
 }
 
-function withSource(command: Command): Command {
-  return command
-    .argument('<directory>', 'folder of the data set')
-    .addOption(new Option('--format <notation>', 'notation; recognised by default').choices(FORMATS))
-    .option('--annotations <path>', 'folder or file of the annotations, from the folder of the data set')
-    .option('--images <path>', 'folder of the images, from the folder of the data set')
-    .addOption(
-      new Option(
-        '--voc-pixels <meaning>',
-        "VOC numbers: 'corners', or the devkit's 'inclusive' pixels from 1",
-      ).choices(['corners', 'inclusive']),
-    )
+async function convert(directory: string, target: string, options: ConvertOptions): Promise<void> {
+  const { to, validation = false, images, ...source } = options
+  const opened = await openOptions({ ...source, images: images?.folder }, directory)
+  const dataset = await openDataset(directory, { ...opened, validation })
+  const count = await write(dataset, to, target, images?.mode ?? 'link', console.error)
+  if (dataset.account) console.log(describeAccount(dataset.account).join('\n'))
+  console.log(`${count} images of ${dataset.classes.length} classes: ${target}`)
 }
 
-function summary({ problems, format, classes, counts }: CheckReport): string {
-  const lines = problems.map(describeProblem)
+/** Writes a set and says what is otherwise than asked for, or cannot be held by the notation. */
+async function write(
+  set: WritableSet,
+  notation: string,
+  target: string,
+  mode: ImageMode,
+  say: (line: string) => void,
+): Promise<number> {
+  const { images, copied, turned, flagged } = await writeDataset(set, notation, target, mode)
+  const keeper = notation === 'coco' ? '' : '; --to coco keeps them'
+  if (flagged > 0)
+    say(
+      `${target}: ${flagged} boxes are difficult, crowds or have areas, which ${notation === 'list' ? 'a list' : notation} does not hold${keeper}`,
+    )
+  if (copied > 0) say(`${target}: ${copied} images were copied, since they cannot be linked across disks`)
+  if (turned > 0) say(`${target}: ${turned} images were written as their EXIF orientation turns them, as PNG`)
+  if (mode === 'none')
+    say(
+      notation === 'list' || notation === 'coco'
+        ? `${target}: the images stay where they are; --outside reads them from there`
+        : `${target}: holds no images; read it with --images and their folder`,
+    )
+  return images
+}
+
+function withEmptied({ clean, emptied }: CheckReport): WritableSet {
+  const unlabelled = [
+    ...(clean.splits.unlabelled ?? []),
+    ...emptied.map((sample) => ({ ...sample, boxes: undefined })),
+  ]
+  return unlabelled.length === 0 ? clean : { ...clean, splits: { ...clean.splits, unlabelled } }
+}
+
+function summary({ problems, format, classes, counts, account, found }: CheckReport): string {
+  const lines = [...problems.map(describeProblem), ...describeAccount(account)]
+  if (classes.length > 0) lines.push(classTable(found))
   for (const [split, { images, boxes }] of Object.entries(counts))
     lines.push(`${split}: ${images} images, ${boxes} boxes`)
   lines.push(`${format}, ${classes.length} classes (${classes.join(', ')}): ${problems.length} problems`)
   return lines.join('\n')
+}
+
+/** Objects, images and sizes of every class by split. */
+function classTable(set: WritableSet): string {
+  const head = ['class', 'split', 'objects', 'images', 'below 32 px', 'below 96 px', 'larger']
+  const colAligns = head.map((_, i) => (i < 2 ? ('left' as const) : ('right' as const)))
+  const table = new Table({ head, colAligns, style: { head: [], border: [], compact: true } })
+  for (const { class: name, split, objects, images, sizes } of tabulateClasses(set))
+    table.push([name, split, objects, images, sizes.small, sizes.medium, sizes.large])
+  return table.toString()
+}
+
+/** A mode, or the folder of the images; both may be given. */
+function parseImages(text: string, earlier: ConvertOptions['images'] = {}): ConvertOptions['images'] {
+  const mode = IMAGE_MODES.find((name) => name === text)
+  return mode === undefined ? { ...earlier, folder: text } : { ...earlier, mode }
 }
 
 function parseShare(text: string): number {

@@ -1,73 +1,94 @@
 import Table from 'cli-table3'
-import { Command, Option } from 'commander'
-import type { EvaluationFiles, EvaluationSummary, MistakesResult, SizeResult } from '../../evaluate'
+import { Command, InvalidArgumentError } from 'commander'
+import type { SplitName } from '../../data'
+import type { EvaluationFiles, EvaluationSummary, MistakesResult, SizeResult, VocAtIou } from '../../evaluate'
+import { withDataOptions } from '../data-options'
 
 /** Loaded by who needs it: not for help. */
 const evaluation = () => require('../../evaluate') as typeof import('../../evaluate')
+const data = () => require('../../data') as typeof import('../../data')
 
-interface EvaluateOptions extends EvaluationFiles {
+interface EvaluateOptions extends Omit<EvaluationFiles, 'split'> {
+  readonly split?: string
+  readonly iou?: readonly number[]
   readonly plusOne?: boolean
   readonly json?: boolean
 }
 
 /** `evaluate`: VOC's and COCO's numbers of detections in files. */
 export function evaluateCommand(): Command {
-  return new Command('evaluate')
+  const command = new Command('evaluate')
     .description("VOC's and COCO's numbers of detections against truths, by class, size and kind of mistake")
-    .requiredOption('--truth <path>', "COCO's .json, a folder of VOC's .xml, or a folder of YOLO's .txt")
+    .requiredOption(
+      '--truth <path>',
+      'a file or folder of labels in any notation, or the folder of a data set',
+    )
     .requiredOption(
       '--detections <path>',
-      "COCO's results (.json), VOC's comp*_det_*_<class>.txt, or a folder of one .txt for each image",
+      "COCO's results (.json), VOC's comp*_det_*_<class>.txt, a folder of one .txt for each image, or what Darknet or Ultralytics write",
     )
-    .addOption(
-      new Option('--format <notation>', 'of the truths; recognised by default').choices([
-        'coco',
-        'voc',
-        'yolo',
-      ]),
-    )
-    .option('--classes <file>', "the truths' class names, one a line")
+  return withDataOptions(command)
+    .option('--split <name>', 'only the images of that split: train, val or test')
     .option('--detection-classes <file>', "names behind the detections' class numbers, one a line")
-    .option('--images <folder>', 'images, where boxes are shares of their sizes')
+    .option('--first-class <number>', 'number of the first class where category ids only count', Number)
     .option(
       '--columns <names>',
-      'what a line of detections holds: class, score and x1 y1 x2 y2 or x y w h (pixels) or cx cy w h (shares)',
+      'what a line of detections holds: class, score and x1 y1 x2 y2 or x y w h (pixels) or cx cy w h (shares); found out by default',
     )
-    .addOption(
-      new Option(
-        '--voc-pixels <meaning>',
-        "VOC numbers: 'corners', or the devkit's 'inclusive' pixels from 1",
-      ).choices(['corners', 'inclusive']),
-    )
+    .option('--iou <list>', "IoU thresholds of VOC's mAP beside 0.5, e.g. 0.3,0.7", parseIous)
     .option('--plus-one', "VOC's IoU as in the devkit: widths and heights count both end pixels")
     .option('--json', 'print everything as JSON')
-    .action(async (options: EvaluateOptions) => {
-      const { bySize, confusionMatrix, evaluateDetections, mistakes, readEvaluation } = evaluation()
-      const { truths, detections, classes, notes } = await readEvaluation(options)
-      for (const note of notes) console.error(note)
-      const summary = evaluateDetections(truths, detections, { classes, plusOne: options.plusOne })
-      const found = mistakes(truths, detections)
-      const sizes = bySize(truths, detections)
-      if (options.json) {
-        const { counts } = confusionMatrix(truths, detections)
-        const { list: _, ...kinds } = found
-        console.log(JSON.stringify({ ...summary, mistakes: kinds, sizes, confusion: counts }, null, 2))
-        return
-      }
-      console.log(
-        `${summary.images} images, ${summary.truths} truths, ${summary.detections} detections, ${classes.length} classes`,
-      )
-      for (const table of [numbers(summary), perClass(summary), perSize(sizes), perKind(found)]) {
-        console.log(table.toString())
-      }
-    })
+    .action(evaluate)
 }
 
-function numbers({ voc, coco }: EvaluationSummary): Table.Table {
+async function evaluate(options: EvaluateOptions): Promise<void> {
+  const { bySize, confusionMatrix, doubts, evaluateDetections, mistakes, readEvaluation, vocAtIous } =
+    evaluation()
+  const { plusOne, iou = [], json } = options
+  const split = options.split === undefined ? undefined : parseSplit(options.split)
+  const { truths, detections, classes, notes } = await readEvaluation({ ...options, split })
+  const summary = evaluateDetections(truths, detections, { classes, plusOne })
+  const found = mistakes(truths, detections)
+  const sizes = bySize(truths, detections)
+  const atIous = iou.length === 0 ? [] : vocAtIous(truths, detections, iou, { plusOne })
+  const warnings = doubts(truths, detections, classes)
+  for (const line of [...notes, ...warnings]) console.error(line)
+  if (json) {
+    const { counts } = confusionMatrix(truths, detections)
+    const { list: _, ...kinds } = found
+    const result = { ...summary, mistakes: kinds, sizes, confusion: counts, warnings }
+    console.log(JSON.stringify(iou.length > 0 ? { ...result, vocAtIous: atIous } : result, null, 2))
+    return
+  }
+  console.log(
+    `${summary.images} images, ${summary.truths} truths, ${summary.detections} detections, ${classes.length} classes`,
+  )
+  for (const table of [numbers(summary, atIous), perClass(summary), perSize(sizes), perKind(found)])
+    console.log(table.toString())
+}
+
+function parseSplit(name: string): SplitName {
+  const split = data().splitOfName(name)
+  if (split === undefined) throw new Error(`--split: expected train, val or test, found ${name}`)
+  return split
+}
+
+function parseIous(text: string): number[] {
+  const ious = text.split(',').map(Number)
+  if (!ious.every((iou) => iou > 0 && iou <= 1))
+    throw new InvalidArgumentError('expected numbers above 0 and up to 1, with commas between')
+  return ious
+}
+
+function numbers({ voc, coco }: EvaluationSummary, atIous: readonly VocAtIou[]): Table.Table {
   const table = makeTable(['measure', 'value'], 1)
   const plusOne = voc.plusOne ? ', +1' : ''
   table.push([`VOC mAP@0.5, all-point${plusOne}`, percent(voc.mAP)])
   table.push([`VOC mAP@0.5, 11-point${plusOne}`, percent(voc.mAP11)])
+  for (const { iou, mAP, mAP11 } of atIous) {
+    table.push([`VOC mAP@${iou}, all-point${plusOne}`, percent(mAP)])
+    table.push([`VOC mAP@${iou}, 11-point${plusOne}`, percent(mAP11)])
+  }
   for (const name of evaluation().COCO_NAMES) table.push([`COCO ${name}`, percent(coco[name])])
   return table
 }

@@ -66,27 +66,30 @@ export function modelCommand(): Command {
     .command('import <cfg> <weights> <out>')
     .description("make a checkpoint (.json) of Darknet's files of a darknet21-YOLOv3")
     .requiredOption('--classes <file>', 'class names, one a line (.names)')
-    .action((cfgFile: string, weightsFile: string, out: string, { classes: file }: { classes: string }) => {
-      const { fromDarknet, readDarknet } = detectors()
-      const { cfg, weights } = readDarknet(cfgFile, weightsFile)
-      const model = fromDarknet(cfg, weights)
-      const classes = readFileSync(file, 'utf8').split(/\r?\n/).filter(Boolean)
-      if (classes.length !== model.config.classes) {
-        throw new Error(
-          `${file}: expected the names of ${model.config.classes} classes as in ${cfgFile}, found ${classes.length}`,
-        )
-      }
-      const provenance = {
-        darknet: { cfg: sha256(readFileSync(cfgFile)), weights: sha256(readFileSync(weightsFile)) },
-        seen: String(weights.seen),
-      }
-      const { config: detector, weights: values } = model
-      const saved = checkpoints().saveCheckpoint(out, {
-        ...{ detector, classes, step: 0, provenance },
-        weights: values,
-        optimizer: new Map(),
-      })
-      console.log(`${out}, SHA-256 of the numbers ${saved.sha256}`)
-    })
+    .action(
+      async (cfgFile: string, weightsFile: string, out: string, { classes: file }: { classes: string }) => {
+        const { readClassNames } = require('../../data') as typeof import('../../data')
+        const { fromDarknet, readDarknet } = detectors()
+        const { cfg, weights } = readDarknet(cfgFile, weightsFile)
+        const model = fromDarknet(cfg, weights)
+        const classes = await readClassNames(file)
+        if (classes.length !== model.config.classes) {
+          throw new Error(
+            `${file}: expected the names of ${model.config.classes} classes as in ${cfgFile}, found ${classes.length}`,
+          )
+        }
+        const provenance = {
+          darknet: { cfg: sha256(readFileSync(cfgFile)), weights: sha256(readFileSync(weightsFile)) },
+          seen: String(weights.seen),
+        }
+        const { config: detector, weights: values } = model
+        const saved = checkpoints().saveCheckpoint(out, {
+          ...{ detector, classes, step: 0, provenance },
+          weights: values,
+          optimizer: new Map(),
+        })
+        console.log(`${out}, SHA-256 of the numbers ${saved.sha256}`)
+      },
+    )
   return command
 }

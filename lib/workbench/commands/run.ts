@@ -2,10 +2,14 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { Command, Option } from 'commander'
 import { interruptSignal } from '../../base'
+import { type DataOptions, readingOf, withDataOptions } from '../data-options'
 import { type Engine, withEngine } from '../snakemake/option'
-import type { WorkbookOptions } from '../workbook'
 
-type CommandOptions = Omit<WorkbookOptions, 'out' | 'from'> & {
+type CommandOptions = DataOptions & {
+  profile: string
+  data?: string
+  seeds?: string
+  full?: boolean
   out?: string
   from?: string
   engine?: Engine['name']
@@ -17,9 +21,12 @@ type CommandOptions = Omit<WorkbookOptions, 'out' | 'from'> & {
  */
 export function runCommand(): Command {
   const command = new Command('run').description('run the whole study in its notebooks and write the report')
-  return withEngine(command)
+  return withDataOptions(withEngine(command))
     .option('--profile <name>', 'smoke, default, paper, or a .yaml file', 'default')
-    .option('--data <folder>', 'your own data set (Pascal VOC, COCO or YOLO) instead of the rendered scenes')
+    .option(
+      '--data <folder>',
+      'your own data set, in any notation that `dataset check` reads, instead of the rendered scenes',
+    )
     .option('--out <folder>', 'where everything goes; what is finished there is not done again')
     .option('--seeds <list>', 'random seeds, e.g. 1,2,3')
     .option(
@@ -37,19 +44,21 @@ export function runCommand(): Command {
       const { openWorkbook, resultTable, runWorkbook } =
         require('../workbook') as typeof import('../workbook')
       const engine = parseEngine(name, engineOptions)
-      const options = { ...given, from: parseStart(start) }
+      const { profile, data, seeds, full } = given
       // What can be wrong is found before anything runs.
-      loadProfile(options.profile)
-      if (options.seeds !== undefined) parseSeeds(options.seeds)
-      if (options.data !== undefined && !existsSync(options.data)) {
-        throw new Error(`--data ${options.data}: expected a folder with a data set, found nothing`)
+      loadProfile(profile)
+      if (seeds !== undefined) parseSeeds(seeds)
+      if (data !== undefined && !existsSync(data)) {
+        throw new Error(`--data ${data}: expected a folder with a data set, found nothing`)
       }
-      const out = path.resolve(options.out ?? defaultOut(options.profile, options.data))
+      const reading = await readingOf(given)
+      const out = path.resolve(given.out ?? defaultOut(profile, data))
+      const options = { profile, data, reading, seeds, full, out, from: parseStart(start) }
       if (engine) {
-        const study = await openWorkbook({ ...options, out })
+        const study = await openWorkbook(options)
         await runOnEngine(study, engine, () => notebookTrials(study))
       }
-      await runWorkbook({ ...options, out }, interruptSignal(), started)
+      await runWorkbook(options, interruptSignal(), started)
       console.log(resultTable(out))
       console.log(`Notebooks: ${path.join(out, 'notebooks')}`)
       console.log(`Report:    ${path.join(out, 'report', 'index.html')}`)

@@ -5,6 +5,7 @@ import { Command } from 'commander'
 import { writeAtomically } from '../../base'
 import type { TableRow } from '../../report'
 import type { SweepFile } from '../../study'
+import { type DataOptions, readingOf, withDataOptions } from '../data-options'
 import { root } from '../project'
 import { type Engine, withEngine } from '../snakemake/option'
 
@@ -12,7 +13,7 @@ import { type Engine, withEngine } from '../snakemake/option'
 const shipped = () =>
   readdirSync(path.join(root, 'lib/study/sweeps')).flatMap((file) => /(.*)\.yaml$/.exec(file)?.[1] ?? [])
 
-interface Options {
+interface Options extends DataOptions {
   data?: string
   from?: string
   seeds?: string
@@ -37,7 +38,7 @@ export function sweepCommand(): Command {
   const command = new Command('sweep')
     .description('run the arms of a sweep on every seed, and compare them with its references')
     .argument('<sweep>', `${shipped().join(', ')}, or a YAML file; the keys are in lib/study/sweep.ts`)
-  return withEngine(command)
+  return withDataOptions(withEngine(command))
     .option('--data <folder>', 'your own data set instead of the rendered scenes')
     .option('--from <start>', 'as of run: student, teacher or scratch')
     .option('--seeds <list>', 'instead of those of the sweep, e.g. 1,2,3')
@@ -59,6 +60,7 @@ export function sweepCommand(): Command {
       const study = await createShownStudy({
         profile: sweep.profile,
         data,
+        reading: await readingOf(options),
         from: parseStart(from),
         out: path.resolve(out ?? defaultOut(sweep.profile, data)),
         ownDataSteps: sweep.ownDataSteps,
@@ -80,6 +82,7 @@ export function sweepCommand(): Command {
       console.log(report.findings.verdict)
       const given = [
         data === undefined ? '' : ` --data <${study.dataset.name}>`,
+        options.format === undefined ? '' : ` --format ${options.format}`,
         from === undefined ? '' : ` --from ${from}`,
         seeds === undefined ? '' : ` --seeds ${seeds}`,
       ]

@@ -1,0 +1,49 @@
+/** What annotation files say, before anybody has looked at an image. */
+
+/** A box as an annotation file gives it, with its place in that file. */
+export interface ParsedBox {
+  readonly x1: number
+  readonly y1: number
+  readonly x2: number
+  readonly y2: number
+  /** Name of the class. */
+  readonly name: string
+  readonly difficult?: boolean
+  readonly crowd?: boolean
+  readonly area?: number
+  /** Width and height where the file states them (COCO): x2 - x1 can differ in the last bit. */
+  readonly size?: readonly [width: number, height: number]
+  readonly line?: number
+  readonly key?: string
+}
+
+/** An image as an annotation file describes it. */
+export interface ParsedImage {
+  /** Path or name of the image as written; undefined where the file's own name stands for it. */
+  readonly image: string | undefined
+  /** The file's id of the image (COCO). */
+  readonly id?: number | string
+  /** Size as written. */
+  readonly width?: number
+  readonly height?: number
+  /** undefined: nobody has labelled the image. */
+  readonly boxes: readonly ParsedBox[] | undefined
+  /** Boxes that could not be read, each of which was reported. */
+  readonly refused?: number
+  /** Boxes are shares of the image's width and height, not pixels. */
+  readonly relative?: boolean
+  /** The annotation file, and the place in it. */
+  readonly source: string
+  readonly line?: number
+  readonly key?: string
+}
+
+/**
+ * A share of a side in pixels. Shares are written with six decimals as a rule; a corner that lies within that
+ * rounding of a whole pixel is that pixel, so that boxes on whole pixels are the same in every notation.
+ */
+export function pixelsOf(share: number, side: number): number {
+  const pixels = share * side
+  const whole = Math.round(pixels)
+  return Math.abs(pixels - whole) <= 1e-6 * side ? whole : pixels
+}

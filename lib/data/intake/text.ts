@@ -1,0 +1,138 @@
+/** Text of files of the user's: whatever the bytes are, it is decoded as it says, or refused with file and line. */
+import { isUtf8 } from 'node:buffer'
+import { readFile, stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { unreadable } from '../../base'
+import { DatasetError, type Problem } from '../problem'
+
+/** Largest file of text that is read: a string of JavaScript holds no more. */
+const MOST_BYTES = 500 * 2 ** 20
+
+/**
+ * The text of a file: UTF-8, or what its byte-order mark or its XML declaration says.
+ * @throws DatasetError naming the file, and the line of the first byte that does not belong to the encoding
+ */
+export async function readText(file: string): Promise<string> {
+  let bytes: Buffer
+  try {
+    bytes = await readFile(file)
+  } catch (cause) {
+    throw unreadable(file, cause)
+  }
+  return decodeText(bytes, file)
+}
+
+/** `readText` of bytes that are at hand; `file` is for the errors. */
+export function decodeText(bytes: Uint8Array, file: string): string {
+  const refuse = (message: string, line?: number): never => {
+    throw new DatasetError({ kind: 'encoding', file, line, message })
+  }
+  if (bytes.length > MOST_BYTES)
+    refuse(`expected at most ${MOST_BYTES} bytes of text, found ${bytes.length}; split the file`)
+  const encoding = markedEncoding(bytes) ?? declaredEncoding(bytes)
+  if (encoding === undefined || /^utf-?8$/i.test(encoding)) {
+    if (!isUtf8(bytes)) {
+      const { line, byte } = firstBadByte(bytes)
+      const hint = encoding === undefined ? '' : ' as its declaration says'
+      refuse(`expected UTF-8${hint}, found the byte 0x${byte.toString(16)}; save the file as UTF-8`, line)
+    }
+    if (bytes.includes(0)) {
+      const line = lineOfByte(bytes, bytes.indexOf(0))
+      refuse('expected text, found a zero byte; save the file as UTF-8', line)
+    }
+    return new TextDecoder('utf-8').decode(bytes)
+  }
+  let decoder: InstanceType<typeof TextDecoder>
+  try {
+    decoder = new TextDecoder(encoding, { fatal: true })
+  } catch {
+    return refuse(`expected a known encoding, found "${encoding}"; save the file as UTF-8`, 1)
+  }
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    return refuse(`expected text in ${encoding} as the file itself says, found other bytes; save it as UTF-8`)
+  }
+}
+
+/** A path that the user gives: from the data set's folder, or from where the command runs. */
+export async function givenPath(root: string, path: string, option: string): Promise<string> {
+  for (const place of [resolve(root, path), resolve(path)])
+    if (await stat(place).catch(() => undefined)) return place
+  throw new Error(`${resolve(root, path)}: expected what ${option} names, found nothing`)
+}
+
+/** A line of a text with its number, from 1; blanks at both ends are left out. */
+export interface Line {
+  readonly text: string
+  readonly line: number
+}
+
+/** The lines of a text that hold something. A line ends with LF, CR LF or CR. */
+export function filledLines(text: string): Line[] {
+  const lines: Line[] = []
+  text.split(/\r\n|\r|\n/).forEach((raw, i) => {
+    const content = raw.trim()
+    if (content !== '') lines.push({ text: content, line: i + 1 })
+  })
+  return lines
+}
+
+/** The fields of a line between blanks. */
+export function fieldsOf(text: string): string[] {
+  return text.split(/\s+/)
+}
+
+/** A finite number written out, or undefined after a report. */
+export function parseNumber(
+  text: string | undefined,
+  what: string,
+  place: { file: string; line?: number },
+  report: (problem: Problem) => void,
+): number | undefined {
+  const value = text === undefined || text.trim() === '' ? Number.NaN : Number(text)
+  if (Number.isFinite(value)) return value
+  const found = text === undefined ? 'nothing' : `"${shortened(text)}"`
+  report({ kind: 'syntax', ...place, message: `${what}: expected a number, found ${found}` })
+  return undefined
+}
+
+/** The beginning of a text that may be long, for a message. */
+export function shortened(text: string, most = 60): string {
+  return text.length > most ? `${text.slice(0, most - 3)}...` : text
+}
+
+function markedEncoding(bytes: Uint8Array): string | undefined {
+  const [a, b, c, d] = bytes
+  if (a === 0xff && b === 0xfe && c === 0 && d === 0) return 'UTF-32'
+  if (a === 0xff && b === 0xfe) return 'UTF-16LE'
+  if (a === 0xfe && b === 0xff) return 'UTF-16BE'
+  return a === 0xef && b === 0xbb && c === 0xbf ? 'UTF-8' : undefined
+}
+
+function declaredEncoding(bytes: Uint8Array): string | undefined {
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 200)).toString('latin1')
+  return /^\s*<\?xml\s[^>]*?encoding\s*=\s*["']([\w.:-]+)["']/.exec(start)?.[1]
+}
+
+function firstBadByte(bytes: Uint8Array): { line: number; byte: number } {
+  let start = 0
+  for (let line = 1; ; line++) {
+    const end = bytes.indexOf(10, start)
+    const part = bytes.subarray(start, end < 0 ? bytes.length : end)
+    if (!isUtf8(part)) {
+      // Decoded loosely, what is wrong becomes U+FFFD; before it every byte is sound.
+      const loose = new TextDecoder('utf-8', { ignoreBOM: true }).decode(part)
+      const sound = Buffer.byteLength(loose.slice(0, loose.indexOf('\ufffd')))
+      return { line, byte: part[sound] ?? 0 }
+    }
+    if (end < 0) return { line, byte: bytes.at(-1) ?? 0 }
+    start = end + 1
+  }
+}
+
+function lineOfByte(bytes: Uint8Array, at: number): number {
+  let line = 1
+  for (let i = bytes.indexOf(10); i !== -1 && i < at; i = bytes.indexOf(10, i + 1)) line++
+  return line
+}

@@ -1,0 +1,176 @@
+/** Data sets written in the notations that they are read in. */
+
+import { randomUUID } from 'node:crypto'
+import { copyFile, link, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, extname, join, relative, resolve, sep } from 'node:path'
+import { mapLimited } from '../../base'
+import { SPLIT_NAMES } from '../hash'
+import { encodePng, readImage } from '../images'
+import { baseName, folderOf } from '../intake/paths'
+import { splitOfName } from '../intake/splits'
+import type { Box, Sample, SplitName } from '../types'
+import { coco } from './coco'
+import { classLines, list } from './list'
+import { voc } from './voc'
+import type { NamedSample, Writer, WrittenSplit } from './writer'
+import { yolo } from './yolo'
+
+/** Every notation that is written. */
+const WRITERS: readonly Writer[] = [yolo, voc, coco, list]
+
+const [first, ...others] = WRITERS.map(({ name }) => name)
+/** What the option `--to` takes. */
+export const WRITTEN_FORMATS: readonly [string, ...string[]] = [first!, ...others]
+
+/** What becomes of the images: linked where the disk can do that and copied elsewhere, copied, or left where they are. */
+export const IMAGE_MODES = ['link', 'copy', 'none'] as const
+export type ImageMode = (typeof IMAGE_MODES)[number]
+
+/** What is written: classes and samples by split. */
+export interface WritableSet {
+  readonly classes: readonly string[]
+  readonly splits: { readonly [split in SplitName]?: readonly Sample[] }
+}
+
+export interface WriteReport {
+  readonly images: number
+  /** Images that were copied although they were to be linked, since the disks differ. */
+  readonly copied: number
+  /** Images written as they are to be seen, as PNG without the EXIF tag. */
+  readonly turned: number
+  /** Boxes with a flag or an area that the notation does not hold. */
+  readonly flagged: number
+}
+
+/** Boxes that say more than a notation holds: difficult ones, crowds, and areas other than the box's. */
+export function flaggedBoxes(set: WritableSet, notation: string): number {
+  const { keeps } = writerOf(notation)
+  const isLost = ({ difficult, crowd, area }: Box) =>
+    (difficult && !keeps.includes('difficult')) ||
+    (crowd && !keeps.includes('crowd')) ||
+    (area !== undefined && !keeps.includes('area'))
+  let count = 0
+  for (const samples of Object.values(set.splits))
+    for (const { boxes = [] } of samples ?? []) count += boxes.filter(isLost).length
+  return count
+}
+
+/**
+ * Writes a data set to a new folder, which `openDataset` opens with the same boxes; the folder appears whole or not at all.
+ * Linked images are second names of the same files; images that an EXIF tag turns are written upright. With `none` a list
+ * and COCO name the images where they are, and YOLO and VOC hold labels alone.
+ * @throws Error when the folder is there already and not empty; nothing is overwritten
+ */
+export async function writeDataset(
+  set: WritableSet,
+  notation: string,
+  target: string,
+  images: ImageMode = 'none',
+): Promise<WriteReport> {
+  const writer = writerOf(notation)
+  const folder = resolve(target)
+  const found = await stat(folder).catch(() => undefined)
+  if (found !== undefined && (!found.isDirectory() || (await readdir(folder)).length > 0)) {
+    const what = found.isDirectory() ? 'a folder with content' : 'a file'
+    throw new Error(`${folder}: expected a new or empty folder, found ${what}; name another one`)
+  }
+  if (notation !== 'coco') classLines(set.classes)
+  const splits = namedSplits(set, writer, folder, images)
+  // Written beside and renamed, so that the folder appears whole or not at all.
+  const temporary = `${folder}.${randomUUID()}`
+  try {
+    await mkdir(temporary, { recursive: true })
+    for (const [name, text] of writer.write(splits, set.classes)) await writeInto(temporary, name, text)
+    const copies = images === 'none' ? { copied: 0, turned: 0 } : await writeImages(splits, temporary, images)
+    if (found !== undefined) await rm(folder, { recursive: true })
+    await rename(temporary, folder)
+    const count = splits.reduce((sum, { samples }) => sum + samples.length, 0)
+    return { images: count, ...copies, flagged: flaggedBoxes(set, notation) }
+  } finally {
+    await rm(temporary, { recursive: true, force: true })
+  }
+}
+
+function writerOf(notation: string): Writer {
+  const writer = WRITERS.find(({ name }) => name === notation)
+  if (writer === undefined)
+    throw new Error(`notation: expected one of ${WRITTEN_FORMATS.join(', ')}, found ${notation}`)
+  return writer
+}
+
+async function writeInto(folder: string, name: string, text: string): Promise<void> {
+  const file = join(folder, name)
+  await mkdir(dirname(file), { recursive: true })
+  await writeFile(file, text)
+}
+
+function namedSplits(set: WritableSet, writer: Writer, folder: string, mode: ImageMode): WrittenSplit[] {
+  const taken = new Set<string>()
+  return SPLIT_NAMES.flatMap((split): WrittenSplit[] => {
+    const samples = set.splits[split]
+    if (samples === undefined) return []
+    const place = split === 'validation' ? writer.validation : split
+    const named = samples.map((sample): NamedSample => {
+      const name = nameOf(sample, taken)
+      const ending = sample.orientation === undefined ? extname(sample.file) : '.png'
+      const image =
+        mode === 'none'
+          ? relative(folder, sample.file).split(sep).join('/')
+          : `${writer.images(place)}/${name}${ending}`
+      return { sample, name, image }
+    })
+    return [{ split, folder: place, samples: named }]
+  })
+}
+
+/**
+ * A name that every notation and disk can hold: the id in one word, without the folder of its split, with '_' for what
+ * separates folders or begins a comment, and different from all others even where a disk takes letters' forms as one.
+ */
+function nameOf({ id }: Sample, taken: Set<string>): string {
+  const folders = folderOf(id).split('/')
+  const inner = splitOfName(folders[0] ?? '') === undefined ? id : id.slice(folders[0]!.length + 1)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: names of files may hold them, lines may not
+  const word = inner.replace(/[/\\:\u0000-\u001f\u007f]/g, '_').trim()
+  const plain = /^[.#-]|^$/.test(word) ? `_${word}` : word
+  const key = (name: string) => name.normalize('NFC').toLowerCase()
+  let name = plain
+  for (let i = 2; taken.has(key(name)); i++) name = `${plain}_${i}`
+  taken.add(key(name))
+  return name
+}
+
+async function writeImages(
+  splits: readonly WrittenSplit[],
+  folder: string,
+  mode: Exclude<ImageMode, 'none'>,
+): Promise<{ copied: number; turned: number }> {
+  const all = splits.flatMap(({ samples }) => samples)
+  for (const place of new Set(all.map(({ image }) => folderOf(image))))
+    await mkdir(join(folder, place), { recursive: true })
+  let [copied, turned] = [0, 0]
+  await mapLimited(all, 8, async ({ sample, image }) => {
+    const file = join(folder, folderOf(image), baseName(image))
+    if (sample.orientation !== undefined) {
+      await writeFile(file, await encodePng(await readImage(sample.file, { upright: true })))
+      turned++
+    } else if (mode === 'copy') await copyFile(sample.file, file)
+    else if (!(await linked(sample.file, file))) {
+      await copyFile(sample.file, file)
+      copied++
+    }
+  })
+  return { copied, turned }
+}
+
+/** Whether the disk could give the file a second name. */
+async function linked(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to)
+    return true
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EACCES'].includes(code)) return false
+    throw error
+  }
+}

@@ -1,0 +1,27 @@
+import { formatAnnotations } from '../annotations'
+import type { Writer } from './writer'
+
+/** An annotation list a split (train.txt, ...) and classes.txt. */
+export const list: Writer = {
+  name: 'list',
+  validation: 'validation',
+  keeps: [],
+  images: (folder) => `images/${folder}`,
+  *write(splits, classes) {
+    for (const { folder, samples } of splits) {
+      const lines = samples.map(({ sample, image }) => ({ path: image, boxes: sample.boxes ?? [] }))
+      yield [`${folder}.txt`, formatAnnotations(lines)]
+    }
+    yield ['classes.txt', classLines(classes)]
+  },
+}
+
+/** Class names, a line each. @throws Error where a name is more than a line, or none */
+export function classLines(classes: readonly string[]): string {
+  for (const name of classes)
+    if (name !== name.trim() || name === '' || /[\r\n]/.test(name))
+      throw new Error(
+        `class ${JSON.stringify(name)}: expected a name that fills a line of a list of classes; write COCO, or rename it`,
+      )
+  return classes.map((name) => `${name}\n`).join('')
+}

@@ -1,0 +1,40 @@
+import { baseName } from '../intake/paths'
+import type { NamedSample, Writer } from './writer'
+
+/** The devkit's folders: Annotations, JPEGImages and ImageSets/Main. Numbers are corners, as they are read by default. */
+export const voc: Writer = {
+  name: 'voc',
+  validation: 'val',
+  keeps: ['difficult'],
+  images: () => 'JPEGImages',
+  *write(splits, classes) {
+    for (const { folder, samples } of splits) {
+      yield [`ImageSets/Main/${folder}.txt`, samples.map(({ name }) => `${name}\n`).join('')]
+      for (const named of samples)
+        if (named.sample.boxes !== undefined)
+          yield [`Annotations/${named.name}.xml`, annotation(named, classes)]
+    }
+    // VOC's files list no classes: in which order the numbers go is not lost.
+    yield ['classes.txt', classes.map((name) => `${name}\n`).join('')]
+  },
+}
+
+function annotation({ sample, image }: NamedSample, classes: readonly string[]): string {
+  const objects = (sample.boxes ?? []).map(
+    ({ x1, y1, x2, y2, label, difficult }) => `  <object>
+    <name>${escaped(classes[label]!)}</name>
+    <difficult>${difficult ? 1 : 0}</difficult>
+    <bndbox><xmin>${x1}</xmin><ymin>${y1}</ymin><xmax>${x2}</xmax><ymax>${y2}</ymax></bndbox>
+  </object>
+`,
+  )
+  return `<annotation>
+  <filename>${escaped(baseName(image))}</filename>
+  <size><width>${sample.width}</width><height>${sample.height}</height><depth>3</depth></size>
+${objects.join('')}</annotation>
+`
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+}

@@ -1,0 +1,69 @@
+import { type Command, Option } from 'commander'
+import type { OpenOptions, VocPixels } from '../data'
+import { FORMATS } from '../data/intake/notations'
+import type { DataReading } from '../trial'
+
+/** What every command that reads labelled images takes, and means the same by. */
+export interface DataOptions {
+  readonly format?: string
+  readonly annotations?: string
+  readonly images?: string
+  /** File of class names. */
+  readonly classes?: string
+  readonly vocPixels?: VocPixels
+  readonly outside?: boolean
+}
+
+/** Adds the options; `images: false` where the command says itself what its --images is. */
+export function withDataOptions(command: Command, { images = true } = {}): Command {
+  command
+    .addOption(
+      new Option('--format <notation>', 'of the labels; recognised by default').choices([...FORMATS]),
+    )
+    .option(
+      '--annotations <path>',
+      'folder or file of the labels, from the folder of the data set; also the data.yaml to go by',
+    )
+    .option('--classes <file>', 'class names in the order of their numbers, one a line')
+  if (images) command.option('--images <folder>', 'folder of the images, from the folder of the data set')
+  return command
+    .addOption(
+      new Option(
+        '--voc-pixels <meaning>',
+        "VOC numbers: 'corners', or the devkit's 'inclusive' pixels from 1",
+      ).choices(['corners', 'inclusive']),
+    )
+    .option('--outside', 'follow links and paths that lead out of the data folder')
+}
+
+/** The options as the library takes them, paths as they lie on this disk. */
+export async function openOptions(
+  options: DataOptions,
+  directory: string,
+): Promise<Omit<OpenOptions, 'validation' | 'cache' | 'classes'> & { classes?: string[] }> {
+  const { givenPath, readClassNames } = require('../data') as typeof import('../data')
+  const { format, vocPixels, outside } = options
+  const at = (path: string | undefined, option: string) =>
+    path === undefined ? undefined : givenPath(directory, path, option)
+  const annotations = await at(options.annotations, '--annotations')
+  const images = await at(options.images, '--images')
+  const classes = options.classes === undefined ? undefined : await readClassNames(options.classes, directory)
+  return { format, annotations, images, vocPixels, outside, classes }
+}
+
+/**
+ * How the folder of --data is read, for a study; undefined where nothing is said.
+ * @throws Error where something is said and there is no --data
+ */
+export async function readingOf(
+  options: DataOptions & { readonly data?: string },
+): Promise<DataReading | undefined> {
+  const { data, format, annotations, images, classes, vocPixels, outside } = options
+  const said = Object.entries({ format, annotations, images, classes, vocPixels, outside }).filter(
+    ([, value]) => value !== undefined,
+  )
+  if (said.length === 0) return undefined
+  if (data === undefined)
+    throw new Error(`--${said[0]![0]}: expected --data beside it, whose folder it speaks of, found none`)
+  return openOptions(options, data)
+}
