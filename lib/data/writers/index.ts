@@ -74,6 +74,8 @@ export async function writeDataset(
     const what = found.isDirectory() ? 'a folder with content' : 'a file'
     throw new Error(`${folder}: expected a new or empty folder, found ${what}; name another one`)
   }
+  if (Object.values(set.splits).every((samples) => (samples?.length ?? 0) === 0))
+    throw new Error(`${folder}: expected images to write, found none`)
   if (notation !== 'coco') classLines(set.classes)
   const splits = namedSplits(set, writer, folder, images)
   // Written beside and renamed, so that the folder appears whole or not at all.

@@ -1,4 +1,5 @@
 import { formatAnnotations } from '../annotations'
+import { LIST_TITLE } from '../intake/notations/list'
 import type { Writer } from './writer'
 
 /** An annotation list a split (train.txt, ...) and classes.txt. */
@@ -10,7 +11,7 @@ export const list: Writer = {
   *write(splits, classes) {
     for (const { folder, samples } of splits) {
       const lines = samples.map(({ sample, image }) => ({ path: image, boxes: sample.boxes ?? [] }))
-      yield [`${folder}.txt`, formatAnnotations(lines)]
+      yield [`${folder}.txt`, `${LIST_TITLE}\n${formatAnnotations(lines)}`]
     }
     yield ['classes.txt', classLines(classes)]
   },

@@ -9,6 +9,9 @@ import { fieldsOf } from '../text'
 /** Where the boxes of a line begin: a blank before a number with a comma behind it. */
 const BOXES = /\s(?=[-+]?[\d.]+(?:[eE][-+]?\d+)?,)/
 
+/** A first line by which a list is known that holds no box. */
+export const LIST_TITLE = '# path x1,y1,x2,y2,class ...'
+
 /** An annotation list (../../annotations.ts): a line for each image. */
 export const list: Notation = {
   name: 'list',
@@ -17,7 +20,8 @@ export const list: Notation = {
   holds: 'many images',
   classesAre: 'numbers',
   files: /\.txt$/i,
-  recognise({ file, content }) {
+  recognise({ file, text, content }) {
+    if (text.startsWith(LIST_TITLE)) return LABELS
     if (content.some(({ text }) => fieldsOf(text).slice(1).some(boxOfField))) return LABELS
     return splitNamed(stemOf(file.place)) === undefined ? undefined : UNSURE
   },
