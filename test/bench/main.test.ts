@@ -39,7 +39,7 @@ test('the benchmark has a command line of its own', () => {
     })
   const help = start('--help')
   assert.equal(help.status, 0, help.stderr)
-  assert.match(help.stdout, /Usage: bench \[options\][\s\S]*--parts/)
+  assert.match(help.stdout, /Usage: npx workbook bench \[options\][\s\S]*--parts/)
   const wrong = start('--parts', 'speed')
   assert.equal(wrong.status, 1)
   assert.match(wrong.stderr, /'speed' is invalid/)
