@@ -215,7 +215,7 @@ function once(boxes: readonly Box[]): Box[] {
 }
 
 /** A box within its image; nothing where none of it is. */
-export function clipped(box: Box, { width, height }: Sample): Box[] {
+function clipped(box: Box, { width, height }: Sample): Box[] {
   const [x1, y1] = [Math.max(0, box.x1), Math.max(0, box.y1)]
   const [x2, y2] = [Math.min(width, box.x2), Math.min(height, box.y2)]
   return x2 > x1 && y2 > y1 ? [{ ...box, x1, y1, x2, y2 }] : []

@@ -40,7 +40,7 @@ export interface ClassCounts {
   readonly sizes: { readonly [size in SizeName]: number }
 }
 
-export const sizeOf = ({ x1, y1, x2, y2 }: Box): SizeName =>
+const sizeOf = ({ x1, y1, x2, y2 }: Box): SizeName =>
   SIZES.find(([, limit]) => (x2 - x1) * (y2 - y1) < limit)![0]
 
 /** Objects, images and sizes of every class in every split that is labelled, class by class. */

@@ -9,7 +9,7 @@ export {
 } from './augment'
 export type { Batch } from './batch'
 export { type CheckReport, checkDataset } from './check'
-export { type ClassCounts, countBoxes, type SplitCounts, sizeOf, tabulateClasses } from './counts'
+export { type ClassCounts, countBoxes, type SplitCounts, tabulateClasses } from './counts'
 export type { Crop, LoadableSample } from './frames'
 export { type GenerateOptions, generateScenes, type ScenesConfig, scenesSchema } from './generate'
 export { hashDataset } from './hash'

@@ -183,8 +183,14 @@ function sampleOf(
       report({ kind: 'unknown class', file: parsed.source, line: box.line, key: box.key, message })
       continue
     }
+    const placed = toBox(box, label, parsed.relative ? size : undefined)
+    if (![placed.x1, placed.y1, placed.x2, placed.y2].every(Number.isFinite)) {
+      const message = `expected corners that a number can hold, found ${placed.x1}, ${placed.y1}, ${placed.x2}, ${placed.y2}`
+      report({ kind: 'limit', file: parsed.source, line: box.line, key: box.key, message })
+      continue
+    }
     written.push(box)
-    boxes.push(toBox(box, label, parsed.relative ? size : undefined))
+    boxes.push(placed)
   }
   if (split !== 'unlabelled') ledger.useImage(image, notation.title, boxes.length)
   const sample = {

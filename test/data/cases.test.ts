@@ -23,6 +23,47 @@ test('a stray file of another notation is read where it speaks of another image'
   assert.deepEqual(boxes, { 'train/a': [BOX], 'train/b': [BOX] })
 })
 
+test('a stray file of numbers among labels with names is a problem alone', async () => {
+  const { boxes, problems } = await check(
+    await folderOf({
+      'JPEGImages/a.png': 'image',
+      'JPEGImages/b.png': 'image',
+      'Annotations/a.xml': xml('a.png'),
+      'Annotations/b.txt': LINE,
+    }),
+  )
+  assert.deepEqual(boxes, { 'train/a': [BOX] })
+  assert.deepEqual(problems, [
+    'Annotations/b.txt: unknown class: expected a list of class names for its numbers (classes.txt, or --classes FILE), found none',
+  ])
+})
+
+test('an annotation that names another image inside is said to do so, and corners beyond numbers are refused', async () => {
+  const { boxes, noted } = await check(
+    await folderOf({
+      'JPEGImages/a.png': 'image',
+      'JPEGImages/b.png': 'image',
+      'Annotations/a.xml': xml('b.png'),
+    }),
+  )
+  assert.deepEqual(boxes['train/a'], [BOX])
+  assert.deepEqual(noted, [
+    '1 found otherwise than written: by the name of the label file, which names another image inside',
+  ])
+  const far = await check(
+    await folderOf({
+      'images/a.png': 'image',
+      'images/b.png': 'image',
+      'annotations/instances_train.json': coco(['a.png', 'b.png'], {
+        change: (d) => {
+          d.annotations![0]!.bbox = [1e308, 0, 1e308, 1]
+        },
+      }),
+    }),
+  )
+  assert.match(far.problems.join(), /annotations\[0\]\.bbox: limit: expected corners that a number can hold/)
+})
+
 test('two notations for the same images stop, and name both and the options', async () => {
   const folder = await folderOf({
     'annotations/instances_val2017.json': coco(['1.png']),
@@ -412,6 +453,7 @@ test('class lists are found where the notation puts them, and numbers and boolea
     },
     { 'train/images/_darknet.labels': 'car\nbus\n' },
     { 'custom.names': 'car\nbus\n' },
+    { 'data.yaml': 'train: train/images\nnames: custom.names\n', 'custom.names': 'car\nbus\n' },
     { 'classes.txt': 'car\nbus\n' },
     { 'manifest.json': '{"classes": ["car", "bus"]}' },
   ]) {

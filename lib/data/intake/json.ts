@@ -37,7 +37,7 @@ export function outlineJson(text: string): JsonOutline {
       string = undefined
     } else if ((code >= 48 && code <= 57) || code === 45) {
       const start = at
-      while (/[\d.eE+-]/.test(text[at + 1] ?? '')) at++
+      while (isOfNumber(text.charCodeAt(at + 1))) at++
       if (at - start >= 15) {
         const digits = text.slice(start, at + 1)
         if (/^-?\d+$/.test(digits) && !Number.isSafeInteger(Number(digits))) large.push([start, at + 1])
@@ -45,6 +45,13 @@ export function outlineJson(text: string): JsonOutline {
     }
   }
   return { root, keys, depth, large }
+}
+
+/** Digits, '.', 'e', 'E', '+' and '-'. */
+function isOfNumber(code: number): boolean {
+  return (
+    (code >= 48 && code <= 57) || code === 46 || code === 101 || code === 69 || code === 43 || code === 45
+  )
 }
 
 /**

@@ -55,7 +55,14 @@ function besideOrNamed(
   labelsRoot: string,
 ): Resolution<ListedFile> {
   const beside = places.beside(file.file, labelsRoot)
-  if ('found' in beside || image === undefined) return beside
+  if (image === undefined) return beside
+  if ('found' in beside) {
+    const other = places.at(`${folderOf(beside.found.place)}/${baseName(image)}`)?.found
+    const isOther = other !== undefined && typeof other !== 'string' && other !== beside.found
+    return isOther && stemOf(image) !== stemOf(beside.found.place)
+      ? { found: beside.found, guess: 'by the name of the label file, which names another image inside' }
+      : beside
+  }
   const folder = folderOf(file.file.place)
   const bases = [folder, folder.replace(/(^|\/)annotations(?=\/|$)/i, '$1JPEGImages')]
   const named = places.reader([image], bases).read(image)

@@ -7,7 +7,7 @@ import { findClasses } from './classes'
 import { isBelow, type ListedFile, listFolder } from './listing'
 import { type Locator, locatorOf, outsideImage } from './locate'
 import { mergeReadings } from './merge'
-import type { Notation, ParsedFile, Prepared, Surroundings, TextFile } from './notation'
+import type { Notation, ParseContext, ParsedFile, Prepared, Surroundings, TextFile } from './notation'
 import { NOTATIONS } from './notations'
 import type { ParsedImage } from './parsed'
 import { Places } from './paths'
@@ -116,7 +116,7 @@ async function readAll(
   }
   const needed = (): readonly string[] => {
     if (listed !== undefined) return listed
-    throw new Error(
+    throw new NoClasses(
       `${places.listing.root}: expected a list of class names (classes.txt, labels.txt, *.names or data.yaml), ` +
         'found none; add one or name a file of them, one a line (--classes)',
     )
@@ -138,7 +138,7 @@ async function readNotation(
   const broken: TextFile[] = []
   const read: { file: TextFile; parsed: ParsedFile; locator: Locator }[] = []
   for (const file of files) {
-    const parsed = notation.parse(file, {
+    const parsed = parseOne(notation, file, around.recognised.labels.size > 1, {
       classes: needed,
       prepared,
       vocPixels: options.vocPixels ?? 'corners',
@@ -171,6 +171,26 @@ async function readNotation(
     else ledger.blame(file.file)
   }
   return { notation, prepared, files: read, broken, images }
+}
+
+/** No list of classes, where labels are numbers. */
+class NoClasses extends Error {}
+
+/** Reads one file. Without a list of classes nothing can be read, but a stray file among another notation's is a problem alone. */
+function parseOne(
+  notation: Notation,
+  file: TextFile,
+  isAmongOthers: boolean,
+  context: ParseContext,
+): ParsedFile | undefined {
+  try {
+    return notation.parse(file, context)
+  } catch (error) {
+    if (!(error instanceof NoClasses) || !isAmongOthers) throw error
+    const message = `expected a list of class names for its numbers (classes.txt, or --classes FILE), found none`
+    context.report({ kind: 'unknown class', file: file.path, message })
+    return undefined
+  }
 }
 
 async function locate(

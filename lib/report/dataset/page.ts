@@ -106,7 +106,7 @@ function shown({ svg, caption, note }: Picture): Html {
 
 const STYLE = `
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1rem; align-items: start; }
-.pair { display: grid; grid-template-columns: repeat(2, minmax(0, 26rem)); gap: 1rem; }
+.pair { margin-bottom: 1rem; display: grid; grid-template-columns: repeat(2, minmax(0, 26rem)); gap: 1rem; }
 .gallery figure, .pair figure { margin: 0; padding: 0.5rem; }
 .gallery svg, .pair svg { display: block; width: 100%; height: auto; }
 figcaption { overflow-wrap: anywhere; margin-top: 0.4rem; }

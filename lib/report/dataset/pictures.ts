@@ -68,12 +68,12 @@ function withProblems(samples: readonly Sample[], { sourceOf }: CheckReport, pro
   }))
 }
 
-/** `count` of the items, evenly spread, those with objects first. */
+/** `count` of the items: those with objects evenly spread, and others where these are fewer. */
 function spread<T extends { readonly sample: Sample }>(items: readonly T[], count: number): T[] {
-  const withObjects = items.filter(({ sample }) => (sample.boxes?.length ?? 0) > 0)
-  const from = withObjects.length > 0 ? withObjects : items
-  if (from.length <= count) return [...from]
-  return Array.from({ length: count }, (_, i) => from[Math.floor((i * from.length) / count)]!)
+  const hasObjects = ({ sample }: T) => (sample.boxes?.length ?? 0) > 0
+  const filled = items.filter(hasObjects)
+  if (filled.length < count) return [...filled, ...items.filter((item) => !hasObjects(item))].slice(0, count)
+  return Array.from({ length: count }, (_, i) => filled[Math.floor((i * filled.length) / count)]!)
 }
 
 async function drawn(

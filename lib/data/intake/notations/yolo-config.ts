@@ -41,7 +41,7 @@ const SPLIT_KEYS = [
 
 const paths = z.string().or(z.array(z.string())).nullish()
 const yamlSchema = z.object({
-  names: z.array(z.string()).or(z.record(z.string())).optional(),
+  names: z.array(z.string()).or(z.record(z.string())).or(z.string()).optional(),
   nc: z.string().optional(),
   path: z.string().nullish(),
   train: paths,
@@ -64,7 +64,12 @@ export function parseYoloYaml(text: string, file: string, report: Report): YoloC
   if (yaml === undefined) return undefined
   const config = parseWith(yamlSchema, yaml.value, { file }, report)
   if (config === undefined) return undefined
-  const names = Array.isArray(config.names) ? config.names : numbered(config.names, file, report)
+  const isFile = typeof config.names === 'string'
+  const names = Array.isArray(config.names)
+    ? config.names
+    : typeof config.names === 'string'
+      ? undefined
+      : numbered(config.names, file, report)
   if (names !== undefined && config.nc !== undefined && Number(config.nc) !== names.length) {
     const message = `expected the names of nc = ${config.nc} classes, found ${names.length}`
     report({ kind: 'unknown class', file, line: yaml.lineOf(['names']), key: 'names', message })
@@ -81,6 +86,7 @@ export function parseYoloYaml(text: string, file: string, report: Report): YoloC
   const [points, columns] = (config.kpt_shape ?? []).map(Number)
   return {
     names: names?.map((name) => name.trim()),
+    ...(isFile ? { namesFile: { path: String(config.names), line: yaml.lineOf(['names']) } } : {}),
     base,
     splits,
     ...(points && columns ? { keypointColumns: points * columns } : {}),
