@@ -45,10 +45,10 @@ export function differenceTable(
       const difference = differences?.[metric]
       if (!difference) return []
       const { name } = METRICS[metric]
-      return [
-        [`${name}, points`, pointsInterval(difference)],
-        [metric === metrics[0] ? 'verdict' : `verdict of ${name}`, difference.verdict],
-      ]
+      const points: [string, string] = [`${name}, points`, pointsInterval(difference)]
+      return metric === metrics[0]
+        ? [points, ['p', difference.pValue.toFixed(3)], ['verdict', difference.verdict]]
+        : [points, [`verdict of ${name}`, difference.verdict]]
     })
     return cells.length > 0 ? [{ model: arm.name, ...Object.fromEntries(cells) }] : []
   })
