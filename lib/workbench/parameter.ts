@@ -1,4 +1,4 @@
-import { jsonOf, parseDocument, type Schema } from '../base'
+import { parseDocument, type Schema } from '../base'
 
 /**
  * A notebook's parameter from the environment: that of "lambda" is WORKBOOK_LAMBDA, a number or other JSON.
@@ -10,5 +10,11 @@ export function parameter<T>(name: string, schema: Schema<T>): T | undefined {
   const variable = `WORKBOOK_${name.toUpperCase()}`
   const text = process.env[variable]
   if (!text) return undefined
-  return parseDocument(jsonOf(text, variable), schema, variable)
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw new Error(`${variable}: expected a number or other JSON, found ${text}`)
+  }
+  return parseDocument(value, schema, variable)
 }

@@ -98,7 +98,7 @@ test('help <command> is the help of the command, and subcommands have theirs', a
     workbook(['dataset', 'convert', '-h']),
   ])
   assert.deepEqual(asked, direct)
-  assert.match(asked.stdout, /recovery, .*or a YAML file/s)
+  assert.match(asked.stdout, /recovery,\s.*or a\s+YAML file/s)
   assert.equal(below.status, 0)
   assert.match(below.stdout, /^Usage: npx workbook dataset convert /)
 })

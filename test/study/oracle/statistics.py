@@ -3,7 +3,7 @@
 Run: python statistics.py > statistics.json   (numpy only)
 
 mAP is Pascal VOC's at IoU 0.5 (all-point), computed on lists in which a drawn image stands as often as it was drawn, as
-an image of its own. The random numbers are xoroshiro128+ seeded with SHA-256 of the key, as lib/data/random.ts says.
+an image of its own. The random numbers are xoroshiro128+ seeded with SHA-256 of the key, as lib/base/random.ts says.
 """
 
 import hashlib

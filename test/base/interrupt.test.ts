@@ -8,7 +8,7 @@ import { root } from '../../lib/workbench/project'
 /** A process that says `working`, and `stopping` when it is interrupted, and then ends or, with `rest`, does not. */
 async function working(rest: string): Promise<{ child: ChildProcess; said: () => string }> {
   const program = `
-    const { interruptSignal } = require(${JSON.stringify(path.join(root, 'lib/workbench/interrupt'))})
+    const { interruptSignal } = require(${JSON.stringify(path.join(root, 'lib/base/interrupt'))})
     const work = setInterval(() => {}, 1000)
     interruptSignal().addEventListener('abort', () => {
       console.log('stopping')
