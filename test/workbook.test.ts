@@ -157,9 +157,10 @@ for (const { name, needs, λ } of TRIES) {
 const AGAIN = `
 const { rmSync } = require('node:fs')
 const { resolve } = require('node:path')
-const { createStudy, findTrial, namedTrials } = require('./lib/study')
+const { createStudy, namedTrials } = require('./lib/study')
+const { findTrial } = require('./lib/trial')
 createStudy({ profile: 'smoke', out: resolve('run'), cache: resolve('.cache') }).then((study) => {
-  const trial = namedTrials(study.plan, study.precision).get('class-kd, seed 1')
+  const trial = namedTrials(study).get('class-kd, seed 1')
   rmSync(findTrial(study.runs, trial).folder, { recursive: true })
   return study.run([trial])
 })`
