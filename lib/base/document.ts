@@ -1,23 +1,23 @@
-/** Documents from outside: JSON and YAML are read here, held against schemas, and refused with file, key and the way on. */
+/** Reads JSON and YAML from outside, checks them against schemas, and refuses them naming file, key and remedy. */
 import { readFileSync } from 'node:fs'
 import { type ParseError, parse as parseWithComments } from 'jsonc-parser'
 import { parse as parseYaml } from 'yaml'
 import type { z } from 'zod'
 
-/** A schema of what comes out, whatever goes in. */
+/** A schema whose output is T, whatever the input. */
 export type Schema<T> = z.ZodType<T, z.ZodTypeDef, unknown>
 
 /** How an error speaks of a document. */
 export interface Wording {
   /** What the document should be: "a profile". */
   readonly what?: string
-  /** How to go on: "run the sweep again". */
+  /** What to do about it: "run the sweep again". */
   readonly advice?: string
 }
 
-/** What a schema has to say of one key. */
+/** What a schema says about one key. */
 export interface Complaint {
-  /** As one writes it: "arms[3].steps"; empty for the document itself. */
+  /** As a user would write it: "arms[3].steps"; empty for the document itself. */
   readonly key: string
   /** "expected ..., found ...". */
   readonly message: string
@@ -25,7 +25,7 @@ export interface Complaint {
 
 /**
  * Reads a file of JSON.
- * @throws Error naming the file, and the line, when it is missing or not JSON
+ * @throws Error naming the file and the line when it is missing or not JSON
  */
 export function readJson(file: string): unknown {
   return jsonOf(readText(file), file)
@@ -33,7 +33,7 @@ export function readJson(file: string): unknown {
 
 /**
  * Reads a file of YAML.
- * @throws Error naming the file, and the line, when it is missing or not YAML
+ * @throws Error naming the file and the line when it is missing or not YAML
  */
 export function readYaml(file: string): unknown {
   const text = readText(file)
@@ -45,8 +45,8 @@ export function readYaml(file: string): unknown {
 }
 
 /**
- * Reads a file of JSON, or of YAML where its name says so, and holds it against a schema.
- * @throws Error naming the file and every key that is wrong, what was expected and found, and the way on
+ * Reads a JSON file, or a YAML file by its extension, and checks it against a schema.
+ * @throws Error naming the file, every wrong key, what was expected and found, and the advice
  */
 export function readDocument<T>(file: string, schema: Schema<T>, wording: Wording = {}): T {
   const content = /\.ya?ml$/i.test(file) ? readYaml(file) : readJson(file)
@@ -54,9 +54,9 @@ export function readDocument<T>(file: string, schema: Schema<T>, wording: Wordin
 }
 
 /**
- * Holds a value against a schema.
- * @param place the file that it is from, or another name for people
- * @throws Error naming the place and every key that is wrong, what was expected and found, and the way on
+ * Checks a value against a schema.
+ * @param place the file it comes from, or another name that users know
+ * @throws Error naming the place, every wrong key, what was expected and found, and the advice
  */
 export function parseDocument<T>(
   value: unknown,
@@ -75,7 +75,7 @@ export function parseDocument<T>(
   throw new Error(advice ? `${text}${said.length === 1 ? '; ' : '\n'}${advice}` : text)
 }
 
-/** What a schema has found wrong with a value, key by key. */
+/** What a schema found wrong with a value, key by key. */
 export function complaintsOf({ issues }: z.ZodError, value: unknown): Complaint[] {
   return issues.flatMap((issue): Complaint[] =>
     issue.code === 'unrecognized_keys'
@@ -84,7 +84,7 @@ export function complaintsOf({ issues }: z.ZodError, value: unknown): Complaint[
   )
 }
 
-/** A path within a document as one writes it: "arms[3].steps". */
+/** A path within a document as a user would write it: "arms[3].steps". */
 export function keyOf(path: readonly (string | number)[]): string {
   return path
     .map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`))
@@ -105,8 +105,8 @@ export function jsonOf(text: string, place: string): unknown {
 }
 
 /**
- * Where a text stops being JSON, or its length where it is cut off (or is JSON). JSON.parse tells no place for the commonest
- * mistakes, NaN and a comma too many.
+ * Where a text stops being JSON, or its length where it is cut off (or valid). JSON.parse gives no position for the
+ * commonest mistakes: NaN and a trailing comma.
  */
 export function jsonErrorAt(text: string): number {
   const errors: ParseError[] = []
@@ -114,14 +114,14 @@ export function jsonErrorAt(text: string): number {
   return errors.reduce((first, { offset }) => Math.min(first, offset), text.length)
 }
 
-/** Line number, from 1, of a place in a text. */
+/** Line number, from 1, of a position in a text. */
 export function lineAt(text: string, position: number): number {
   let line = 1
   for (let i = text.indexOf('\n'); i !== -1 && i < position; i = text.indexOf('\n', i + 1)) line++
   return line
 }
 
-/** What to say of a file that cannot be read. */
+/** The error for a file that cannot be read. */
 export function unreadable(file: string, cause: unknown): Error {
   const { code, message } = cause as NodeJS.ErrnoException
   const found = { ENOENT: 'nothing', EISDIR: 'a folder', EACCES: 'one that may not be read' }[code ?? '']
@@ -138,7 +138,7 @@ function readText(file: string): string {
 
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-/** What a schema's issue says, as "expected ..., found ...". */
+/** A schema's issue as "expected ..., found ...". */
 function explain(issue: z.ZodIssue, value: unknown): string {
   const expected = expectedOf(issue)
   const found = foundAt(issue.path, value)
@@ -151,7 +151,7 @@ function foundAt(path: readonly (string | number)[], value: unknown): string {
     (inner, part) => (inner instanceof Object ? Reflect.get(inner, part) : undefined),
     value,
   )
-  // JSON has no NaN and no infinity.
+  // JSON has neither NaN nor infinity.
   const text = typeof at === 'number' ? String(at) : (JSON.stringify(at) ?? 'nothing')
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }
@@ -165,7 +165,7 @@ const TYPES: ReadonlyMap<string, string> = new Map([
   ['object', 'an object'],
 ])
 
-/** What an issue would have; empty where its message has to say it. */
+/** What an issue expects; empty where its own message has to say it. */
 function expectedOf(issue: z.ZodIssue): string {
   switch (issue.code) {
     case 'invalid_type':

@@ -1,4 +1,4 @@
-/** The ground that every room stands on: random numbers, files, documents with schemas, locks, interrupts. */
+/** The ground floor, used by every room: random numbers, files, documents with schemas, locks, interrupts. */
 export { writeAtomically } from './atomic'
 export {
   type Complaint,

@@ -1,9 +1,9 @@
 /**
- * Stopping long work. The kernel aborts the signal of the running cell on an interrupt; on the command line Ctrl-C does.
- * Loops ask `throwIfInterrupted()` at each step and child processes are started with `{ signal: interruptSignal() }`.
+ * Stops long work. The kernel aborts the running cell's signal on an interrupt; on the command line Ctrl-C does.
+ * Loops call `throwIfInterrupted()` at each step, and child processes start with `{ signal: interruptSignal() }`.
  */
 
-/** Thrown where work stops because it was asked to. */
+/** Thrown where work stops because of an interrupt. */
 export class InterruptedError extends Error {
   override name = 'Interrupted'
   constructor() {
@@ -11,10 +11,10 @@ export class InterruptedError extends Error {
   }
 }
 
-/** Signals that follow each other within this are one. */
+/** Signals that arrive within this time of each other count as one. */
 const SAME_MS = 500
 
-// Held by the process and not by this module: the kernel loads edited modules anew.
+// Belongs to the process, not to this module: the kernel reloads edited modules.
 const SLOT = Symbol.for('workbook.interrupt')
 const slot = globalThis as typeof globalThis & {
   [SLOT]?: { controller: AbortController; pending: () => boolean }
@@ -27,8 +27,8 @@ function current(): { controller: AbortController; pending: () => boolean } {
     for (const name of ['SIGINT', 'SIGTERM'] as const) {
       const stop = () => {
         controller.abort(new InterruptedError())
-        // A second Ctrl-C finds no listener and ends the process in the usual way. The same one may arrive twice: from the
-        // group of processes, as a batch system stops a job, and from the parent, which hands it on.
+        // A second Ctrl-C finds no listener and ends the process as usual. The same one may arrive twice: from the process
+        // group, which is how a batch system stops a job, and from the parent, which forwards it.
         setTimeout(() => process.off(name, stop), SAME_MS).unref()
       }
       process.on(name, stop)
@@ -38,8 +38,8 @@ function current(): { controller: AbortController; pending: () => boolean } {
 }
 
 /**
- * The signal that aborts when the running cell or command is interrupted. What takes longer than a second between two
- * looks at it should get it once and keep it: a cell that does not stop is given up, and the next one has a new signal.
+ * The signal that aborts when the running cell or command is interrupted. Work that checks it less than once a second
+ * should get it once and keep it: the kernel gives up a cell that does not stop, and the next cell has a new signal.
  */
 export function interruptSignal(): AbortSignal {
   return current().controller.signal
@@ -56,7 +56,7 @@ export function throwIfInterrupted(): void {
   if (interrupted()) throw new InterruptedError()
 }
 
-/** Whether an error is nothing but the consequence of an interrupt. */
+/** Whether an error merely results from an interrupt. */
 export function isInterrupt(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   return error.name === 'Interrupted' || (error.name === 'AbortError' && isInterrupt(error.cause))
@@ -65,10 +65,10 @@ export function isInterrupt(error: unknown): boolean {
 /**
  * The kernel calls this at the start of every cell.
  *
- * @param pending says whether an interrupt has come that the kernel had no time for yet
+ * @param pending says whether an interrupt has come that the kernel has not handled yet
  */
 export function beginCell(pending: () => boolean = () => false): void {
-  if (slot[SLOT]?.controller.signal.aborted === false) return // what earlier cells have left behind is stopped too
+    if (slot[SLOT]?.controller.signal.aborted === false) return // this signal also stops what earlier cells left running
   slot[SLOT] = { controller: new AbortController(), pending }
 }
 

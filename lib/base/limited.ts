@@ -1,4 +1,4 @@
-/** `work` on every item, at most `limit` at once; results in the order of the items. */
+/** Runs `work` on every item, at most `limit` at a time; results keep the order of the items. */
 export async function mapLimited<T, R>(
   items: readonly T[],
   limit: number,

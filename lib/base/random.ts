@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import prand, { type RandomGenerator } from 'pure-rand'
 
 /**
- * Reproducible random numbers (xoroshiro128+). A stream is named by its key: the same key gives the same
- * numbers on every machine, and streams of different keys are independent, so that an image's augmentation
- * depends on (seed, epoch, index) and never on the number of workers.
+ * Reproducible random numbers (xoroshiro128+). A key names a stream: the same key gives the same numbers on every
+ * machine, and streams of different keys are independent. So an image's augmentation depends on (seed, epoch, index)
+ * and never on the number of workers.
  */
 export class Random {
   private readonly generator: RandomGenerator
@@ -40,7 +40,7 @@ export class Random {
     return this.next() < probability
   }
 
-  /** One of the items, each as likely as the others. */
+  /** One of the items, all equally likely. */
   pick<T>(items: readonly T[]): T {
     if (items.length === 0) throw new RangeError('Random.pick: expected at least one item, found none')
     return items[this.integer(items.length)] as T

@@ -1,4 +1,4 @@
-/** From a function to a graph that TensorFlow has loaded: tracing, passes, session. */
+/** Turns a function into a graph loaded by TensorFlow: tracing, passes, session. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,7 +16,7 @@ import { type State, stateOf } from './state'
 import { type Source, trace, typeOf } from './trace'
 import type { Form, Tree } from './tree'
 
-/** What a recorded graph goes through, in this order. */
+/** The passes over a recorded graph, in this order. */
 const passesFor = (precision: Precision): readonly Pass[] => [
   dropUnused,
   lowerPrecision(precision),
@@ -27,14 +27,14 @@ const passesFor = (precision: Precision): readonly Pass[] => [
 ]
 
 /**
- * A graph in a session: what to feed (float32 inputs as their bits, see bitsOnHost; the state as it is) and to fetch (names with
- * commas between), and the form of its results.
+ * A graph in a session: what to feed (float32 inputs as their bits, see bitsOnHost; the state as it is), what to fetch (names
+ * separated by commas), and the form of its results.
  */
 export interface LoadedGraph {
   readonly session: number
   readonly inputs: string
   readonly outputs: string
-  /** Feeding and fetching of the state, and what frees its memory. */
+  /** What to feed and fetch to initialise and read the state, and to free its memory. */
   readonly initial: string
   readonly initialised: string
   readonly final: string
@@ -53,7 +53,7 @@ const RELEASED = 'state/released'
 /**
  * Records a function on these inputs and loads the graph.
  *
- * @param form of the inputs, and their tensors
+ * @param form of the inputs; `inputs` are its leaves
  */
 export function build<A extends readonly Tree[], R extends Tree>(
   source: Source<A, R>,
@@ -82,7 +82,7 @@ export function build<A extends readonly Tree[], R extends Tree>(
   }
 }
 
-/** The graph between the nodes that feed, return and assign; and the names of those. */
+/** Adds the nodes that feed, return and assign to a graph, and names them. */
 function framed(graph: Graph, state: State, inputs: readonly Tensor[]) {
   const entries = inputs.map((input, i) => entry(i, input))
   const exits = new Exits(inputs)
@@ -115,7 +115,7 @@ function framed(graph: Graph, state: State, inputs: readonly Tensor[]) {
 
 const inputName = (i: number): string => `input/${i}`
 
-/** The nodes that bring an input into the graph; the first is fed, float32 as its bits (see bitsOnHost). */
+/** The nodes that bring an input into the graph. The first is the one to feed: float32 as its bits (see bitsOnHost). */
 function entry(i: number, input: Tensor): [GraphNode, ...GraphNode[]] {
   const { dtype, shape } = typeOf(input)
   if (dtype !== DTYPE.float32) return [placeholder(inputName(i), dtype, shape)]
@@ -123,7 +123,7 @@ function entry(i: number, input: Tensor): [GraphNode, ...GraphNode[]] {
   return [bits, bitsAsFloat32(inputName(i), firstOutput(bits.name))]
 }
 
-/** TensorFlow refuses to return what it is fed, so an input that is returned goes through a node of its own. */
+/** TensorFlow refuses to return what it is fed, so a returned input goes through a node of its own. */
 class Exits {
   readonly nodes: GraphNode[] = []
 

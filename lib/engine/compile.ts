@@ -1,13 +1,13 @@
 /**
- * `compile`: an eager function becomes a TensorFlow graph.
+ * `compile` turns an eager function into a TensorFlow graph.
  *
- * The function runs once eagerly for every input signature (shapes and data types) while its native operations are
- * written down, on large tensors without values (hollow.ts); the graph is then optimised by TensorFlow and replayed, with
- * the state inside its session. The idea is that of tf.function and jax.jit, and so are the rules:
- * - arguments are tensors, or arrays and objects of them, and become inputs; tensors captured from outside are constants
- *   and JavaScript values are as they were, both frozen at the first call;
- * - variables in `state` are read and assigned inside the session, and cannot be read outside until `sync()` has copied them
- *   back; a variable assigned from outside, or by another compiled function, is taken over at the next call;
+ * The function runs eagerly once per input signature (shapes and data types). Meanwhile its native operations are recorded, on
+ * large tensors without values (hollow.ts). TensorFlow then optimises the graph and replays it, keeping the state inside its
+ * session. The idea is that of tf.function and jax.jit, and so are the rules:
+ * - arguments are tensors, or arrays and objects of them, and become inputs; tensors captured from outside become constants;
+ *   these and JavaScript values are frozen at the first call;
+ * - variables in `state` are read and assigned inside the session and cannot be read outside until `sync()` has copied them
+ *   back; the next call picks up a variable that was assigned from outside or by another compiled function;
  * - the function must not read tensors back, draw random numbers, assign other variables, dispose of its arguments or keep
  *   tensors that it does not return, and its control flow and shapes must not depend on tensor values.
  */
@@ -24,15 +24,15 @@ export interface CompileOptions {
   /** Variables that the function reads or assigns. */
   readonly state?: readonly tf.Variable[]
   readonly precision?: Precision
-  /** Run the function as it is, for debugging; precision must be float32 then. */
+  /** Runs the function uncompiled, for debugging; needs precision float32. */
   readonly eager?: boolean
-  /** Stands in error messages. */
+  /** Used in error messages. */
   readonly name?: string
 }
 
 export interface Compiled<A extends readonly Tree[], R extends Tree> {
   (...inputs: A): R
-  /** Copies the state from the session to the variables, which have none until then. */
+  /** Copies the state from the session to the variables, which have no values until then. */
   sync(): void
   /** Does the same, and frees the graphs and their sessions. */
   dispose(): void
@@ -40,16 +40,16 @@ export interface Compiled<A extends readonly Tree[], R extends Tree> {
   readonly graphs: number
 }
 
-/** Nodes; to record fewer leaves little behind in memory. */
+/** Number of nodes; recording fewer leaves little garbage. */
 const LARGE = 1000
 
 /**
- * Compiles `fn`. The result is called like `fn` and gives the same values, in float32 on the CPU bit for bit, but where
- * TensorFlow's graph computes otherwise, within rounding: the gradient of max pooling (oneDNN adds overlapping windows in
- * another order, about 1e-7 relative), softmax (oneDNN's in a graph), sums of three and more by addN (in another order), division
- * by a constant (a product with its reciprocal) and several constants in a row (folded into one).
+ * Compiles `fn`. The result is called like `fn` and gives the same values: on the CPU in float32 the same bits, except
+ * where TensorFlow's graph rounds differently. Those are the gradient of max pooling (oneDNN adds overlapping windows in
+ * another order, about 1e-7 relative), softmax (oneDNN's in a graph), addN of three or more (another order), division by
+ * a constant (multiplication by its reciprocal) and several constants in a row (folded into one).
  *
- * @throws Error for what cannot be recorded (naming the line that does it) or computed in the asked precision
+ * @throws Error for what cannot be recorded (naming the line) or not computed in the requested precision
  */
 export function compile<A extends readonly Tree[], R extends Tree>(
   fn: (...inputs: A) => R,
@@ -74,10 +74,10 @@ export function compile<A extends readonly Tree[], R extends Tree>(
   const graphs = new Map<string, LoadedGraph>()
 
   const recorded = (signature: string, form: Form, leaves: readonly Tensor[]): LoadedGraph => {
-    // Whatever the function captures shall be the newest.
+    // The function must capture the newest values.
     pullAll()
     const graph = build({ fn, state, name }, precision, form, leaves)
-    // A process is largest in a graph's first run, so what recording and loading left goes before.
+    // A process needs most memory in a graph's first run, so free what recording and loading left behind first.
     if (graph.nodes >= LARGE) collectGarbage()
     graphs.set(signature, graph)
     return graph
@@ -109,7 +109,7 @@ export function compile<A extends readonly Tree[], R extends Tree>(
   )
 }
 
-/** Calls `body` with the native tensors to feed for the inputs of a graph. */
+/** Calls `body` with the native tensors to feed as the inputs of a graph. */
 function fed<T>(inputs: readonly Tensor[], body: (ids: number[]) => T): T {
   const bits: number[] = []
   try {
@@ -125,7 +125,7 @@ function fed<T>(inputs: readonly Tensor[], body: (ids: number[]) => T): T {
   }
 }
 
-/** As in a graph, what is returned belongs to the caller, so inputs and variables are returned as copies. */
+/** As with a graph, results belong to the caller, so inputs and variables are returned as copies. */
 function eagerly<A extends readonly Tree[], R extends Tree>(fn: (...inputs: A) => R) {
   return (...inputs: A): R => {
     let form: Form = []

@@ -1,4 +1,4 @@
-/** What the process computes on, and which precisions that hardware has. */
+/** The device this process computes on, and the precisions it supports. */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
@@ -9,17 +9,17 @@ export interface DeviceInfo {
   readonly device: 'CPU' | 'GPU'
   /** The processor's or the graphics card's name. */
   readonly name: string
-  /** The CPU's vector and matrix extensions, by Linux's names; empty where the system does not tell them. */
+  /** The CPU's vector and matrix extensions, by Linux's names; empty where the system does not report them. */
   readonly instructionSets: readonly string[]
   /** CUDA compute capability, such as 8.6; undefined on a CPU. */
   readonly computeCapability: number | undefined
-  /** Whether float32 convolutions on this card use TF32: from Ampere on, unless NVIDIA_TF32_OVERRIDE=0 says otherwise. */
+  /** Whether float32 convolutions on this card use TF32: the default from Ampere on; NVIDIA_TF32_OVERRIDE=0 turns it off. */
   readonly tensorFloat32: boolean
-  /** Whether only kernels run on the card that give the same bits every time: unless TF_DETERMINISTIC_OPS=0 says otherwise. */
+  /** Whether the card runs only kernels that give the same bits every time: the default; TF_DETERMINISTIC_OPS=0 turns it off. */
   readonly deterministic: boolean
-  /** Whether XLA compiles what runs on the card: where WORKBOOK_XLA=1 asks for it. */
+  /** Whether XLA compiles for the card; WORKBOOK_XLA=1 turns it on. */
   readonly xla: boolean
-  /** Threads that compute, on the CPU. */
+  /** Computing threads on the CPU. */
   readonly threads: number
   readonly cores: number
   /** Versions of TensorFlow's native library and of tfjs. */
@@ -27,7 +27,7 @@ export interface DeviceInfo {
   readonly tfjs: string
 }
 
-/** Environment variable with a process's number of threads (loader.cjs); with the same number come the same bits. */
+/** Environment variable with a process's number of threads (loader.cjs); the same number gives the same bits. */
 export const THREADS = 'WORKBOOK_THREADS'
 
 /** Ampere. */
@@ -69,7 +69,7 @@ export function deviceInfo(): DeviceInfo {
   return known
 }
 
-/** As TensorFlow reads a switch. */
+/** Reads a switch as TensorFlow does. */
 const isOn = (value: string | undefined): boolean => value === '1' || value?.toLowerCase() === 'true'
 
 function instructionSets(): string[] {
@@ -78,7 +78,7 @@ function instructionSets(): string[] {
   return flags.split(/\s+/).filter((flag) => VECTOR_EXTENSION.test(flag))
 }
 
-/** TensorFlow's C API does not tell a card's capability; NVIDIA's own tool, which comes with the driver, does. */
+/** TensorFlow's C API does not report a card's capability; nvidia-smi, which comes with the driver, does. */
 function graphicsCard(): { name: string; computeCapability: number | undefined } {
   try {
     const query = ['--query-gpu=name,compute_cap', '--format=csv,noheader']
@@ -90,16 +90,16 @@ function graphicsCard(): { name: string; computeCapability: number | undefined }
   }
 }
 
-/** Any one of these makes a CPU compute in the precision instead of imitating it, which is slower than float32. */
+/** With any of these a CPU computes in the precision natively; emulation is slower than float32. */
 const CPU_EXTENSIONS = {
   bfloat16: ['avx512_bf16', 'amx_bf16', 'avx_ne_convert'],
   float16: ['avx512_fp16'],
 } as const
 
-/** Tensor cores for the type: float16 from Volta on, bfloat16 from Ampere on. */
+/** Needed for tensor cores of the type: float16 from Volta on, bfloat16 from Ampere on. */
 const COMPUTE_CAPABILITY = { bfloat16: 8, float16: 7 } as const
 
-/** True, or the reason why the device does not compute in that precision. */
+/** True, or why the device does not compute in that precision. */
 export function supportsPrecision(
   precision: Precision,
   device: Pick<DeviceInfo, 'device' | 'name' | 'instructionSets' | 'computeCapability'> = deviceInfo(),

@@ -1,7 +1,7 @@
 /**
- * The way in from programs outside of lib/, which package.json's "exports" lead to through lib/entries: the library is
- * TypeScript, so what reads it comes first. `npx workbook script` brings a GPU's libraries too, which a process has to be
- * started with; without it a program computes on the CPU.
+ * The entry point for programs outside of lib/; package.json's "exports" lead here through lib/entries. The library is
+ * TypeScript, so its loader comes first. A GPU's libraries must be set when a process starts, which `npx workbook script`
+ * does; without it a program computes on the CPU.
  */
 'use strict'
 
@@ -16,7 +16,7 @@ const root = path.resolve(__dirname, '../..')
  * @returns {object} what its index.ts exports
  */
 function room(name) {
-  process.env.TSX_TSCONFIG_PATH ??= path.join(root, 'tsconfig.json') // else the program's folder is searched
+    process.env.TSX_TSCONFIG_PATH ??= path.join(root, 'tsconfig.json') // else tsx searches the program's folder
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'
   try {
     require.resolve('tsx/cjs')

@@ -1,9 +1,9 @@
 /**
- * Arithmetic in double precision on the device. tfjs has no float64 type, so these arrays are native tensors beside its
- * own: values go in and come out as pairs of 32-bit words, or as float32 tensors, and TensorFlow's kernels compute in between.
- * Each operation is a kernel of its own, rounded once as IEEE 754 says, so that + - * / min max give the very bits that
- * JavaScript gives (except that kernels take numbers below 2.2e-308 for 0). None is differentiable by itself; all but those that
- * read values back can be recorded by `compile`.
+ * Double-precision arithmetic on the device. tfjs has no float64 type, so these arrays are native tensors beside its own.
+ * Values enter and leave as pairs of 32-bit words or as float32 tensors; TensorFlow's kernels compute in between.
+ * Each operation is one kernel, rounded once as IEEE 754 requires, so + - * / min max give the same bits as
+ * JavaScript (except that kernels flush numbers below 2.2e-308 to 0). None is differentiable by itself. `compile` can record
+ * all but those that read values back.
  */
 import { type Attribute, adopt, attribute, DTYPE, nativeBackend, nativeIds, type Tensor } from './native'
 
@@ -11,14 +11,14 @@ const { type } = attribute
 
 export type DeviceType = 'float64' | 'int32' | 'bool'
 
-/** An array on the device; it lives as long as the scope that it was made in. */
+/** An array on the device; it lives as long as the scope that made it. */
 export interface DeviceArray<T extends DeviceType = 'float64'> {
   readonly id: number
   readonly shape: readonly number[]
   readonly type: T
 }
 
-/** Runs `body`; every array made inside is freed at its end. Results are read out, or taken on by an enclosing scope. */
+/** Runs `body` and frees every array made inside. Read results out, or make them in an enclosing scope. */
 export function inFloat64<T>(body: (device: Float64Device) => T): T {
   const device = new Float64Device()
   try {
@@ -28,11 +28,11 @@ export function inFloat64<T>(body: (device: Float64Device) => T): T {
   }
 }
 
-/** The operations of one scope. Shapes broadcast as TensorFlow's do. */
+/** The operations of one scope. Shapes broadcast as in TensorFlow. */
 export class Float64Device {
   private readonly owned = new Set<number>()
 
-  /** Values on the device, as a list or in the given shape. */
+  /** Copies values to the device, as a list or in the given shape. */
   upload(values: Float64Array, shape: readonly number[] = [values.length]): DeviceArray {
     const words = new Int32Array(values.buffer, values.byteOffset, values.length * 2)
     const pairs = this.create([...shape, 2], words)
@@ -52,7 +52,7 @@ export class Float64Device {
     return adopt(nativeBackend().binding.executeOp('Cast', cast('float64', 'float32'), [id], 1)[0]!)
   }
 
-  /** The number of an axis. */
+  /** An axis number as a device scalar. */
   axis(value: number): DeviceArray<'int32'> {
     return this.create([], Int32Array.of(value))
   }
@@ -66,7 +66,7 @@ export class Float64Device {
     return this.run(name, 'float64', [type('T', 'float64'), ...attributes], inputs)[0]!
   }
 
-  /** Numbers of elements, rows, segments or axes. */
+  /** A list of int32 on the device: indices of elements, rows, segments or axes. */
   indices(values: Int32Array): DeviceArray<'int32'> {
     return this.create([values.length], values)
   }
@@ -108,7 +108,7 @@ export class Float64Device {
     return this.compute('SelectV2', [condition, a, b])
   }
 
-  /** Whether two arrays of truth values are the same; reads one value back. */
+  /** Whether two boolean arrays are equal; reads one value back. */
   same(a: DeviceArray<'bool'>, b: DeviceArray<'bool'>): boolean {
     const equal = this.run('Equal', 'bool', [type('T', 'bool')], [a, b])[0]!
     const axes = this.indices(Int32Array.from(equal.shape.keys()))
@@ -119,7 +119,7 @@ export class Float64Device {
     return value === 1
   }
 
-  /** Elements of an axis by their numbers; the other axes stay. */
+  /** Picks elements along an axis by index; the other axes stay. */
   gather(array: DeviceArray, indices: DeviceArray<'int32'>, axis = 0): DeviceArray {
     const place = this.axis(axis)
     const types = [type('Tparams', 'float64'), type('Tindices', 'int32'), type('Taxis', 'int32')]
@@ -140,7 +140,7 @@ export class Float64Device {
     return this.run('Unpack', 'float64', attributes, [array], count)
   }
 
-  /** The largest of each segment: y[s, ...] = max of x[i, ...] over segments[i] = s; the lowest double where there is none. */
+  /** Maximum per segment: y[s, ...] = max of x[i, ...] over segments[i] = s; the lowest double for an empty segment. */
   segmentMax(x: DeviceArray, segments: DeviceArray<'int32'>, count: number): DeviceArray {
     const number = this.create([], Int32Array.of(count))
     const types = [type('T', 'float64'), type('Tindices', 'int32'), type('Tnumsegments', 'int32')]
@@ -149,7 +149,7 @@ export class Float64Device {
     return result!
   }
 
-  /** Numbers of a list's elements in descending order, equal ones by ascending number. */
+  /** Indices of a list's elements in descending order, equal ones by ascending index. */
   descending(list: DeviceArray): DeviceArray<'int32'> {
     const count = this.create([], Int32Array.of(list.shape[0]!))
     const types = [type('T', 'float64'), type('Tk', 'int32'), type('index_type', 'int32')]

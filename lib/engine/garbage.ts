@@ -4,11 +4,11 @@ import { runInNewContext } from 'node:vm'
 let collect: (() => void) | undefined
 
 /**
- * Collects garbage: V8 lets it lie until its own heap is full, beside the native memory, of which it knows nothing. Takes 20 ms.
+ * Collects garbage, in 20 ms. V8 waits until its own heap is full and knows nothing of native memory.
  */
 export function collectGarbage(): void {
   if (!collect) {
-    // V8 has no other way to be asked from inside.
+    // V8 offers no other way to ask for it from inside.
     setFlagsFromString('--expose-gc')
     collect = runInNewContext('gc') as () => void
   }

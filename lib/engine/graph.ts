@@ -1,4 +1,4 @@
-/** A graph between its recording and TensorFlow: its nodes, its ends, and what the passes over it ask. */
+/** A graph between recording and TensorFlow: its nodes, inputs and results, and helpers of the passes. */
 import { type Attribute, DTYPE } from './native'
 
 /** One of a node's outputs. */
@@ -7,13 +7,13 @@ export interface NodeOutput {
   readonly index: number
 }
 
-/** What a recorded value looked like; `dtype` is TensorFlow's number. */
+/** Type of a recorded value; `dtype` is TensorFlow's number. */
 export interface ValueType {
   readonly dtype: number
   readonly shape: readonly number[]
 }
 
-/** A value that is known when the graph is made, as TensorFlow lays it in memory. */
+/** A value known when the graph is built, in TensorFlow's memory layout. */
 export interface Constant extends ValueType {
   readonly bytes: Uint8Array
 }
@@ -24,14 +24,14 @@ export interface GraphNode {
   readonly operation: string
   readonly inputs: readonly NodeOutput[]
   readonly attributes: readonly Attribute[]
-  /** Names of nodes that must have run before. */
+  /** Names of nodes that must have run before this one. */
   readonly after?: readonly string[]
   readonly constant?: Constant
   /** Shapes and data types of the inputs. */
   readonly inputTypes?: readonly ValueType[]
-  /** Keep in float32 whatever the graph's precision. */
+  /** Stays in float32 whatever the graph's precision. */
   readonly float32?: boolean
-  /** Where the operation was called, for error messages; its stack becomes text when it is asked for, which costs. */
+  /** Where the operation was called, for error messages; formatting its stack is costly, so it happens on demand. */
   readonly origin?: Error
 }
 
@@ -41,13 +41,13 @@ export interface StateVariable {
   readonly handle: string | undefined
   /** Its value before a run. */
   readonly value: NodeOutput
-  /** Its value after a run; undefined: it keeps its own, or one of the graph's updates changes it. */
+  /** Its value after a run; undefined: unchanged, or changed by one of the graph's updates. */
   readonly next: NodeOutput | undefined
 }
 
-/** What one run computes: from the inputs and the state to what it returns and the next state. */
+/** What one run computes from the inputs and the state: the outputs and the next state. */
 export interface Graph {
-  /** In topological order: every node stands behind those that it takes or waits for. */
+  /** In topological order: every node follows those that it takes or waits for. */
   readonly nodes: readonly GraphNode[]
   /** Names of the inputs, which are not among the nodes. */
   readonly inputs: ReadonlySet<string>
@@ -55,39 +55,39 @@ export interface Graph {
   readonly state: readonly StateVariable[]
   /** What a run returns. */
   readonly outputs: readonly NodeOutput[]
-  /** Operations behind the nodes that change variables where they lie. */
+  /** Operations after the nodes that change variables in place. */
   readonly updates: readonly GraphNode[]
 }
 
-/** A rewrite of a graph that leaves what it computes as it is. */
+/** A rewrite of a graph that does not change what it computes. */
 export type Pass = (graph: Graph) => Graph
 
-/** What tells a value from all others of a graph. */
+/** Identifies a value within a graph. */
 export const keyOf = ({ node, index }: NodeOutput): string => `${node}:${index}`
 
-/** Whether two are the same output of the same node. */
+/** Whether both are the same output of the same node. */
 export const isSame = (a: NodeOutput, b: NodeOutput): boolean => a.node === b.node && a.index === b.index
 
-/** A node's first output, which for most is the only one. */
+/** A node's first output, for most the only one. */
 export const firstOutput = (node: string): NodeOutput => ({ node, index: 0 })
 
 /** Names of the nodes that make these values. */
 export const namesOf = (values: readonly NodeOutput[]): ReadonlySet<string> =>
   new Set(values.map(({ node }) => node))
 
-/** What leaves the nodes: it is returned, assigned, or an update takes it. */
+/** The values that leave the nodes: returned, assigned, or taken by an update. */
 export function results({ outputs, state, updates }: Graph): NodeOutput[] {
   return [...outputs, ...state.flatMap(({ next }) => next ?? []), ...updates.flatMap(({ inputs }) => inputs)]
 }
 
-/** The names given, and those of all nodes that depend on them. */
+/** These names, and those of all nodes that depend on them. */
 export function dependents(nodes: readonly GraphNode[], names: ReadonlySet<string>): ReadonlySet<string> {
   const found = new Set(names)
   for (const { name, inputs } of nodes) if (inputs.some(({ node }) => found.has(node))) found.add(name)
   return found
 }
 
-/** By name: the nodes that take a node's outputs, in their order; who takes it twice is there twice. */
+/** For each node name, the nodes that take its outputs, in order; a node that takes two is listed twice. */
 export function consumersOf(nodes: readonly GraphNode[]): ReadonlyMap<string, readonly GraphNode[]> {
   const consumers = new Map<string, GraphNode[]>()
   for (const consumer of nodes) {
@@ -100,12 +100,12 @@ export function consumersOf(nodes: readonly GraphNode[]): ReadonlyMap<string, re
   return consumers
 }
 
-/** A node that runs after the named one as well. */
+/** The node, made to wait for the named one as well. */
 export function waitingFor(node: GraphNode, name: string): GraphNode {
   return { ...node, after: [...(node.after ?? []), name] }
 }
 
-/** Elements of a value. */
+/** Number of elements of a value. */
 export const sizeOf = ({ shape }: Pick<ValueType, 'shape'>): number =>
   shape.reduce((product, length) => product * length, 1)
 

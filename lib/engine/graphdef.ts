@@ -8,7 +8,7 @@ import { ATTR, type Attribute, DTYPE } from './native'
 /** GraphDef producer version: past 27 the importer validates shapes and types as current TensorFlow does. */
 const PRODUCER = 1882
 
-/** Number of leading inputs counted by the attribute N, which eager execution infers and a GraphDef must spell out. */
+/** Number of leading inputs that attribute N counts; eager execution infers it, a GraphDef must spell it out. */
 const COUNTED_INPUTS: { readonly [operation: string]: (inputs: number) => number } = {
   AddN: (inputs) => inputs,
   Pack: (inputs) => inputs,
@@ -28,12 +28,12 @@ const INFERRED_TYPES: { readonly [operation: string]: readonly (readonly [string
   ],
 }
 
-/** Raised when recorded graphs come to other last digits than before. */
+/** Raised when recorded graphs round differently from before. */
 export const GRAPH_REVISION = 4
 
 /**
- * TensorFlow's optimiser collects sums of sums into one and turns products around where shapes differ, which rounds
- * otherwise than the recorded order did. It leaves alone what it has marked with these as done.
+ * TensorFlow's optimiser merges nested sums and reorders products of different shapes, which rounds differently from
+ * the recorded order. It skips nodes that carry its own marks for "done".
  */
 const KEEP_ORDER = [
   '_grappler_ArithmeticOptimizer_AddOpsRewriteStage',
@@ -41,7 +41,7 @@ const KEEP_ORDER = [
 ]
 const ORDERED = new Set(['Add', 'AddV2', 'AddN', 'Mul'])
 
-/** XLA has no implementation of these that gives the same bits every time; TensorFlow has. */
+/** XLA's implementations of these do not give the same bits every time; TensorFlow's do. */
 const NOT_FOR_XLA = new Set(['MaxPoolGrad'])
 
 function shapeMessage(shape: readonly number[]): proto.TensorShape {
@@ -152,12 +152,12 @@ export function placeholder(name: string, dtype: number, shape: readonly number[
   return { name, operation: 'Placeholder', inputs: [], attributes }
 }
 
-/** A node that hands its input on. */
+/** A node that passes its input on. */
 export function identity(name: string, input: NodeOutput, dtype: number): GraphNode {
   return { name, operation: 'Identity', inputs: [input], attributes: [typed('T', dtype)] }
 }
 
-/** A node that reads the bits of int32 values as float32. */
+/** A node that reinterprets the bits of int32 values as float32. */
 export function bitsAsFloat32(name: string, input: NodeOutput): GraphNode {
   const attributes = [typed('T', DTYPE.int32), typed('type', DTYPE.float32)]
   return { name, operation: 'Bitcast', inputs: [input], attributes }
@@ -193,7 +193,7 @@ export function concatenation(name: string, pieces: readonly NodeOutput[], axis:
   return { name, operation: 'ConcatV2', inputs: [...pieces, axis], attributes }
 }
 
-/** Nodes of a variable called `name`: its handle, and those that read and assign it. */
+/** Nodes of a variable called `name`: its handle, its reads and its assignments. */
 export function variableNodes(name: string, { dtype, shape }: ValueType) {
   const handle: GraphNode = {
     name: `${name}/handle`,
@@ -221,7 +221,7 @@ export function variableNodes(name: string, { dtype, shape }: ValueType) {
   return { handle, read, assign }
 }
 
-/** Frees a variable's memory, if it has any; assigning it makes it anew. */
+/** Frees a variable's memory, if it has any; assigning it allocates anew. */
 export function destruction(name: string, handle: GraphNode): GraphNode {
   const attributes = [{ name: 'ignore_lookup_error', type: ATTR.bool, value: true }]
   return { name, operation: 'DestroyResourceOp', inputs: [firstOutput(handle.name)], attributes }

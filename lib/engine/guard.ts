@@ -2,8 +2,8 @@ import { callSite } from './call-site'
 import { type Tensor, tf } from './native'
 
 /**
- * Runs `body`, refusing what a graph cannot repeat and what would otherwise go unnoticed: random numbers, which would be
- * the same ones at every call, variables that the graph does not keep, and arguments that are disposed of.
+ * Runs `body` and refuses what a graph cannot repeat and what would otherwise go unnoticed: drawing random numbers (a graph
+ * would repeat the same ones), assigning variables that the graph does not keep, and disposing of arguments.
  *
  * @param isKept whether a variable may be assigned
  * @throws Error naming the line that does it
@@ -18,14 +18,14 @@ export function guarded<T>(
   Math.random = () => {
     throw new Error(
       'compile: a recorded function must not draw random numbers, which would be the same at every call, as ' +
-        `${callSite(new Error())} does; give a seed if they shall be, or pass them as an input`,
+        `${callSite(new Error())} does; give a seed if that is wanted, or pass them as an input`,
     )
   }
   tf.Variable.prototype.assign = function (this: tf.Variable, value) {
     if (!isKept(this)) {
       throw new Error(
-        `compile: expected variable ${this.name} [${this.shape}] among \`state\`, since ${callSite(new Error())} assigns it; only what is there ` +
-          'is kept from call to call',
+        `compile: expected variable ${this.name} [${this.shape}] among \`state\`, since ${callSite(new Error())} assigns it; only ` +
+          'variables in `state` keep their values between calls',
       )
     }
     assign.call(this, value)

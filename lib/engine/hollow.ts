@@ -1,6 +1,6 @@
 /**
- * Tensors without values. A recording needs the shapes of its results alone, so that large ones are freed as soon as they
- * are known, and zeros stand in where they are inputs: the memory that it takes is that of one operation, not of a step.
+ * Tensors without values. A recording needs only the shapes of its results. So large ones are freed as soon as their shape
+ * is known, and zeros replace them as inputs: recording takes the memory of one operation, not of a whole step.
  */
 import { sizeOf } from './graph'
 import { ATTR, type Binding, DTYPE, type TensorMetadata } from './native'
@@ -18,14 +18,14 @@ export class HollowTensors {
 
   constructor(private readonly binding: Binding) {}
 
-  /** Frees a result's values where they are large; its id goes on to mean it. */
+  /** Frees a large result's values; its id still stands for it. */
   empty(result: TensorMetadata, origin: Error): void {
     if (result.dtype !== DTYPE.float32 || sizeOf(result) < LARGE) return
     this.binding.deleteTensor(result.id)
     this.tensors.set(result.id, { ...result, origin })
   }
 
-  /** Calls `body` with ids that exist: zeros, for as long as it runs, instead of those without values. */
+  /** Calls `body` with ids that exist: zeros, during the call, in place of tensors without values. */
   filled<T>(ids: readonly number[], body: (ids: number[]) => T): T {
     const made: number[] = []
     try {
@@ -41,12 +41,12 @@ export class HollowTensors {
     }
   }
 
-  /** Forgets a tensor; false for one that has its values. */
+  /** Forgets a tensor; false if it has values. */
   delete(id: number): boolean {
     return this.tensors.delete(id)
   }
 
-  /** Those that have not been disposed of. */
+  /** Those not disposed of yet. */
   get left(): readonly Hollow[] {
     return [...this.tensors.values()]
   }

@@ -1,10 +1,10 @@
 /**
- * What a process that computes is started with (--require): its number of threads, tfjs, and then the loader for TypeScript.
- * The loader would look into every file of tfjs for what is not JavaScript and keep its source maps, 0.2 s and 50 MiB a process.
+ * Preloaded (--require) by every process that computes: sets the number of threads, loads tfjs, then the TypeScript loader.
+ * tfjs comes first, because the loader would scan each of its files and keep their source maps: 0.2 s and 50 MiB a process.
  */
 'use strict'
 
-// TensorFlow reads these once, when it is loaded. Without them it takes all cores.
+// TensorFlow reads these once, on loading. Without them it takes all cores.
 const threads = process.env.WORKBOOK_THREADS
 if (threads !== undefined) {
   if (!/^[1-9]\d*$/.test(threads))
@@ -15,6 +15,6 @@ if (threads !== undefined) {
 try {
   require('@tensorflow/tfjs-node-gpu')
 } catch {
-  // Who asks for it next gets the error; some commands do not, or explain it.
+  // The next one to require it gets the error; some commands do not need it, or explain it.
 }
 require('tsx/cjs/api').register()

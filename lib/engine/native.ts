@@ -1,5 +1,5 @@
 /**
- * The one door to the native backend: tfjs itself, raw TensorFlow operations, and what the process runs on.
+ * The only access to the native backend: tfjs itself, raw TensorFlow operations, and backend details.
  *
  * Raw operations give access to kernels that tfjs does not name (fused batch norm, explicit padding, NMS).
  * They follow TensorFlow's C++ operation reference: inputs in its order, every attribute without a default given.
@@ -8,7 +8,7 @@ import util from 'node:util'
 import type { DataType, Tensor, TensorInfo } from '@tensorflow/tfjs-core'
 import * as tf from '@tensorflow/tfjs-node-gpu'
 
-// tfjs calls two functions of Node's `util` that Node 22 warns of on every command and later ones have no longer.
+// tfjs calls two functions of Node's `util` that Node 22 warns about on every command and later versions lack.
 Object.assign(util, {
   isArray: Array.isArray,
   isNullOrUndefined: (value: unknown) => value === null || value === undefined,
@@ -47,7 +47,7 @@ export interface Binding {
   readonly TF_Version: string
 }
 
-/** The members of tfjs-node's backend that are needed beside its public ones. */
+/** The members of tfjs-node's backend used beyond its public ones. */
 interface NativeBackend {
   binding: Binding
   executeMultipleOutputs(
@@ -58,13 +58,13 @@ interface NativeBackend {
   ): Tensor[]
   getInputTensorIds(tensors: TensorInfo[]): number[]
   createOutputTensor(metadata: TensorMetadata): Tensor
-  /** Data of every tensor; `values` are those that have not been handed to TensorFlow yet. */
+  /** Every tensor's data; `values` are those not yet handed to TensorFlow. */
   readonly tensorMap: {
     get(dataId: object): { readonly dtype: number; readonly values: unknown } | undefined
   }
 }
 
-/** The native id of what TensorFlow has no tensor for. */
+/** The native id of data that has no TensorFlow tensor. */
 const NO_TENSOR = -1
 
 /** TF_AttrType and TF_DataType numbers of TensorFlow's C API. */
@@ -115,14 +115,14 @@ export function execute(name: string, attributes: Attribute[], inputs: Tensor[],
   return nativeBackend().executeMultipleOutputs(name, attributes, inputs, outputs)
 }
 
-/** The native ids of tensors; uploads values that tfjs still holds on the JavaScript side. */
+/** The native ids of tensors; uploads values that tfjs still holds in JavaScript. */
 export function nativeIds(tensors: TensorInfo[]): number[] {
   return nativeBackend().getInputTensorIds(tensors)
 }
 
 /**
- * The native id of a new int32 tensor with the bits of a float32 one, to be deleted by the caller. tfjs copies every new
- * tensor to the graphics card but those of int32, which stay in the host's memory, where a session takes what it is fed from.
+ * Makes an int32 tensor with the bits of a float32 one and returns its native id; the caller deletes it. tfjs copies every new
+ * tensor to the graphics card except int32 ones, which stay in host memory, where a session reads its feeds.
  */
 export function bitsOnHost(tensor: Tensor): number {
   const { binding, tensorMap } = nativeBackend()
@@ -141,8 +141,8 @@ export function adopt(metadata: TensorMetadata): Tensor {
 }
 
 /**
- * Takes a variable's value away and frees its memory, unless a clone shares it. To read the variable is an error with
- * `message` from then on, until it is assigned.
+ * Frees a variable's memory, unless a clone shares it. From then on reading the variable throws an error with
+ * `message`, until it is assigned.
  */
 export function vacate(variable: tf.Variable, message: string): void {
   const { tensorMap } = nativeBackend()
@@ -163,7 +163,7 @@ export function newestTensorId(): number {
   return probe.id
 }
 
-/** Like tf.tidy, for results that are no tensors: every tensor made inside is freed, whatever `body` returns. */
+/** Like tf.tidy, but frees every tensor made inside: for results that are not tensors. */
 export function scoped<T>(body: () => T): T {
   tf.engine().startScope()
   try {
@@ -173,7 +173,7 @@ export function scoped<T>(body: () => T): T {
   }
 }
 
-/** Calls `check` before every native operation from now on; what it throws ends the computation there. */
+/** Calls `check` before every native operation from now on; an error it throws ends the computation there. */
 export function beforeOperations(check: () => void): void {
   const backend = nativeBackend()
   const real = backend.binding

@@ -1,8 +1,8 @@
 /**
  * Fused, differentiable operations that tfjs lacks or builds from many small ones. Layout NHWC, float32.
  *
- * Each is one native kernel forward and one per gradient, on the CPU (oneDNN) and on CUDA (cuDNN) alike, and all of
- * them can be recorded by `compile`.
+ * Each is one native kernel forward and one per gradient, on the CPU (oneDNN) and on CUDA (cuDNN). `compile` can record
+ * all of them.
  */
 import { attribute, execute, type Tensor, tf } from './native'
 import { inFloat32 } from './precision'
@@ -11,13 +11,13 @@ type Padding = 'same' | 'valid'
 
 export interface Conv2dOptions {
   readonly stride?: number
-  /** 'same' and 'valid' as TensorFlow defines them, or that many zeros on every side (Darknet). */
+  /** 'same' and 'valid' as in TensorFlow, or that many zeros on every side (Darknet). */
   readonly padding?: Padding | number
   /** Keeps this convolution and its gradients in float32 when the graph is compiled in a lower precision. */
   readonly float32?: boolean
 }
 
-/** Zeros before and behind, along both sides. */
+/** Zeros before and after, along both sides. */
 type Margins = readonly [top: number, bottom: number, left: number, right: number]
 
 function convolutionAttributes(stride: number, around: Padding | Margins) {
@@ -35,7 +35,7 @@ function convolutionAttributes(stride: number, around: Padding | Margins) {
   ]
 }
 
-/** `padding` zeros before an image and, behind it, as many as the last window reaches. */
+/** `padding` zeros before an image and, after it, as many as the last window reaches. */
 function marginsFor(x: tf.Tensor4D, kernel: number, stride: number, padding: number): Padding | Margins {
   if (padding === 0) return 'valid'
   const [, height, width] = x.shape
@@ -46,7 +46,7 @@ function marginsFor(x: tf.Tensor4D, kernel: number, stride: number, padding: num
   return [padding, behind(height), padding, behind(width)]
 }
 
-/** The gradients of a convolution with regard to its image and its kernel. */
+/** The gradients of a convolution with respect to its image and its kernel. */
 function convolutionGradients(
   [image, kernel, dy]: readonly [Tensor, Tensor, Tensor],
   stride: number,
@@ -60,7 +60,7 @@ function convolutionGradients(
       execute('Conv2DBackpropFilter', attributes(), [image, sizes(kernel), dy])[0]!,
     ]
   }
-  // With explicit padding these kernels leave oneDNN, unlike the convolution's own, and are 3 to 40 times slower than this copy.
+  // With explicit padding these kernels, unlike the convolution's own, bypass oneDNN: 3 to 40 times slower than this copy.
   const [top, bottom, left, right] = around
   const padded = tf.pad(image as tf.Tensor4D, [
     [0, 0],
@@ -105,7 +105,7 @@ export function conv2d(x: tf.Tensor4D, kernel: tf.Tensor4D, options: Conv2dOptio
 }
 
 /**
- * Transposed 2-D convolution by a factor of `stride`, the gradient of `conv2d` with regard to its input.
+ * Transposed 2-D convolution by a factor of `stride`, the gradient of `conv2d` with respect to its input.
  *
  * @param x [n, h, w, in]
  * @param kernel [k, k, out, in]
@@ -138,7 +138,7 @@ export interface BatchNormOptions {
   readonly epsilon: number
   /**
    * Called during the forward pass with the batch's mean and unbiased variance per channel. The tensors live only
-   * as long as the call.
+   * during the call.
    */
   readonly onStatistics?: (mean: tf.Tensor1D, variance: tf.Tensor1D) => void
 }
@@ -198,8 +198,8 @@ export function batchNormTraining(
 }
 
 /**
- * Repeats every pixel `factor` times along both sides: y[n,i,j,c] = x[n, floor(i / factor), floor(j / factor), c]. TensorFlow's
- * own gradient of it adds up in any order on CUDA; this one, dx = the sum of the pixel's copies, in a fixed one.
+ * Repeats every pixel `factor` times along both sides: y[n,i,j,c] = x[n, floor(i / factor), floor(j / factor), c]. On CUDA
+ * TensorFlow's own gradient sums in any order; this one, dx = the sum of the pixel's copies, in a fixed one.
  *
  * @param x [n, h, w, c]
  * @returns [n, h * factor, w * factor, c]
@@ -226,7 +226,7 @@ export function biasAdd(x: tf.Tensor4D, bias: tf.Tensor1D): tf.Tensor4D {
 /**
  * Leaky rectifier y = x for x > 0, alpha * x otherwise.
  *
- * @param alpha above 0: y then has the sign of x, so that the gradient can be told from y and x is overwritten where
+ * @param alpha above 0: y then has the sign of x, so the gradient can be computed from y, and y overwrites x where
  *   nothing else needs it; a training step keeps two activations a layer instead of three
  */
 export function leakyRelu(x: tf.Tensor4D, alpha: number): tf.Tensor4D {
@@ -246,7 +246,7 @@ export function leakyRelu(x: tf.Tensor4D, alpha: number): tf.Tensor4D {
 /**
  * The k largest of every row, in descending order, equal values by ascending index. No gradient goes through it.
  *
- * @param values [n, slots]
+ * The k largest of every row, in descending order, equal values by ascending index. Passes no gradient.
  * @returns values [n, k] and indices int32 [n, k]
  */
 export function topK(values: tf.Tensor2D, k: number): { values: tf.Tensor2D; indices: tf.Tensor2D } {
@@ -256,8 +256,8 @@ export function topK(values: tf.Tensor2D, k: number): { values: tf.Tensor2D; ind
 }
 
 /**
- * Picks rows within every image: y[i, j, :] = x[i, indices[i, j], :]. tfjs's own gather checks the indices in
- * JavaScript, which reads them back; this one stays on the device. No gradient goes through it.
+ * Picks rows within every image: y[i, j, :] = x[i, indices[i, j], :]. tfjs's own gather reads the indices back to check
+ * them in JavaScript; this one stays on the device. Passes no gradient.
  *
  * @param x [n, slots, c]; indices int32 [n, k]
  * @returns [n, k, c]
@@ -283,16 +283,16 @@ export interface NonMaxSuppressionResult {
   readonly counts: tf.Tensor1D
 }
 
-/** Past this, float32 has no number of its own for every rank. */
+/** Beyond this, float32 cannot tell all ranks apart. */
 const LARGEST_RANK = 2 ** 24
 
 /**
- * Class-wise greedy NMS over a batch on the device: in every image and class boxes are kept by descending score, dropping
- * those whose IoU with a kept one is strictly above `iouThreshold`. Of all classes together the best `limit` remain.
+ * Class-wise greedy NMS over a batch on the device. In every image and class, boxes are kept by descending score, and those
+ * whose IoU with a kept one is strictly above `iouThreshold` are dropped. The best `limit` of all classes together remain.
  * Equal scores are taken by ascending slot, then by ascending class. Scores <= 0 never count.
  *
- * TensorFlow's CombinedNonMaxSuppression takes equal scores in any order. So it is given ranks: the scores are sorted
- * (stably), numbered from the last, and looked up again by what it returns.
+ * TensorFlow's CombinedNonMaxSuppression takes equal scores in any order, so it gets ranks instead: scores are sorted
+ * (stably), numbered from the last, and looked up again by the ranks it returns.
  *
  * @param boxes [n, slots, 4] two corners; scores [n, slots, classes]
  */

@@ -1,4 +1,4 @@
-/** The precisions that a graph can compute in, and what is kept out of the lower ones while it is recorded. */
+/** The precisions a graph can compute in, and pinning operations to float32 while recording. */
 
 export type Precision = 'float32' | 'bfloat16' | 'float16'
 

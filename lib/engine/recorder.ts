@@ -1,4 +1,4 @@
-/** Listens to the addon while a function runs eagerly and writes down what it does as graph nodes. */
+/** Listens to the addon while a function runs eagerly and records its operations as graph nodes. */
 import { callSite } from './call-site'
 import type { Constant, GraphNode, NodeOutput, ValueType } from './graph'
 import { HollowTensors } from './hollow'
@@ -8,19 +8,19 @@ import { pinnedToFloat32 } from './precision'
 /** The node output that a native tensor id stands for. */
 export type OutputOf = (id: number) => NodeOutput
 
-/** A native tensor that exists before a recording, such as an input's: what it stands for, and what it looks like. */
+/** What a native tensor made before a recording, such as an input's, stands for, and its type. */
 export interface Known {
   readonly output: NodeOutput
   readonly type: ValueType
 }
 
-/** An operation failed on the zeros that stand in for values; it may not on the values themselves. */
+/** An operation failed on the zeros that replace values; it may succeed on the values themselves. */
 export class ValuesNeeded extends Error {}
 
-/** V8 keeps 10 frames of a stack, which tfjs alone can fill. */
+/** V8 keeps 10 stack frames by default, which tfjs alone can fill. */
 const FRAMES = 40
 
-/** Operations whose result has as many elements as their values decide: the shape seen once would be frozen. */
+/** Operations whose result size depends on values: the shape seen once would be frozen. */
 const SHAPED_BY_VALUES = /^(Where|Unique|ListDiff|DynamicPartition|NonMaxSuppression)/
 
 let recording = false
@@ -37,13 +37,13 @@ export function refuseNested(): void {
 }
 
 /**
- * Runs `body` eagerly and records every native operation of it.
+ * Runs `body` eagerly and records every native operation in it.
  *
- * @param known by native id; tensors that are not in it are captured by value, as constants
+ * @param known by native id; other tensors are captured by value, as constants
  * @param body disposes of all that it makes; while it runs, only small results have values, unless `withValues` is set
- * @returns the body's value and the nodes in their order
+ * @returns the body's value and the nodes in order
  * @throws Error when the body reads a tensor back or keeps one, naming the line that did
- * @throws ValuesNeeded where it has to be called again, with values
+ * @throws ValuesNeeded when it must be called again with values
  */
 export function record<T>(
   known: ReadonlyMap<number, Known>,
@@ -72,7 +72,7 @@ class Recorder {
   readonly nodes: GraphNode[] = []
   /** By native id: tensors of the graph. */
   private readonly tensors: Map<number, Known>
-  /** By native id: values that JavaScript has made, which become constants where an operation takes them. */
+  /** By native id: values made by JavaScript, which become constants where an operation takes them. */
   private readonly pending = new Map<number, Constant>()
   private readonly hollow: HollowTensors
 
@@ -112,7 +112,7 @@ class Recorder {
     return this.tensor(id).output
   }
 
-  /** @throws Error naming the line that made a tensor which the body has kept */
+  /** @throws Error naming the line that made a tensor the body has kept */
   refuseKept(): void {
     const [kept] = this.hollow.left
     if (!kept) return
@@ -122,7 +122,7 @@ class Recorder {
     )
   }
 
-  /** Runs an operation and writes it down. */
+  /** Runs an operation and records it. */
   private add(
     operation: string,
     attributes: Attribute[],
@@ -161,13 +161,13 @@ class Recorder {
     try {
       return this.hollow.filled(ids, (filled) => this.real.executeOp(operation, attributes, filled, outputs))
     } catch (error) {
-      // Others come from who watches the operations, such as an interruption.
+      // Other errors come from a check before operations, such as an interrupt.
       if (!(error instanceof Error && error.message.includes('TF_Status'))) throw error
       throw new ValuesNeeded(`${operation} cannot be computed on zeros`, { cause: error })
     }
   }
 
-  /** A tensor of the graph; what is none yet becomes a constant. */
+  /** A tensor of the graph; one not yet in the graph becomes a constant. */
   private tensor(id: number): Known {
     const found = this.tensors.get(id)
     if (found) return found
@@ -180,9 +180,9 @@ class Recorder {
   }
 }
 
-/** Copies a tensor that was made before the recording into a constant. */
+/** Copies a tensor made before the recording into a constant. */
 function capture(binding: Binding, id: number): Constant {
-  // An operation that changes nothing tells shape and data type, which the addon does not give for an id.
+  // The addon does not report the shape and data type of an id, but an identity operation does.
   const [copy] = binding.executeOp('Identity', [], [id], 1)
   if (!copy) throw new Error(`compile: tensor ${id} is unknown to the native backend`)
   const bytes = toBytes(copy.dtype, binding.tensorDataSync(id))

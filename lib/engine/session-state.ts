@@ -1,8 +1,8 @@
-/** Where a compiled function's state is newest: in its variables, or in the session of one of its graphs. */
+/** Tracks where a compiled function's state is newest: in its variables, or in the session of one of its graphs. */
 import type { LoadedGraph } from './build'
 import { adopt, nativeBackend, nativeIds, type TensorMetadata, type tf, vacate } from './native'
 
-/** By variable: the state that holds its newest value in a session. */
+/** For each variable, the state that holds its newest value in a session. */
 const holders = new Map<tf.Variable, SessionState>()
 
 /** Brings the variables of all compiled functions up to date. */
@@ -10,7 +10,7 @@ export function pullAll(): void {
   for (const holder of new Set(holders.values())) holder.pull()
 }
 
-/** Runs a graph; the results are the caller's to adopt or to discard. */
+/** Runs a graph; the caller adopts or discards the results. */
 export function runGraph(
   { session }: LoadedGraph,
   ids: number[],
@@ -25,9 +25,9 @@ export function discard(results: readonly TensorMetadata[]): void {
   for (const { id } of results) nativeBackend().binding.deleteTensor(id)
 }
 
-/** The state of one compiled function, of whose graphs one at most holds it. */
+/** The state of one compiled function; at most one of its graphs holds it. */
 export class SessionState {
-  /** The graph whose session has the newest values, and the variables' data when it was last in line with them. */
+  /** The graph whose session has the newest values, and the variables' data when the two last agreed. */
   private owner: LoadedGraph | undefined
   private known: object[] = []
 
@@ -37,9 +37,9 @@ export class SessionState {
     private readonly name: string,
   ) {}
 
-  /** Copies the state from the session to the variables. What was assigned from outside since the last call stays. */
+  /** Copies the state from the session to the variables, except those assigned from outside since the last call. */
   pull(): void {
-    // Once another compiled function has taken the state over, this session's is old.
+    // Once another compiled function has taken over a variable, this session's value is old.
     const held = this.variables.filter((variable) => holders.get(variable) === this)
     if (!this.owner || held.length === 0) return
     for (const variable of held) holders.delete(variable)
@@ -52,7 +52,7 @@ export class SessionState {
     this.known = this.variables.map((variable) => variable.dataId)
   }
 
-  /** Before a graph's run: its session gets the newest state. */
+  /** Before a graph's run: gives its session the newest state. */
   moveTo(graph: LoadedGraph): void {
     for (const variable of this.variables) {
       const holder = holders.get(variable)
@@ -69,7 +69,7 @@ export class SessionState {
     this.known = this.variables.map((variable) => variable.dataId)
   }
 
-  /** After a run that changed it: the newest state is in the session alone, for a second copy would only take memory. */
+  /** After a run that changed the state: it is in the session alone, since a second copy would only take memory. */
   hold(): void {
     for (const [i, variable] of this.variables.entries()) {
       if (holders.get(variable) === this) continue

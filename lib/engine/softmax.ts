@@ -9,7 +9,7 @@ const REDUCTION = [attribute.type('Tidx', 'int32')]
  *
  *     KL = sum over rows of w * sum over channels of p * (log p - log q),
  *
- * and the differences of which its gradient is made: dKL / dstudent = w * (q - p) / T. Both are small differences of large
+ * and the differences that make up its gradient: dKL / dstudent = w * (q - p) / T. Both are small differences of large
  * numbers when the student is close to the teacher or T is large, so they are computed in float64 and rounded at the end.
  * 0 * log 0 is 0, and no finite logit gives NaN.
  *
@@ -17,7 +17,7 @@ const REDUCTION = [attribute.type('Tidx', 'int32')]
  * @param teacher [rows, channels]
  * @param temperature T, above 0
  * @param weights w [rows, 1]; 1 unless given
- * @returns divergence, a scalar, and differences w * (q - p) [rows, channels]; no gradient goes through either
+ * @returns divergence, a scalar, and differences w * (q - p) [rows, channels]; neither passes a gradient
  */
 export function softmaxDivergence(
   student: tf.Tensor2D,
@@ -33,7 +33,7 @@ export function softmaxDivergence(
     const weigh = (rows: DeviceArray) => (weighting ? device.multiply(rows, weighting) : rows)
     const largest = (x: DeviceArray) =>
       device.compute('Max', [x, channels], [...REDUCTION, attribute.bool('keep_dims', true)])
-    // log p = x - max(x) + log(max(p)): TensorFlow has no LogSoftmax of float64 for GPUs.
+    // log p = x - max(x) + log(max(p)): TensorFlow has no float64 LogSoftmax for GPUs.
     const distribution = (logits: DeviceArray) => {
       const x = temperature === 1 ? logits : device.compute('RealDiv', [logits, divisor])
       const p = device.compute('Softmax', [x])

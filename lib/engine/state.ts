@@ -1,6 +1,6 @@
 /**
- * A graph's state: one resource of the session for every variable, but one together for all vectors, of which a network
- * has hundreds; reading and assigning each by itself costs more than computing with it.
+ * A graph's state: one resource of the session per variable, except that all vectors share one. A network has hundreds of
+ * them, and reading and assigning each by itself costs more than computing with it.
  */
 import { firstOutput, type GraphNode, type NodeOutput, type ValueType } from './graph'
 import { concatenation, destruction, integers, placeholder, split, variableNodes } from './graphdef'
@@ -11,15 +11,15 @@ export interface State {
   readonly values: readonly NodeOutput[]
   /** Names of the variables' own resources; undefined for those that share one. */
   readonly handles: readonly (string | undefined)[]
-  /** What must be fed to initialise them. */
+  /** What to feed to initialise them. */
   readonly initial: readonly NodeOutput[]
-  /** What must be fetched, in a run of its own, to read them. */
+  /** What to fetch, in a separate run, to read them. */
   readonly final: readonly NodeOutput[]
   readonly nodes: readonly GraphNode[]
   /** Names of the nodes that initialise all variables, and of those that free their memory. */
   readonly initialise: readonly string[]
   readonly release: readonly string[]
-  /** Nodes that give variables new values; undefined: the variable stays. */
+  /** Nodes that give variables new values; undefined leaves a variable unchanged. */
   assign(values: readonly (NodeOutput | undefined)[]): GraphNode[]
 }
 
@@ -55,7 +55,7 @@ export function stateOf(types: readonly ValueType[]): State {
 /** One resource with the variables that it holds. */
 interface Part {
   readonly members: readonly number[]
-  /** The resource, where it is one variable's. */
+  /** The resource, if it holds a single variable. */
   readonly handle?: string
   readonly values: readonly NodeOutput[]
   readonly initial: readonly NodeOutput[]

@@ -1,4 +1,4 @@
-/** Runs a function once under the recorder: from JavaScript to the nodes of a graph. */
+/** Runs a function once under the recorder, turning JavaScript into the nodes of a graph. */
 import type { GraphNode, NodeOutput, ValueType } from './graph'
 import { guarded } from './guard'
 import { DTYPE, execute, nativeIds, newestTensorId, scoped, type Tensor, tf } from './native'
@@ -10,7 +10,7 @@ export interface Source<A extends readonly Tree[], R extends Tree> {
   readonly fn: (...inputs: A) => R
   /** Variables that it reads or assigns. */
   readonly state: readonly tf.Variable[]
-  /** Stands in error messages. */
+  /** Used in error messages. */
   readonly name: string
 }
 
@@ -18,23 +18,23 @@ export interface Source<A extends readonly Tree[], R extends Tree> {
 export interface Call {
   readonly form: Form
   readonly inputs: readonly Tensor[]
-  /** What the inputs are in the graph. */
+  /** The inputs' values in the graph. */
   readonly inputValues: readonly NodeOutput[]
-  /** What the variables' values are in the graph, before a run. */
+  /** The variables' values in the graph, before a run. */
   readonly stateValues: readonly NodeOutput[]
 }
 
 /** What a function does. */
 export interface Trace {
   readonly nodes: readonly GraphNode[]
-  /** Its result: the leaves' values, and the form. */
+  /** Its result: the values of the leaves, and the form. */
   readonly outputs: readonly NodeOutput[]
   readonly form: Form
-  /** What it assigns to the variables; undefined: nothing. */
+  /** The values assigned to the variables; undefined where none is. */
   readonly assigned: readonly (NodeOutput | undefined)[]
 }
 
-/** Traces a function; the state is as before afterwards, whatever happens. */
+/** Traces a function; afterwards the state is as before, whatever happens. */
 export function trace<A extends readonly Tree[], R extends Tree>(source: Source<A, R>, call: Call): Trace {
   const { state } = source
   const { own, copies } = distinct(call.inputs, state)
@@ -72,7 +72,7 @@ export function trace<A extends readonly Tree[], R extends Tree>(source: Source<
   }
 }
 
-/** Calls the function, and says what it returns and assigns. */
+/** Calls the function; returns its result and what it assigns. */
 function runOnce<A extends readonly Tree[], R extends Tree>(
   { fn, state, name }: Source<A, R>,
   { form, own, newest, stateIds }: { form: Form; own: Tensor[]; newest: number; stateIds: number[] },
@@ -83,16 +83,16 @@ function runOnce<A extends readonly Tree[], R extends Tree>(
     flatten(fn(...(unflatten(form, own) as Tree as A)), `compile(${name}): result`),
   )
   const outputs = nativeIds(result.leaves).map(outputOf)
-  // Outputs may have been kept past the scope (terms of a loss, from inside a gradient function); inputs and captured
-  // tensors may be outputs too, and stay.
+  // Outputs may have been kept past the scope (loss terms, from inside a gradient function). Inputs and captured tensors
+  // may be outputs too, and stay.
   for (const tensor of result.leaves) if (tensor.id > newest) tensor.dispose()
   const assigned = nativeIds([...state]).map((id, i) => (id === stateIds[i] ? undefined : outputOf(id)))
   return { outputs, form: result.form, assigned }
 }
 
 /**
- * The recorder tells inputs and variables apart by their native tensors, which clones and variables assigned from one
- * tensor share. Gives every one its own; `copies` are to be disposed of.
+ * The recorder identifies inputs and variables by their native tensors, but clones, and variables assigned from one
+ * tensor, share theirs. Gives each its own; the caller disposes of `copies`.
  */
 function distinct(inputs: readonly Tensor[], state: readonly tf.Variable[]) {
   const taken = new Set<number>()
@@ -120,7 +120,7 @@ function distinct(inputs: readonly Tensor[], state: readonly tf.Variable[]) {
   return { own, copies }
 }
 
-/** @throws Error for a tensor of another type than a graph takes */
+/** @throws Error for a tensor whose type a graph cannot take */
 export function typeOf({ dtype, shape }: Pick<Tensor, 'dtype' | 'shape'>): ValueType {
   if (dtype !== 'float32' && dtype !== 'int32' && dtype !== 'bool') {
     throw new Error(`compile: expected tensors of float32, int32 or bool, found ${dtype}`)

@@ -1,15 +1,15 @@
 import { type Tensor, tf } from './native'
 
-/** What a compiled function takes and gives: tensors, and arrays and objects of such. */
+/** What a compiled function takes and returns: tensors, and arrays and objects of them. */
 export type Tree = Tensor | readonly Tree[] | { readonly [name: string]: Tree }
 
-/** The form of a tree: its tensors' places in the list of leaves. */
+/** The form of a tree: its tensors' indices in the list of leaves. */
 export type Form = number | readonly Form[] | { readonly [name: string]: Form }
 
 /**
  * The tensors of a tree, in the order of its arrays and objects, and its form.
  * @param what names the tree in errors
- * @throws Error naming the place of what is no tensor
+ * @throws Error naming the place of anything that is not a tensor
  */
 export function flatten(tree: Tree, what: string): { leaves: Tensor[]; form: Form } {
   const leaves: Tensor[] = []
@@ -24,14 +24,14 @@ export function flatten(tree: Tree, what: string): { leaves: Tensor[]; form: For
         Object.entries(part).map(([name, child]) => [name, visit(child, `${place}.${name}`)]),
       )
     }
-    // What is asynchronous fails by itself too, later; unheard, that would end the process although this error was caught.
+    // An async function also fails by itself, later; unhandled, that would end the process although this error was caught.
     if (part instanceof Promise) part.catch(() => {})
     throw new Error(`${place}: expected a tensor, or an array or object of tensors, found ${describe(part)}`)
   }
   return { form: visit(tree, what), leaves }
 }
 
-/** A tree of that form with other leaves. */
+/** A tree of this form with other leaves. */
 export function unflatten(form: Form, leaves: readonly Tensor[]): Tree {
   if (typeof form === 'number') return leaves[form]!
   if (isList(form)) return form.map((child) => unflatten(child, leaves))

@@ -10,17 +10,17 @@ import {
   waitingFor,
 } from '../graph'
 
-/** Elements; smaller values are not worth an edge of the graph. */
+/** Elements; delaying a smaller value is not worth an edge of the graph. */
 const LARGE = 4096
 const KERNEL_GRADIENT = 'Conv2DBackpropFilter'
 const SUMS_AND_PRODUCTS = new Set(['Add', 'AddV2', 'Sub', 'Mul'])
 
-/** By a node's name: the name of the node that it is to wait for. */
+/** From a node's name to the name of the node that it shall wait for. */
 type Waits = ReadonlyMap<string, string>
 
 /**
- * Delays what would lie in memory long before it is used. TensorFlow runs an operation as soon as its inputs are there; this
- * gives some of them another node to wait for.
+ * Delays nodes whose values would lie in memory long before their use. TensorFlow runs an operation as soon as its inputs are
+ * ready, so these wait for another node.
  */
 export const delay: Pass = (graph) => {
   const waits: Waits = new Map([...waitsOfState(graph), ...waitsOfWidening(graph.nodes)])
@@ -32,8 +32,9 @@ export const delay: Pass = (graph) => {
 }
 
 /**
- * What depends on the state alone, such as decay * w, would be made at the start of a step and kept through the whole forward and
- * backward pass, until a gradient is added to it. It waits for the other operand of the one sum or product that takes it.
+ * Values that depend on the state alone, such as decay * w, would be computed at the start of a step and held through the
+ * whole forward and backward pass until a gradient is added. Each waits for the other operand of the one sum or product
+ * that takes it.
  */
 function waitsOfState(graph: Graph): Waits {
   const { nodes, inputs, state } = graph
@@ -42,7 +43,7 @@ function waitsOfState(graph: Graph): Waits {
   const kept = namesOf(results(graph))
   const consumers = consumersOf(nodes)
   const waits = new Map<string, string>()
-  // From the last, so that a chain waits as a whole.
+  // Backwards, so that a chain waits as a whole.
   for (const { name, inputTypes } of [...nodes].reverse()) {
     if (!early.has(name) || late.has(name) || kept.has(name)) continue
     const [type] = inputTypes ?? []
@@ -56,7 +57,7 @@ function waitsOfState(graph: Graph): Waits {
   return waits
 }
 
-/** Gradients of kernels are asked for in float32 when all are known: their widening waits for the last of them. */
+/** The cast of a kernel's gradient to float32 is needed only when all gradients are known: it waits for the last of them. */
 function waitsOfWidening(nodes: readonly GraphNode[]): Waits {
   const gradients = new Set(
     nodes.filter(({ operation }) => operation === KERNEL_GRADIENT).map(({ name }) => name),

@@ -9,7 +9,7 @@ import {
 } from '../graph'
 import { attribute, DTYPE } from '../native'
 
-/** A step of one weight and its momentum: their places in the state, and the operation that does it. */
+/** A step of one weight and its momentum: their indices in the state, and the operation that does it. */
 interface MomentumStep {
   readonly weight: number
   readonly momentum: number
@@ -17,9 +17,9 @@ interface MomentumStep {
 }
 
 /**
- * Finds v <- momentum * v + g; w <- w - rate * v among the nodes (SGD as it is recorded) and makes each one TensorFlow's own
- * operation for it, which computes the same where the values lie. New values would come to lie wherever the step has just
- * left a gap, another one every time, and between those the activations no longer fit.
+ * Finds v <- momentum * v + g; w <- w - rate * v among the nodes (SGD as recorded) and replaces each by TensorFlow's own
+ * operation, which computes the same in place. Otherwise new values would land in whatever gap the step has just freed,
+ * a different one every time, and the activations would no longer fit between them.
  */
 export const momentumInPlace: Pass = (graph) => {
   const finder = new StepFinder(graph.nodes, graph.state, namesOf(graph.outputs))
@@ -45,7 +45,7 @@ class StepFinder {
     this.consumers = consumersOf(nodes)
   }
 
-  /** The step of the variable in this place, where it is the weight of one. */
+  /** The step of the variable at this index, if it is a weight. */
   stepOf(weight: number): MomentumStep | undefined {
     const w = this.state[weight]!
     if (!w.handle || !w.next) return undefined
@@ -64,7 +64,7 @@ class StepFinder {
     const decayed = this.made(sum.inputs[0]!, ['Mul'])
     const decay = scaled(decayed)
     if (!decayed || !decay || !isSame(decay.other, v.value) || !this.isOnlyFor(decayed, sum)) return undefined
-    // A gradient that is broadcast is none of w's shape.
+    // A broadcast gradient does not have w's shape.
     if (shapeOf(sum, 1) !== shapeOf(difference, 0)) return undefined
     const update: GraphNode = {
       name: `${w.handle}/momentum-step`,
@@ -83,7 +83,7 @@ class StepFinder {
     return { weight, momentum, update }
   }
 
-  /** The node that makes a value, if it is one of these operations on float32. */
+  /** The node that makes a value, if it is one of these float32 operations. */
   private made({ node }: NodeOutput, operations: readonly string[]): GraphNode | undefined {
     const found = this.byName.get(node)
     if (!found || !operations.includes(found.operation)) return undefined
@@ -96,7 +96,7 @@ class StepFinder {
   }
 }
 
-/** Of a product with a scalar, the scalar and the other factor. */
+/** Splits a product with a scalar into the scalar and the other factor. */
 function scaled(product: GraphNode | undefined) {
   const factor = product?.inputTypes?.findIndex(({ shape }) => shape.length === 0) ?? -1
   return factor < 0 ? undefined : { scalar: product!.inputs[factor]!, other: product!.inputs[1 - factor]! }

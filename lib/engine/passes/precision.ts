@@ -1,9 +1,9 @@
 /**
  * Mixed precision as a rewrite of a recorded graph.
  *
- * The rules are those of automatic mixed precision (Micikevicius et al. 2018): convolutions, batch normalisation and
- * activations compute in the low type; operations that only move or add such values follow their inputs; everything
- * else (losses, statistics, optimizer, master weights) stays in float32. Casts are inserted where the two meet.
+ * The rules are those of automatic mixed precision (Micikevicius et al. 2018). Convolutions, batch normalisation and
+ * activations compute in the low type. Operations that only move or add such values follow their inputs. Everything
+ * else (losses, statistics, optimizer, master weights) stays in float32. Casts are inserted in between.
  */
 import { firstOutput, type GraphNode, keyOf, type NodeOutput, type Pass, type ValueType } from '../graph'
 import { ATTR, DTYPE } from '../native'
@@ -12,11 +12,11 @@ import type { Precision } from '../precision'
 type Low = Exclude<Precision, 'float32'>
 
 interface Rule {
-  /** Positions of the inputs that take the low type ('all': every one). */
+  /** Positions of the inputs that take the low type ('all': every input). */
   readonly inputs: readonly number[] | 'all'
-  /** Positions of the inputs that must be low already for the operation to be low; none: it is low always. */
+  /** Positions of the inputs that must already be low for the operation to be low; none: it always is. */
   readonly deciding: readonly number[] | 'all'
-  /** Whether all of its outputs are low then, and not the first alone. */
+  /** Whether all outputs are low then, not only the first. */
   readonly wholly?: boolean
 }
 
@@ -24,9 +24,10 @@ const always = (inputs: readonly number[]): Rule => ({ inputs, deciding: [] })
 const follows = (inputs: readonly number[] | 'all', deciding = inputs): Rule => ({ inputs, deciding })
 
 /**
- * The first output alone comes in the low type where nothing else is said; batch norm's statistics and parameter gradients do not.
- * A residual add's gradient is reshaped, a concatenation's split; in float32 they would make their whole way so. Max pooling is
- * exact in any type and its gradient a sum, which oneDNN has for float32 alone (20 times as fast), so it stays there.
+ * By default only the first output has the low type: batch norm's statistics and parameter gradients stay in float32. A
+ * residual add's gradient is reshaped and a concatenation's split; without a rule they would stay in float32 from there on.
+ * Max pooling is exact in any type, and its gradient is a sum that oneDNN has in float32 only (20 times as fast), so it
+ * stays there.
  */
 const RULES: { readonly [operation: string]: Rule } = {
   Conv2D: always([0, 1]),
@@ -47,7 +48,7 @@ const RULES: { readonly [operation: string]: Rule } = {
   ResizeNearestNeighbor: follows([0]),
 }
 
-/** Lowers float32 nodes to `precision` by the rules above and inserts the casts; what the graph returns and assigns stays float32. */
+/** Lowers float32 nodes to `precision` by the rules and inserts the casts; what the graph returns and assigns stays float32. */
 export const lowerPrecision =
   (precision: Precision): Pass =>
   (graph) => {
@@ -64,13 +65,13 @@ export const lowerPrecision =
 
 class Lowering {
   readonly nodes: GraphNode[] = []
-  /** Values that are low; of a node that is low wholly, its name. */
+  /** Keys of low values; for a node with all outputs low, its name. */
   private readonly low = new Set<string>()
   private readonly casts = new Map<string, NodeOutput>()
 
   constructor(private readonly precision: Low) {}
 
-  /** Adds a node, lowered where its rule says so, behind the casts that it needs. */
+  /** Adds a node, lowered where its rule says so, after the casts that it needs. */
   add(node: GraphNode): void {
     const { precision } = this
     const rule = node.float32 ? undefined : ruleOf(node)
@@ -130,7 +131,7 @@ class Lowering {
   }
 }
 
-/** oneDNN's batch norm in bfloat16 is vectorised for whole vectors of channels; else it is 20 times slower. */
+/** oneDNN vectorises bfloat16 batch norm only for multiples of this many channels; otherwise it is 20 times slower. */
 const BATCH_NORM_CHANNELS = 16
 
 function ruleOf(node: GraphNode): Rule | undefined {

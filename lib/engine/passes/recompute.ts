@@ -1,16 +1,16 @@
 /**
- * Rematerialisation (Chen et al. 2016, "Training deep nets with sublinear memory cost"), for values that cost next to nothing to
- * make: residual sums, concatenations, paddings, casts.
+ * Rematerialisation (Chen et al. 2016, "Training deep nets with sublinear memory cost") of values that cost next to
+ * nothing: residual sums, concatenations, paddings, casts.
  *
- * The order of the nodes is taken for the order in time. In some place, at the end of the forward pass, the most bytes are
- * alive: the peak. A cheap value that is made in front of the peak and taken again behind it lies in memory all through it. It
- * is made a second time behind the peak instead, where what it is made of is there anyway, and the backward pass takes the copy.
+ * The order of the nodes stands for the order in time. The peak is where most bytes are alive, at the end of the forward
+ * pass. A cheap value made before the peak and used again after it stays in memory all through it. Instead it is computed
+ * a second time after the peak, where its inputs are in memory anyway, and the backward pass takes the copy.
  *
- * TensorFlow runs a node as soon as its inputs are there, so a copy would be made at once, in front of the peak. Therefore it waits
- * for a gate: the last of the other operands of the node that takes it, in the backward pass mostly the gradient. Cheap values
- * that are made behind the peak, but of inputs from in front of it, get a gate for the same reason.
+ * TensorFlow runs a node as soon as its inputs are ready, so it would make a copy at once, before the peak. The copy therefore
+ * waits for a gate: the last of the other operands of its consumer, in the backward pass mostly the gradient. Cheap values made
+ * after the peak from inputs made before it get a gate for the same reason.
  *
- * All values stay as they are, to the bit.
+ * All values stay the same, to the bit.
  */
 import {
   bytesOf,
@@ -28,13 +28,13 @@ import {
 
 /** Operations that cost a copy or a sum. */
 const CHEAP = new Set(['Add', 'AddV2', 'Cast', 'ConcatV2', 'PadV2', 'ResizeNearestNeighbor'])
-/** Bytes; a smaller value is not worth an operation. */
+/** Bytes; recomputing a smaller value is not worth an operation. */
 const LARGE = 2 ** 16
 
-/** By the name of a node behind the peak: the node that it waits for, also behind the peak. */
+/** From the name of a node after the peak to the node, also after the peak, that it waits for. */
 type Gates = ReadonlyMap<string, string>
 
-/** A copy of a value: it is made in front of the node in place `first`, which takes it, and behind its gate. */
+/** A copy of a value, made after its gate and just before its first consumer, the node at index `first`. */
 interface Copy {
   readonly first: number
   readonly gate: string
@@ -47,23 +47,23 @@ export const recompute: Pass = (graph) => {
   return { ...graph, nodes: withCopies(order, gates, copies) }
 }
 
-/** A value's bytes, and the places of the nodes that take it, ascending. */
+/** A value's bytes, and the indices of its consumers, ascending. */
 interface Use {
   readonly bytes: number
   readonly places: number[]
 }
 
-/** The nodes in time. */
+/** The nodes in order of time. */
 class Order {
   readonly nodes: readonly GraphNode[]
-  /** The place in which most bytes are alive. */
+  /** The index at which most bytes are alive. */
   readonly peak: number
   private readonly places: ReadonlyMap<string, number>
   private readonly uses: ReadonlyMap<string, Use>
-  /** What is there all the time. */
+  /** Names of values that are in memory all the time. */
   private readonly lasting: ReadonlySet<string>
   private readonly results: ReadonlySet<string>
-  /** What does not depend on an input, such as a constant, is there at once, whatever its place. */
+  /** Names of nodes that depend on an input. Others, such as constants, are ready at once, whatever their index. */
   private readonly late: ReadonlySet<string>
 
   constructor(graph: Graph) {
@@ -78,12 +78,12 @@ class Order {
     this.peak = peakOf(nodes, this.uses, this.results)
   }
 
-  /** A node's place; -1 for what is in front of all nodes. */
+  /** A node's index; -1 for values made before all nodes. */
   placeOf(name: string): number {
     return this.places.get(name) ?? -1
   }
 
-  /** Places of the nodes that take a value. */
+  /** Indices of the nodes that take a value. */
   placesOfUses(value: NodeOutput): readonly number[] {
     return this.uses.get(keyOf(value))?.places ?? []
   }
@@ -97,20 +97,20 @@ class Order {
     return CHEAP.has(operation) && bytes >= LARGE && !this.results.has(name)
   }
 
-  /** Whether a value is still in memory in a place behind its own. */
+  /** Whether a value is still in memory at a later index. */
   isThere(value: NodeOutput, place: number): boolean {
     return this.lasting.has(value.node) || this.placesOfUses(value).at(-1)! >= place
   }
 }
 
-/** What the input `name` of a node behind the peak waits for: the last of its other operands, or what the node itself waits for. */
+/** What the input `name` of a node after the peak waits for: the last of the node's other operands, or the node's gate. */
 function gateFor(order: Order, gates: Gates, consumer: GraphNode, name: string): string | undefined {
   const operands = consumer.inputs.filter(({ node }) => node !== name && order.isLate(node))
   const last = Math.max(-1, ...operands.map(({ node }) => order.placeOf(node)))
   return last > order.peak ? order.nodes[last]!.name : gates.get(consumer.name)
 }
 
-/** Gates of the cheap values that are made behind the peak; from the last, so that a chain of them waits as a whole. */
+/** Gates of the cheap values made after the peak; backwards, so that a chain of them waits as a whole. */
 function gatesBehindPeak(order: Order): Gates {
   const gates = new Map<string, string>()
   for (let place = order.nodes.length - 1; place > order.peak; place--) {
@@ -124,8 +124,8 @@ function gatesBehindPeak(order: Order): Gates {
 }
 
 /**
- * The copies that are wanted, by the name of the node that is repeated: of cheap values from in front of the peak that are taken behind
- * it, or by another copy. From the peak back, so that the takers come first.
+ * The wanted copies, by the name of the repeated node: of cheap values made before the peak and taken after it, or taken by
+ * another copy. Goes backwards from the peak, so that consumers come first.
  */
 function wantedCopies(order: Order, gates: Gates): ReadonlyMap<string, Copy> {
   const wanted = new Map<string, Copy>()
@@ -137,7 +137,7 @@ function wantedCopies(order: Order, gates: Gates): ReadonlyMap<string, Copy> {
     const first = uses.find((use) => use > order.peak)
     if (first !== undefined) {
       const gate = gateFor(order, gates, order.nodes[first]!, node.name)
-      // Its taker could run at the peak already: a copy would save nothing.
+      // Its consumer could run at the peak already, so a copy would save nothing.
       if (!gate) continue
       copies.push({ first, gate })
     }
@@ -147,10 +147,10 @@ function wantedCopies(order: Order, gates: Gates): ReadonlyMap<string, Copy> {
   return wanted
 }
 
-/** Of the copies those whose inputs are in memory then, or are copied themselves. */
+/** The wanted copies whose inputs are still in memory then, or are copied themselves. */
 function possibleCopies(order: Order, wanted: ReadonlyMap<string, Copy>): ReadonlyMap<string, Copy> {
   const possible = new Map<string, Copy>()
-  // In the order of the nodes, so that the inputs come first.
+  // Forwards, so that inputs come first.
   for (const [name, copy] of [...wanted].reverse()) {
     const { inputs } = order.nodes[order.placeOf(name)]!
     if (inputs.every((input) => possible.has(input.node) || order.isThere(input, copy.first)))
@@ -159,10 +159,10 @@ function possibleCopies(order: Order, wanted: ReadonlyMap<string, Copy>): Readon
   return possible
 }
 
-/** The nodes with the copies among them; those behind the peak take them, and wait for their gates. */
+/** The nodes with the copies inserted; nodes after the peak take the copies and wait for their gates. */
 function withCopies(order: Order, gates: Gates, copies: ReadonlyMap<string, Copy>): GraphNode[] {
   const made = new Map<string, GraphNode>()
-  /** By place, the copies that are made in front of the node there. */
+  /** By index, the copies to insert before that node. */
   const inFrontOf = new Map<number, GraphNode[]>()
   const copied = (input: NodeOutput): NodeOutput => {
     const copy = copies.get(input.node)
@@ -201,7 +201,7 @@ function usesOf(nodes: readonly GraphNode[]): ReadonlyMap<string, Use> {
   return uses
 }
 
-/** The place in which most bytes are alive, when nodes run in their order and a value goes after its last use. */
+/** The index at which most bytes are alive, if nodes run in order and a value is freed after its last use. */
 function peakOf(
   nodes: readonly GraphNode[],
   uses: ReadonlyMap<string, Use>,

@@ -1,6 +1,6 @@
 import { type GraphNode, type Pass, results } from '../graph'
 
-/** Drops the nodes that nothing which leaves the graph depends on. */
+/** Drops the nodes that no result of the graph depends on. */
 export const dropUnused: Pass = (graph) => {
   const wanted = new Set(results(graph).map(({ node }) => node))
   const kept: GraphNode[] = []
