@@ -1,6 +1,6 @@
 import type { Float64Device } from '../engine'
 
-/** Detections and the truths that they may take, pair by pair; detections and truths are numbered from 0. */
+/** Detections and the truths they may take, pair by pair; both are numbered from 0. */
 export interface Proposals {
   readonly detections: number
   readonly truths: number
@@ -8,27 +8,27 @@ export interface Proposals {
   readonly detection: Int32Array
   readonly truth: Int32Array
   readonly overlap: Float64Array
-  /** [pairs] above 0; a detection prefers the larger, and no two of its pairs have the same. */
+  /** [pairs] above 0; a detection prefers the larger; no two of its pairs have the same. */
   readonly preference: Float64Array
-  /** [pairs] a truth goes to the detection of the larger, and no two detections of a truth have the same. */
+  /** [pairs] a truth goes to the detection with the larger one; no two detections of a truth have the same. */
   readonly priority: Float64Array
-  /** [pairs] 1 where the truth can be taken by any number of detections. */
+  /** [pairs] 1 where any number of detections can take the truth. */
   readonly shared: Uint8Array
 }
 
 /**
- * Greedy matching: in descending order of priority each detection takes, of the truths that are still free and overlap it
- * by a threshold, the one that it prefers. All groups and thresholds at once, as batched operations on the device.
+ * Greedy matching: in descending order of priority, each detection takes the truth it prefers among those that are still
+ * free and that it overlaps by a threshold. All groups and thresholds run at once, as batched operations on the device.
  *
  * Greedy matching by one common order is the stable matching of detections and truths in which every truth prefers the
- * detection that comes first; there is exactly one, and it is found by proposals (Gale and Shapley, College Admissions
- * and the Stability of Marriage, 1962): each detection proposes to the truth that it prefers, each truth turns down
- * everybody who comes after the first of those who propose, until nobody is turned down. That takes as many rounds as
- * the longest chain of detections that push each other on, a few as a rule, where one detection after the other would
- * take as many steps as there are detections in an image.
+ * detection that comes first. There is exactly one, found by proposals (Gale and Shapley, College Admissions
+ * and the Stability of Marriage, 1962): each detection proposes to the truth it prefers, and each truth rejects all
+ * but the first of its proposers, until nobody is rejected. That takes as many rounds as the longest chain of
+ * detections that displace each other, usually a few; going through detections one by one would take as many steps
+ * as an image has detections.
  *
  * @param thresholds [thresholds]
- * @returns [detections, thresholds] the preference of the pair that was taken, or below 0
+ * @returns [detections, thresholds] the preference of the pair taken, or below 0
  */
 export function assignGreedily(
   device: Float64Device,
@@ -46,7 +46,7 @@ export function assignGreedily(
     : undefined
   const none = device.upload(Float64Array.of(-1), [])
 
-  // Pairs that have not been turned down. [pairs, thresholds]
+  // Pairs not rejected yet. [pairs, thresholds]
   let open = device.atLeast(column(proposals.overlap), device.upload(thresholds, [1, thresholds.length]))
   for (;;) {
     const wish = device.segmentMax(device.select(open, preference, none), detection, proposals.detections)

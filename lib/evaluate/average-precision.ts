@@ -1,12 +1,12 @@
-/** How a matched list is summed: every recall step, VOC 2007's 11 recalls, or COCO's 101. */
+/** Recalls at which precision is averaged: every recall step, VOC 2007's 11, or COCO's 101. */
 export const INTERPOLATIONS = ['all', '11', '101'] as const
 export type Interpolation = (typeof INTERPOLATIONS)[number]
 
-/** What became of a detection, as a match table's `flag` says it: it found nothing, or a truth that was taken ... */
+/** Outcome of a detection, as in a match table's `flag`: it found nothing, or a truth already taken ... */
 export const FALSE_POSITIVE = 0
 /** ... it found a truth ... */
 export const TRUE_POSITIVE = 1
-/** ... or it counts for nothing: it lies on a difficult or crowd truth, or its size is another one. */
+/** ... or it does not count: it lies on a difficult or crowd truth, or is of another size. */
 export const IGNORED = 2
 
 /** Detections of one class in descending order of score: flag[first] .. flag[first + count - 1]. */
@@ -17,14 +17,14 @@ export interface RankedFlags {
   readonly count: number
   /** Truths that count, copies of weighted images included. */
   readonly positives: number
-  /** How often each image counts (a bootstrap's resample), and the image of each ranked detection. */
+  /** How often each image counts (a bootstrap resample), and the image of each ranked detection. */
   readonly weights?: { readonly ofImage: Int32Array; readonly image: Int32Array; readonly first: number }
 }
 
-/** COCO's recalls: i / 100, computed as numpy's linspace does. */
+/** COCO's recalls: i / 100, computed like numpy's linspace. */
 const COCO_RECALLS = Float64Array.from({ length: 101 }, (_, i) => (i === 100 ? 1 : i * 0.01))
 
-// Reused between calls: a bootstrap comes here some ten thousand times.
+// Reused between calls: a bootstrap makes some ten thousand of them.
 let hits = new Float64Array(1024)
 let envelope = new Float64Array(1024)
 
@@ -36,7 +36,7 @@ let envelope = new Float64Array(1024)
  * - `11`: mean of p at recalls 0, 0.1 .. 1, tested exactly as 10 * tp >= i * positives (VOC 2007),
  * - `101`: mean of p at recalls 0, 0.01 .. 1, in pycocotools' arithmetic.
  *
- * The copies of a weighted image stand side by side, as though the image had been listed w times.
+ * The copies of a weighted image stand side by side, as if the image were listed w times.
  */
 export function averagePrecision(list: RankedFlags, interpolation: Interpolation): number {
   if (list.positives === 0) return Number.NaN
@@ -50,7 +50,7 @@ export function averagePrecision(list: RankedFlags, interpolation: Interpolation
 }
 
 /**
- * Fills `hits` (true positives so far) and `envelope` (precision) at every true positive; false positives
+ * Fills `hits` (true positives so far) and `envelope` (precision) at every true positive. False positives
  * in between can only lower precision, so the envelope needs no other point. Copies of a hit raise
  * precision one by one, so the last copy stands for all.
  */

@@ -34,7 +34,7 @@ export function truthsOf(samples: readonly Sample[], classes: readonly string[] 
   }
 }
 
-/** Detections as columns; perImage[i] lists those of image i, and this order breaks ties in score. */
+/** Detections as columns; perImage[i] lists those of image i, and its order breaks ties in score. */
 export function detectionsOf(perImage: readonly (readonly ScoredBox[])[]): Detections {
   const boxes = perImage.flat()
   return {
@@ -52,7 +52,7 @@ function corners(box: Pick<Box, 'x1' | 'y1' | 'x2' | 'y2'>): [number, number, nu
 const ARTICLES = { Int32Array: 'an', Float64Array: 'a', Uint8Array: 'a' } as const
 type ArrayKind = keyof typeof ARTICLES
 
-/** The columns that both tables have, and those that they may have. */
+/** The columns both tables have, and optional ones. */
 const REQUIRED_COLUMNS = { image: 'Int32Array', label: 'Int32Array', box: 'Float64Array' } as const
 const OPTIONAL_COLUMNS = {
   difficult: 'Uint8Array',
@@ -62,8 +62,8 @@ const OPTIONAL_COLUMNS = {
 } as const
 
 /**
- * Refuses a column that is missing, or anything but a typed array of its kind: a plain array would be slow where it did not
- * fail. Arrays of another realm, such as a notebook's, are as good.
+ * Refuses a missing column, or anything but a typed array of its kind: a plain array would fail or be slow.
+ * Arrays of another realm, such as a notebook's, are accepted.
  */
 export function expectArray(name: string, column: unknown, kind: ArrayKind): void {
   const found = column instanceof Object ? Reflect.get(column, Symbol.toStringTag) : undefined
@@ -82,8 +82,8 @@ function expectCount(name: string, count: unknown, least: number): void {
 }
 
 /**
- * Refuses what no rule can rank or match: columns that are missing, no typed arrays or of unequal length, images and labels
- * out of range, boxes that are not finite or run backwards, and scores that are NaN. Boxes of zero area are allowed.
+ * Refuses what no rule can rank or match: columns that are missing, not typed arrays or of unequal length, images and
+ * labels out of range, boxes that are not finite or run backwards, and NaN scores. Boxes of zero area are allowed.
  */
 export function checkColumns(truths: Truths, detections: Detections): void {
   expectCount('truths.images', truths.images, 0)

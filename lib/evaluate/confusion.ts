@@ -9,15 +9,15 @@ import type { Detections, Truths } from './types'
 export interface ConfusionMatrix {
   readonly classes: number
   /**
-   * counts[truth][detected], (classes + 1) squared. Row `classes` is the background (detections that no
-   * truth explains), column `classes` is what was not found.
+   * counts[truth][detected], (classes + 1) squared. Row `classes` is the background (detections without a
+   * truth); column `classes` counts missed truths.
    */
   readonly counts: readonly (readonly number[])[]
 }
 
 export interface ConfusionOptions {
   readonly iouThreshold?: number
-  /** Detections below it are left out; a confusion matrix describes one working point. */
+  /** Detections below it are left out; a confusion matrix describes one operating point. */
   readonly scoreThreshold?: number
 }
 
@@ -26,10 +26,10 @@ const optionsSchema: Schema<Required<ConfusionOptions>> = z
   .strict()
 
 /**
- * Which class is taken for which. In each image, pairs of IoU >= iouThreshold are joined one to one,
+ * Counts which class is taken for which. In each image, pairs of IoU >= iouThreshold are joined one to one,
  * whatever their classes, in descending order of IoU (ties: equal classes first, then the better score).
- * Crowd and difficult truths are counted nowhere; they absorb what is left over and overlaps them (crowds:
- * measured over the detection's area).
+ * Crowd and difficult truths are not counted; they absorb remaining detections that overlap them (for crowds
+ * the overlap is divided by the detection's area).
  */
 export function confusionMatrix(
   truths: Truths,
@@ -47,7 +47,7 @@ export function confusionMatrix(
   const absorbed = new Uint8Array(detections.image.length)
   const found = new Uint8Array(truths.image.length)
 
-  /** Pairs of the image at hand, in descending order of score. */
+  /** Pairs of the current image, in descending order of score. */
   let pairs: Pair[] = []
   let current = -1
   const joinPairs = () => {
@@ -92,7 +92,7 @@ interface Pair {
   readonly agree: boolean
 }
 
-/** Every detection that takes part, image by image and in descending order of score, with the truths of its image. */
+/** Every counted detection, image by image and in descending order of score, with the truths of its image. */
 function* detectionsOfImages(
   { score }: Detections,
   ranked: Groups,

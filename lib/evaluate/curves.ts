@@ -60,7 +60,7 @@ export function bestF1(
   | undefined {
   let best: { score: number; precision: number; recall: number; f1: number } | undefined
   curve.score.forEach((score, i) => {
-    // A cut at a score takes every detection of that score.
+    // A cut at a score keeps every detection of that score.
     if (curve.score[i + 1] === score) return
     const precision = curve.precision[i]!
     const recall = curve.recall[i]!

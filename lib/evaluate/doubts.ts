@@ -2,12 +2,12 @@ import type { Detections, Truths } from './types'
 import { evaluateVoc } from './voc'
 
 /**
- * What speaks against a result: nothing matches anything, or nearly all that matches has another class, as when classes
- * stand in another order; most images without a detection.
+ * Reasons to doubt a result: nothing matches anything; nearly all matches have another class, as when classes
+ * are in a different order; most images have no detection.
  */
 export function doubts(truths: Truths, detections: Detections, classes: readonly string[]): string[] {
   const found: string[] = []
-  if (truths.image.length === 0) return ['the truths hold no object: there is nothing to be found']
+    if (truths.image.length === 0) return ['the truths hold no object: there is nothing to find']
   if (detections.image.length === 0) return ['there is no detection']
   const hits = hitsOf(truths, detections)
   const anyClass = hitsOf(asOneClass(truths), {
@@ -21,7 +21,7 @@ export function doubts(truths: Truths, detections: Detections, classes: readonly
     )
   else if (hits === 0)
     found.push(
-      'no detection lies on any truth by IoU 0.5: do both speak of the same images, and do the columns mean what is taken? --columns says it',
+          'no detection lies on any truth by IoU 0.5: are both about the same images, and do the columns mean what was assumed? Set them with --columns',
     )
   else if (anyClass >= 10 && hits * 4 < anyClass)
     found.push(
@@ -34,7 +34,7 @@ export function doubts(truths: Truths, detections: Detections, classes: readonly
   return found
 }
 
-/** Truths that are found at IoU 0.5. */
+/** Truths found at IoU 0.5. */
 function hitsOf(truths: Truths, detections: Detections): number {
   const { perClass } = evaluateVoc(truths, detections)
   return perClass

@@ -10,10 +10,10 @@ export interface DrawnBox {
   readonly label: number
   /** Absent for truths. */
   readonly score?: number
-  /** Any SVG colour; by label where absent. */
+  /** Any SVG colour; by default chosen by label. */
   readonly colour?: string
   readonly dashed?: boolean
-  /** Said after class and score. */
+  /** Written after class and score. */
   readonly note?: string
 }
 
@@ -22,7 +22,7 @@ export interface DrawOptions {
   readonly width?: number
 }
 
-/** Colours that stay apart on photographs; the labels take turns. */
+/** Colours that are distinct on photographs; labels cycle through them. */
 const PALETTE = ['#ffd92f', '#4cc9f0', '#f72585', '#80ed99', '#ff9f1c', '#b388ff', '#f8f9fa', '#ff5964']
 
 /** Right, wrong by kind, and missed. */
@@ -38,7 +38,7 @@ const MISTAKE_COLOURS: { readonly [kind in MistakeKind]: string } = {
 
 const drawSchema = z.object({ width: z.number().positive().optional() }).strict()
 
-/** The image as an SVG picture with its boxes, class names and scores drawn over it. */
+/** The image as an SVG picture with its boxes, class names and scores drawn on top. */
 export async function drawDetections(
   image: RgbImage,
   boxes: readonly DrawnBox[],
@@ -73,7 +73,7 @@ function outline(drawn: DrawnBox, scale: number): string {
   )
 }
 
-/** Of the labels' type, in pixels: height of a line, and about the width of a character. */
+/** Type size of the labels, in pixels: height of a line, approximate width of a character. */
 const [LINE, CHARACTER] = [11, 5.6]
 
 /** The boxes' labels, each at the first place by its box where it covers no other: above, below, or inside at an edge. */
@@ -113,8 +113,8 @@ function escapeXml(text: string): string {
 const boxesSchema = z.object({ minScore: z.number().default(0.3) }).strict()
 
 /**
- * What happened in one image, ready to be drawn: hits green, mistakes in the colour and with the name of
- * their kind, missed truths dashed. Detections scored below `minScore` are left out.
+ * The outcome of one image, ready to draw: hits green, mistakes in the colour of their kind and with its name,
+ * missed truths dashed. Detections scored below `minScore` are left out.
  */
 export function boxesOfImage(
   truths: Truths,

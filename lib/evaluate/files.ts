@@ -6,18 +6,18 @@ import { readTruths, type TruthFileOptions } from './truth-files'
 import type { Detections, Truths } from './types'
 
 export interface EvaluationFiles extends TruthFileOptions {
-  /** A file or folder of labels in any notation that data sets are read in, or a whole data set. */
+  /** A file or folder of labels in any supported notation, or a whole data set. */
   readonly truth: string
-  /** COCO's results, VOC's comp*_det_*_CLASS.txt, a folder of one .txt for each image, or what Darknet or Ultralytics write. */
+  /** COCO's results, VOC's comp*_det_*_CLASS.txt, a folder of one .txt per image, or the output of Darknet or Ultralytics. */
   readonly detections: string
-  /** File of the names behind the detections' class numbers; the truths' where absent. */
+  /** File with the names of the detections' class numbers; the truths' names by default. */
   readonly detectionClasses?: string
-  /** Number of the first class where category ids only count. */
+  /** Number of the first class, where category ids are only numbers. */
   readonly firstClass?: number
   /**
-   * What a line of detections holds, separated by blanks: class, score and x1 y1 x2 y2 or x y w h (pixels) or
-   * cx cy w h (shares of the image). Default: "class cx cy w h score" for yolo, else "class score x1 y1 x2 y2", or the only
-   * other usual order that every line allows.
+   * Columns of a line of detections, separated by blanks: class, score and x1 y1 x2 y2 or x y w h (pixels) or
+   * cx cy w h (fractions of the image). Default: "class cx cy w h score" for yolo, else "class score x1 y1 x2 y2", or
+   * the only other common order that fits every line.
    */
   readonly columns?: string
 }
@@ -28,7 +28,7 @@ export interface EvaluationData {
   readonly classes: readonly string[]
   /** Names of the images without folder and extension. */
   readonly images: readonly string[]
-  /** What a reader of the numbers should know. */
+  /** What a reader of the results should know. */
   readonly notes: readonly string[]
 }
 

@@ -17,8 +17,8 @@ import type { Detections, Truths } from './types'
 import { matchVoc } from './voc-matching'
 
 /**
- * What average precision needs to know of every detection and truth, image by image, so that it can be
- * computed anew for any multiset of the images without matching again: matching never crosses images.
+ * What average precision needs to know about every detection and truth, image by image. Since matching never crosses
+ * images, AP of any multiset of the images follows without matching again.
  */
 export interface MatchTable {
   readonly rule: 'voc' | 'coco'
@@ -27,7 +27,7 @@ export interface MatchTable {
   readonly iouThresholds: readonly number[]
   /** [classes + 1] detections of class k are rows start[k] .. start[k + 1] - 1, in descending order of score. */
   readonly start: Int32Array
-  /** [rows] row of the detections that the table was made from */
+  /** [rows] row in the detections that the table was made from */
   readonly row: Int32Array
   /** [rows] */
   readonly image: Int32Array
@@ -42,14 +42,14 @@ export interface MatchTable {
 }
 
 export interface MatchTableOptions {
-  /** Whose matching: VOC's (see `evaluateVoc`) or COCO's (see `evaluateCoco`, all areas). */
+  /** The matching rule: VOC's (see `evaluateVoc`) or COCO's (see `evaluateCoco`, all areas). */
   readonly rule?: 'voc' | 'coco'
   readonly iouThresholds?: readonly number[]
   /** VOC: the devkit's + 1 on widths and heights. */
   readonly plusOne?: boolean
-  /** COCO: detections kept for an image and class. */
+  /** COCO: detections kept per image and class. */
   readonly maxDetections?: number
-  /** COCO: square pixels of the objects that count, both ends included (see `COCO_AREA_RANGES`). Default: all. */
+  /** COCO: area in square pixels of the objects that count, both ends included (see `COCO_AREA_RANGES`). Default: all. */
   readonly areaRange?: AreaRange
 }
 
@@ -88,8 +88,8 @@ export interface TableApOptions {
 }
 
 /**
- * Mean over the classes with truths of average precision, every image counted weights[image] times (once
- * without weights); NaN where no class has truths. With unit weights it equals `evaluateVoc(...).mAP` and
+ * Mean of average precision over the classes with truths, each image counted weights[image] times (once
+ * without weights); NaN if no class has truths. With unit weights it equals `evaluateVoc(...).mAP` and
  * COCO's AP at that threshold. Linear in the detections: a bootstrap calls it for every resample.
  */
 export function meanApFromTable(
@@ -114,7 +114,7 @@ export function classApFromTable(
   options: TableApOptions = {},
 ): Float64Array {
   const { iouThresholdIndex = 0, interpolation = table.rule === 'voc' ? 'all' : '101' } = options
-  // By hand: a bootstrap comes here for every resample.
+  // Checked by hand, for speed: a bootstrap calls this for every resample.
   if (!INTERPOLATIONS.includes(interpolation)) {
     throw new RangeError(
       `classApFromTable options: at "interpolation": expected one of ${INTERPOLATIONS.join(', ')}, found "${interpolation}"`,
@@ -147,7 +147,7 @@ export function classApFromTable(
   })
 }
 
-/** Truths of a class that count, copies of weighted images included. */
+/** Truths of a class that count, including copies of weighted images. */
 export function positivesOf(table: MatchTable, label: number, imageWeights?: Int32Array): number {
   const first = table.truthStart[label]!
   const end = table.truthStart[label + 1]!

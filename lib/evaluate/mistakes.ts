@@ -17,17 +17,17 @@ export interface Mistake {
   readonly image: number
   /** Row of the wrong detection; absent for `missed`. */
   readonly detection?: number
-  /** Row of the truth that it should have found, was found before it, or was missed; absent for the rest. */
+  /** Row of the truth that it should have found, that was taken before it, or that was missed; absent otherwise. */
   readonly truth?: number
 }
 
 export interface MistakesResult {
   /**
-   * Mean 101-point AP at the foreground threshold over the classes that are in the truths or the detections;
-   * NaN where there is none.
+   * Mean 101-point AP at the foreground threshold over the classes present in the truths or the detections;
+   * NaN if there are none.
    */
   readonly mAP: number
-  /** How many mistakes of each kind, and by how much mAP rises when they alone are mended. */
+  /** Number of mistakes of each kind, and how much mAP rises when that kind alone is fixed. */
   readonly kinds: { readonly [kind in MistakeKind]: { readonly count: number; readonly cost: number } }
   /** Rise of mAP if every false positive ranked last, and if no truth were missed. */
   readonly falsePositives: number
@@ -36,11 +36,11 @@ export interface MistakesResult {
 }
 
 export interface MistakesOptions {
-  /** At or above it a box is in the right place. */
+  /** IoU from which on a box is in the right place. */
   readonly foreground?: number
-  /** At or below it a box is on the background. */
+  /** IoU up to which a box is on the background. */
   readonly background?: number
-  /** Best detections of an image that are looked at. */
+  /** Number of best detections considered per image. */
   readonly maxDetections?: number
 }
 
@@ -57,17 +57,17 @@ const optionsSchema: Schema<Required<MistakesOptions>> = z
  * Mistakes by kind, by TIDE's definitions (Bolya et al., A General Toolbox for Identifying Object Detection
  * Errors, ECCV 2020, section 2; equal to tidecv 1.0.1 with pycocotools' 101 recalls).
  *
- * A detection that is no true positive is, in this order,
+ * A detection that is not a true positive is the first of these that applies:
  * - `localisation`: its IoU with a truth of its class is between background and foreground, both included,
  * - `class`: its IoU with a truth of another class reaches the foreground,
- * - `duplicate`: its IoU with a truth of its class that another detection took reaches the foreground,
+ * - `duplicate`: its IoU with a truth of its class taken by another detection reaches the foreground,
  * - `background`: no IoU above the background,
  * - `both`: anything else, wrong in class and place.
- * A truth that nothing took is `missed` unless mending a `class` or `localisation` mistake would find it.
+ * A truth that nothing took is `missed` unless fixing a `class` or `localisation` mistake would find it.
  *
- * Mending turns the best-scored `class` or `localisation` mistake of a free truth into a hit of that truth and
- * removes all other mistakes of the kind; a missed truth leaves the count. The cost is the rise of mAP, not
- * below 0; costs do not add up. Crowd and difficult truths are TIDE's ignore regions: they forgive detections
+ * Fixing turns the best-scored `class` or `localisation` mistake of a free truth into a hit of that truth and
+ * removes all other mistakes of the kind; a missed truth is removed from the count. The cost is the rise of mAP, at
+ * least 0; costs do not add up. Crowd and difficult truths are TIDE's ignore regions: they forgive detections
  * of their class that lie inside them by more than the foreground threshold.
  */
 export function mistakes(
@@ -102,10 +102,10 @@ interface Point {
   readonly correct: boolean
 }
 
-/** A mistake with its point as it stands (undefined where forgiven) and as mended (undefined where removed). */
+/** A mistake with its point before fixing (undefined if forgiven) and after (undefined if removed). */
 interface Mendable extends Mistake {
   readonly point?: Point
-  /** The truth that is free to be found by mending this. */
+  /** The free truth that fixing this would find. */
   readonly target?: number
 }
 
@@ -114,10 +114,10 @@ class Outcome {
   readonly hits: Point[] = []
   /** Hits and mistakes in the order of images and scores. */
   readonly points: Point[] = []
-  /** Truths that count, and those among them that nothing took, by class. */
+  /** Per class: truths that count, and how many of them nothing took. */
   readonly positives: Int32Array
   readonly unfound: Int32Array
-  /** The best-scored mistake that could find a free truth. */
+  /** For each free truth, the best-scored mistake that could find it. */
   readonly rescuer = new Map<number, Mendable>()
 
   constructor(
@@ -137,7 +137,7 @@ class Outcome {
     }
   }
 
-  /** mAP after mending the mistakes of one kind. */
+  /** mAP after fixing the mistakes of one kind. */
   mended(kind: MistakeKind): number {
     const points: Point[] = []
     const positives = this.positives.slice()
@@ -170,7 +170,7 @@ class Outcome {
     return [...this.list.flatMap(({ point }) => (point === undefined ? [] : [point])), ...this.hits]
   }
 
-  /** Mean over the classes with points or positives; 0 for a class without positives, 1 where no class is left. */
+  /** Mean over the classes with points or positives; 0 for a class without positives, 1 if no class is left. */
   meanAp(points: readonly Point[], positives: Int32Array): number {
     const order = descendingOrder(Float64Array.from(points, (point) => point.score))
     const labels = Int32Array.from(points, (point) => point.label)
@@ -267,7 +267,7 @@ function findMistakes(
   return outcome
 }
 
-/** The kind of a detection that is no hit, and the target concerned (-1 for none). */
+/** The kind of a detection that is not a hit, and the target concerned (-1 for none). */
 function classify(
   overlap: Float64Array,
   sameClass: (k: number) => boolean,
@@ -286,7 +286,7 @@ function classify(
   return { kind: overlap.every((value) => value <= background) ? 'background' : 'both', index: -1 }
 }
 
-/** Index of the first largest value among the allowed, -1 where none is. */
+/** Index of the first largest allowed value, -1 if none is allowed. */
 function argmax(values: Float64Array, allowed: (index: number) => boolean): number {
   let best = -1
   for (let i = 0; i < values.length; i++) {
@@ -301,7 +301,7 @@ const worstSchema = z
 
 /**
  * Images with the most mistakes, worst first: mistakes of detections scored at least `minScore`, and missed
- * truths. Ties keep the images' order; images without mistakes are left out.
+ * truths. Ties keep the order of images; images without mistakes are left out.
  */
 export function worstImages(
   result: MistakesResult,

@@ -1,7 +1,7 @@
 import { type DeviceArray, type Float64Device, inFloat64 } from '../engine'
 import type { Detections } from './types'
 
-/** Detections first .. end - 1 of one list of rows, each of which meets truths firstTruth .. endTruth - 1 of another. */
+/** Detections first .. end - 1 of one list of rows, each paired with truths firstTruth .. endTruth - 1 of another. */
 export interface PairGroup {
   readonly first: number
   readonly end: number
@@ -9,7 +9,7 @@ export interface PairGroup {
   readonly endTruth: number
 }
 
-/** Pairs that are measured together: enough to keep the device busy, few enough for a MiB an operation. */
+/** Pairs measured together: enough to keep the device busy, few enough for one MiB per operation. */
 const PAIRS_AT_ONCE = 1 << 17
 
 const pairsOf = ({ first, end, firstTruth, endTruth }: PairGroup) => (end - first) * (endTruth - firstTruth)
@@ -60,7 +60,7 @@ export interface OverlapOptions {
 
 type Boxes = Pick<Detections, 'box' | 'size'>
 
-/** Overlaps of detections and truths, pair by pair: their columns lie on the device, pairs come in blocks. */
+/** Overlaps of detections and truths, pair by pair: columns lie on the device, pairs come in blocks. */
 export class OverlapMeter {
   /** [5, rows]: x1, y1, x2, y2, area */
   private readonly detections: DeviceArray
@@ -83,9 +83,9 @@ export class OverlapMeter {
    *
    *     w = min(x2, x2') - max(x1, x1') + pixel, h likewise; w h / (area + area' - w h)
    *
-   * and 0 where w or h is not above 0, boxes of zero area included.
+   * and 0 where w or h is not above 0, including boxes of zero area.
    *
-   * @param device the scope in which the result lives
+   * @param device the scope that owns the result
    * @returns [pairs]
    */
   measure(device: Float64Device, rows: Int32Array, truthRows: Int32Array): DeviceArray {
@@ -115,7 +115,7 @@ export class OverlapMeter {
 
 type Columns = [x1: DeviceArray, y1: DeviceArray, x2: DeviceArray, y2: DeviceArray, area: DeviceArray]
 
-/** Corners and areas as they are measured: with stated sizes, far edges and areas follow from these. */
+/** Corners and areas for measuring: stated sizes, where given, determine far edges and areas. */
 function columnsOnDevice(device: Float64Device, { box, size }: Boxes, pixel: 0 | 1): DeviceArray {
   const count = box.length / 4
   const columns = new Float64Array(5 * count)

@@ -1,13 +1,13 @@
 import { inFloat64 } from '../engine'
 
-/** Rows in the order of their group; group g is order[start[g]] .. order[start[g + 1] - 1]. */
+/** Rows ordered by group; group g is order[start[g]] .. order[start[g + 1] - 1]. */
 export interface Groups {
   readonly order: Int32Array
   readonly start: Int32Array
 }
 
 /**
- * Indices that put the values in descending order; equal values keep their order (0 equals -0). Sorted on the device,
+ * Indices that sort the values in descending order; equal values keep their order (0 equals -0). Sorts on the device,
  * in double precision. Values must not be NaN.
  */
 export function descendingOrder(values: Float64Array): Int32Array {
@@ -16,7 +16,7 @@ export function descendingOrder(values: Float64Array): Int32Array {
   return inFloat64((device) => device.readIndices(device.descending(device.upload(positiveZeros))))
 }
 
-/** Sorts rows, given in `order`, by their key in 0 .. count - 1; rows of one key keep their order. */
+/** Sorts rows, given in `order`, by their key in 0 .. count - 1; rows with equal keys keep their order. */
 export function groupBy(order: Int32Array, key: Int32Array, count: number): Groups {
   const start = new Int32Array(count + 1)
   for (let i = 0; i < order.length; i++) start[key[order[i]!]! + 1]!++

@@ -10,13 +10,13 @@ export interface SizeResult {
   readonly name: string
   /** Square pixels, both ends included. */
   readonly range: AreaRange
-  /** Truths of this size that are no crowds. */
+  /** Truths of this size that are not crowds. */
   readonly truths: number
   /** COCO's AP over IoU 0.5 .. 0.95, at 0.5, and its recall (100 detections); -1 without truths. */
   readonly AP: number
   readonly AP50: number
   readonly AR: number
-  /** Share of the truths found at IoU 0.5, all classes together; -1 without truths. */
+  /** Fraction of the truths found at IoU 0.5, all classes together; -1 without truths. */
   readonly recall50: number
 }
 
@@ -33,7 +33,7 @@ const optionsSchema: Schema<SizeOptions> = z
           .tuple([z.string().min(1), z.number().min(0), z.number().min(0)])
           .refine(
             ([, low, high]) => low <= high,
-            'expected a name, a lower limit and one that is not below it',
+            'expected a name, a lower limit and an upper one not below it',
           ),
       )
       .min(1)
@@ -41,7 +41,7 @@ const optionsSchema: Schema<SizeOptions> = z
   })
   .strict()
 
-/** Sides in pixels of COCO's three sizes, the small ones split once more. */
+/** Sides in pixels of COCO's three sizes, with small split in two. */
 const SIDES = [
   ['tiny', 0, 16],
   ['small', 16, 32],
@@ -50,8 +50,8 @@ const SIDES = [
 ] as const
 
 /**
- * COCO's numbers by object size, for any sizes: as in `evaluateCoco`, truths of another size are ignored,
- * and so are detections of another size that match nothing.
+ * COCO's numbers by object size, for any sizes. As in `evaluateCoco`, truths of another size are ignored,
+ * and so are unmatched detections of another size.
  */
 export function bySize(
   truths: Truths,

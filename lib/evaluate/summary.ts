@@ -25,20 +25,20 @@ export interface ClassSummary {
   } | null
 }
 
-/** What is stored of an evaluation: plain JSON. */
+/** The stored part of an evaluation: plain JSON. */
 export interface EvaluationSummary {
   readonly images: number
   readonly truths: number
   readonly detections: number
-  /** VOC's mAP at IoU 0.5, all-point and 11-point; null where no class has truths. */
+  /** VOC's mAP at IoU 0.5, all-point and 11-point; null if no class has truths. */
   readonly voc: { readonly mAP: number | null; readonly mAP11: number | null; readonly plusOne: boolean }
   readonly coco: CocoNumbers
   readonly perClass: readonly ClassSummary[]
 }
 
 /**
- * VOC's mAP@0.5 (all-point: the published number; 11-point), COCO's twelve numbers and a table of the
- * classes. Throws a RangeError on NaN scores, on malformed columns and where the names do not fit.
+ * VOC's mAP@0.5 (all-point, which is the published number, and 11-point), COCO's twelve numbers and a table of
+ * classes. Throws a RangeError on NaN scores, malformed columns, or a wrong number of names.
  */
 export function evaluateDetections(
   truths: Truths,

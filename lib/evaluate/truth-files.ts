@@ -17,13 +17,13 @@ import { type Problem, refuse } from '../data/problem'
 import type { SplitName } from '../data/types'
 import type { Truths } from './types'
 
-/** A process may have some thousand files open. */
+/** A process can keep about a thousand files open. */
 export const FILES_AT_ONCE = 64
 
 export interface TruthImage {
-  /** Path of the image, or of its label where no image is at hand, without the ending: what detections refer to. */
+  /** Path of the image, or of its label if there is no image file, without extension: what detections refer to. */
   readonly place: string
-  /** The image's own name as the truths write it, with its ending where there is one. */
+  /** The image's own name as in the truths, with extension if there is one. */
   readonly name: string
   /** COCO's image id. */
   readonly id?: number | string
@@ -31,7 +31,7 @@ export interface TruthImage {
   readonly height?: number
 }
 
-/** Truths with what detections need in order to refer to them. */
+/** Truths, and what detections need to refer to them. */
 export interface TruthSet {
   readonly truths: Truths
   readonly images: readonly TruthImage[]
@@ -40,7 +40,7 @@ export interface TruthSet {
   readonly listed: boolean
   /** Label of each of COCO's category ids; empty where the truths have none. */
   readonly categories: ReadonlyMap<number | string, number>
-  /** What a reader of the numbers should know. */
+  /** What a reader of the results should know. */
   readonly notes: readonly string[]
   /** Name of the notation. */
   readonly format: string
@@ -50,13 +50,13 @@ export interface TruthFileOptions
   extends Pick<ReadOptions, 'format' | 'annotations' | 'images' | 'vocPixels' | 'outside'> {
   /** File of the class names in the order of their numbers, one a line. */
   readonly classes?: string
-  /** Only the images of this split; all by default. */
+  /** Only the images of this split; default: all. */
   readonly split?: SplitName
 }
 
 /**
- * Reads truths with the readers of data sets: a file or folder of labels in any notation, or a whole data set. Images come in
- * the order of their ids (COCO: pycocotools ranks by it) or places; they need no files where the truths say all of them.
+ * Reads truths with the data set readers: a file or folder of labels in any notation, or a whole data set. Images are
+ * ordered by id (COCO: pycocotools ranks by it) or path. No image files are needed if the truths contain everything.
  * Throws with file and line of the first problem.
  */
 export async function readTruths(path: string, options: TruthFileOptions): Promise<TruthSet> {
@@ -86,8 +86,8 @@ export async function readTruths(path: string, options: TruthFileOptions): Promi
 }
 
 /**
- * The folder of a data set that a path of labels belongs to: "DIR" of DIR/labels, DIR/labels/val or DIR/val/labels, and of
- * DIR/annotations/instances.json; the path itself where it is no folder of labels by its name.
+ * The data set folder that a path of labels belongs to: "DIR" for DIR/labels, DIR/labels/val or DIR/val/labels, and for
+ * DIR/annotations/instances.json; the path itself if its name is not that of a labels folder.
  */
 async function homeOf(
   path: string,
@@ -117,7 +117,7 @@ interface MeasuredImage extends TruthImage {
   readonly located: LocatedImage
 }
 
-/** An image with its size, which is looked up where boxes are shares of it, or where detections may be. */
+/** An image with its size, which is looked up if boxes are fractions of it, or detections may be. */
 async function measure(located: LocatedImage): Promise<MeasuredImage> {
   const { image, parsed } = located
   const written = parsed.image ?? parse(parsed.source).name
@@ -142,7 +142,7 @@ function notesOf(path: string, { noted, leftOut }: Account): string[] {
   )
 }
 
-/** Refuses a box that runs backwards; one without area is a box that nothing matches. */
+/** Refuses a box that runs backwards; a box without area is allowed and matches nothing. */
 export function expectForwards(
   [x1, y1, x2, y2]: readonly [number, number, number, number],
   place: Pick<Problem, 'file' | 'line' | 'key'>,

@@ -19,7 +19,7 @@ export interface Truths {
   readonly size?: Float64Array
 }
 
-/** Detections of a whole set as columns, in list order (ties in score keep it). */
+/** Detections of a whole set as columns, in list order, which breaks ties in score. */
 export interface Detections {
   readonly image: Int32Array
   readonly label: Int32Array

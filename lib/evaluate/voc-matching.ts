@@ -4,21 +4,21 @@ import { blocksOf, OverlapMeter, type PairGroup, pairsOfGroups } from './overlap
 import { descendingOrder, type Groups, groupBy, indices } from './ranking'
 import type { Detections, Truths } from './types'
 
-/** Every detection with the truth it looks at, by class and in descending order of score. */
+/** Every detection with its best truth, by class and in descending order of score. */
 export interface VocMatches {
   /** [rows] row of `detections`; class k is order[start[k]] .. order[start[k + 1] - 1]; ties keep list order */
   readonly order: Int32Array
   readonly start: Int32Array
-  /** [rows] row of `truths` with the largest IoU among the same image and class (the first on ties), or -1 */
+  /** [rows] row of the truth with the largest IoU in the same image and class (the first on ties), or -1 */
   readonly truth: Int32Array
   /** [rows] that IoU */
   readonly overlap: Float64Array
 }
 
 /**
- * VOC's matching up to the threshold: a detection looks only at its best truth, whatever the others take, so
- * one pass serves every threshold. Ranking, overlaps and the best of each detection are found on the device in double
- * precision, a block of pairs at a time: memory is linear in detections and truths.
+ * VOC's matching up to the threshold: a detection considers only its best truth, whatever others take, so one pass
+ * serves every threshold. Ranking, overlaps and the best truths are computed on the device in double precision, a
+ * block of pairs at a time: memory is linear in detections and truths.
  */
 export function matchVoc(
   truths: Truths,
@@ -35,7 +35,7 @@ export function matchVoc(
   const truth = new Int32Array(order.length).fill(-1)
   const overlap = new Float64Array(order.length)
   inFloat64((device) => {
-    // Corners as they are: VOC states no sizes.
+    // Only corners: VOC states no sizes.
     const boxes = [{ box: detections.box }, { box: truths.box }] as const
     const meter = new OverlapMeter(device, ...boxes, { pixel: options.plusOne ? 1 : 0 })
     for (const block of blocksOf(groupsOf(truths, detections, { order, start }, truthRows))) {
@@ -50,14 +50,14 @@ export function matchVoc(
   return { order, start, truth, overlap }
 }
 
-/** Every detection that has truths of its image and class: numbers into the orders. */
+/** Every detection that has truths of its image and class: indices into the orders. */
 function* groupsOf(
   truths: Truths,
   detections: Detections,
   { order, start }: Groups,
   truthRows: Groups,
 ): Generator<PairGroup, void> {
-  const first = new Int32Array(truths.images) // of the class at hand: the truths of each image
+  const first = new Int32Array(truths.images) // truths of the current class in each image
   const end = new Int32Array(truths.images)
   for (let label = 0; label < truths.classes; label++) {
     first.fill(0)
@@ -75,7 +75,7 @@ function* groupsOf(
   }
 }
 
-/** The largest overlap of each detection, and which of its truths has it first. */
+/** The largest overlap of each detection, and the first of its truths that has it. */
 function bestOfEach(
   device: Float64Device,
   meter: OverlapMeter,

@@ -9,7 +9,7 @@ export interface VocOptions {
   readonly iouThreshold?: number
   /** 'all': area under the whole curve (VOC from 2010 on); '11': mean over 11 recalls (VOC 2007). */
   readonly interpolation?: 'all' | '11'
-  /** The devkit's form: widths and heights count both end pixels. */
+  /** The devkit's form: widths and heights include both end pixels. */
   readonly plusOne?: boolean
 }
 
@@ -23,7 +23,7 @@ const optionsSchema: Schema<Required<VocOptions>> = z
 
 export interface VocClassResult {
   readonly label: number
-  /** NaN where the class has no truth that counts. */
+  /** NaN if no truth of the class counts. */
   readonly ap: number
   /** Truths that are not difficult. */
   readonly truths: number
@@ -35,7 +35,7 @@ export interface VocClassResult {
 }
 
 export interface VocResult {
-  /** Mean over the classes with truths; NaN where there is none. */
+  /** Mean over the classes with truths; NaN if there are none. */
   readonly mAP: number
   readonly perClass: readonly VocClassResult[]
 }
@@ -43,12 +43,12 @@ export interface VocResult {
 /**
  * Pascal VOC's mean average precision.
  *
- * Per class, over all images, in descending order of score (ties keep list order): a detection looks at the
+ * Per class, over all images, in descending order of score (ties keep list order), a detection considers the
  * one truth of its image and class with the largest IoU (the first on ties). Below the threshold it is a
- * false positive; a difficult truth absorbs it, and any number of others; a truth not yet taken makes
- * it a true positive, one already taken a false positive. IoU without + 1 unless `plusOne`. COCO's crowd flag
- * is not looked at. Source: Everingham et al., The Pascal Visual Object Classes Challenge, IJCV 2010, and
- * its devkit. Throws an Error on wrong options, on NaN scores and on malformed columns, naming them.
+ * false positive. A difficult truth absorbs any number of detections. The first detection of any other truth is a
+ * true positive, later ones are false positives. IoU is without + 1 unless `plusOne`. COCO's crowd flag
+ * is ignored. Source: Everingham et al., The Pascal Visual Object Classes Challenge, IJCV 2010, and
+ * its devkit. Throws an Error on wrong options, NaN scores and malformed columns, naming them.
  */
 export function evaluateVoc(truths: Truths, detections: Detections, options: VocOptions = {}): VocResult {
   const { iouThreshold, interpolation, plusOne } = parseDocument(
@@ -73,14 +73,14 @@ export function evaluateVoc(truths: Truths, detections: Detections, options: Voc
 /** VOC's mAP at one IoU threshold. */
 export interface VocAtIou {
   readonly iou: number
-  /** All-point and 11-point; NaN where no class has truths. */
+  /** All-point and 11-point; NaN if no class has truths. */
   readonly mAP: number
   readonly mAP11: number
-  /** All-point AP of each class; NaN where it has no truths. */
+  /** All-point AP of each class; NaN without truths. */
   readonly perClass: readonly number[]
 }
 
-/** VOC's mean average precision at several IoU thresholds, each as `evaluateVoc` has it. */
+/** VOC's mean average precision at several IoU thresholds, each equal to `evaluateVoc`'s. */
 export function vocAtIous(
   truths: Truths,
   detections: Detections,

@@ -1,4 +1,4 @@
-/** What Darknet prints: `detector test ... -ext_output < list.txt > result.txt`. */
+/** Darknet's printed output: `detector test ... -ext_output < list.txt > result.txt`. */
 import { filledLines } from '../../data/intake/text'
 import { refuse } from '../../data/problem'
 import type { TruthSet } from '../truth-files'
@@ -7,12 +7,12 @@ import { type FileDetection, knownClass, type TruthImages } from './detection'
 const IMAGE = /(?:^|Enter Image Path: )\s*(\S.*?): Predicted in [\d.]+/
 const BOX = /^(.+): (\d+)%\s*\(left_x:\s*(-?\d+)\s+top_y:\s*(-?\d+)\s+width:\s*(-?\d+)\s+height:\s*(-?\d+)\)/
 
-/** Whether a text is such a print-out. */
+/** Whether a text is such output. */
 export function isDarknetOutput(text: string): boolean {
   return /: Predicted in [\d.]+/.test(text) && /\(left_x:/.test(text)
 }
 
-/** Scores are whole percents there, boxes whole pixels. */
+/** Scores are whole percents in it, boxes whole pixels. */
 export function readDarknetOutput(
   text: string,
   file: string,

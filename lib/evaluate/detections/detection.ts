@@ -4,7 +4,7 @@ import { baseName, folderOf, stemOf } from '../../data/intake/paths'
 import { type Problem, refuse } from '../../data/problem'
 import type { TruthSet } from '../truth-files'
 
-/** One detection as a file gives it. */
+/** One detection as given by a file. */
 export interface FileDetection {
   /** Index among the truths' images. */
   readonly image: number
@@ -16,7 +16,7 @@ export interface FileDetection {
 
 export type Place = Pick<Problem, 'file' | 'line' | 'key'>
 
-/** The truths' images by what detections call them. */
+/** Finds the truths' images by the names and ids that detections use. */
 export class TruthImages {
   private readonly byId = new Map<number | string, number>()
   private readonly byStem = new Map<string, number[]>()
@@ -40,7 +40,7 @@ export class TruthImages {
     return this.byId.size > 0
   }
 
-  /** The image with an id, or an error that says so with its type. */
+  /** The image with an id, or an error that names the id and its type. */
   ofId(id: number | string, place: Place): number {
     const found = this.byId.get(id)
     if (found !== undefined) return found
@@ -51,7 +51,7 @@ export class TruthImages {
     })
   }
 
-  /** The image of a path or name, with or without ending: the only one of its name, else the one in the same folders. */
+  /** The image of a path or name, with or without extension: the only one of its name, else the one in the same folders. */
   ofName(written: string, place: Place): number {
     const path = written.replaceAll('\\', '/')
     const isImage = IMAGE_NAME.test(path) || OTHER_IMAGE_NAME.test(path)
@@ -75,7 +75,7 @@ export class TruthImages {
   }
 }
 
-/** The name of a class, which must be one of the truths' where these are listed. */
+/** The name of a class; it must be one of the truths' classes if these are listed. */
 export function knownClass(name: string, { listed, classes }: TruthSet, place: Place): string {
   if (!listed || classes.includes(name)) return name
   const message = `expected one of the truths' classes (${classes.join(', ')}), found ${name}`

@@ -1,4 +1,4 @@
-/** Detections in the files that detectors write, read for the images of the truths. */
+/** Reads detections for the truths' images from the files that detectors write. */
 import { stat } from 'node:fs/promises'
 import { dirname, relative, resolve, sep } from 'node:path'
 import { mapLimited } from '../../base'
@@ -17,11 +17,11 @@ import { readLines, readVocResults, VOC_RESULTS } from './lines'
 export type { FileDetection } from './detection'
 
 export interface DetectionFileOptions {
-  /** What the numbers of a line mean, where files hold the detections of one image each; found out by default. */
+  /** Meaning of a line's numbers, where each file holds the detections of one image; detected by default. */
   readonly columns?: string
-  /** Names behind class numbers; of the truths by default. */
+  /** Names of the class numbers; the truths' by default. */
   readonly classes?: readonly string[]
-  /** Number of the first class where category ids only count; found out by default. */
+  /** Number of the first class, where category ids are only numbers; detected by default. */
   readonly firstClass?: number
   readonly pixels: VocPixels
 }
@@ -33,10 +33,10 @@ const CLASS_LIST = /^(classes|labels)\.txt$|\.names$/i
  * Reads detections of the images in `set`:
  * - a .json file: COCO's list of results (Ultralytics' predictions.json), a COCO document whose annotations have scores
  *   (joined by file and class name), or what Darknet writes with -out,
- * - a .txt that Darknet printed (-ext_output),
+ * - a .txt printed by Darknet (-ext_output),
  * - files called comp*_det_*_CLASS.txt: VOC's results, lines "image score x1 y1 x2 y2",
- * - a folder of any other .txt: one for each image, of its name, lines as `columns` says. A list of classes among them
- *   (classes.txt) says what their numbers mean.
+ * - a folder of any other .txt: one per image, named like it, lines as in `columns`. A list of classes among them
+ *   (classes.txt) names their numbers.
  *
  * Throws with file and line of the first problem.
  */

@@ -41,13 +41,13 @@ const darknetSchema = z.array(
 )
 
 export interface JsonOptions {
-  /** Names behind category ids that are no ids of the truths, in their order. */
+  /** Names, in order, of category ids that are not ids of the truths. */
   readonly classes: readonly string[] | undefined
   /** The number of the first of them. */
   readonly firstClass: number | undefined
 }
 
-/** Reads a .json of detections. */
+/** Reads detections from a .json file. */
 export function readJsonDetections(
   text: string,
   file: string,
@@ -86,8 +86,8 @@ function readResults(
 }
 
 /**
- * What category ids mean: COCO's ids where the truths have some, else numbers that count the classes from 0 or 1, whichever
- * the ids themselves say.
+ * The meaning of category ids: COCO's ids if the truths have them, else numbers that count the classes from 0 or 1,
+ * whichever the ids show.
  */
 function classesOf(
   results: readonly Result[],
@@ -107,14 +107,14 @@ function classesOf(
     return (id, key) => set.classes[categories.get(id) ?? -1] ?? unknown(id, key, 'a class of the truths')
   if (classes === undefined)
     throw new Error(
-      `${file}: expected truths as a COCO file, whose ids the results refer to, or a file of the names behind the ids, ` +
+      `${file}: expected truths as a COCO file, whose ids the results refer to, or a file with the names of the ids, ` +
         'one a line (--detection-classes); found neither',
     )
   const ids = results.map(({ category_id }) => category_id)
   const first = firstClass ?? (ids.includes(0) ? 0 : ids.includes(classes.length) ? 1 : undefined)
   if (first === undefined)
     throw new Error(
-      `${file}: expected category ids that begin with 0 or end with ${classes.length}, so that they say whether they ` +
+      `${file}: expected category ids that begin with 0 or end with ${classes.length}, which would show whether they ` +
         'count from 0 or from 1, found neither; say it with --first-class 0 or --first-class 1',
     )
   return (id, key) => {
@@ -154,7 +154,7 @@ function detection({ bbox: [x, y, w, h], score }: Result, image: number, name: s
   return { image, name, score, box: [x, y, x + w, y + h], size: [w, h] }
 }
 
-/** What Darknet's `detector test -out FILE.json` writes: centres and sizes as shares, classes by name. */
+/** What Darknet's `detector test -out FILE.json` writes: centres and sizes as fractions, classes by name. */
 function readDarknet(
   frames: z.output<typeof darknetSchema>,
   file: string,

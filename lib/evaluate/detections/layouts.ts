@@ -1,11 +1,11 @@
-/** What the columns of a line of detections mean: asked for, or the only reading that all lines allow. */
+/** The columns of a line of detections: as given, or the only reading that fits all lines. */
 
 import { pixelsOf } from '../../data/intake/parsed'
 import { fieldsOf, type Line, shortened } from '../../data/intake/text'
 import { refuse } from '../../data/problem'
 import type { TruthSet } from '../truth-files'
 
-/** Forms of a box in a line: corners or corner and size in pixels, centre and size as shares of the image. */
+/** Forms of a box in a line: corners, or corner and size, in pixels; centre and size as fractions of the image. */
 const FORMS: readonly (readonly [string, string, string, string])[] = [
   ['x1', 'y1', 'x2', 'y2'],
   ['x', 'y', 'w', 'h'],
@@ -17,7 +17,7 @@ export interface Layout {
   readonly form: 'corners' | 'size' | 'shares'
 }
 
-/** @throws Error where the columns do not say all that a detection needs */
+/** @throws Error where the columns do not include all that a detection needs */
 export function layoutOf(columns: string): Layout {
   const names = columns.trim().split(/[\s,]+/)
   const form = FORMS.find((wanted) => wanted.every((name) => names.includes(name)))
@@ -28,7 +28,7 @@ export function layoutOf(columns: string): Layout {
   return { columns: names, form: form[0] === 'x1' ? 'corners' : form[0] === 'x' ? 'size' : 'shares' }
 }
 
-/** Usual layouts, those of known programs first: Ultralytics (save_txt, save_conf), YOLOv5's rows, lists by class and score. */
+/** Common layouts, known programs' first: Ultralytics (save_txt, save_conf), YOLOv5's rows, lists by class and score. */
 const KNOWN = [
   'class cx cy w h score',
   'class score x1 y1 x2 y2',
@@ -40,7 +40,7 @@ const KNOWN = [
   'cx cy w h score class',
 ].map(layoutOf)
 
-/** A file of lines with its image. */
+/** The lines of a file, and its image. */
 export interface LinesOfImage {
   readonly file: string
   readonly image: number
@@ -48,9 +48,9 @@ export interface LinesOfImage {
 }
 
 /**
- * The layout of files whose columns nobody has named: the default where most lines allow it (the others are refused when they
- * are read), else the only known one that every line allows. Shares lie within 0 .. 1 all together, and no pixels do.
- * @throws DatasetError naming the first line that the default does not allow, and what to say
+ * Finds the layout of files whose columns were not given: the default if it fits most lines (reading refuses the others),
+ * else the only known one that fits every line. Fractions all lie within 0 .. 1; pixels never all do.
+ * @throws DatasetError naming the first line that does not fit the default, and what to do
  */
 export function findLayout(
   files: readonly LinesOfImage[],
@@ -76,7 +76,7 @@ export function findLayout(
   return refuse({ kind: 'syntax', file, line: line.line, message })
 }
 
-/** Lines that a layout does not allow, and why not the first of them. */
+/** Lines that a layout does not fit, with the reason for the first of them. */
 function oddLines(files: readonly LinesOfImage[], set: TruthSet, layout: Layout) {
   let [lines, odd, hasLarge] = [0, 0, false]
   let first: { file: string; line: Line; reason: string } | undefined
@@ -94,7 +94,7 @@ function oddLines(files: readonly LinesOfImage[], set: TruthSet, layout: Layout)
         hasLarge ||= layout.form !== 'shares' && boxOf(fields, layout).some((value) => Math.abs(value) > 1)
     }
   }
-  // Boxes of less than a pixel, all of them: these are shares.
+  // All boxes are smaller than a pixel, so these are fractions.
   if (layout.form !== 'shares' && !hasLarge && start !== undefined)
     return { lines, odd: lines, first: first ?? { ...start, reason: 'all of whose numbers are shares' } }
   return { lines, odd, first }
@@ -136,10 +136,10 @@ function boxOf(fields: readonly string[], { columns, form }: Layout): number[] {
   return FORM_COLUMNS[form].map((name) => Number(fields[columns.indexOf(name)]))
 }
 
-/** The names of a layout's box, in the order in which `cornersOf` takes the numbers. */
+/** The column names of a layout's box, in the order in which `cornersOf` takes the numbers. */
 export const boxColumns = ({ form }: Layout): readonly string[] => FORM_COLUMNS[form]
 
-/** Corners in pixels, and the size where it is written. */
+/** Corners in pixels, and the size where the line gives it. */
 export function cornersOf(
   { form }: Layout,
   [a, b, c, d]: readonly [number, number, number, number],

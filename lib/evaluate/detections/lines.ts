@@ -1,4 +1,4 @@
-/** Detections as lines of text: a file for each image, or VOC's for each class. */
+/** Detections as lines of text: one file per image, or VOC's one per class. */
 
 import type { VocPixels } from '../../data/intake/notation'
 import { fieldsOf, filledLines, parseNumber } from '../../data/intake/text'
@@ -7,7 +7,7 @@ import { expectForwards, type TruthSet } from '../truth-files'
 import { type FileDetection, knownClass, type TruthImages } from './detection'
 import { boxColumns, cornersOf, type Layout, type LinesOfImage } from './layouts'
 
-/** Files that hold a class's detections each, as VOC's devkit and Darknet's `detector valid` write them. */
+/** Files with the detections of one class each, as written by VOC's devkit and Darknet's `detector valid`. */
 export const VOC_RESULTS = /^comp\d+_det_[^_]+_(.+)\.txt$/
 
 /** Lines "image score x1 y1 x2 y2" of one class. */
@@ -22,7 +22,7 @@ export function readVocResults(
   const columns = ['image', 'score', 'x1', 'y1', 'x2', 'y2']
   return filledLines(text).map(({ text: content, line }) => {
     const fields = fieldsOf(content)
-    // The name of an image may hold blanks; numbers do not.
+    // An image's name may contain blanks; numbers do not.
     const numbers = fields.splice(-5)
     if (fields.length === 0)
       return refuse({ kind: 'syntax', file, line, message: wrongFields(columns, numbers) })
@@ -36,7 +36,7 @@ export function readVocResults(
   })
 }
 
-/** The detections of one image. @param classes names behind class numbers */
+/** The detections of one image. @param classes names of the class numbers */
 export function readLines(
   { file, image, lines }: LinesOfImage,
   layout: Layout,
@@ -67,7 +67,7 @@ function wrongFields(columns: readonly string[], fields: readonly string[]): str
   return `expected ${columns.length} fields (${columns.join(' ')}), found ${fields.length}: "${fields.join(' ')}"`
 }
 
-/** A class number stands for its name in the list; anything else is a name. */
+/** A class number is looked up in the list; anything else is a name. */
 export function className(
   field: string,
   classes: readonly string[] | undefined,
