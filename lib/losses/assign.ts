@@ -1,7 +1,7 @@
 /**
- * Which of the detector's slots (scale, cell, anchor) answers for which object.
+ * Assigns objects to the detector's slots (scale, cell, anchor).
  *
- * Plain arithmetic on typed arrays: it runs in the thread that trains, for every batch, so each truth visits only
+ * Plain arithmetic on typed arrays: it runs in the training thread for every batch, so each truth visits only
  * the cells around it.
  */
 import { z } from 'zod'
@@ -20,16 +20,16 @@ export interface TargetScale {
 }
 
 /**
- * What each slot should say. `negative` is 0 or 1; `positive` is the weight of the slot's truth, 1 but for pseudo-labels,
+ * The target of each slot. `negative` is 0 or 1. `positive` is the weight of the slot's truth (1 except for pseudo-labels)
  * where `negative` is 0, else 0. A slot with neither is ignored.
- * The box (pixels of the network's input) and the class are 0 where the slot is not positive.
+ * Box (pixels of the network's input) and class are 0 where the slot is not positive.
  */
 export interface Targets {
   /** In the order of STRIDES. */
   readonly scales: readonly TargetScale[]
   /** Images of the batch whose truths are known. */
   readonly labelled: number
-  /** Positive slots in the batch, each by its weight. */
+  /** Number of positive slots in the batch, weighted. */
   readonly positives: number
 }
 
@@ -50,12 +50,12 @@ export const assignSchema = z
 
 export type AssignOptions = Readonly<z.input<typeof assignSchema>>
 
-/** Sides of boxes in pixels whose areas, and those of what encloses them and a prediction, are finite in float32. */
+/** Largest coordinate in pixels: areas of boxes, and of hulls with predictions, stay finite in float32. */
 const LARGEST_CORNER = 1e9
 
 type GridConfig = Pick<DetectorConfig, 'input' | 'classes' | 'anchors'>
 
-/** A truth reduced to what assignment needs. */
+/** The part of a truth that assignment needs. */
 interface Truth {
   readonly box: Box
   readonly x: number
@@ -72,14 +72,14 @@ interface Truth {
  * - A truth's best slot is the first maximum of that same IoU over the anchors at the truth's cell in each scale, stride
  *   32 first; it is positive. `multiAnchor` and `crossGrid` add secondary slots.
  * - All secondary slots are written in the order of the truths, then all best slots in that order; the last write wins.
- * - A truth of weight 0 takes its slots from the negatives, and none from another truth.
- * - Truths without area are skipped. Difficult and crowd truths are no objects, but slots on them are ignored. Cell
- *   indices of truths outside the frame are clamped to the grid; their boxes are kept as they are.
+ * - A truth of weight 0 removes its slots from the negatives and takes none from another truth.
+ * - Truths without area are skipped. Difficult and crowd truths are not objects, but slots on them are ignored. Cell
+ *   indices of truths outside the frame are clamped to the grid; their boxes stay as they are.
  *
- * @param truths one list an image, boxes in pixels of the network's input; undefined for an unlabelled image, whose
+ * @param truths one list per image, boxes in pixels of the network's input; undefined for an unlabelled image, whose
  *   slots are neither positive nor negative
- * @throws RangeError when a label is not a class index, a coordinate is not finite, or the input is no multiple of 32
- * @throws Error naming the option that is wrong
+ * @throws RangeError when a label is not a class index, a coordinate is not finite, or the input is not a multiple of 32
+ * @throws Error naming the wrong option
  */
 export function assignTargets(
   truths: readonly (readonly Box[] | undefined)[],
@@ -138,7 +138,7 @@ export function assignTargets(
   return { scales, labelled: truths.filter((boxes) => boxes !== undefined).length, positives }
 }
 
-/** The targets as tensors [n, h, w, anchors, 7], one a scale, for `yoloLoss`. */
+/** The targets as tensors [n, h, w, anchors, 7], one per scale, for `yoloLoss`. */
 export function targetTensors(targets: Targets): tf.Tensor5D[] {
   return targets.scales.map(({ data, shape }) => tf.tensor5d(data, [...shape]))
 }
@@ -160,7 +160,7 @@ function measure(boxes: readonly Box[], image: number, classes: number): Truth[]
       )
     }
     const [width, height] = [x2 - x1, y2 - y1]
-    // As targets they are float32, where a sliver may have no area.
+    // Targets are float32, where a sliver may lose its area.
     if (Math.fround(x2) > Math.fround(x1) && Math.fround(y2) > Math.fround(y1))
       truths.push({ box, x: (x1 + x2) / 2, y: (y1 + y2) / 2, width, height })
   }
@@ -172,7 +172,7 @@ function markNegatives({ data, shape }: TargetScale, image: number): void {
   for (let i = image * size + 1; i < (image + 1) * size; i += TARGET_CHANNELS) data[i] = 1
 }
 
-/** IoU of a truth with an anchor box of the given centre and size. */
+/** IoU of a truth and an anchor box with the given centre and size. */
 function positionalIoU(truth: Truth, x: number, y: number, width: number, height: number): number {
   const { box } = truth
   const w = Math.min(box.x2, x + width / 2) - Math.max(box.x1, x - width / 2)
@@ -181,7 +181,7 @@ function positionalIoU(truth: Truth, x: number, y: number, width: number, height
   return (w * h) / (truth.width * truth.height + width * height - w * h)
 }
 
-/** IoU of a truth and an anchor on a common centre; no position gives a larger one. */
+/** IoU of a truth and an anchor with a common centre; no position gives a larger one. */
 function shapeIoU(truth: Truth, width: number, height: number): number {
   const overlap = Math.min(truth.width, width) * Math.min(truth.height, height)
   return overlap / (truth.width * truth.height + width * height - overlap)
@@ -200,7 +200,7 @@ function ignoreOverlaps(
   const slack = 1e-6
   for (const [a, [width, height]] of anchors.entries()) {
     if (shapeIoU(truth, width, height) <= threshold - slack) continue
-    // IoU <= overlap / larger side along each axis, which bounds the distance of the centres.
+    // Along each axis IoU <= overlap / larger side, which bounds the distance of the centres.
     const dx = (width + truth.width) / 2 - threshold * Math.max(width, truth.width) + slack
     const dy = (height + truth.height) / 2 - threshold * Math.max(height, truth.height) + slack
     const left = Math.max(0, Math.ceil((truth.x - dx) / stride - 0.5))

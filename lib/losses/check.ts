@@ -1,31 +1,31 @@
 /**
- * What to look at before a distillation run: does the gradient reach whom it should, and how large is the distillation
- * term beside the ground truth's. lambda alone says nothing, since the two losses may be normalised differently.
+ * Checks before a distillation run: does the gradient reach the right variables, and how large is the distillation
+ * term relative to the ground truth's? lambda alone does not tell, since the two losses may be normalised differently.
  */
 import type { DetectorConfig, DetectorOutput } from '../detector/types'
 import { scoped, tf } from '../engine'
 import { PASSING_THRESHOLD, passingMask } from './distill'
 
-/** Losses of one batch, each without lambda or with it, as the caller wants them compared. */
+/** Losses of one batch, with or without lambda, however the caller wants to compare them. */
 export interface LossPair {
   readonly groundTruth: tf.Scalar
   readonly distillation: tf.Scalar
-  /** Named parts of either loss, to be listed. */
+  /** Named parts of either loss, to list. */
   readonly terms?: { readonly [name: string]: tf.Scalar }
 }
 
-/** Gradients of both losses over the same variables, taken as one long vector each. */
+/** Gradients of both losses over the same variables, each taken as one long vector. */
 export interface GradientNorms {
   readonly groundTruth: number
   readonly distillation: number
   /** distillation / groundTruth. */
   readonly ratio: number
-  /** Cosine of the angle between the two; below 0 they pull against each other. NaN where one is 0. */
+  /** Cosine of the angle between the two; below 0 they pull in opposite directions. NaN if one is 0. */
   readonly cosine: number
 }
 
 export interface PassingShare {
-  /** Share of all (cell, anchor) slots whose teacher objectness is at least the threshold. */
+  /** Fraction of all (cell, anchor) slots whose teacher objectness is at least the threshold. */
   readonly overall: number
   /** [scale][anchor]. */
   readonly perAnchor: readonly (readonly number[])[]
@@ -33,14 +33,14 @@ export interface PassingShare {
 
 export interface DistillationCheckOptions {
   /**
-   * Computes both losses of one batch from the variables' current values, the forward passes included. It is called
+   * Computes both losses of one batch from the variables' current values, including the forward passes. It is called
    * several times and must not change any variable.
    */
   readonly lossOf: () => LossPair
-  /** The student's variables by name (`trained`); without those that only one of the losses knows, such as adapters. */
+  /** The student's variables by name (`trained`), excluding those used by one loss only, such as adapters. */
   readonly variables: ReadonlyMap<string, tf.Variable>
   readonly teacherVariables?: ReadonlyMap<string, tf.Variable>
-  /** The teacher's outputs for the batch; without them the share of passing cells is not reported. */
+  /** The teacher's outputs for the batch; without them the fraction of passing cells is not reported. */
   readonly teacher?: DetectorOutput
   readonly config?: Pick<DetectorConfig, 'classes' | 'anchors'>
   readonly threshold?: number
@@ -51,19 +51,19 @@ export interface DistillationCheck {
   /** Value of each named part, and its size relative to the ground-truth loss. */
   readonly terms: { readonly [name: string]: { readonly value: number; readonly relative: number } }
   readonly norms: GradientNorms
-  /** Names of the student's trainable variables that the distillation loss gives no gradient. */
+  /** Names of the student's trainable variables that get no gradient from the distillation loss. */
   readonly unreachedStudent: readonly string[]
-  /** Names of the teacher's variables that the distillation loss gives a gradient; must be empty. */
+  /** Names of the teacher's variables that get a gradient from the distillation loss; must be empty. */
   readonly reachedTeacher: readonly string[]
   readonly passing: PassingShare | undefined
 }
 
 /**
- * Measures one batch: both losses, every term's size beside the ground truth's, norms and cosine of the two gradients,
- * which variables the distillation loss reaches, and the share of slots that pass the teacher's threshold. Reads tensors
- * back, so it belongs outside a recorded function.
+ * Measures one batch: both losses, every term's size relative to the ground truth's, norms and cosine of the two
+ * gradients, the variables that the distillation loss reaches, and the fraction of slots that pass the teacher's
+ * threshold. Reads tensors back, so it belongs outside a recorded function.
  *
- * @throws Error when teacher and config are not given together
+ * @throws Error when only one of teacher and config is given
  */
 export function checkDistillation(options: DistillationCheckOptions): DistillationCheck {
   const { lossOf, variables, teacherVariables = new Map(), teacher, config } = options
@@ -97,7 +97,7 @@ export function checkDistillation(options: DistillationCheckOptions): Distillati
 }
 
 /**
- * Norms of the two gradients alone.
+ * Norms of the two gradients only.
  *
  * @param variables the student's
  */
@@ -115,7 +115,7 @@ export function gradientNorms(lossOf: () => LossPair, variables: readonly tf.Var
  * The lambda at which norm(lambda * distillation gradient) = ratio * norm(ground-truth gradient).
  *
  * @param norms measured with lambda 1
- * @throws Error when one of the gradients is 0 or not finite, so that no lambda can be told
+ * @throws Error when a gradient is 0 or not finite, so that no lambda exists
  */
 export function lambdaForRatio(
   ratio: number,
@@ -132,7 +132,7 @@ export function lambdaForRatio(
   return lambda
 }
 
-/** Share of slots with sigmoid(teacher objectness) >= threshold, in all and for each scale and anchor. */
+/** Fraction of slots with sigmoid(teacher objectness) >= threshold, overall and for each scale and anchor. */
 export function passingShare(
   teacher: Pick<DetectorOutput, 'outputs'>,
   { classes, anchors }: Pick<DetectorConfig, 'classes' | 'anchors'>,
@@ -157,13 +157,13 @@ function numberOf(scalar: tf.Scalar): number {
   return scalar.dataSync()[0]!
 }
 
-/** Gradients in the order of the variables; undefined where none arrives (tf.variableGrads would throw). */
+/** Gradients in the order of the variables; undefined if there is none (tf.variableGrads would throw). */
 function gradients(loss: () => tf.Scalar, variables: readonly tf.Variable[]): (tf.Tensor | undefined)[] {
   if (variables.length === 0) return []
   return tf.engine().gradients(loss, [...variables], undefined, true).grads
 }
 
-/** Whether any element is not 0, NaN included; the square of a small one may be 0. */
+/** Whether any element is not 0 (NaN counts); squares would not do, as a small element's may be 0. */
 function isNonZero(gradient: tf.Tensor | undefined): boolean {
   return gradient !== undefined && scoped(() => tf.any(tf.notEqual(gradient, 0)).dataSync()[0] === 1)
 }

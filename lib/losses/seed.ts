@@ -1,8 +1,8 @@
-/** The published run's ground-truth loss, its variant `seed`, as a preset: nobody needs to put it together by hand. */
+/** The published run's ground-truth loss, its variant `seed`, as a preset. */
 import type { AssignOptions } from './assign'
 import type { YoloLossOptions } from './yolo'
 
-/** Several anchors a truth from an IoU of 0.5, neighbouring cells, nothing negative above an IoU of 0.7. */
+/** Several anchors per truth from IoU 0.5, neighbouring cells, no negatives above IoU 0.7. */
 export const SEED_ASSIGN = {
   ignoreThreshold: 0.7,
   multiAnchor: true,

@@ -1,5 +1,5 @@
 /**
- * The YOLOv3 training loss (Redmon & Farhadi 2018) with the box loss as a switch: generalised IoU (Rezatofighi et al.
+ * The YOLOv3 training loss (Redmon & Farhadi 2018) with a choice of box loss: generalised IoU (Rezatofighi et al.
  * 2019, equation 3 and algorithm 2), IoU, or YOLOv3's own on the offsets.
  */
 import { z } from 'zod'
@@ -11,16 +11,16 @@ import type { LossResult } from './types'
 
 const weight = z.number().min(0)
 
-/** Which loss, and how its terms are added. */
+/** The choice of loss, and how its terms are added. */
 export const lossSchema = z
   .object({
     /** 1 - GIoU, 1 - IoU, or YOLOv3's own loss of the offsets. */
     box: z.enum(['giou', 'iou', 'xywh']).default('giou'),
-    /** What the sums are divided by: nothing, the labelled images of the batch, or its positive slots. */
+    /** Divisor of the sums: 1, the labelled images of the batch, or its positive slots. */
     normalise: z.enum(['sum', 'image', 'positive']).default('positive'),
     /** e of the class targets onehot * (1 - e) + e / classes. */
     smoothing: z.number().min(0).max(1).default(0.01),
-    /** What the terms are multiplied with. */
+    /** Factors of the terms. */
     boxWeight: weight.default(1),
     objectnessWeight: weight.default(1),
     classWeight: weight.default(1),
@@ -45,14 +45,14 @@ const LARGEST_LOG_SIZE = 16
  *     xy, wh      instead of box: 2 * BCE(txy, (frac + (s - 1) / 2) / s) and 2 * (twh - log(size / anchor))^2
  *
  * divided as `normalise` says (by at least 1). Boxes decode as bx = (sigmoid(tx) * s - (s - 1) / 2 + cx) * stride and
- * bw = anchor * exp(tw). Unlabelled images have neither positives nor negatives and contribute nothing. Finite for
- * logits that float32 can square; never NaN for finite ones.
+ * bw = anchor * exp(tw). Unlabelled images have neither positives nor negatives and contribute nothing. The loss is finite
+ * for logits whose squares float32 can hold, and never NaN for finite logits.
  *
  * @param outputs logits [n, h, w, anchors * (5 + classes)] of each scale, as the detector gives them
  * @param targets [n, h, w, anchors, 7] of each scale, see `assignTargets`
- * @param weighted whether positives may have weights below 1: each then counts so much in every sum and in `positive`
+ * @param weighted whether positives may weigh less than 1: each then counts by its weight in every sum and in `positive`
  * @returns terms `box` (or `xy` and `wh`), `objectness` and `class`, weighted and divided
- * @throws Error naming the option that is wrong, or both shapes where outputs and targets do not fit together
+ * @throws Error naming the wrong option, or both shapes if outputs and targets do not fit
  */
 export function yoloLoss(
   outputs: readonly tf.Tensor4D[],
@@ -76,7 +76,7 @@ export function yoloLoss(
   const term = (sum: tf.Tensor, weight: number) => tf.div(tf.mul(sum, weight), divisor).asScalar()
   const masked = (values: tf.Tensor) => tf.sum(tf.mul(values, positive!))
 
-  // BCE with a target of 0 or 1 is softplus(-x) for the positive and softplus(x) for the negative.
+  // BCE with target 0 or 1 is softplus(-x) for a positive and softplus(x) for a negative.
   const isPositive = weighted ? tf.sign(positive!) : positive!
   const sign = tf.sub(negative!, isPositive)
   const objectnessSum = tf.sum(tf.mul(tf.softplus(tf.mul(objectness!, sign)), known))
@@ -91,7 +91,7 @@ export function yoloLoss(
   if (box === 'xywh') {
     const centre = tf.sub(tf.mul(tf.add(from!, to!), 0.5), grid.origin)
     const xyTarget = tf.clipByValue(tf.div(tf.add(centre, grid.shift), grid.reach), 0, 1)
-    // The 1 keeps the logarithm finite where there is no truth.
+    // Adding 1 keeps the logarithm finite where there is no truth.
     const size = tf.add(tf.sub(to!, from!), tf.sub(1, isPositive))
     const share = weighted ? tf.sqrt(positive!) : positive!
     const whError = tf.mul(tf.sub(wh!, tf.log(tf.div(size, grid.anchor))), share)
@@ -134,15 +134,15 @@ function divisorOf(normalise: Normalisation, positive: tf.Tensor, known: tf.Tens
   }
 }
 
-/** Constants of the decoding, in pixels, one row a slot. */
+/** Constants for decoding, in pixels, one row per slot. */
 interface Grid {
   /** Top left of the slot's cell [1, slots, 2]. */
   readonly origin: tf.Tensor3D
   /** Width and height of its anchor [1, slots, 2]. */
   readonly anchor: tf.Tensor3D
-  /** s * stride: how far sigmoid(tx) reaches [1, slots, 1]. */
+  /** s * stride: the range of sigmoid(tx) [1, slots, 1]. */
   readonly reach: tf.Tensor3D
-  /** (s - 1) / 2 * stride: how far it starts before the cell [1, slots, 1]. */
+  /** (s - 1) / 2 * stride: how far that range starts before the cell [1, slots, 1]. */
   readonly shift: tf.Tensor3D
 }
 
@@ -178,7 +178,7 @@ function gridOf(outputs: readonly tf.Tensor4D[], { anchors, scaleXY }: HeadConfi
 }
 
 /**
- * 1 - IoU or 1 - GIoU of every slot [n, slots, 1]. Positions are taken from the slot's cell, so that float32 keeps its
+ * 1 - IoU or 1 - GIoU of every slot [n, slots, 1]. Positions are relative to the slot's cell, so that float32 keeps its
  * digits far from the frame's origin.
  */
 function overlapLoss(

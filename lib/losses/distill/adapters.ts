@@ -1,4 +1,4 @@
-/** Feature maps of unequal widths: 1x1 convolutions that bring the student's to the teacher's. */
+/** Adapters between feature maps of different widths: 1x1 convolutions from the student's width to the teacher's. */
 import type { Random } from '../../base'
 import { type DetectorConfig, type DetectorOutput, STRIDES } from '../../detector/types'
 import { tf } from '../../engine'
@@ -8,8 +8,8 @@ import type { Variables } from './types'
 const nameOf = (scale: number) => `adapter${scale + 1}/kernel`
 
 /**
- * First values of the adapters: kernels [1, 1, student width, teacher width] of the neck maps whose widths differ, normal
- * with variance 1 / student width, which keeps the variance of the map (LeCun et al. 1998). The caller owns the tensors.
+ * Initial adapters: kernels [1, 1, student width, teacher width] for the neck maps whose widths differ, normal with
+ * variance 1 / student width, which preserves the map's variance (LeCun et al. 1998). The caller owns the tensors.
  *
  * @returns by name: `adapter1/kernel` for the first scale
  */
@@ -29,10 +29,10 @@ export function createAdapters(
 }
 
 /**
- * Pairs of neck maps [n, h, w, teacher width] of each scale, the student's behind its adapter where it has one, the
+ * Pairs of neck maps [n, h, w, teacher width] of each scale: the student's after its adapter, if any, and the
  * teacher's constant.
  *
- * @throws Error when the numbers of maps or the shapes disagree, with both
+ * @throws Error when the numbers of maps or the shapes disagree, naming both
  */
 export function featurePairs(student: DetectorOutput, teacher: DetectorOutput, adapters: Variables): Pair[] {
   expectScales('features', teacher.features.length, student.features, teacher.features)

@@ -5,14 +5,14 @@ import { defineMethod, softmaxOptions } from './method'
 import { sumOf } from './pairs'
 
 /**
- * Method 7, where each channel looks (CWD: Shu et al. 2021, "Channel-wise Knowledge Distillation for Dense Prediction",
+ * Method 7, where each channel is active (CWD: Shu et al. 2021, "Channel-wise Knowledge Distillation for Dense Prediction",
  * equations 5 and 6): softmax over the positions of each channel of the neck maps,
  *
  *     sum over scales of mean over N of T^2 / C * sum over channels and positions of KL
  *
- * with C the teacher's width. T and lambda are the paper's for feature maps, the adapters as in `featureMse`.
+ * where C is the teacher's width. T and lambda are the paper's for feature maps; adapters as in `featureMse`.
  *
- * Terms: one a scale.
+ * Terms: one per scale.
  */
 export const channelKd = defineMethod({
   number: 7,

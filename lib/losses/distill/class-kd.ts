@@ -8,7 +8,7 @@ import { anchorRows, classLogits, outputPairs, sumOf } from './pairs'
  *
  *     sum over scales and anchors of mean over N * H * W * classes of KL
  *
- * Terms: one a scale.
+ * Terms: one per scale.
  */
 export const classKd = defineMethod({
   number: 2,

@@ -1,4 +1,4 @@
-/** Methods combined: a weighted sum, each with its own schedule. */
+/** Combines methods: a weighted sum, each with its own schedule. */
 import type { DetectorOutput } from '../../detector/types'
 import { tf } from '../../engine'
 import type { LossResult } from '../types'
@@ -23,20 +23,20 @@ export interface DistillationTerm extends DistillationOptions {
 
 export interface CombinationOptions {
   readonly methods: readonly DistillationTerm[]
-  /** The step at which the schedules are read; needed where a method has one and `weights` are not given. */
+  /** The step at which schedules are read; needed if a method has one and `weights` are not given. */
   readonly step?: number
   /**
-   * What each method is multiplied with, in the order of `methods`, instead of its lambda: `methodWeights` at the current
-   * step. As scalars that are fed to a recorded graph, they change from step to step without a new recording.
+   * Factors of the methods, in the order of `methods`, replacing their lambdas: `methodWeights` at the current
+   * step. Fed to a recorded graph as scalars, they change from step to step without a new recording.
    */
   readonly weights?: readonly (tf.Scalar | number)[]
-  /** What `createVariables` gave for these methods; needed where a method has some, such as adapters between widths. */
+  /** From `createVariables` for these methods; needed if a method has variables, such as adapters between widths. */
   readonly variables?: MethodVariables
 }
 
 /**
  * lambda * schedule of every method at a step.
- * @throws Error for a lambda below 0 or one that is no number, or a schedule that is malformed
+ * @throws Error for a lambda below 0 or not finite, or a malformed schedule
  */
 export function methodWeights(methods: readonly DistillationTerm[], step: number): number[] {
   return methods.map(({ method, weight = PUBLISHED[method].weight, schedule }) => {
@@ -48,11 +48,11 @@ export function methodWeights(methods: readonly DistillationTerm[], step: number
 }
 
 /**
- * Sum of weight * method(student, teacher) over the methods of a combination; all images of the batch count, labelled
+ * Sum of weight * method(student, teacher) over the methods of a combination, over all images of the batch, labelled
  * or not.
  *
  * @returns terms '<method>/<term>', weighted
- * @throws Error for an unknown method, a method that is listed twice, a number of weights that does not fit, or a schedule
+ * @throws Error for an unknown method, a method listed twice, a wrong number of weights, or a schedule
  *   without a step
  */
 export function distillationLoss(

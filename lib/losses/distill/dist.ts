@@ -6,16 +6,16 @@ import { cosineDistance } from './similarity'
 
 /**
  * Method 8, relations instead of values (DIST: Huang et al. 2022, "Knowledge Distillation from A Stronger Teacher",
- * equations 8 to 11). Of every scale the class probabilities sigmoid(logit / T) make a table with a row for each slot (N * H
+ * equations 8 to 11). In every scale the class probabilities sigmoid(logit / T) form a table with a row for each slot (N * H
  * * W * anchors) and a column for each class. With r the Pearson correlation of two vectors,
  *
- *     inter    1 - mean over slots of r(student's row, teacher's row): how the classes stand to each other in a slot
- *     intra    1 - mean over classes of r(student's column, teacher's column): how the slots stand to each other in a class
+ *     inter    1 - mean over slots of r(student's row, teacher's row): how the classes of a slot relate
+ *     intra    1 - mean over classes of r(student's column, teacher's column): how the slots relate in a class
  *
  * weighted with `beta` and `gamma`, times T^2 if `scaleByTemperatureSquared`, and summed over scales. So the student may be
- * less sure than its teacher, all in all, as long as it orders classes and slots alike. The paper has softmax probabilities of
- * a classifier and a row for each image; here they are the detector's own. Objectness and boxes are left out. A row or column
- * without variation correlates with nothing (see `cosineDistance`), which is why with one class `inter` has no gradient.
+ * less confident overall than its teacher, as long as it orders classes and slots alike. The paper uses a classifier's
+ * softmax probabilities, one row per image; here they are the detector's own. Objectness and boxes are left out. A row or
+ * column without variation correlates with nothing (see `cosineDistance`); hence with one class `inter` has no gradient.
  *
  * Terms: `inter` and `intra`.
  */
@@ -25,9 +25,9 @@ export const dist = defineMethod({
   published: { weight: 1, temperature: 1, scaleByTemperatureSquared: true, beta: 1, gamma: 1 },
   options: {
     ...softmaxOptions,
-    /** Of `inter`. */
+    /** Weight of `inter`. */
     beta: z.number().min(0),
-    /** Of `intra`. */
+    /** Weight of `intra`. */
     gamma: z.number().min(0),
   },
   needs: ['outputs'],
@@ -61,7 +61,7 @@ export const dist = defineMethod({
   },
 })
 
-/** 1 - Pearson correlation of the rows [rows, columns]: the cosine distance of what is left without the rows' means. */
+/** 1 - Pearson correlation of the rows [rows, columns]: the cosine distance of the rows minus their means. */
 function correlationDistance(a: tf.Tensor2D, b: tf.Tensor2D): tf.Tensor {
   const centred = (x: tf.Tensor2D) => tf.sub(x, tf.mean(x, 1, true))
   return cosineDistance(centred(a), centred(b))

@@ -3,7 +3,7 @@ import { softmaxDivergence, tf } from '../../engine'
 export interface DivergenceOptions {
   readonly temperature: number
   readonly scaleByTemperatureSquared: boolean
-  /** One weight a row, [rows, 1]; without it every row weighs 1. */
+  /** One weight per row, [rows, 1]; default 1. */
   readonly weights?: tf.Tensor2D
 }
 
@@ -13,8 +13,8 @@ export interface DivergenceOptions {
  *     KL = softmax(t / T) * (log softmax(t / T) - log softmax(s / T))
  *
  * with softmax over a row (Hinton, Vinyals & Dean 2015). 0 * log 0 is 0; logits of any size are safe, since the
- * logarithm is never taken of a rounded probability. The gradient with regard to s is weight * (softmax(s / T) -
- * softmax(t / T)) / T; t is constant. One operation forward and backward: composed of tfjs's own it takes twice as long.
+ * logarithm of a rounded probability is never taken. The gradient with respect to s is weight * (softmax(s / T) -
+ * softmax(t / T)) / T; t is constant. One operation each way: composed of tfjs's own it takes twice as long.
  *
  * @param student s, [rows, channels]
  * @param teacher t, [rows, channels]
@@ -28,7 +28,7 @@ export function klDivergence(
   const factor = scaleByTemperatureSquared ? temperature ** 2 : 1
   const operation = tf.customGrad((input, save) => {
     const { divergence, differences } = softmaxDivergence(input as tf.Tensor2D, teacher, temperature, weights)
-    // Whatever the gradient needs must be saved, or tfjs frees it with the scope in which it was made.
+    // Save what the gradient needs, or tfjs frees it with the scope that made it.
     ;(save as (tensors: tf.Tensor[]) => void)([differences])
     return {
       value: tf.mul(divergence, factor),

@@ -5,14 +5,14 @@ import { sumOf } from './pairs'
 import { cosineDistance } from './similarity'
 
 /**
- * Method 6, the direction of the features: with the neck maps' channels in a cell as one vector,
+ * Method 6, the direction of the features: taking a cell's channels in the neck maps as one vector,
  *
  *     sum over scales of mean over N * H * W of 1 - cosine(adapter(s), t)
  *
- * How long the vectors are does not matter. Adapters are as in `featureMse`. This is the workbook's own method: its lambda is
- * featureMse's.
+ * The length of the vectors does not matter. Adapters are as in `featureMse`. This is the workbook's own method: its
+ * lambda is featureMse's.
  *
- * Terms: one a scale.
+ * Terms: one per scale.
  */
 export const featureCosine = defineMethod({
   number: 6,

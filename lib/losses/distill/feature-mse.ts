@@ -4,14 +4,14 @@ import { defineMethod } from './method'
 import { sumOf } from './pairs'
 
 /**
- * Method 5, hints (Romero et al. 2015, equation 3): the neck maps in front of the heads,
+ * Method 5, hints (Romero et al. 2015, equation 3): the neck maps before the heads,
  *
  *     sum over scales of mean over N * H * W * width of (adapter(s) - t)^2
  *
- * Where the widths differ, the student's map passes a linear 1x1 convolution, the adapter, which is trained along and is
- * no part of the student.
+ * If the widths differ, the student's map passes through a linear 1x1 convolution, the adapter, which is trained too but
+ * is not part of the student.
  *
- * Terms: one a scale.
+ * Terms: one per scale.
  */
 export const featureMse = defineMethod({
   number: 5,

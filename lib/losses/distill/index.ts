@@ -1,4 +1,4 @@
-/** The distillation losses, each a method of one file, and their weighted combination. */
+/** The distillation losses, one file per method, and their weighted combination. */
 export {
   type CombinationOptions,
   type DistillationTerm,

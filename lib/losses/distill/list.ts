@@ -1,4 +1,4 @@
-/** What follows from the list of methods: names, published values, options of all of them. */
+/** Everything derived from the list of methods: names, published values, all options. */
 import { Random } from '../../base'
 import type { DetectorConfig } from '../../detector/types'
 import type { Method } from './method'
@@ -15,10 +15,10 @@ type Intersection<U> = (U extends unknown ? (u: U) => void : never) extends (all
   ? All
   : never
 
-/** The options of all the methods, each of which takes those of its own alone. */
+/** The options of all methods; each method takes only its own. */
 export type DistillationOptions = Omit<Intersection<OptionsOf<AnyMethod>>, 'method' | 'weight' | 'schedule'>
 
-/** All the methods, in the order of their numbers. */
+/** All methods, in the order of their numbers. */
 export const METHODS: readonly AnyMethod[] = Object.values(methods).sort((a, b) => a.number - b.number)
 
 export const METHOD_NAMES = METHODS.map(({ name }) => name) as [MethodName, ...MethodName[]]
@@ -30,7 +30,7 @@ export const PUBLISHED = Object.fromEntries(METHODS.map(({ name, published }) =>
 
 /**
  * A method by its name.
- * @throws Error for an unknown one, with those there are
+ * @throws Error for an unknown name, listing the known ones
  */
 export function methodNamed(name: MethodName): AnyMethod {
   const found = METHODS.find((method) => method.name === name)
@@ -40,12 +40,12 @@ export function methodNamed(name: MethodName): AnyMethod {
   return found
 }
 
-/** The variables of several methods, each by the names that its own loss knows. */
+/** The variables of several methods, each by the names that its loss uses. */
 export type MethodVariables = { readonly [Name in MethodName]?: Variables }
 
 /**
- * First values of the variables that are trained along with these methods; the caller owns the tensors. A method's depend on
- * the seed alone, not on the methods beside it: each draws from the sequence 'adapters' anew.
+ * Initial values of the variables trained along with these methods; the caller owns the tensors. A method's values depend
+ * on the seed alone, not on the other methods: each restarts the sequence 'adapters'.
  */
 export function createVariables(
   names: readonly MethodName[],

@@ -9,10 +9,10 @@ import { PASSING_THRESHOLD, passingMask, thresholdSchema } from './passing'
  *
  *     sum over scales and anchors of (sum over N, H, W, classes of mask * KL) / (number of cells with mask 1)
  *
- * with KL as in `classKd`. The cells are counted for each (scale, anchor) over the batch; where none passes, the term
- * and its gradient are 0 (the published code divides 0 by 0). When all pass it is `classes` times `classKd`.
+ * with KL as in `classKd`. Cells are counted for each (scale, anchor) over the batch; if none passes, the term
+ * and its gradient are 0 (the published code divides 0 by 0). If all pass it is `classes` times `classKd`.
  *
- * Terms: one a scale.
+ * Terms: one per scale.
  */
 export const maskedClassKd = defineMethod({
   number: 3,
@@ -25,7 +25,7 @@ export const maskedClassKd = defineMethod({
   },
   options: {
     ...softmaxOptions,
-    /** Least teacher objectness, as a probability, of a cell that takes part. */
+    /** Least teacher objectness, as a probability, of a cell that counts. */
     threshold: thresholdSchema,
   },
   needs: ['outputs'],

@@ -7,7 +7,7 @@ import type { DistillationConfig, Variables } from './types'
 /** The values of a method's options. */
 type Values<Shape extends z.ZodRawShape> = Readonly<z.output<z.ZodObject<Shape>>>
 
-/** What a term says beside the options of its method; a loss leaves it to the combination. */
+/** Keys of a term beside the options of its method; the combination handles them, not the loss. */
 interface TermKeys {
   readonly method?: unknown
   readonly weight?: unknown
@@ -17,25 +17,25 @@ interface TermKeys {
 /** The published lambda, and the value of every option. */
 export type PublishedValues<Shape extends z.ZodRawShape> = { readonly weight: number } & Values<Shape>
 
-/** A distillation method: all that the rest of the library knows of it. */
+/** A distillation method: everything the rest of the library knows about it. */
 export interface Method<Name extends string = string, Shape extends z.ZodRawShape = z.ZodRawShape> {
-  /** Its place in the list: 1 for the first. */
+  /** Its position in the list, from 1. */
   readonly number: number
   readonly name: Name
-  /** What is left out of a term takes these. */
+  /** Defaults for what a term leaves out. */
   readonly published: PublishedValues<Shape>
-  /** Its options as a term of a profile or sweep may give them; an unknown key is an error. */
+  /** Its options, as a term of a profile or sweep may give them; an unknown key is an error. */
   readonly options: z.ZodObject<z.ZodRawShape, 'strict'>
   /** The parts of a forward pass that it compares. */
   readonly needs: readonly (keyof DetectorOutput)[]
-  /** First values of the variables that are trained along; the caller owns the tensors. */
+  /** Initial values of variables trained along with it; the caller owns the tensors. */
   readonly variables?: (student: DetectorConfig, teacher: DetectorConfig, random: Random) => Variables
   /**
    * The loss before lambda. The teacher is a constant: no gradient flows into it.
    *
-   * @param options its own, or a whole term, of which it reads its own
-   * @param variables by the names that `variables` gave them; empty where it has none
-   * @throws Error naming the option that is wrong, or both shapes where student and teacher do not fit together
+   * @param options its own, or a whole term, from which it takes its own
+   * @param variables by the names in `variables`; empty if it has none
+   * @throws Error naming the wrong option, or both shapes if student and teacher do not fit
    */
   loss(
     student: DetectorOutput,
@@ -48,7 +48,7 @@ export interface Method<Name extends string = string, Shape extends z.ZodRawShap
 
 interface Definition<Name extends string, Shape extends z.ZodRawShape>
   extends Pick<Method<Name, Shape>, 'number' | 'name' | 'published' | 'needs' | 'variables'> {
-  /** The options, none of them optional: `published` has a value for each. */
+  /** The options, all required: `published` has a value for each. */
   readonly options: Shape
   loss(
     student: DetectorOutput,
@@ -61,7 +61,7 @@ interface Definition<Name extends string, Shape extends z.ZodRawShape>
 
 const termKeys = { method: z.unknown(), weight: z.unknown(), schedule: z.unknown() }
 
-/** A method of its parts: options are checked, and those that are left out filled in, before its loss sees them. */
+/** Builds a method from its parts; checks options and fills in defaults before its loss sees them. */
 export function defineMethod<Name extends string, Shape extends z.ZodRawShape>(
   definition: Definition<Name, Shape>,
 ): Method<Name, Shape> {

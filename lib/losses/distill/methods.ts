@@ -1,6 +1,6 @@
 /**
- * The distillation methods, one line each; their numbers are their order. Whoever adds one writes a file with `defineMethod`
- * and its line here: profiles, sweeps, checks, notebooks and figures know it then.
+ * The distillation methods, one line each, in the order of their numbers. To add one, write a file with `defineMethod` and
+ * a line here: profiles, sweeps, checks, notebooks and figures then know it.
  */
 export { channelKd } from './channel-kd'
 export { classKd } from './class-kd'

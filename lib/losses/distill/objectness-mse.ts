@@ -18,8 +18,8 @@ type ObjectnessVariant = z.infer<typeof variantSchema>
  * | `paddle` | o * BCE(s, sigmoid(t)) for xy, o * abs(s - t) for wh | BCE(s, 1 if t > 0 else 0) | o * BCE(s, sigmoid(t)) |
  *
  * on raw logits s and t. `paper` follows Mehta & Ozturk, "Object detection at 200 frames per second" (2018), where
- * objectness itself is not scaled; `paddle` follows PaddleDetection's DistillYOLOv3Loss, which however adds the four box
- * channels before the mean, so that its box term is four times this one.
+ * objectness itself is not scaled. `paddle` follows PaddleDetection's DistillYOLOv3Loss, which however sums the four box
+ * channels before the mean, so its box term is four times this one.
  *
  * Terms: `box`, `objectness`, `class`.
  */
@@ -40,7 +40,7 @@ export const objectnessMse = defineMethod({
       )
     const s = tf.split(rowsOf('student'), sizes, 1)
     const t = tf.split(rowsOf('teacher'), sizes, 1)
-    // Every row's share of the mean over its scale, [rows, 1].
+    // Every row's fraction of the mean over its scale, [rows, 1].
     const share = tf.concat(
       pairs.map((pair) => {
         const rows = pair.student.size / (5 + classes)
@@ -62,8 +62,8 @@ export const objectnessMse = defineMethod({
 })
 
 /**
- * sum of weight * element, where no gradient flows into the weights. An element that overflows to infinity counts for
- * nothing under a weight of 0, where a product would be NaN.
+ * sum of weight * element, with no gradient into the weights. With weight 0 an element that overflows to infinity
+ * counts nothing, where a product would be NaN.
  *
  * @param elements [rows, channels]
  * @param weights [rows, 1]

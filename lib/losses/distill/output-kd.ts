@@ -8,7 +8,7 @@ import { outputPairs, sumOf } from './pairs'
  *
  *     sum over scales of mean over N * H * W * anchors * (5 + classes) of KL
  *
- * Terms: one a scale.
+ * Terms: one per scale.
  */
 export const outputKd = defineMethod({
   number: 1,

@@ -1,4 +1,4 @@
-/** What all the methods do first: pair student and teacher, and hold the teacher constant. */
+/** What all methods do first: pair student and teacher, and make the teacher constant. */
 import { type DetectorOutput, STRIDES } from '../../detector/types'
 import { tf } from '../../engine'
 import type { LossResult } from '../types'
@@ -11,7 +11,7 @@ export interface Pair {
   readonly teacher: tf.Tensor4D
 }
 
-/** The same values, through which no gradient flows. */
+/** The same values without a gradient. */
 export function constant<T extends tf.Tensor>(x: T): T {
   const operation = tf.customGrad((value) => ({
     value: (value as tf.Tensor).clone(),
@@ -23,7 +23,7 @@ export function constant<T extends tf.Tensor>(x: T): T {
 /**
  * Pairs of logits [n, h, w, anchors * (5 + classes)] of each scale, teacher constant.
  *
- * @throws Error when the numbers of scales or the shapes disagree, with both
+ * @throws Error when the numbers of scales or the shapes disagree, naming both
  */
 export function outputPairs(
   student: DetectorOutput,
@@ -58,7 +58,7 @@ export function expectScales(
   )
 }
 
-/** [n, h, w, anchors * channels] to one row for each cell and anchor. */
+/** [n, h, w, anchors * channels] to one row per cell and anchor. */
 export function anchorRows(logits: tf.Tensor4D, channels: number): tf.Tensor2D {
   return tf.reshape(logits, [-1, channels])
 }

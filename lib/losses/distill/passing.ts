@@ -4,7 +4,7 @@ import { parseDocument } from '../../base'
 import { tf } from '../../engine'
 import { objectnessLogits } from './pairs'
 
-/** A probability of an object: the teacher's objectness from which on a slot counts. */
+/** The least teacher objectness, as a probability, of a slot that counts. */
 export const thresholdSchema = z.number().min(0).max(1)
 
 /** The published threshold. */

@@ -1,15 +1,15 @@
 import { tf } from '../../engine'
 
-/** Keeps the length of a vector of zeros, and its gradient, finite. */
+/** Keeps the length of a zero vector, and its gradient, finite. */
 const SMALLEST_SQUARE = 1e-8
 
 /**
- * 1 - cosine of the angle between vectors along the last axis, as half the squared distance of the vectors brought to length
- * 1, which is the same and loses no digits where they are close:
+ * 1 - cosine of the angle between vectors along the last axis, computed as half the squared distance of the normalised
+ * vectors, which is equal and loses no digits when they are close:
  *
  *     1 - a b / (|a| |b|) = |a / |a| - b / |b||^2 / 2,    |x| = sqrt(sum of x^2 + 1e-8)
  *
- * So a vector of zeros is at 1/2 from every other, and at 0 from another one of zeros.
+ * So a zero vector is at 1/2 from every other, and at 0 from another zero vector.
  *
  * @param a [..., channels]
  * @param b [..., channels]

@@ -4,5 +4,5 @@ import type { tf } from '../../engine'
 /** The part of a detector's configuration that the methods need. */
 export type DistillationConfig = Pick<DetectorConfig, 'classes' | 'anchors'>
 
-/** Trained variables of a method's own, by name; the student that is exported does not carry them. */
+/** A method's own trained variables, by name; the exported student does not contain them. */
 export type Variables = ReadonlyMap<string, tf.Tensor>
