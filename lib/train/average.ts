@@ -2,12 +2,12 @@ import { z } from 'zod'
 import { tf } from '../engine'
 
 /**
- * Exponential moving average of the weights and of the running statistics (Polyak & Juditsky 1992; Tarvainen & Valpola 2017):
- * what is evaluated and left as the model in the place of the last weights.
+ * Exponential moving average of the weights and running statistics (Polyak & Juditsky 1992; Tarvainen & Valpola 2017). It
+ * replaces the last weights in evaluations and in the final model.
  */
 export const averageSchema = z
   .object({
-    /** Share of the average that stays at a step; less at first, see `averageDecay`. */
+    /** Fraction of the average kept at a step; less at first, see `averageDecay`. */
     decay: z.number().min(0).lt(1).default(0.999),
   })
   .strict()
@@ -15,8 +15,8 @@ export const averageSchema = z
 export type AverageOptions = z.infer<typeof averageSchema>
 
 /**
- * The share of the average that stays at a step: min(decay, (1 + t) / (10 + t)), so that the weights of the start are
- * soon forgotten (TensorFlow's ExponentialMovingAverage with num_updates).
+ * The fraction of the average kept at a step: min(decay, (1 + t) / (10 + t)), so that the initial weights are soon
+ * forgotten (TensorFlow's ExponentialMovingAverage with num_updates).
  *
  * @param step t, counted from 0
  */
@@ -25,10 +25,10 @@ export function averageDecay({ decay }: AverageOptions, step: number): number {
 }
 
 /**
- * One step in place: a <- a - (1 - decay) * (a - w), for every variable of two equal lists. It is part of the training
+ * One step in place: a <- a - (1 - decay) * (a - w), for every variable of two parallel lists. It is part of the training
  * step's graph.
  *
- * @param decay scalar, given anew at every step
+ * @param decay scalar, different at every step
  */
 export function updateAverage(
   averages: readonly tf.Variable[],

@@ -1,6 +1,6 @@
 /**
- * Checkpoints: `<name>.json` says what a model is, and `<name>.<hash>.safetensors` beside it holds its numbers as float32,
- * `weight/<layer>/<kernel|gamma|beta|mean|variance|bias>` and, of a training, `optimizer/...`. In Python:
+ * Checkpoints: `<name>.json` describes a model; `<name>.<hash>.safetensors` beside it holds its numbers as float32:
+ * `weight/<layer>/<kernel|gamma|beta|mean|variance|bias>` and, during a training, `optimizer/...`. In Python:
  *
  *     from safetensors.numpy import load_file  # or safetensors.torch
  *     weights = load_file('model.<hash>.safetensors')
@@ -24,33 +24,33 @@ export { writeAtomically }
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 in hexadecimal digits')
 
-/** What a training goes on with beside weights and optimizer; an exported model has none. */
+/** What a training needs to continue, beside weights and optimizer; an exported model has none. */
 const trainingSchema = z
   .object({
     steps: z.number().int().positive(),
     batch: z.number().int().positive(),
-    /** The learning rate is a function of these and of the step. */
+    /** The learning rate is a function of these and the step. */
     schedule: scheduleSchema,
     warmUp: warmUpSchema,
     sgd: sgdSchema,
-    /** Batches, augmentation and adapters are drawn anew for every (seed, step), so this is the whole random state. */
+    /** Every (seed, step) draws its batch, augmentation and adapters anew, so this is the whole random state. */
     random: z.object({ seed: z.number(), step: z.number().int().min(0) }).strict(),
-    /** Spent in steps so far. */
+    /** Time spent in steps so far. */
     seconds: z.number().min(0),
     /** What the last step measured. */
     last: z.record(z.number()),
-    /** Of a training whose weights are averaged; the average is `optimizer/average/...`. */
+    /** If the weights are averaged; the average is `optimizer/average/...`. */
     average: averageSchema.optional(),
-    /** Of a training that evaluates on its way. */
+    /** If the training evaluates along the way. */
     validation: validationStateSchema.optional(),
-    /** Of a training with pseudo-labels. */
+    /** If the training uses pseudo-labels. */
     labels: labelsStateSchema.optional(),
   })
   .strict()
 
 export type TrainingState = z.infer<typeof trainingSchema>
 
-/** What the JSON file of a checkpoint says; the safetensors file beside it holds the numbers. */
+/** Content of a checkpoint's JSON file; the safetensors file beside it holds the numbers. */
 const described = {
   /** Name of the safetensors file, in the same folder, and its SHA-256. */
   file: z.string(),
@@ -63,8 +63,8 @@ const described = {
 }
 
 /**
- * `document` is the SHA-256 of the other keys, as JSON without white space and with sorted keys. Files of version 1, written
- * before it was kept, are still read.
+ * `document` is the SHA-256 of the other keys, as JSON without white space and with sorted keys. Version 1 files, which
+ * lack it, can still be read.
  */
 const documentSchema = z.discriminatedUnion('format', [
   z.object({ format: z.literal('detector-checkpoint/1'), ...described }).strict(),
@@ -93,18 +93,18 @@ export interface Checkpoint {
 
 const WEIGHT = 'weight/'
 const OPTIMIZER = 'optimizer/'
-/** What follows the stem: a file of numbers, or a temporary name of one or of the JSON file. */
+/** The part after the stem: of a file of numbers, or of a temporary file of either kind. */
 const OWN_FILE = /^\.[0-9a-f]{12}\.safetensors$|^\.(json|[0-9a-f]{12}\.safetensors)\..*\.tmp$/
 
-/** Hash of a document as its file says it: what JSON drops or rounds is dropped and rounded before. */
+/** Hash of a document as JSON stores it: what JSON drops or rounds is dropped or rounded first. */
 function documentHash(document: object): string {
   return sha256(stringify(JSON.parse(JSON.stringify(document))) ?? '')
 }
 
 /**
- * Saves a checkpoint as `<path>.json` and `<stem>.<hash>.safetensors` beside it. The JSON file is replaced last, so
- * that at any moment it names a complete file of numbers; older ones, and what a killed process left half-written, are
- * removed afterwards.
+ * Saves a checkpoint as `<path>.json` and `<stem>.<hash>.safetensors` beside it. The JSON file is replaced last, so it
+ * always names a complete file of numbers. Afterwards older files of numbers, and the half-written files of killed
+ * processes, are removed.
  *
  * @param path ends in .json
  */
@@ -136,7 +136,7 @@ export function saveCheckpoint(path: string, checkpoint: Checkpoint): { sha256: 
 
 /**
  * Reads a checkpoint and verifies it.
- * @throws Error naming the file when it is missing, malformed, or does not have the recorded hash
+ * @throws Error naming the file when it is missing, malformed, or does not match the recorded hash
  */
 export function loadCheckpoint(path: string): Checkpoint & { readonly sha256: string } {
   const content = readJson(path)
@@ -178,7 +178,7 @@ function verifyHash(file: string, expected: string, found: string, source: strin
   )
 }
 
-/** A checkpoint's model alone: without optimizer, adapters and what a training goes on with. */
+/** A checkpoint's model alone, without optimizer, adapters and training state. */
 export function withoutTraining({ training: _, ...checkpoint }: Checkpoint): Checkpoint {
   return { ...checkpoint, optimizer: new Map() }
 }

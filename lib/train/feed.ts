@@ -1,14 +1,14 @@
 import { type Batch, createLoader, type Loader, type Sample } from '../data'
 import type { TrainOptions } from './options'
 
-/** What a step sees: the labelled images first, then those without labels. */
+/** The batch of a step: labelled images first, then unlabelled ones. */
 export type StepBatch = Pick<Batch, 'images' | 'strong' | 'shape' | 'truths'>
 
-/** The batches of a training, prepared ahead. Images that get pseudo-labels are not seen before `label` has been called. */
+/** The batches of a training, prepared ahead. Images for pseudo-labels appear only after `label` has been called. */
 export class Feed {
   readonly #loader: Loader
   #others: Loader | undefined
-  /** A loader of other images for the same steps, with the same seed, so that all draw the same size of input. */
+  /** Makes a loader of other images for the same steps; the same seed makes both draw the same input sizes. */
   readonly #loaderOf: (samples: readonly Sample[], batch: number) => Loader
   readonly #otherBatch: number
 
@@ -41,12 +41,12 @@ export class Feed {
     return this.#loader.stepsPerEpoch
   }
 
-  /** Share of the time in which a step waited for its batch, so far. */
+  /** Fraction of the time so far that steps waited for their batches. */
   get waitedShare(): number {
     return this.#loader.statistics().waitedShare + (this.#others?.statistics().waitedShare ?? 0)
   }
 
-  /** Gives the images beside the labelled ones labels; not while batches are being taken. */
+  /** Labels the unlabelled images; must not be called while batches are being taken. */
   async label(samples: readonly Sample[]): Promise<void> {
     await this.#others?.close()
     this.#others = this.#loaderOf(samples, this.#otherBatch)
@@ -54,7 +54,7 @@ export class Feed {
 
   /**
    * The batches of the steps `from` .. `to` - 1.
-   * @param seesOthers whether a step sees the images beside the labelled ones too
+   * @param seesOthers whether a step also sees the unlabelled images
    */
   async *batches(
     from: number,

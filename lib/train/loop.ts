@@ -21,7 +21,7 @@ import { Validation } from './validation'
 
 const count = z.number().int().positive()
 
-/** What is held against before anything is loaded; the rest is checked by those who take it. */
+/** Options checked before anything is loaded; their users check the rest. */
 const optionsSchema = z.object({
   steps: count,
   batch: count,
@@ -42,12 +42,12 @@ const optionsSchema = z.object({
 })
 
 /**
- * Trains a detector in place, and leaves it with its last weights, their average, or the best of these (see `TrainOptions`).
- * Batches, augmentation and rates are functions of (seed, step) and of the evaluations on the way alone, so that a run that
- * was interrupted continues from its checkpoint to the same weights, bit for bit.
+ * Trains a detector in place and leaves it with its last weights, their average, or the best of these (see `TrainOptions`).
+ * Batches, augmentation and rates depend only on (seed, step) and the evaluations along the way, so an interrupted run
+ * continues from its checkpoint to the same weights, bit for bit.
  *
  * @throws the signal's reason when it aborts, after writing a checkpoint
- * @throws Error naming the option that is wrong
+ * @throws Error naming the wrong option
  * @throws Error when a loss is not finite, naming the step, or when the directory holds another training's checkpoint
  */
 export async function train(
@@ -109,13 +109,13 @@ class Training {
       new PseudoLabels(directory, unlabelled.samples, unlabelled.labeller, before.labels)
     this.#stage = stageOf(options, this.#validation?.rows ?? [])
     const logFile = join(directory, 'log.jsonl')
-    // Lines are few; appended one by one they survive a kill, and no handle is left open.
+    // Lines are few; appended one by one they survive a kill and leave no handle open.
     this.#log = pino({ base: undefined }, { write: (line) => appendFileSync(logFile, line) })
   }
 
   async run(): Promise<TrainSummary> {
     const { detector, averaged } = this.#trained
-    // One that an interruption has prevented.
+    // One that an interrupt prevented.
     await this.#evaluate()
     const labels = this.#labels?.state
     if (labels && !this.#isOver) await this.#feed.label(this.#labels!.load(labels))
@@ -147,7 +147,7 @@ class Training {
     return this.#done >= this.#stage.end
   }
 
-  /** Steps until the training is over or new pseudo-labels are due. */
+  /** Runs steps until the training is over or new pseudo-labels are due. */
   async #advance(): Promise<void> {
     const { steps, extra, checkpointEvery } = this.#options
     await this.#label()
@@ -162,7 +162,7 @@ class Training {
       this.#tell({ evaluated: this.#validation?.rows.at(-1) })
       await this.#evaluate()
       if (this.#done % checkpointEvery === 0 || this.#isOver) this.#save()
-      // Lets timers, signals and messages through; the step itself holds the thread.
+      // Lets timers, signals and messages through; a step blocks the thread.
       await new Promise((resolve) => setImmediate(resolve))
       if (this.#isOver) return
     }
@@ -221,7 +221,7 @@ class Training {
     await this.#feed.label(await this.#savedWhereStopped(() => labels.make(at)))
   }
 
-  /** Work between two steps; a signal that stops it leaves a checkpoint, from which it is done again. */
+  /** Work between two steps; a signal that stops it leaves a checkpoint, from which the work is repeated. */
   async #savedWhereStopped<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work()
@@ -296,7 +296,7 @@ function weightsOf(extra: TrainOptions['extra'], step: number): readonly number[
 const isDistilling = (extra: TrainOptions['extra'], step: number): boolean =>
   weightsOf(extra, step).length > 0
 
-/** Of a whole training, over all runs of its directory. */
+/** Images of a whole training, over all runs of its directory. */
 function countImages({ batch, extra, unlabelled }: TrainOptions, steps: number) {
   let distilling = 0
   for (let step = 0; step < steps; step++) if (isDistilling(extra, step)) distilling++

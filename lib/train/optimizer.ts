@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { tf } from '../engine'
 
-/** Stochastic gradient descent with momentum, and the defaults (the published run's). */
+/** Stochastic gradient descent with momentum; defaults are the published run's. */
 export const sgdSchema = z
   .object({
     momentum: z.number().min(0).max(1).default(0.9),
@@ -39,7 +39,7 @@ export function globalNorm(gradients: readonly tf.Tensor[]): tf.Scalar {
 
 /**
  * One step of SGD in place: g <- g * min(1, clip / |g|) + decay * w; v <- momentum * v + g; w <- w - rate * v
- * (PyTorch's form, where the rate is outside the momentum).
+ * (PyTorch's form, with the rate outside the momentum).
  *
  * @param gradients in the order of the slots
  * @returns |g| before clipping

@@ -1,4 +1,4 @@
-/** What a training is asked for, and what it tells. */
+/** Options, progress and result of a training. */
 import type { AugmentOptions, Crop, Sample, StrongOptions } from '../data'
 import type { Weights } from '../detector'
 import type { Precision } from '../engine'
@@ -11,14 +11,14 @@ import type { Plateau, ValidationRow, ValidationRule } from './stage'
 import type { ExtraLoss, Measurements } from './step'
 
 export interface TrainOptions {
-  /** At most; see `stageOf`. */
+  /** Largest number of steps; see `stageOf`. */
   readonly steps: number
   readonly batch: number
   readonly seed: number
   readonly augment: AugmentOptions | false
-  /** A stronger look of every image for the detector; a distillation loss then sees the plain one, of the same geometry. */
+  /** A stronger view of every image for the detector; a distillation loss then sees the plain one, of the same geometry. */
   readonly strong?: StrongOptions
-  /** Augmented views of an image, over which the epochs go round; without it every epoch has its own. */
+  /** Number of augmented views of an image that the epochs cycle through; by default every epoch has its own. */
   readonly views?: number
   readonly crop?: Crop
   readonly assign: AssignOptions
@@ -28,12 +28,12 @@ export interface TrainOptions {
   readonly warmUp: WarmUp
   readonly sparsity?: { readonly strength: number; readonly gammas: ReadonlySet<string> }
   /**
-   * A distillation loss with the weights of its methods as functions of the step. A step at which all are 0 is a training
-   * step without it.
+   * A distillation loss, with the weights of its methods as functions of the step. A step at which all are 0 runs
+   * without it.
    */
   readonly extra?: ExtraLoss & { readonly weightsAt: (step: number) => readonly number[] }
   /**
-   * Images without labels that steps see beside their batch, through `extra` alone; steps without it do not see them. With a
+   * Unlabelled images added to each step's batch, for `extra` only; steps without it do not see them. With a
    * labeller every step sees them, with its boxes as truths.
    */
   readonly unlabelled?: {
@@ -41,9 +41,9 @@ export interface TrainOptions {
     readonly batch: number
     readonly labeller?: Labeller
   }
-  /** Evaluations while training, which may choose the weights that it leaves and end it before `steps`. */
+  /** Evaluations during training, which may choose the final weights and end the training before `steps`. */
   readonly validation?: ValidationRule
-  /** A moving average of the weights, which is evaluated and left in their place. */
+  /** A moving average of the weights, which is evaluated and becomes the final weights. */
   readonly average?: AverageOptions
   readonly precision: Precision
   readonly eager: boolean
@@ -58,43 +58,43 @@ export interface TrainProgress {
   readonly steps: number
   readonly measurements: Measurements
   readonly imagesPerSecond: number
-  /** The last evaluation while training. */
+  /** The last evaluation during training. */
   readonly evaluated?: ValidationRow
-  /** Images of the evaluation that runs after this step. */
+  /** Images of the evaluation running after this step. */
   readonly evaluating?: { readonly done: number; readonly total: number }
-  /** Images of the labelling that runs before the next step. */
+  /** Images of the labelling running before the next step. */
   readonly labelling?: { readonly done: number; readonly total: number }
 }
 
 export interface TrainContext {
-  /** Where checkpoint and log go; a checkpoint found here is continued. */
+  /** Folder of checkpoint and log; a checkpoint found here is continued. */
   readonly directory: string
   readonly classes: readonly string[]
-  /** What is evaluated on while training; needed where `validation` is given. */
+  /** Images to evaluate on during training; needed with `validation`. */
   readonly validationSamples?: readonly Sample[]
   /** Folder for decoded frames that do not fit into memory; none by default. */
   readonly frames?: string
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: TrainProgress) => void
-  /** Kept in every checkpoint: where the training comes from. */
+  /** Stored in every checkpoint: the origin of the training. */
   readonly provenance?: { readonly [key: string]: unknown }
   /** Called with the weights just before a checkpoint is written. */
   readonly onCheckpoint?: (step: number, weights: Weights) => void
 }
 
 export interface TrainSummary {
-  /** Steps done: fewer than asked for where the evaluations ended the training. */
+  /** Steps done: fewer than requested if the evaluations ended the training. */
   readonly steps: number
   readonly images: number
-  /** Of `images`, those that a distillation loss saw. */
+  /** How many of `images` a distillation loss saw. */
   readonly distilled: number
   /** Seconds spent in steps, over all runs of this directory. */
   readonly seconds: number
-  /** Share of the time in which a step waited for its batch, in this process. */
+  /** Fraction of the time that steps waited for their batches, in this process. */
   readonly waitedShare: number
   readonly last: Measurements
-  /** The evaluation of the weights that the training leaves, where it evaluates on its way. */
+  /** The evaluation of the final weights, if the training evaluates along the way. */
   readonly kept?: ValidationRow
-  /** Where it stopped to gain and so came to its end. */
+  /** Where it stopped improving, if it ended for that. */
   readonly plateau?: Plateau
 }

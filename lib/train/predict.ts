@@ -15,28 +15,28 @@ export interface PredictOptions {
   readonly onProgress?: (done: number, total: number) => void
 }
 
-/** How a model looks at images beyond the plain view; boxes come back as if it had been that. */
+/** How a model views images, if not plainly; boxes are returned as if it did. */
 export interface ViewOptions {
   /** [height, width] of the network's input, multiples of 32; the detector's own by default. */
   readonly input?: readonly [number, number]
-  /** The images mirrored left to right. */
+  /** Mirrors the images left to right. */
   readonly flip?: boolean
 }
 
 export interface Prediction {
-  /** Boxes are in pixels of the original images; truths are clipped to the crop as the network saw them. */
+  /** Boxes are in pixels of the original images; truths are clipped to the crop that the network saw. */
   readonly truths: Truths
   readonly detections: Detections
-  /** Network, decoding and NMS only, without reading images; seconds an image. */
+  /** Network, decoding and NMS only, without reading images; seconds per image. */
   readonly secondsPerImage: number
 }
 
 const batchSchema = z.number().int().positive()
 
-/** A detector ready to be run over the same samples again and again; dispose of it when done. */
+/** A detector ready to run on the same samples repeatedly; dispose of it when done. */
 export interface Predictor {
   /**
-   * The detections of every image, whether it has labels or not, by descending score.
+   * The detections of every image, labelled or not, by descending score.
    * @throws the signal's reason when it aborts
    */
   detect(options?: Pick<PredictOptions, 'signal' | 'onProgress'>): Promise<ScoredBox[][]>
@@ -47,7 +47,7 @@ export interface Predictor {
 
 /**
  * Runs a detector over labelled samples: forward pass, decoding and NMS as one compiled graph per batch size.
- * @throws Error naming the option that is wrong
+ * @throws Error naming the wrong option
  */
 export async function predict(
   detector: Detector,
@@ -63,10 +63,10 @@ export async function predict(
 }
 
 /**
- * The same, with graphs and decoded frames kept between runs.
+ * Like `predict`, but keeps graphs and decoded frames between runs.
  *
- * @param options `changing`: the weights may change between runs, as they do while training; otherwise the graphs hold
- *   those of the first run as constants
+ * @param options `changing`: the weights may change between runs, as during training; otherwise the graphs keep those
+ *   of the first run as constants
  */
 export function createPredictor(
   detector: Detector,
@@ -124,7 +124,7 @@ export function createPredictor(
       // Lets signals through, which frames in memory would not.
       await new Promise((resolve) => setImmediate(resolve))
     }
-    // The median leaves out the first batch, which records the graph, and pauses of the machine.
+    // The median excludes the first batch, which records the graph, and pauses of the machine.
     const secondsPerImage = times.sort((a, b) => a - b)[times.length >> 1] ?? 0
     return { found, truths, secondsPerImage }
   }

@@ -1,4 +1,4 @@
-/** Pseudo-labels: boxes that a model gives to images without labels, made anew at certain steps and kept on disk. */
+/** Pseudo-labels: boxes that a model gives to unlabelled images, renewed at certain steps and kept on disk. */
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -7,12 +7,12 @@ import type { Box, Sample } from '../data'
 import type { Detector } from '../detector'
 import type { PredictOptions } from './predict'
 
-/** What gives boxes to images without labels. */
+/** Gives boxes to unlabelled images. */
 export interface Labeller {
-  /** Steps after which the labels are made anew; once, before the first step, where it is absent. */
+  /** Steps after which labels are renewed; by default they are made once, before the first step. */
   readonly every?: number
   /**
-   * @param averaged the moving average of the trained weights as it is before the step, where there is one
+   * @param averaged the moving average of the trained weights before the step, if there is one
    * @returns the boxes of every image, in pixels of the image, in the order of the images
    */
   label(
@@ -23,7 +23,7 @@ export interface Labeller {
   ): Promise<readonly (readonly Box[])[]>
 }
 
-/** What a checkpoint says about a training's pseudo-labels: the step that names their file, and the file's SHA-256. */
+/** A checkpoint's record of the pseudo-labels: the step that names their file, and the file's SHA-256. */
 export const labelsStateSchema = z.object({ step: z.number().int().min(0), sha256: z.string() }).strict()
 export type LabelsState = z.infer<typeof labelsStateSchema>
 
@@ -52,7 +52,7 @@ export class PseudoLabels {
   readonly #labeller: Labeller
   #state: LabelsState | undefined
 
-  /** @param before of the checkpoint that the training goes on from */
+  /** @param before from the checkpoint that the training continues */
   constructor(directory: string, samples: readonly Sample[], labeller: Labeller, before?: LabelsState) {
     this.#directory = directory
     this.#samples = samples
@@ -64,13 +64,13 @@ export class PseudoLabels {
     return this.#state
   }
 
-  /** Whether a step begins with new labels, and has not yet. */
+  /** Whether a step starts with new labels that are not made yet. */
   isDue(step: number): boolean {
     const { every } = this.#labeller
     return (step === 0 || (every !== undefined && step % every === 0)) && this.#state?.step !== step
   }
 
-  /** The step at which labels are due next, after this one. */
+  /** The step at which labels are next due, after this one. */
   next(step: number): number {
     const { every } = this.#labeller
     return every === undefined ? Number.POSITIVE_INFINITY : (Math.floor(step / every) + 1) * every
@@ -86,8 +86,8 @@ export class PseudoLabels {
   }
 
   /**
-   * Reads the labels that the checkpoint names.
-   * @throws Error when their file is missing or another one
+   * Reads the labels named by the checkpoint.
+   * @throws Error when their file is missing or has another hash
    */
   load({ step, sha256: expected }: LabelsState): readonly Sample[] {
     const file = labelsFile(this.#directory, step)
@@ -101,7 +101,7 @@ export class PseudoLabels {
     return this.#labelled(parseDocument(JSON.parse(text), labelsFileSchema, file))
   }
 
-  /** Removes the labels of other steps; to be called once a checkpoint names the present ones. */
+  /** Removes the labels of other steps; call it once a checkpoint names the current ones. */
   tidy(): void {
     for (const name of readdirSync(this.#directory)) {
       const step = LABELS_FILE.exec(name)?.[1]
@@ -119,7 +119,7 @@ export class PseudoLabels {
   }
 }
 
-/** Removes a training's pseudo-labels, once its model is written. */
+/** Removes a training's pseudo-labels; call it once the model is written. */
 export function removeLabels(directory: string): void {
   for (const name of readdirSync(directory)) if (LABELS_FILE.test(name)) rmSync(join(directory, name))
 }

@@ -1,4 +1,4 @@
-/** What a training's checkpoint holds, and how a run goes on from it. */
+/** The content of a training's checkpoint, and how a run continues from it. */
 import { existsSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { type Detector, weightShapes } from '../detector'
@@ -11,12 +11,12 @@ import type { NamedTensor } from './safetensors'
 import type { ValidationState } from './stage'
 import type { Measurements } from './step'
 
-/** The settings that a run must share with the one that it continues. */
+/** The settings that a run must share with the run it continues. */
 function settingsOf({ steps, batch, schedule, warmUp, sgd, average }: TrainOptions) {
   return { steps, batch, schedule, warmUp, sgd, average }
 }
 
-/** How far a training is. */
+/** The progress of a training. */
 export interface Reached {
   readonly step: number
   readonly seconds: number
@@ -25,7 +25,7 @@ export interface Reached {
   readonly labels?: LabelsState
 }
 
-/** What a training goes on with, for its checkpoint. */
+/** The training state for a checkpoint. */
 export function trainingState(
   options: TrainOptions,
   { step, seconds, last, validation, labels }: Reached,
@@ -33,17 +33,17 @@ export function trainingState(
   return { ...settingsOf(options), random: { seed: options.seed, step }, seconds, last, validation, labels }
 }
 
-/** What a training changes. */
+/** Everything that a training changes. */
 export interface Trained {
   readonly detector: Detector
   readonly slots: readonly Slot[]
-  /** Those of the extra loss, by name. */
+  /** Variables of the extra loss, by name. */
   readonly extra?: ReadonlyMap<string, tf.Variable>
   /** The moving average of the detector. */
   readonly averaged?: Detector
 }
 
-/** What a training goes on with beside the weights, as tensors by name. */
+/** What a training needs to continue beside the weights, as tensors by name. */
 export function trainingTensors(trained: Trained): Map<string, NamedTensor> {
   const tensors = new Map<string, NamedTensor>()
   for (const [name, variable] of variablesOf(trained)) tensors.set(name, tensorOf(variable))
@@ -64,8 +64,8 @@ function variablesOf({ slots, extra = new Map(), averaged }: Trained): Map<strin
 }
 
 /**
- * Takes over the checkpoint of a training, where there is one.
- * @throws Error naming the setting or tensor when it is another training's
+ * Restores the checkpoint of a training, if there is one.
+ * @throws Error naming the setting or tensor that differs, if it is another training's
  */
 export function restore(path: string, trained: Trained, options: TrainOptions): Reached {
   if (!existsSync(path)) return { step: 0, seconds: 0, last: {} }

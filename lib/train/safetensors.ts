@@ -21,8 +21,8 @@ const metadataSchema = z.record(z.string())
 const HEADER_LENGTH = 8
 
 /**
- * Serialises float32 tensors; the header is padded with spaces to a multiple of 8 bytes, as the format asks.
- * @throws Error naming the tensor whose shape and values disagree
+ * Serialises float32 tensors; pads the header with spaces to a multiple of 8 bytes, as the format requires.
+ * @throws Error naming a tensor whose shape and values disagree
  */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, NamedTensor>,
@@ -50,7 +50,7 @@ export function encodeSafetensors(
   return file
 }
 
-/** The values between two places of a file; they lie in its memory wherever that can be read as float32. */
+/** The values between two offsets of a file; a view of its memory if aligned for float32. */
 function float32({ buffer, byteOffset }: Buffer, begin: number, end: number): Float32Array {
   const start = byteOffset + begin
   const isAligned = start % Float32Array.BYTES_PER_ELEMENT === 0
@@ -62,7 +62,7 @@ function float32({ buffer, byteOffset }: Buffer, begin: number, end: number): Fl
 /**
  * Reads a safetensors file. The tensors share its memory.
  * @param source names the file in errors
- * @throws Error when the header is malformed, a tensor is not float32, the file is truncated or holds more, or tensors
+ * @throws Error when the header is malformed, a tensor is not float32, the file is truncated or too long, or tensors
  *   share bytes
  */
 export function decodeSafetensors(
@@ -106,7 +106,7 @@ export function decodeSafetensors(
     places.push({ name, begin, end })
     tensors.set(name, { shape, values: float32(file, begin, end) })
   }
-  // The format leaves no bytes between tensors nor lets them share any.
+  // The format allows neither gaps nor overlaps between tensors.
   let at = headerEnd
   for (const { name, begin, end } of places.sort((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (begin !== at) fail(`tensor "${name}": expected it to begin at byte ${at}, found ${begin}`)

@@ -1,21 +1,21 @@
 import { z } from 'zod'
 import { parseDocument } from '../base'
 
-/** Learning-rate schedules by name; a rate is a pure function of the step, so that a resumed run continues exactly. */
+/** Learning-rate schedules by name; the rate is a pure function of the step, so a resumed run continues exactly. */
 export const scheduleSchema = z.discriminatedUnion('kind', [
   z
     .object({
       /** Half a cosine from `rate` down to `rate * final` (Loshchilov & Hutter 2017, eq. 5, without restarts). */
       kind: z.literal('cosine'),
       rate: z.number().positive(),
-      /** Steps that the half cosine takes, and after which the rate stays; the whole training by default. */
+      /** Steps of the half cosine, after which the rate stays constant; the whole training by default. */
       over: z.number().int().positive().optional(),
       final: z.number().min(0).max(1).default(0.01),
     })
     .strict(),
   z
     .object({
-      /** (rate - floor) * (1 - e / epochs)^power + floor by whole epochs e: the published run's schedule. */
+      /** (rate - floor) * (1 - e / epochs)^power + floor for whole epochs e: the published run's schedule. */
       kind: z.literal('poly'),
       rate: z.number().positive(),
       floor: z.number().min(0).default(1e-6),
@@ -26,8 +26,8 @@ export const scheduleSchema = z.discriminatedUnion('kind', [
   z
     .object({
       /**
-       * Half cosines from `rate` down to `rate * final`, again and again (Loshchilov & Hutter 2017): the first takes `period`
-       * steps, each of the others `factor` times as many as the one before. The end of the training may cut the last one off.
+       * Half cosines from `rate` down to `rate * final`, repeated (Loshchilov & Hutter 2017): the first takes `period`
+       * steps, each later one `factor` times as many as the one before. The end of the training may cut the last one short.
        */
       kind: z.literal('restarts'),
       rate: z.number().positive(),
@@ -39,8 +39,8 @@ export const scheduleSchema = z.discriminatedUnion('kind', [
   z
     .object({
       /**
-       * `rate` until the validation's rule says stop, or only `decay` steps are left; then half a cosine over `decay` steps
-       * down to `rate * final`, with which the training ends.
+       * `rate` until the validation rule says stop, or only `decay` steps remain; then half a cosine over `decay` steps
+       * down to `rate * final`, where the training ends.
        */
       kind: z.literal('plateau'),
       rate: z.number().positive(),
@@ -50,12 +50,12 @@ export const scheduleSchema = z.discriminatedUnion('kind', [
     .strict(),
 ])
 
-/** A linear rise of the rate at the start, on top of the schedule. */
+/** A linear rise of the rate at the start, multiplied onto the schedule. */
 export const warmUpSchema = z
   .object({
     /** Steps over which the rate rises linearly. */
     steps: z.number().int().min(0),
-    /** Share of the schedule's rate at step 0. */
+    /** Fraction of the schedule's rate at step 0. */
     from: z.number().min(0).max(1).default(0.1),
   })
   .strict()
@@ -79,7 +79,7 @@ const argumentsSchema = z.object({
  * @param steps of the whole run
  * @param stepsPerEpoch of the loader, for schedules by epoch
  * @param decayFrom the step at which a plateau ends, as far as it is known; see `stageOf`
- * @throws Error naming what is wrong of the schedule, the warm-up or the place in the run
+ * @throws Error naming what is wrong with the schedule, the warm-up or the position in the run
  */
 export function learningRate(
   schedule: RateSchedule,
@@ -112,7 +112,7 @@ function halfCosine(position: number, final: number): number {
   return final + ((1 - final) * (1 + Math.cos(Math.PI * position))) / 2
 }
 
-/** How far a step is in its cycle, 0 .. 1. */
+/** Position of a step in its cycle, 0 .. 1. */
 function cyclePosition(step: number, { period, factor }: { period: number; factor: number }): number {
   let [start, length] = [0, period]
   while (step >= start + length) {

@@ -1,37 +1,37 @@
-/** How far a training goes, and which of its weights it leaves: rules over its evaluations, written down before. */
+/** Rules that decide from a training's evaluations when it ends and which weights it keeps; fixed in advance. */
 import { z } from 'zod'
 import type { RateSchedule } from './schedule'
 
 const steps = z.number().int().positive()
 
-/** Evaluations on the validation split while training. */
+/** Evaluations on the validation split during training. */
 export const validationSchema = z
   .object({
     /** Steps between two evaluations; the end of the training always has one. */
     every: steps,
-    /** The weights that the training leaves: those of the best evaluation (see `bestRow`), or the last. */
+    /** The final weights: those of the best evaluation (see `bestRow`), or the last. */
     keep: z.enum(['best', 'last']).default('best'),
-    /** Steps without gain after which the training ends, or a schedule `plateau` begins its decay (see `findPlateau`). */
+    /** Steps without gain after which the training ends, or a `plateau` schedule begins its decay (see `findPlateau`). */
     patience: steps.optional(),
-    /** An evaluation counts as gain where its mAP@0.5 is higher than that of the last gain by more than this. */
+    /** An evaluation is a gain if its mAP@0.5 exceeds that of the last gain by more than this. */
     gain: z.number().min(0).default(0),
   })
   .strict()
 
 export type ValidationRule = z.infer<typeof validationSchema>
 
-/** What an evaluation while training measured: mAP@0.5 (VOC, all-point) and COCO AP, after so many steps. */
+/** Result of an evaluation during training: mAP@0.5 (VOC, all-point) and COCO AP after that many steps. */
 export const validationRowSchema = z
   .object({ step: z.number().int().min(0), mAP50: z.number(), AP: z.number() })
   .strict()
 export type ValidationRow = z.infer<typeof validationRowSchema>
 
-/** What a checkpoint says about a training's evaluations. */
+/** A checkpoint's record of a training's evaluations. */
 export const validationStateSchema = z
   .object({
     rule: validationSchema,
     rows: z.array(validationRowSchema),
-    /** Where the best weights are kept: the step that names their file, and the SHA-256 of their numbers. */
+    /** Where the best weights are stored: the step that names their file, and the SHA-256 of their numbers. */
     best: z
       .object({ step: z.number().int().min(0), sha256: z.string() })
       .strict()
@@ -40,7 +40,7 @@ export const validationStateSchema = z
   .strict()
 export type ValidationState = z.infer<typeof validationStateSchema>
 
-/** The evaluation with the largest mAP@0.5; of equal ones that with the larger COCO AP, then the earlier one. */
+/** The evaluation with the largest mAP@0.5; ties go to the larger COCO AP, then to the earlier one. */
 export function bestRow(rows: readonly ValidationRow[]): ValidationRow | undefined {
   let best = rows[0]
   for (const row of rows) {
@@ -49,17 +49,17 @@ export function bestRow(rows: readonly ValidationRow[]): ValidationRow | undefin
   return best
 }
 
-/** Where a training stopped to gain. */
+/** Where a training stopped improving. */
 export interface Plateau {
   /** Step of the evaluation at which the rule said stop. */
   readonly step: number
-  /** The last gain before. */
+  /** The last gain before that. */
   readonly gained: ValidationRow
 }
 
 /**
- * The first evaluation at which the last gain is `patience` steps ago or more. The first evaluation is a gain, and then
- * each whose mAP@0.5 is above that of the last gain by more than `gain`; small steps up add up, until they are one.
+ * The first evaluation at which the last gain is at least `patience` steps ago. The first evaluation is a gain, and then
+ * each whose mAP@0.5 exceeds that of the last gain by more than `gain`; small improvements thus add up to one.
  *
  * @param rows in the order of steps
  */
@@ -77,16 +77,16 @@ export function findPlateau(
 }
 
 export interface Stage {
-  /** Steps after which the training ends, as far as the evaluations say. */
+  /** Steps after which the training ends, according to the evaluations so far. */
   readonly end: number
-  /** Of a schedule `plateau`: the step from which on the rate falls. */
+  /** With a `plateau` schedule: the step from which on the rate falls. */
   readonly decayFrom?: number
   readonly plateau?: Plateau
 }
 
 /**
- * How far a training goes after the evaluations so far: `steps` at most; where the rule says stop, to that step, or
- * with a schedule `plateau` to `decay` steps after it. A rule that says stop while the rate falls changes nothing.
+ * When a training ends, given the evaluations so far: after `steps` at most; if the rule says stop, at that step, or
+ * with a `plateau` schedule `decay` steps later. Once the rate falls, the rule changes nothing any more.
  *
  * @throws Error when the schedule's decay is longer than the training
  */

@@ -6,15 +6,15 @@ import type { LossResult } from '../losses/types'
 import { updateAverage } from './average'
 import { type SgdOptions, type Slot, sgdSchema, sgdStep } from './optimizer'
 
-/** A loss beside the ground truth's, such as a distillation loss. */
+/** A loss in addition to the ground truth's, such as a distillation loss. */
 export interface ExtraLoss {
   /** Number of weights that it takes at every step. */
   readonly weights: number
-  /** Trained variables of its own (adapters), by name. */
+  /** Its own trained variables (adapters), by name. */
   readonly variables: ReadonlyMap<string, tf.Variable>
   /**
-   * @param images [n, h, w, 3] of the step, with the plain look where the student saw a stronger one
-   * @param weights [weights], given anew at every step, so that schedules do not record new graphs
+   * @param images [n, h, w, 3] of the step, in the plain view if the student saw a stronger one
+   * @param weights [weights], fed at every step, so that schedules do not need new graphs
    */
   readonly loss: (student: DetectorOutput, images: tf.Tensor4D, weights: tf.Tensor1D) => LossResult
 }
@@ -27,25 +27,25 @@ export interface StepOptions {
   /** Network Slimming's s: sign(gamma) * s is added to the gradient of these gammas. */
   readonly sparsity?: { readonly strength: number; readonly gammas: ReadonlySet<string> }
   readonly extra?: ExtraLoss
-  /** Same architecture; its weights become the moving average of the detector's, see `updateAverage`. */
+  /** A detector of the same architecture; its weights become the moving average, see `updateAverage`. */
   readonly averaged?: Detector
   readonly precision: Precision
-  /** Run operation by operation instead of as a graph, for debugging. */
+  /** Runs operation by operation instead of as a graph, for debugging. */
   readonly eager: boolean
 }
 
-/** What a step measures, as scalars: `total`, `gradientNorm` and the losses' terms. */
+/** The scalars a step measures: `total`, `gradientNorm` and the losses' terms. */
 export type Measurements = { readonly [name: string]: number }
 
 export interface StepInputs {
   readonly images: tf.Tensor4D
-  /** What the extra loss sees instead: the same images with the plain look. */
+  /** The same images in the plain view, for the extra loss. */
   readonly plain?: tf.Tensor4D
   readonly targets: readonly tf.Tensor5D[]
   readonly rate: number
-  /** Of the extra loss; empty: a step without it, which is recorded on its own and leaves its variables as they are. */
+  /** Weights of the extra loss; if empty the step runs without it, as a graph of its own, and leaves its variables alone. */
   readonly weights: readonly number[]
-  /** Share of the average that stays; needed where there is one. */
+  /** Fraction of the average to keep; needed if there is one. */
   readonly decay?: number
 }
 
@@ -58,7 +58,7 @@ export interface TrainingStep {
 
 /**
  * A training step as one graph: forward pass, losses, backward pass, sparsity, clipping, weight decay, momentum and
- * the running statistics. Where the extra loss comes and goes there are two graphs, between which the state moves.
+ * the running statistics. If the extra loss comes and goes, there are two graphs, and the state moves between them.
  *
  * float16 gradients underflow below 6e-8, so the loss is scaled by 1024 for the backward pass and the gradients are
  * scaled back (Micikevicius et al. 2018, section 3.2).
@@ -66,7 +66,7 @@ export interface TrainingStep {
 export function createStep(detector: Detector, slots: readonly Slot[], options: StepOptions): TrainingStep {
   const { loss, weighted, sparsity, extra, averaged, precision, eager } = options
   const sgd = parseDocument(options.sgd, sgdSchema, 'training step: sgd')
-  parseDocument(loss, lossSchema, 'training step: loss') // now, and not when the graph is recorded
+    parseDocument(loss, lossSchema, 'training step: loss') // now, not when the graph is recorded
   const lossScale = precision === 'float16' ? 1024 : 1
   const others = new Set(extra?.variables.values())
   const own = slots.filter(({ variable }) => !others.has(variable))

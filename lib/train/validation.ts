@@ -1,4 +1,4 @@
-/** Evaluates a model while it is trained, and keeps the best weights on disk. */
+/** Evaluates a model during training and keeps the best weights on disk. */
 import { appendFileSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Crop, Sample } from '../data'
@@ -9,7 +9,7 @@ import { type Checkpoint, loadCheckpoint, saveCheckpoint } from './checkpoint'
 import { createPredictor, type PredictOptions, type Predictor } from './predict'
 import { bestRow, type ValidationRow, type ValidationRule, type ValidationState } from './stage'
 
-/** File of a training's folder with a line of JSON for every evaluation while training. */
+/** File in a training's folder with one line of JSON per evaluation during training. */
 export const VALIDATION_FILE = 'validation.jsonl'
 
 /** File of the best weights, until the training ends. */
@@ -27,7 +27,7 @@ export interface ValidationOptions {
   readonly provenance?: Checkpoint['provenance']
 }
 
-/** The evaluations of one training. Graphs and frames stay between them. */
+/** The evaluations of one training. Keeps graphs and frames between them. */
 export class Validation {
   readonly #detector: Detector
   readonly #options: ValidationOptions
@@ -36,8 +36,8 @@ export class Validation {
   #best: ValidationState['best']
 
   /**
-   * @param detector what is evaluated, with the weights that it has at each time
-   * @param before of the checkpoint that the training goes on from
+   * @param detector the one to evaluate, with its weights at each time
+   * @param before from the checkpoint that the training continues
    */
   constructor(detector: Detector, options: ValidationOptions, before?: ValidationState) {
     const { samples, crop, precision, eager } = options
@@ -57,16 +57,16 @@ export class Validation {
     return { rule: this.#options.rule, rows: [...this.#rows], best: this.#best }
   }
 
-  /** Whether a step is one to be evaluated that has not been. */
+  /** Whether an evaluation is due at a step and has not been done. */
   isDue(step: number, end: number): boolean {
     const isPlanned = step > 0 && (step % this.#options.rule.every === 0 || step === end)
     return isPlanned && this.#rows.at(-1)?.step !== step
   }
 
   /**
-   * Evaluates, writes the line, and keeps the weights where they are the best so far.
-   * @throws the signal's reason when it aborts before the end, and nothing is written
-   * @throws Error where no class has objects in the samples, so that there is no mAP
+   * Evaluates, writes the line, and keeps the weights if they are the best so far.
+   * @throws the signal's reason when it aborts first; nothing is written then
+   * @throws Error when no class has objects in the samples, so that mAP is undefined
    */
   async evaluate(step: number, progress: Pick<PredictOptions, 'signal' | 'onProgress'>): Promise<void> {
     const { rule, directory, classes, provenance = {} } = this.#options
@@ -88,7 +88,7 @@ export class Validation {
     appendFileSync(join(directory, VALIDATION_FILE), `${JSON.stringify(row)}\n`)
   }
 
-  /** Removes the weights that were the best before; to be called once a checkpoint names the present ones. */
+  /** Removes previous best weights; call it once a checkpoint names the current ones. */
   tidy(): void {
     for (const name of readdirSync(this.#options.directory)) {
       const step = BEST_FILE.exec(name)?.[1]
@@ -97,9 +97,9 @@ export class Validation {
   }
 
   /**
-   * Gives a detector the weights that the training leaves: the best ones, where these are kept; else those that it has.
+   * Gives a detector the training's final weights: the best ones if they were kept, else its own.
    * @returns the evaluation of these weights
-   * @throws Error when the file of the best weights is missing, damaged, or another one than the checkpoint says
+   * @throws Error when the file of the best weights is missing, damaged, or not the one in the checkpoint
    */
   leave(detector: Detector): ValidationRow {
     const best = this.#best
@@ -122,7 +122,7 @@ export class Validation {
   }
 }
 
-/** Removes the best weights of a training's folder, once its model is written. */
+/** Removes the best weights from a training's folder; call it once the model is written. */
 export function removeBest(directory: string): void {
   for (const name of readdirSync(directory)) if (BEST_FILE.test(name)) rmSync(join(directory, name))
 }
