@@ -3,7 +3,7 @@ import type { Crop } from './frames'
 import { seenBox } from './limits'
 import type { Sample } from './types'
 
-/** Rounds of Lloyd's algorithm at most; it stops when no box changes its anchor. */
+/** Maximum rounds of Lloyd's algorithm; it stops when no box changes its anchor. */
 const MAX_ROUNDS = 300
 
 export interface AnchorOptions {
@@ -16,14 +16,14 @@ export interface AnchorOptions {
   /** Anchors on each scale. Default 3. */
   readonly perScale?: number
   readonly seed?: number
-  /** Starts from different seeds, of which the best is kept. Default 10. */
+  /** Runs from different seeds; the best is kept. Default 10. */
   readonly restarts?: number
 }
 
 export interface Anchors {
   /** [scale][anchor] = [width, height] in pixels of the input; stride 32 first, the largest first. */
   readonly anchors: readonly (readonly (readonly [number, number])[])[]
-  /** Mean IoU of a box with its best anchor, both centred at the same place. */
+  /** Mean IoU of a box with its best anchor, both centred at the same point. */
   readonly meanIou: number
 }
 
@@ -31,8 +31,8 @@ export interface Anchors {
  * Anchors as YOLOv2 and YOLOv3 choose them: k-means over box sizes at the network's input, with the distance
  * 1 - IoU of centred boxes (Redmon & Farhadi, "YOLO9000", section 2), started by k-means++ and updated by the
  * mean size of each cluster. Deterministic for one seed.
- * Where there are fewer different sizes than anchors, each size is one, and the others lie about them: larger and smaller
- * ones in turn, by a factor of sqrt(2).
+ * If there are fewer distinct sizes than anchors, each size is an anchor, and the others surround them: alternately larger
+ * and smaller by a factor of sqrt(2).
  * @throws Error when no box is left at the network's input
  */
 export function fitAnchors(samples: readonly Sample[], options: AnchorOptions): Anchors {
@@ -64,7 +64,7 @@ function bestClusters(sizes: readonly Size[], count: number, seed: number, resta
   return best!
 }
 
-/** All sizes and, up to `count`, sizes about them. */
+/** All sizes and, up to `count`, sizes around them. */
 function spread(sizes: readonly Size[], count: number): Size[] {
   const byArea = [...sizes].sort((a, b) => b[0] * b[1] - a[0] * a[1])
   const [largest, smallest] = [byArea[0]!, byArea.at(-1)!]
@@ -96,7 +96,7 @@ function cluster(
 ): { centres: Size[]; meanIou: number } {
   const centres: Size[] = [random.pick(sizes)]
   while (centres.length < count) {
-    // k-means++: the next centre is drawn with probability in proportion to the squared distance.
+    // k-means++: the next centre is drawn with probability proportional to the squared distance.
     const squared = sizes.map((size) => (1 - nearest(size, centres).iou) ** 2)
     let rest = random.next() * squared.reduce((sum, value) => sum + value, 0)
     let chosen = squared.findIndex((value) => value > 0)

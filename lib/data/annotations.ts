@@ -1,19 +1,19 @@
 import { readFile } from 'node:fs/promises'
 import type { Box } from './types'
 
-/** One line of an annotation list: an image, its path as written (relative to the list, usually), its boxes. */
+/** One line of an annotation list: an image, its path as written (usually relative to the list), its boxes. */
 export interface Annotation {
   readonly path: string
   readonly boxes: readonly Box[]
 }
 
 /**
- * The text of an annotation list, the published format: a line for an image,
+ * The text of an annotation list, the published format: one line per image,
  *
  *     path x1,y1,x2,y2,class x1,y1,x2,y2,class ...
  *
  * with corners in pixels of the image (continuous coordinates, fractions allowed) and the class's index in the
- * list of classes, counted from 0. The path alone is an image without objects. Empty lines and lines that
+ * list of classes, counted from 0. A path alone is an image without objects. Empty lines and lines that
  * begin with `#` are comments. White space, `#` and `%` within a path are percent-encoded (`%20`).
  */
 export function formatAnnotations(annotations: readonly Annotation[]): string {
@@ -28,9 +28,9 @@ export function formatAnnotations(annotations: readonly Annotation[]): string {
 /**
  * Reads the text of an annotation list (format: formatAnnotations).
  *
- * @param file its name, for the errors
+ * @param file its name, for error messages
  * @param classes how many classes there are; labels run from 0 to classes - 1
- * @throws Error naming file and line of the first thing that is wrong
+ * @throws Error naming file and line of the first error
  */
 export function parseAnnotations(text: string, file: string, classes: number): Annotation[] {
   const annotations: Annotation[] = []
@@ -50,12 +50,12 @@ export function parseAnnotations(text: string, file: string, classes: number): A
   return annotations
 }
 
-/** Reads an annotation list's file; errors as parseAnnotations. */
+/** Reads an annotation list's file; errors as in parseAnnotations. */
 export async function readAnnotations(file: string, classes: number): Promise<Annotation[]> {
   return parseAnnotations(await readFile(file, 'utf8'), file, classes)
 }
 
-/** The five numbers of one field, whatever they are; undefined where it has another form. */
+/** The five numbers of one field, unchecked; undefined if it has another form. */
 export function boxOfField(field: string): Box | undefined {
   const parts = field.split(',')
   const numbers = parts.map((part) => (part.trim() === '' ? Number.NaN : Number(part)))
@@ -64,7 +64,7 @@ export function boxOfField(field: string): Box | undefined {
   return { x1, y1, x2, y2, label }
 }
 
-/** One field of a line; `place` is file:line, for the error. */
+/** One field of a line; `place` is file:line, for error messages. */
 function parseBox(field: string, place: string, classes: number): Box {
   const box = boxOfField(field)
   if (box === undefined) throw new Error(`${place}: expected a box as x1,y1,x2,y2,class, found '${field}'`)
@@ -81,7 +81,7 @@ function encodePath(path: string): string {
   return path.replace(/[\s#%]/g, (character) => encodeURIComponent(character))
 }
 
-/** The path that a line's first field stands for. */
+/** The path encoded in a line's first field. */
 export function decodePath(name: string, place: string): string {
   try {
     return decodeURIComponent(name)

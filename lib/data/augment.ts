@@ -11,7 +11,7 @@ const range = z
 const size = z.tuple([z.number().int().positive(), z.number().int().positive()])
 
 /**
- * What is varied in training images, with the defaults of the embedded profiles: flip, scale, aspect and shift
+ * Variations of training images. The defaults are those of the embedded profiles: flip, scale, aspect and shift
  * about the centre, and a mild linear change of colour. `false` switches a part off.
  */
 export const augmentSchema = z
@@ -24,7 +24,7 @@ export const augmentSchema = z
         scale: range.default([0.85, 1.2]),
         /** Width over height: width times sqrt(aspect), height divided by it; log-uniform. */
         aspect: range.default([0.9, 1 / 0.9]),
-        /** Largest shift, as a share of the input's width and height. */
+        /** Largest shift, as a fraction of the input's width and height. */
         shift: z.number().min(0).max(1).default(0.1),
       })
       .strict()
@@ -33,7 +33,7 @@ export const augmentSchema = z
     /** Linear colour changes: each amount is uniform in [-x, x]. */
     colour: z
       .object({
-        /** Added, as a share of full scale. */
+        /** Added, as a fraction of full scale. */
         brightness: z.number().min(0).max(1).default(0.1),
         /** Factor 1 + x about middle grey. */
         contrast: z.number().min(0).max(1).default(0.2),
@@ -52,7 +52,7 @@ export const augmentSchema = z
         brightness: z.number().min(0).default(32),
         contrast: range.default([0.5, 1.5]),
         saturation: range.default([0.5, 1.5]),
-        /** Largest turn of the hue, degrees. */
+        /** Largest change of hue, degrees. */
         hue: z.number().min(0).max(180).default(18),
       })
       .strict()
@@ -68,7 +68,7 @@ export const augmentSchema = z
     minIouCrop: z
       .object({
         ious: z.array(probability).min(1).default([0.4, 0.5, 0.6, 0.7, 0.8, 0.9]),
-        /** Least width and height of the patch as a share of the frame's. */
+        /** Least width and height of the patch as a fraction of the frame's. */
         minSize: probability.default(0.3),
       })
       .strict()
@@ -84,9 +84,9 @@ export const augmentSchema = z
       .strict()
       .or(z.literal(false))
       .default(false),
-    /** A box stays if at least this share of its area is left ... */
+    /** A box stays if at least this fraction of its area is left ... */
     minKept: probability.default(0.3),
-    /** ... and both sides are at least so long, in pixels of the input. */
+    /** ... and both sides are at least this long, in pixels of the input. */
     minSide: z.number().min(0).default(2),
   })
   .strict()
@@ -108,7 +108,7 @@ export const PUBLISHED_AUGMENTATION: AugmentOptions = {
 /** 'stretch' fills the input, changing the aspect; 'pad' keeps it and pads at the right and the bottom. */
 export type Fit = 'stretch' | 'pad'
 
-/** One image's share of a batch: where its pixels go, which of them may be seen, and how colours change. */
+/** How one image enters a batch: where its pixels go, which of them may be seen, and how colours change. */
 export interface View {
   readonly placement: Placement
   readonly visible: Region
@@ -147,7 +147,7 @@ export function drawView(
   if (options.minIouCrop) region = drawMinIouCrop(random, region, boxes, options.minIouCrop)
   let placement = fitRegion(region, input, fit)
   if (random.chance(options.flip)) {
-    // Mirrored within its own place, so that padding stays at the right.
+    // Mirrored in place, so that padding stays on the right.
     const span = placement.scaleX * (region.x2 - region.x1)
     placement = compose(placement, { scaleX: -1, shiftX: span, scaleY: 1, shiftY: 0 })
   }
@@ -197,8 +197,8 @@ function drawExpand(random: Random, { width, height }: Size, ratios: readonly [n
 }
 
 /**
- * Modes are 1 (no crop), the IoUs, and 0 (any patch), equally likely; a mode is given up after 50 patches that
- * do not satisfy it. A patch has an aspect between 1/2 and 2 and holds the centre of at least one box.
+ * Modes are 1 (no crop), the IoUs, and 0 (any patch), equally likely; a mode is abandoned after 50 patches that
+ * do not satisfy it. A patch has an aspect between 1/2 and 2 and contains the centre of at least one box.
  */
 function drawMinIouCrop(
   random: Random,
@@ -229,7 +229,7 @@ function drawMinIouCrop(
   }
 }
 
-/** Whether a box's centre lies strictly inside the patch (mmdet's rule for the boxes that a crop keeps). */
+/** Whether a box's centre lies strictly inside the patch: mmdet's rule for boxes that a crop keeps. */
 export function holdsCentre(patch: Region, box: Box): boolean {
   const x = (box.x1 + box.x2) / 2
   const y = (box.y1 + box.y2) / 2
@@ -250,7 +250,7 @@ function drawColour(random: Random, options: Augmentation): Colour | undefined {
   return mild ? { ...strong, linear: chain(mild, strong.linear) } : strong
 }
 
-/** A linear change of colour with amounts drawn within the given ones. */
+/** A linear change of colour, its amounts drawn within the given limits. */
 export function drawLinear(random: Random, options: Exclude<Augmentation['colour'], false>): Float64Array {
   const amount = (most: number) => random.uniform(-most, most)
   const hue = turnHue(amount(options.hue))
@@ -260,7 +260,7 @@ export function drawLinear(random: Random, options: Exclude<Augmentation['colour
 }
 
 /**
- * Brightness, contrast (here in one half of the cases), saturation and hue in HSV, contrast (in the other),
+ * Brightness, contrast (in half of the cases here), saturation and hue in HSV, contrast (in the other half),
  * and a random order of channels; each with probability 1/2.
  */
 function drawPhotometric(random: Random, options: Exclude<Augmentation['photometric'], false>): Colour {

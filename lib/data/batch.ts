@@ -6,17 +6,17 @@ import { applyStrong, type StrongLook } from './strong'
 import { compose, type KeepRule, type Placement, placeBoxes, toInput } from './transform'
 import type { Box } from './types'
 
-/** One batch as the network takes it. */
+/** One batch of network inputs. */
 export interface Batch {
   readonly step: number
-  /** Passes over the samples that were complete before this batch. */
+  /** Number of complete passes over the samples before this batch. */
   readonly epoch: number
   /** [n, h, w, 3], RGB in 0 .. 1. */
   readonly images: Float32Array
   readonly shape: readonly [number, number, number, number]
-  /** The same images with a stronger look, where it is asked for: same shape, every pixel in its place. */
+  /** The same images in a stronger look, if requested: same shape, every pixel in its place. */
   readonly strong?: Float32Array
-  /** Boxes in pixels of the network input; undefined for an image that nobody has labelled. */
+  /** Boxes in pixels of the network input; undefined for an unlabelled image. */
   readonly truths: readonly (Box[] | undefined)[]
   readonly ids: readonly string[]
   /** Index of each image in the loader's samples. */
@@ -25,14 +25,14 @@ export interface Batch {
   readonly placements: readonly Placement[]
 }
 
-/** What fixes every batch of a loader: with it, a batch is a pure function of the step. */
+/** Everything that determines a loader's batches: with it, a batch is a pure function of the step. */
 export interface BatchPlan {
   readonly input: readonly [number, number]
   readonly batch: number
   readonly seed: number
   readonly shuffle: boolean
   readonly augment: Augmentation | false
-  /** Augmented views of an image, over which the epochs go round; without it every epoch has its own. */
+  /** Number of augmented views of an image that the epochs cycle through; by default every epoch has its own. */
   readonly views?: number
   /** Gives every image a second, stronger look. */
   readonly strong?: StrongLook
@@ -42,7 +42,7 @@ export interface BatchPlan {
   readonly dropLast: boolean
 }
 
-/** Without augmentation every box stays of which the crop leaves enough, however small. */
+/** Without augmentation, a box stays if the crop leaves enough of it, however small it is. */
 export const UNCHANGED: KeepRule = { minKept: 0.3, minSide: 0 }
 
 /** Batches in one pass over `count` samples. */
@@ -50,7 +50,7 @@ export function stepsPerEpoch(plan: BatchPlan, count: number): number {
   return plan.dropLast ? Math.floor(count / plan.batch) : Math.ceil(count / plan.batch)
 }
 
-/** Which samples a step takes; each epoch has an order of its own, from (seed, epoch). */
+/** The samples of a step; each epoch has its own order, from (seed, epoch). */
 export function batchIndices(
   plan: BatchPlan,
   count: number,
@@ -67,7 +67,7 @@ export function batchIndices(
 
 const orders = new Map<string, Int32Array>()
 
-/** The last two orders are remembered: drawing one costs about as much as a batch for a large set. */
+/** Remembers the last two orders: for a large set, drawing one costs about as much as a batch. */
 function epochOrder(seed: number, epoch: number, count: number): Int32Array {
   const key = `${seed} ${epoch} ${count}`
   let order = orders.get(key)
@@ -79,7 +79,7 @@ function epochOrder(seed: number, epoch: number, count: number): Int32Array {
   return order
 }
 
-/** Reads, augments and resamples the images of a step. Randomness depends on (seed, view, index) alone. */
+/** Reads, augments and resamples the images of a step. Randomness depends on (seed, view, index) only. */
 export async function makeBatch(plan: BatchPlan, frames: SharedFrames, step: number): Promise<Batch> {
   const { epoch, indices } = batchIndices(plan, frames.samples.length, step)
   const number = plan.views === undefined ? epoch : epoch % plan.views
@@ -134,7 +134,7 @@ export async function makeBatch(plan: BatchPlan, frames: SharedFrames, step: num
   }
 }
 
-/** A copy of a batch's images, each with a look that its own stream of random numbers draws. */
+/** A copy of a batch's images, each in a look drawn from its own random stream. */
 function strongerLook(
   look: StrongLook,
   images: Float32Array,

@@ -9,40 +9,40 @@ import { sharedImages } from './shared'
 import type { Box, Sample, SplitName } from './types'
 import type { WritableSet } from './writers'
 
-/** How far, in pixels, an edge may lie outside before it is a problem: less is rounding, and clipped. */
+/** How far outside its image an edge must lie, in pixels, to be a problem: less is rounding, and clipped. */
 const ROUNDING = 1
 
 export interface CheckReport {
   readonly problems: readonly Problem[]
-  /** The notations, with '+' between them. */
+  /** The notations, joined by '+'. */
   readonly format: string
   readonly classes: readonly string[]
   /** Images and boxes of each split that the data set names. */
   readonly counts: { readonly [split in SplitName]?: { readonly images: number; readonly boxes: number } }
   readonly account: Account
-  /** All that could be read, problems included. */
+  /** Everything that could be read, problems included. */
   readonly found: WritableSet
-  /** Images whose bytes are in two splits: the copy, and the one that stays. */
+  /** Images whose bytes are in two splits: the copy, and the one to keep. */
   readonly duplicates: readonly { readonly copy: Sample; readonly first: Sample }[]
-  /** The image that a problem in a label file speaks of, where it is one that could be read. */
+  /** The image that a problem in a label file is about, if that image could be read. */
   readonly sourceOf: (problem: Problem) => Sample | undefined
-  /** What is left when everything that has a problem is clipped or left out. */
+  /** What remains after everything with a problem is clipped or left out. */
   readonly clean: WritableSet
-  /** Images of which no box is sound; they are not in `clean`, where they would stand as images without objects. */
+  /** Images without a sound box; they are not in `clean`, where they would pass for images without objects. */
   readonly emptied: readonly Sample[]
 }
 
 /**
  * Reads a data set to the end, decodes every image, and lists every problem with its file and line (or key):
- * what does not parse, images that are missing or corrupt or of another size than stated, boxes outside their
- * image or without area or written twice, unknown classes, the same image (by its bytes) in two splits, splits without
- * boxes. The originals are only read. Boxes of `clean` are clipped to their image; empty ones, corrupt images, images that
- * lost every box and the training copies of images that are also held out are left out.
+ * what does not parse; images that are missing, corrupt or not of the stated size; boxes outside their image, without
+ * area or written twice; unknown classes; the same image (by its bytes) in two splits; splits without boxes.
+ * It only reads the originals. In `clean`, boxes are clipped to their image; empty boxes, corrupt images, images that
+ * lost every box and training copies of held-out images are left out.
  */
 export async function checkDataset(directory: string, options: OpenOptions = {}): Promise<CheckReport> {
   const found: Problem[] = []
   const set = await scanDataset(directory, options, (problem) => found.push(problem)).catch((error) => {
-    // What was found wrong before may be why it cannot go on.
+    // Earlier problems may be the cause, so report them instead.
     if (found.length === 0 || !(error instanceof Error)) throw error
     const before = found.slice(0, 10).map(describeProblem)
     throw new Error([...before, error.message].join('\n'), { cause: error })
@@ -76,7 +76,7 @@ export async function checkDataset(directory: string, options: OpenOptions = {})
   }
 }
 
-/** Finds samples by the place of their label: the file, and the line or key where a file holds many. */
+/** Finds samples by the place of their label: the file, and the line or key if a file holds many. */
 function sourcesOf(samples: readonly ScannedSample[]): CheckReport['sourceOf'] {
   const bySource = new Map<string, ScannedSample[]>()
   const byPlace = new Map<string, Sample>()
@@ -93,7 +93,7 @@ function sourcesOf(samples: readonly ScannedSample[]): CheckReport['sourceOf'] {
   }
 }
 
-/** Samples whose images cannot be decoded to the end. */
+/** Samples whose images cannot be decoded completely. */
 async function undecodable(samples: readonly ScannedSample[]): Promise<ScannedSample[]> {
   const decodes = await mapLimited(samples, 4, ({ sample }) =>
     readImage(sample.file).then(
@@ -104,7 +104,7 @@ async function undecodable(samples: readonly ScannedSample[]): Promise<ScannedSa
   return samples.filter((_, i) => !decodes[i])
 }
 
-/** Why an image cannot be decoded: tried by itself, since the decoder mixes up the reasons of several at once. */
+/** Why an image cannot be decoded: tried alone, since the decoder mixes up the reasons of parallel decodings. */
 async function decodingProblem({ file }: Sample): Promise<Problem> {
   const error = await readImage(file).then(
     () => new Error('expected a readable image, found one that decodes only sometimes'),
@@ -214,7 +214,7 @@ function once(boxes: readonly Box[]): Box[] {
   })
 }
 
-/** A box within its image; nothing where none of it is. */
+/** The part of a box within its image; nothing if there is none. */
 function clipped(box: Box, { width, height }: Sample): Box[] {
   const [x1, y1] = [Math.max(0, box.x1), Math.max(0, box.y1)]
   const [x2, y2] = [Math.min(width, box.x2), Math.min(height, box.y2)]

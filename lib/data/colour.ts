@@ -7,7 +7,7 @@ export interface Colour {
   readonly hsv?: {
     /** Factor of the saturation. */
     readonly saturation: number
-    /** Turn of the hue, in degrees. */
+    /** Rotation of the hue, in degrees. */
     readonly hue: number
     readonly after: Float64Array
   }
@@ -43,7 +43,7 @@ export function reorder(order: readonly number[]): Float64Array {
 // Luma of ITU-R BT.601, the Y of YIQ.
 const LUMA = [0.299, 0.587, 0.114] as const
 
-/** Colours drawn to (factor < 1) or away from their grey of equal luma: v -> luma + factor * (v - luma). */
+/** Moves colours towards (factor < 1) or away from their grey of equal luma: v -> luma + factor * (v - luma). */
 export function saturate(factor: number): Float64Array {
   const map = new Float64Array(12)
   for (let row = 0; row < 3; row++) {
@@ -53,8 +53,8 @@ export function saturate(factor: number): Float64Array {
 }
 
 /**
- * Hue turned by an angle in degrees: a rotation about the grey axis (1, 1, 1) (Rodrigues' formula), positive
- * from red towards green. It is linear, so that it costs nothing on top of the other linear changes.
+ * Rotates the hue by an angle in degrees: a rotation about the grey axis (1, 1, 1) (Rodrigues' formula), positive
+ * from red towards green. It is linear, so it costs nothing on top of the other linear changes.
  */
 export function turnHue(degrees: number): Float64Array {
   const [cos, sin] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)]
@@ -88,8 +88,8 @@ function applyLinear(values: Float32Array, from: number, to: number, map: Float6
 }
 
 /**
- * Saturation times a factor, then hue turned. With V = max, scaling S = (V - min) / V at constant V and hue is
- * c -> V - factor * (V - c); the hue goes back to RGB by
+ * Multiplies the saturation, then rotates the hue. With V = max, scaling S = (V - min) / V at constant V and hue is
+ * c -> V - factor * (V - c); the hue is converted back to RGB by
  * c_n = V - D * clamp(min(k, 4 - k), 0, 1), k = (n + H / 60) mod 6, n = 5, 3, 1 for R, G, B, D = V - min.
  */
 function applyHsv(values: Float32Array, from: number, to: number, saturation: number, hue: number) {

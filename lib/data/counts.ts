@@ -1,14 +1,14 @@
 import type { Box, Dataset, Sample, SplitName } from './types'
 
-/** What a split holds. */
+/** Content of a split. */
 export interface SplitCounts {
   readonly split: SplitName
   readonly images: number
-  /** Boxes by class, in the order of the data set's classes; undefined where nothing is labelled. */
+  /** Boxes by class, in the order of the data set's classes; undefined if nothing is labelled. */
   readonly boxes: readonly number[] | undefined
 }
 
-/** Images and boxes by class of every split. */
+/** Images, and boxes by class, of every split. */
 export function countBoxes({ classes, splits }: Dataset): SplitCounts[] {
   return (Object.keys(splits) as SplitName[]).flatMap((split): SplitCounts[] => {
     const samples = splits[split]
@@ -29,12 +29,12 @@ const SIZES = [
 ] as const
 export type SizeName = (typeof SIZES)[number][0]
 
-/** What there is of a class in a split. */
+/** Content of a split, for one class. */
 export interface ClassCounts {
   readonly class: string
   readonly split: SplitName
   readonly objects: number
-  /** Images with one of them at least. */
+  /** Images with at least one object of the class. */
   readonly images: number
   /** Objects by COCO's sizes: below 32 x 32, below 96 x 96 pixels of the image, and larger. */
   readonly sizes: { readonly [size in SizeName]: number }
@@ -43,7 +43,7 @@ export interface ClassCounts {
 const sizeOf = ({ x1, y1, x2, y2 }: Box): SizeName =>
   SIZES.find(([, limit]) => (x2 - x1) * (y2 - y1) < limit)![0]
 
-/** Objects, images and sizes of every class in every split that is labelled, class by class. */
+/** Objects, images and sizes of every class in every labelled split, class by class. */
 export function tabulateClasses(set: {
   readonly classes: readonly string[]
   readonly splits: { readonly [split in SplitName]?: readonly Sample[] }

@@ -5,7 +5,7 @@ import { readImage } from './images'
 import { cropRegion, type Region } from './transform'
 import type { RgbImage, Sample } from './types'
 
-/** A sample whose pixels may be at hand already, so that no file is read. */
+/** A sample that may come with its pixels, so that no file is read. */
 export type LoadableSample = Sample & { readonly image?: RgbImage }
 
 export type Crop = readonly [number, number, number, number]
@@ -14,11 +14,11 @@ const EMPTY = 0
 const CLAIMED = 1
 const READY = 2
 
-/** Where a frame is kept once it is decoded, if it does not have a place in the memory. */
+/** Where a decoded frame is kept if it has no place in memory. */
 const ON_DISK = -1
 const NOWHERE = -2
 
-/** The decoded frames of a data set as all threads of a loader see them: plain data over shared memory. */
+/** The decoded frames of a data set, shared by all threads of a loader: plain data over shared memory. */
 export interface SharedFrames {
   readonly samples: readonly Sample[]
   /** Cropped pixels of samples that came with their image. */
@@ -27,7 +27,7 @@ export interface SharedFrames {
   readonly diskCache: string | undefined
   /** [samples] first byte in `memory`, ON_DISK or NOWHERE */
   readonly place: Float64Array
-  /** [samples] EMPTY, CLAIMED or READY: what is in that place of the memory */
+  /** [samples] EMPTY, CLAIMED or READY: the state of that place in memory */
   readonly state: Int32Array
   readonly memory: Uint8Array
 }
@@ -36,7 +36,7 @@ export interface FrameCacheOptions {
   readonly crop?: Crop
   /** Memory for decoded frames. */
   readonly cacheBytes: number
-  /** Folder for those that do not fit, and how large it may become. */
+  /** Folder for frames that do not fit, and its maximum size. */
   readonly diskCache?: string
   readonly diskBytes: number
   readonly workers: number
@@ -44,8 +44,8 @@ export interface FrameCacheOptions {
 
 /**
  * Decides where each decoded frame is kept: the first samples in shared memory up to `cacheBytes` (its pages are
- * touched only when filled), those after them on disk up to `diskBytes`, the rest nowhere. Frames stay where they
- * are: under random order no other choice does better, and a choice by index alone lets all runs on a data set share
+ * touched only when filled), the next ones on disk up to `diskBytes`, the rest nowhere. Frames never move:
+ * under random order no other choice does better, and a choice by index alone lets all runs on a data set share
  * one folder.
  */
 export function shareFrames(samples: readonly LoadableSample[], options: FrameCacheOptions): SharedFrames {
@@ -81,8 +81,8 @@ export function shareFrames(samples: readonly LoadableSample[], options: FrameCa
 }
 
 /**
- * The cropped frame of a sample: given, from memory, from the disk cache, or decoded.
- * @throws Error naming the file when it cannot be read or has another size than the sample says.
+ * The cropped frame of a sample: as given, from memory, from the disk cache, or decoded.
+ * @throws Error naming the file when it cannot be read or its size differs from the sample's.
  */
 export async function readFrame(frames: SharedFrames, index: number): Promise<RgbImage> {
   const given = frames.given[index]
@@ -109,7 +109,7 @@ export function frameRegion(sample: Sample, crop: Crop | undefined): Region {
   return cropRegion(sample.width, sample.height, crop)
 }
 
-/** Bytes of decoded frames in memory, those that were given left out. */
+/** Bytes of decoded frames in memory, excluding those given by the caller. */
 export function cachedBytes(frames: SharedFrames): number {
   return frames.samples.reduce((sum, sample, i) => {
     const ready = Atomics.load(frames.state, i) === READY
@@ -117,7 +117,7 @@ export function cachedBytes(frames: SharedFrames): number {
   }, 0)
 }
 
-/** A cached frame that was damaged is decoded and written again. */
+/** Decodes and writes a damaged cached frame again. */
 async function throughDisk(frames: SharedFrames, sample: Sample, region: Region): Promise<RgbImage> {
   const folder = frames.diskCache!
   const [width, height] = [region.x2 - region.x1, region.y2 - region.y1]

@@ -7,7 +7,7 @@ import { fileName, type RenderAnswer, type RenderedImage, type RenderTask } from
 import { encodePng } from './images'
 import { renderScene } from './scenes'
 
-// The body of a rendering thread: a run of images comes in; their files are written, their boxes go out.
+// Body of a rendering thread: receives a run of images, writes their files, returns their boxes.
 const port = parentPort
 if (port === null) throw new Error('generate-worker.ts: expected to run as a thread of generateScenes')
 sharp.concurrency(1)

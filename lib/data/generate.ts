@@ -11,7 +11,7 @@ import type { Box, Dataset, Sample, SplitName } from './types'
 
 const count = z.number().int().nonnegative()
 
-/** Which scenes: images in each split, and what renderScene takes. */
+/** Which scenes to render: images in each split, and the options of renderScene. */
 export const scenesSchema = z
   .object({
     splits: z
@@ -31,11 +31,11 @@ export type ScenesConfig = z.input<typeof scenesSchema>
 type ResolvedConfig = z.output<typeof scenesSchema>
 
 export interface GenerateOptions {
-  /** Called with the number of images that are done and of all. */
+  /** Called with the number of finished images and of all images. */
   readonly onProgress?: (done: number, total: number) => void
-  /** Stops the rendering; the promise is then rejected with the signal's reason and nothing is left behind. */
+  /** Stops the rendering; the promise then rejects with the signal's reason, and nothing is left behind. */
   readonly signal?: AbortSignal
-  /** Threads that render; the result does not depend on it. Default: the machine's, at most 2. */
+  /** Rendering threads; the result does not depend on them. Default: the machine's, at most 2. */
   readonly workers?: number
 }
 
@@ -45,7 +45,7 @@ export const SCENES_VERSION = 2
 const SPLITS = ['train', 'validation', 'test', 'unlabelled', 'shifted'] as const
 const CHUNK = 16
 
-/** A run of images of one split; the answer of a worker has an entry for each. */
+/** A run of images of one split; a worker's answer has an entry for each. */
 export interface RenderTask {
   readonly folder: string
   readonly first: number
@@ -72,13 +72,13 @@ type Manifest = z.infer<typeof manifestSchema>
 
 /**
  * Renders a data set of street scenes once, into `directory`/scenes-(hash of the config), and reads it from
- * there ever after. Each split has a folder of PNG files and an annotation list (`train.txt`, format:
- * annotations.ts); `unlabelled` lists the images alone; `shifted` shows the other town. A split of n images is
+ * there afterwards. Each split has a folder of PNG files and an annotation list (`train.txt`, format:
+ * annotations.ts); `unlabelled` lists only images; `shifted` shows the other town. A split of n images is
  * the beginning of the same split with more. The folder appears whole, with its `manifest.json`, or not at all;
- * several processes may ask for it at once. `hash` covers classes, ids, boxes and decoded pixels and is the
+ * several processes may request it at once. `hash` covers classes, ids, boxes and decoded pixels and is the
  * same on every machine.
  *
- * @throws Error when a finished folder has lost files, ZodError for a bad config, the signal's reason on abort
+ * @throws Error when a finished folder lacks files, ZodError for a bad config, the signal's reason on abort
  */
 export async function generateScenes(
   directory: string,
@@ -105,7 +105,7 @@ export async function generateScenes(
   return dataset
 }
 
-/** Removes what processes of this machine that were killed have left of the same folder. */
+/** Removes what killed processes of this machine have left of the same folder. */
 async function removeAbandoned(folder: string): Promise<void> {
   const directory = dirname(folder)
   const start = `${basename(folder)}.${hostname()}.`
@@ -126,7 +126,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Renames; another process that was faster has made the same files, so its folder is as good. */
+/** Renames the folder; a faster process has made the same files, so its folder is as good. */
 async function publish(partial: string, folder: string): Promise<void> {
   try {
     await rename(partial, folder)
@@ -188,7 +188,7 @@ async function renderAll(
   await writeFile(join(folder, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`)
 }
 
-/** Hands the tasks to threads, each its next one when it is done with the last; answers in the tasks' order. */
+/** Hands tasks to threads, each the next one when it has finished its last; answers are in the tasks' order. */
 async function renderTasks(
   tasks: readonly RenderTask[],
   workers: number,

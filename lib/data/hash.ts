@@ -5,7 +5,7 @@ export const SPLIT_NAMES: readonly SplitName[] = ['train', 'validation', 'test',
 
 /**
  * SHA-256 over classes and, split by split, every sample's id, boxes and the digest of its image's bytes: the
- * same data give the same hash wherever they lie.
+ * same data give the same hash wherever they are stored.
  */
 export function hashDataset(
   classes: readonly string[],

@@ -3,19 +3,19 @@ import sharp from 'sharp'
 import { IMAGE_TYPES } from './image-types'
 import type { RgbImage } from './types'
 
-/** Sizes and how the pixels are stored, from an image's header. */
+/** Size and orientation from an image's header. */
 export interface ImageHeader {
   readonly width: number
   readonly height: number
-  /** EXIF orientation 2 to 8; absent where the pixels are stored as they are to be seen. */
+  /** EXIF orientation 2 to 8; absent if the pixels are stored upright. */
   readonly orientation?: number
 }
 
 /**
- * Decodes an image file (JPEG, PNG, WebP, ...) to RGB. Grey becomes three equal channels and transparency is dropped.
+ * Decodes an image file (JPEG, PNG, WebP, ...) to RGB. Grey becomes three equal channels; transparency is dropped.
  *
- * @param options.upright turns the pixels as the file's EXIF orientation says; by default they stay as stored
- * @throws Error naming the file when it is missing, cannot be decoded to the end, or holds floats
+ * @param options.upright turns the pixels by the file's EXIF orientation; by default they stay as stored
+ * @throws Error naming the file when it is missing, cannot be decoded completely, or contains floats
  */
 export async function readImage(file: string, options: { upright?: boolean } = {}): Promise<RgbImage> {
   try {
@@ -33,7 +33,7 @@ export async function readImage(file: string, options: { upright?: boolean } = {
   }
 }
 
-/** Width and height in pixels as stored, and the orientation, from an image file's header, without decoding it. */
+/** Width and height in pixels as stored, and the orientation, from an image file's header, without decoding. */
 export async function readImageSize(file: string): Promise<ImageHeader> {
   try {
     const image = sharp(file)
@@ -44,7 +44,7 @@ export async function readImageSize(file: string): Promise<ImageHeader> {
   }
 }
 
-/** The size of an image as its orientation says that it is to be seen: 5 to 8 lie on their side. */
+/** The size of an image turned by its orientation: 5 to 8 swap the sides. */
 export function uprightSize({ width, height, orientation = 1 }: ImageHeader): {
   width: number
   height: number
@@ -52,7 +52,7 @@ export function uprightSize({ width, height, orientation = 1 }: ImageHeader): {
   return orientation >= 5 ? { width: height, height: width } : { width, height }
 }
 
-/** Floats have no scale of their own: 1 may be white or next to black. */
+/** Floats have no defined scale: 1 may be white or nearly black. */
 async function refuseFloats(image: sharp.Sharp): Promise<sharp.Metadata> {
   const metadata = await image.metadata()
   if (metadata.depth !== 'uchar' && metadata.depth !== 'ushort')

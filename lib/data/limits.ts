@@ -1,4 +1,4 @@
-/** What a study asks of its data, looked at before anything is trained. */
+/** A study's requirements of its data, checked before anything is trained. */
 import { fitRegion } from './augment'
 import { UNCHANGED } from './batch'
 import { type Crop, frameRegion } from './frames'
@@ -13,18 +13,18 @@ export interface SeenAs {
   readonly fit?: 'stretch' | 'pad'
 }
 
-/** Boxes of a class in a split that the network does not see as they are labelled. */
+/** Boxes of a class in a split that the network does not see as labelled. */
 export interface LostBoxes {
   readonly split: SplitName
   readonly class: string
   readonly boxes: number
-  /** Gone with the crop: less than three tenths of the box are left. */
+  /** Removed by the crop: less than three tenths of the box is left. */
   readonly cropped: number
-  /** Smaller than a pixel of the network's input, on one side at least. */
+  /** Smaller than a pixel of the network's input, on at least one side. */
   readonly small: number
 }
 
-/** A box in pixels of the network's input; undefined where the crop leaves too little of it. */
+/** A box in pixels of the network's input; undefined if the crop leaves too little of it. */
 export function seenBox(box: Box, sample: Sample, seen: SeenAs): Box | undefined {
   const region = frameRegion(sample, seen.crop)
   const toFrame = { scaleX: 1, shiftX: -region.x1, scaleY: 1, shiftY: -region.y1 }
@@ -72,19 +72,19 @@ export function describeLost({ split, class: name, boxes, cropped, small }: Lost
   return `${split}: ${parts.join(', ')}`
 }
 
-/** What a study asks of its data; names of the keys that change it stand in the messages. */
+/** A study's requirements; messages name the keys that change them. */
 export interface StudyNeeds extends SeenAs {
   /** Images of a training step (`recipe.batch`). */
   readonly batch: number
-  /** Images that keep their labels where a side question withholds them (`side.labelled`); none: it is not asked. */
+  /** Images that keep their labels in a side question that withholds them (`side.labelled`); absent if it is not asked. */
   readonly labelled?: number
-  /** Whether the models are measured on the test split in the end. */
+  /** Whether the models are finally measured on the test split. */
   readonly tested?: boolean
 }
 
 /**
- * What a data set lacks for a study: one message for each, with what was found and the key that changes it. Empty: it may
- * begin.
+ * What a data set lacks for a study: one message each, with what was found and the key that changes it. Empty if nothing is
+ * missing.
  */
 export function studyLimits(dataset: Pick<Dataset, 'classes' | 'splits'>, needs: StudyNeeds): string[] {
   const { splits } = dataset

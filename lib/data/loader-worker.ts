@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { makeBatch } from './batch'
 import type { WorkerAnswer, WorkerRequest, WorkerSetup } from './loader'
 
-// The body of a data worker: a step comes in, its batch goes out, one after the other.
+// Body of a data worker: receives steps and returns their batches, one after the other.
 const port = parentPort
 if (port === null) throw new Error('loader-worker.ts: expected to run as a worker thread of a loader')
 const { plan, frames } = workerData as WorkerSetup

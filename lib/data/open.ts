@@ -15,19 +15,19 @@ import { carveValidation } from './split'
 import type { Box, Dataset, Sample, SplitName } from './types'
 
 export interface OpenOptions extends Omit<ReadOptions, 'imagesNeeded' | 'lists'> {
-  /** Share of the training images for validation where the data set has none. Default 0.15; false for none. */
+  /** Fraction of the training images used for validation if the data set has no such split. Default 0.15; false for none. */
   readonly validation?: number | false
-  /** Folder that remembers sizes and digests of images between runs; none by default. */
+  /** Folder that remembers sizes and digests of images between runs; default: none. */
   readonly cache?: string
 }
 
-/** One image of a data set with all that is known of it. */
+/** One image of a data set with everything known about it. */
 export interface ScannedSample {
   readonly sample: Sample
   readonly split: SplitName
   readonly facts: ImageFacts
   readonly parsed: ParsedImage
-  /** Boxes as written beside the sample's boxes, in the same order. */
+  /** The sample's boxes as written, in the same order. */
   readonly written: readonly ParsedBox[]
 }
 
@@ -37,10 +37,10 @@ export interface ScannedSet extends Pick<ReadSet, 'root' | 'notations' | 'named'
 }
 
 /**
- * Opens a folder of labelled images in any notation (intake/notations), recognised by what all of its files hold. Splits are
- * the data set's own folders, files or lists; where there is no validation split it is carved from training (split.ts).
+ * Opens a folder of labelled images in any notation (intake/notations), recognised from the content of its files. Splits are
+ * the data set's own folders, files or lists; a missing validation split is carved from training (split.ts).
  * Boxes are taken as written; images are measured and hashed, not decoded. `account` says what became of every file.
- * @throws DatasetError naming file and line or key of the first thing that is wrong, or an image in two splits
+ * @throws DatasetError naming file and line or key of the first error, or an image in two splits
  */
 export async function openDataset(directory: string, options: OpenOptions = {}): Promise<Dataset> {
   const { root, classes, samples, ledger } = await namingLines(() =>
@@ -65,7 +65,7 @@ export async function openDataset(directory: string, options: OpenOptions = {}):
   return { name: basename(root), classes, splits, hash, account: ledger.close() }
 }
 
-/** Reads a data set to the end, sending what is wrong to `report` and leaving it out. */
+/** Reads a data set to the end; reports what is wrong to `report` and leaves it out. */
 export async function scanDataset(
   directory: string,
   options: OpenOptions,
@@ -112,7 +112,7 @@ export async function scanDataset(
   return { root, notations, named, ledger, classes, samples }
 }
 
-/** Images of a type that is read; of others it is a problem to be labelled. */
+/** Images of readable types; a labelled image of another type is a problem. */
 function readable({ images, ledger }: ReadSet, report: Report): LocatedImage[] {
   return images.filter(({ image, split }) => {
     if (image?.kind === 'image') return true
@@ -125,8 +125,8 @@ function readable({ images, ledger }: ReadSet, report: Report): LocatedImage[] {
 }
 
 /**
- * What samples are called: the path below the folder of the images, with '/' on every system, without the ending. Where two
- * images would be called alike the ending stays.
+ * Names of samples: the path below the folder of images, with '/' on every system, without extension. If two
+ * images would share a name, they keep the extension.
  */
 function idsOf(images: readonly LocatedImage[], { root, imagesRoot }: ReadSet): string[] {
   const paths = images.map(({ image }) => {
@@ -149,7 +149,7 @@ interface SampleContext {
   readonly report: Report
 }
 
-/** A located image with its size and its boxes in pixels; undefined after a report of what is wrong with it. */
+/** A located image with its size and its boxes in pixels; undefined after reporting what is wrong with it. */
 function sampleOf(
   { image, split, parsed, notation }: LocatedImage,
   id: string,
@@ -200,7 +200,7 @@ function sampleOf(
   return { sample, split, facts, parsed, written }
 }
 
-/** `size` is that of the image where the box is a share of it. */
+/** `size` is the image's if the box is in fractions of it. */
 function toBox(box: ParsedBox, label: number, size: { width: number; height: number } | undefined): Box {
   return {
     x1: size ? pixelsOf(box.x1, size.width) : box.x1,

@@ -2,7 +2,7 @@ import { linesOfKeys } from './intake/json-lines'
 import { readText } from './intake/text'
 import { DatasetError, type Problem } from './problem'
 
-/** The problems with the line of each key in a JSON file; each file is read once more. */
+/** Adds the line of each key in a JSON file to the problems; reads each file once more. */
 export async function withLines(problems: readonly Problem[]): Promise<Problem[]> {
   const keysOf = new Map<string, string[]>()
   for (const { file, key, line } of problems) {
@@ -19,7 +19,7 @@ export async function withLines(problems: readonly Problem[]): Promise<Problem[]
   })
 }
 
-/** `work`; where a problem of a JSON file stops it, the error also names the line. */
+/** Runs `work`; if a problem in a JSON file stops it, the error also names the line. */
 export async function namingLines<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()

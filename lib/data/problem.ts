@@ -1,4 +1,4 @@
-/** What can be wrong with a data set. */
+/** Kinds of errors in a data set. */
 export type ProblemKind =
   | 'syntax'
   | 'encoding'
@@ -22,13 +22,13 @@ export interface Problem {
   readonly file: string
   /** Line in the file, from 1. */
   readonly line?: number
-  /** The key in a file of JSON or YAML, "annotations[3].bbox" say. */
+  /** The key in a file of JSON or YAML, such as "annotations[3].bbox". */
   readonly key?: string
   /** What was expected and what was found. */
   readonly message: string
 }
 
-/** Where readers send what they find: `refuse` and `throwProblem` stop at the first, a check collects them. */
+/** Receives the problems that readers find: `refuse` and `throwProblem` stop at the first, a check collects them. */
 export type Report = (problem: Problem) => void
 
 export class DatasetError extends Error {

@@ -2,18 +2,18 @@ import { applyColour, type Colour } from './colour'
 import type { Placement, Region } from './transform'
 import type { RgbImage } from './types'
 
-/** From this many source pixels a target pixel on, an axis is averaged over its whole footprint. */
+/** From this many source pixels per target pixel on, an axis is averaged over the whole footprint. */
 const BOX_FROM = 2
 
 export interface ResampleOptions {
-  /** The part of the image that may be seen; all of it by default. Everything else is `fill`. */
+  /** The part of the image that may be seen; default: all of it. Everything else is `fill`. */
   readonly visible?: Region
-  /** Value of pixels outside, 0 .. 255, not changed by `colour`. Default 0. */
+  /** Value of pixels outside, 0 .. 255, not affected by `colour`. Default 0. */
   readonly fill?: number
   readonly colour?: Colour
 }
 
-/** For each target pixel of one axis, the run of source pixels that it is made of, and their weights. */
+/** For each target pixel of one axis, the source pixels that contribute to it, and their weights. */
 interface Taps {
   /** Target pixels first .. last - 1 have their centre inside the source. */
   readonly first: number
@@ -26,8 +26,8 @@ interface Taps {
 }
 
 /**
- * The image as the network sees it, written to target[offset ..] as [h, w, 3] floats in 0 .. 1. Both axes are
- * independent: bilinear between half-pixel centres (edges repeated, as cv2.INTER_LINEAR does) where a target
+ * Writes the image as the network sees it to target[offset ..], as [h, w, 3] floats in 0 .. 1. The axes are
+ * independent: bilinear between half-pixel centres (edges repeated, like cv2.INTER_LINEAR) where a target
  * pixel covers up to 2 source pixels, the exact area average (cv2.INTER_AREA) where it covers more, so that
  * small lights do not fall between samples. Target pixels whose centre lies outside `visible` get `fill`.
  */
@@ -49,7 +49,7 @@ export function resample(
     target.fill(grey, offset, offset + height * width * 3)
   if (to <= from) return
 
-  // Two source rows, already filtered across, are kept: neighbouring target rows share them.
+  // Keep two horizontally filtered source rows: neighbouring target rows share them.
   const kept = [new Float32Array(width * 3), new Float32Array(width * 3)] as const
   const keptRow = [-1, -1]
   let oldest = 0

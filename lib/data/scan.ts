@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { mapLimited, sha256, writeAtomically } from '../base'
 import { type ImageHeader, readImageSize } from './images'
 
-/** What is known of an image file without decoding it. */
+/** What can be known about an image file without decoding it. */
 export interface ImageFacts extends ImageHeader {
   /** SHA-256 of the file's bytes. */
   readonly digest: string
@@ -19,9 +19,9 @@ const factsSchema = z.object({
 const cacheSchema = z.record(factsSchema.extend({ bytes: z.number(), changed: z.number() }))
 
 /**
- * Sizes and digests of image files, from their headers and bytes. With a cache folder, files whose length and
- * time of change are as before are not read again.
- * @returns for each file its facts, or the error that reading it gave
+ * Sizes and digests of image files, from their headers and bytes. With a cache folder, files with unchanged length
+ * and modification time are not read again.
+ * @returns the facts of each file, or the error from reading it
  */
 export async function scanImages(
   files: readonly string[],
@@ -52,7 +52,7 @@ export async function scanImages(
   return results
 }
 
-/** A cache that cannot be read is as good as none: everything in it can be found again. */
+/** An unreadable cache counts as empty: all its content can be computed again. */
 async function readCache(path: string): Promise<z.infer<typeof cacheSchema>> {
   try {
     return cacheSchema.parse(JSON.parse(await readFile(path, 'utf8')))

@@ -1,7 +1,7 @@
 import type { Problem } from './problem'
 import type { Sample, SplitName } from './types'
 
-/** An image that is held out longer stays; its copies in splits before it are the ones to leave out. */
+/** Rank of the splits: the image in the split held out longest stays; its copies in lower splits should be left out. */
 const HELD: Readonly<Record<SplitName, number>> = {
   unlabelled: 0,
   train: 1,
@@ -10,14 +10,14 @@ const HELD: Readonly<Record<SplitName, number>> = {
   shifted: 4,
 }
 
-/** What of a scanned sample is compared and named. */
+/** The part of a scanned sample that is compared and named. */
 interface Scanned {
   readonly sample: Pick<Sample, 'file'>
   readonly split: SplitName
   readonly facts: { readonly digest: string }
 }
 
-/** Images whose bytes are in two splits: each copy that should not be there, with what is said of it. */
+/** Images whose bytes are in two splits: each copy that should not be there, with a message. */
 export function sharedImages<T extends Scanned>(
   samples: readonly T[],
 ): { readonly copy: T; readonly first: T; readonly problem: Problem }[] {

@@ -4,19 +4,19 @@ import type { Sample } from './types'
 /** From this many sequences on, whole sequences are taken; below, a block of each. */
 const MANY_SEQUENCES = 20
 
-/** "train/Town01_011940" is frame 11940 of the sequence "train/Town01_"; an id without a number is its own. */
+/** "train/Town01_011940" is frame 11940 of the sequence "train/Town01_"; an id without a number is a sequence of its own. */
 export function sequenceOf(id: string): { sequence: string; frame: number } {
   const match = /^(.*?)(\d+)$/.exec(id)
   return match ? { sequence: match[1]!, frame: Number(match[2]) } : { sequence: id, frame: 0 }
 }
 
 /**
- * Divides samples into training and validation the same way on every machine, without neighbouring frames on
- * both sides: samples whose ids differ only in the number at the end are a sequence. Of a few long sequences,
- * one block of consecutive frames is taken from each, at a place that depends on the hash of the sequence's
- * name; of many (20 or more) whole sequences go, in the order of their names' hashes, until the share is full.
+ * Divides samples into training and validation identically on every machine, without neighbouring frames on
+ * both sides: samples whose ids differ only in the final number form a sequence. With few long sequences,
+ * it takes one block of consecutive frames from each, at a position given by the hash of the sequence's
+ * name; with many (20 or more) it takes whole sequences, in the order of their names' hashes, until the share is full.
  *
- * @param imageOf what two samples of the same image have in common (a digest, say); such samples stay together
+ * @param imageOf identifies a sample's image (by a digest, for example); samples of the same image stay together
  */
 export function carveValidation(
   samples: readonly Sample[],
@@ -54,7 +54,7 @@ export function carveValidation(
   }
 }
 
-/** A number in [0, 1) from a name. */
+/** A pseudo-random number in [0, 1) from a name. */
 function position(name: string): number {
   return createHash('sha256').update(name).digest().readUInt32BE(0) / 2 ** 32
 }

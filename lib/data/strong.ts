@@ -1,4 +1,4 @@
-/** A second, stronger look of a view: other colours, blur, noise and patches cut out, with every pixel where it was. */
+/** A second, stronger look of a view: other colours, blur, noise and cut-out patches, with every pixel in place. */
 import { z } from 'zod'
 import type { Random } from '../base'
 import { drawLinear } from './augment'
@@ -10,10 +10,10 @@ const range = (least: number) =>
     .tuple([z.number().min(least), z.number().min(least)])
     .refine(([low, high]) => low <= high, 'expected [low, high] with low <= high')
 
-/** What is changed, in this order; `false` switches a part off. The defaults are about those of Unbiased Teacher (Liu 2021). */
+/** Changes, applied in this order; `false` switches one off. Defaults roughly follow Unbiased Teacher (Liu 2021). */
 export const strongSchema = z
   .object({
-    /** Linear colour changes, each amount uniform in [-x, x]; as `colour` of the augmentation, which comes before it. */
+    /** Linear colour changes, each amount uniform in [-x, x]; like `colour` of the augmentation, which is applied first. */
     colour: z
       .object({
         brightness: z.number().min(0).max(1).default(0.2),
@@ -26,19 +26,19 @@ export const strongSchema = z
       .default({}),
     /** Probability that the image becomes grey. */
     grey: probability.default(0.1),
-    /** Gaussian blur of a standard deviation in pixels of the input. */
+    /** Gaussian blur; standard deviation in pixels of the input. */
     blur: z
       .object({ probability: probability.default(0.5), deviation: range(0).default([0.1, 1.5]) })
       .strict()
       .or(z.literal(false))
       .default({}),
-    /** Gaussian noise of a standard deviation as a share of full scale, in every channel. */
+    /** Gaussian noise in every channel; standard deviation as a fraction of full scale. */
     noise: z
       .object({ probability: probability.default(0.5), deviation: range(0).default([0, 0.05]) })
       .strict()
       .or(z.literal(false))
       .default({}),
-    /** Rectangles of one grey: 0 .. `most` of them, their sides as shares of the input's. */
+    /** Uniform grey rectangles: 0 .. `most` of them, with sides as fractions of the input's. */
     cutouts: z
       .object({ most: z.number().int().min(1).default(3), side: range(0).default([0.05, 0.25]) })
       .strict()
@@ -77,7 +77,7 @@ export function applyStrong(random: Random, image: Image, options: StrongLook): 
   }
 }
 
-/** A rectangle of one grey about a random place, as far as it lies in the image. */
+/** A uniform grey rectangle around a random point, clipped to the image. */
 function cutOut(
   random: Random,
   { values, offset, height, width }: Image,
@@ -98,10 +98,10 @@ function cutOut(
 }
 
 /**
- * Gaussian blur in place, first along the rows and then along the columns: weights exp(-x^2 / (2 d^2)) at whole x up to
- * 3 d (rounded up), divided by their sum; pixels beyond the border are those at it.
+ * Gaussian blur in place, first along the rows and then along the columns: weights exp(-x^2 / (2 d^2)) at integer x up to
+ * 3 d (rounded up), divided by their sum; pixels beyond the border repeat the border.
  *
- * @param deviation d in pixels; 0 leaves the image
+ * @param deviation d in pixels; 0 leaves the image unchanged
  */
 export function blur({ values, offset, height, width }: Image, deviation: number): void {
   const radius = Math.ceil(3 * deviation)

@@ -1,7 +1,7 @@
 import type { Box } from './types'
 
 /**
- * How an image lies in the network's input: x_input = scaleX * x_image + shiftX, and likewise y, in continuous
+ * Where an image lies in the network's input: x_input = scaleX * x_image + shiftX, and likewise y, in continuous
  * pixel coordinates. A mirrored image has a negative scaleX.
  */
 export interface Placement {
@@ -19,15 +19,15 @@ export interface Region {
   readonly y2: number
 }
 
-/** Which transformed boxes stay: those that keep enough of themselves inside and are not too small. */
+/** Which transformed boxes to keep: those with enough of their area inside and not too small. */
 export interface KeepRule {
-  /** Least share of the box's area that must lie inside, 0 .. 1. */
+  /** Least fraction of the box's area that must lie inside, 0 .. 1. */
   readonly minKept: number
   /** Least width and height after clipping, in pixels of the network input. */
   readonly minSide: number
 }
 
-/** `first`, then `second`: x -> second(first(x)). */
+/** Applies `first`, then `second`: x -> second(first(x)). */
 export function compose(first: Placement, second: Placement): Placement {
   return {
     scaleX: second.scaleX * first.scaleX,
@@ -53,7 +53,7 @@ export function toInput<B extends Corners>(box: B, placement: Placement): B {
   }
 }
 
-/** A box of the network input (a detection, say) in pixels of the original image: the inverse of `toInput`. */
+/** A box of the network input (a detection, for example) in pixels of the original image: the inverse of `toInput`. */
 export function toImage<B extends Corners>(box: B, placement: Placement): B {
   const { scaleX, shiftX, scaleY, shiftY } = placement
   return toInput(box, {
@@ -66,7 +66,7 @@ export function toImage<B extends Corners>(box: B, placement: Placement): B {
 
 /**
  * Boxes of an image placed into `bounds` (pixels of the network input): transformed, clipped, and dropped
- * where less than `minKept` of their area is left, or a side is shorter than `minSide`, or nothing is left.
+ * if less than `minKept` of their area is left, a side is shorter than `minSide`, or nothing is left.
  * A segmentation's area is scaled with the kept area.
  */
 export function placeBoxes(
@@ -93,7 +93,7 @@ export function placeBoxes(
 }
 
 /**
- * A crop given as fractions [x1, y1, x2, y2] of the frame, in whole pixels of an image: each edge goes to the
+ * A crop given as fractions [x1, y1, x2, y2] of the frame, in whole pixels of an image: each edge snaps to the
  * nearest pixel border. The published crop, rows 140 .. 860 of 1080, is [0, 140 / 1080, 1, 860 / 1080].
  */
 export function cropRegion(

@@ -11,26 +11,26 @@ export interface Box {
   readonly y2: number
   /** Index into the data set's `classes`. */
   readonly label: number
-  /** VOC: found or not, it counts for nothing in evaluation; training skips it. */
+  /** VOC: does not count in evaluation, whether found or not; training skips it. */
   readonly difficult?: boolean
   /** COCO: a region of many objects that absorbs detections. */
   readonly crowd?: boolean
-  /** Of a pseudo-label: how much it counts in training, 0 .. 1; at 0 nothing is learnt where it lies. 1 where absent. */
+  /** Weight of a pseudo-label in training, 0 .. 1; with 0 nothing is learnt in its area. Default: 1. */
   readonly weight?: number
   /** COCO: area of the segmentation in square pixels, where it differs from the box's. */
   readonly area?: number
 }
 
-/** One image and what is in it. `boxes` is undefined where nobody has labelled the image. */
+/** One image and its objects. `boxes` is undefined if the image is unlabelled. */
 export interface Sample {
-  /** Unique within the data set; stable over machines (a path relative to the data set, say). */
+  /** Unique within the data set and stable across machines, such as a path relative to the data set. */
   readonly id: string
   /** Absolute path of the image file. */
   readonly file: string
   readonly width: number
   readonly height: number
   readonly boxes: readonly Box[] | undefined
-  /** EXIF orientation, where the pixels are turned as it says when they are read; size and boxes are those seen then. */
+  /** EXIF orientation applied when the pixels are read; size and boxes refer to the turned image. */
   readonly orientation?: number
 }
 
@@ -42,11 +42,11 @@ export interface Dataset {
   readonly splits: { readonly [split in SplitName]?: readonly Sample[] }
   /** SHA-256 over classes, ids, boxes and image bytes of every split, as lower-case hex. */
   readonly hash: string
-  /** What became of every file and box, where a folder of the user's was read. */
+  /** What became of every file and box, if a user's folder was read. */
   readonly account?: Account
 }
 
-/** Pixels as they come from a decoder: RGB, row by row, 3 bytes a pixel. */
+/** Pixels as a decoder returns them: RGB, row by row, 3 bytes per pixel. */
 export interface RgbImage {
   readonly width: number
   readonly height: number

@@ -7,7 +7,7 @@ import { regularPolygon } from './shapes'
 import type { Street } from './street'
 import type { Town } from './style'
 
-/** Depths at which the ground is cut into strips, so that each has its own share of haze. */
+/** Depths at which the ground is cut into strips, so that each has its own amount of haze. */
 const STRIPS = [1, 4, 7, 11, 16, 23, 33, 48, 70, 105, 170, 400]
 const PAINT: Rgb = [214, 212, 204]
 const BLACK: Rgb = [20, 20, 22]
@@ -126,7 +126,7 @@ function paintGround(painter: Painter, random: Random, town: Town, street: Stree
   }
 }
 
-/** A rectangle on the ground, cut where the strips begin. */
+/** A rectangle on the ground, cut at the borders of the strips. */
 function flat(painter: Painter, x0: number, x1: number, z0: number, z1: number, colour: Rgb): void {
   for (let i = 0; i + 1 < STRIPS.length; i++) {
     const from = Math.max(z0, STRIPS[i]!)

@@ -4,7 +4,7 @@ import type { Light } from './light'
 import type { Painter } from './painter'
 import type { Raster, Rgb } from './raster'
 
-/** What lens and sensor do to an image. Lengths are in pixels of the 1920x1080 frame. */
+/** Effects of lens and sensor on an image. Lengths are in pixels of the 1920x1080 frame. */
 export interface Exposure {
   readonly blur: number
   readonly gain: number
@@ -54,7 +54,7 @@ export function paintRain(painter: Painter, random: Random): void {
 /**
  * Averages each 2x2 block of the raster, blurs, grades the colours and adds the sensor's noise.
  *
- * @param firstRow row of the whole frame, in pixels of the result, at which the result begins
+ * @param firstRow first row of the result in the whole frame, in pixels of the result
  */
 export function develop(raster: Raster, exposure: Exposure, scale: number, firstRow: number): RgbImage {
   const width = raster.width / 2

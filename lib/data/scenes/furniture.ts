@@ -82,7 +82,7 @@ export function distractor(random: Random, town: Town, onRoad: boolean): Model {
   })
 }
 
-/** A lamp post whose arm reaches over the road; `side` tells to which side. */
+/** A lamp post whose arm reaches over the road; `side` says on which side. */
 export function lampPost(random: Random, side: number): Model {
   const height = random.uniform(5.5, 7.5)
   return {

@@ -126,7 +126,7 @@ export function paintHouse(painter: Painter, house: House, town: Town): void {
   for (let storey = first; storey < storeys; storey++) {
     const y0 = storey * town.storey + town.storey * (1 - house.windowHeight) * 0.6
     const y1 = y0 + town.storey * house.windowHeight
-    // Windows that no frame can show are left out; which they are does not depend on the frame.
+    // Leave out windows that no frame can show; which ones does not depend on the frame.
     if (camera.horizon - (camera.focal * (y0 - camera.height)) / Math.max(1, far) < 0) break
     for (let i = 0; i < columns; i++) {
       const middle = z0 + (length * (i + 0.5)) / columns

@@ -14,7 +14,7 @@ import { truck } from './truck'
 import { cyclist, motorbike, parkedBicycle } from './two-wheelers'
 import { weighted } from './weighted'
 
-/** A model at its place. `label` is -1 for the things that nobody labels. */
+/** A model in its place. `label` is -1 for things that nobody labels. */
 export interface Item {
   readonly model: Model
   readonly label: number
@@ -26,7 +26,7 @@ export interface Item {
   readonly hz: number
 }
 
-/** Rectangle of an item in pixels of the 1920x1080 frame, before anything hides or cuts it. */
+/** Rectangle of an item in pixels of the 1920x1080 frame, before occlusion and clipping. */
 interface Area {
   readonly x1: number
   readonly y1: number
@@ -38,7 +38,7 @@ interface Area {
 export const CROP_TOP = 140
 export const CROP_BOTTOM = 860
 
-/** Quantiles of the wanted sqrt(area) in pixels of a 256x96 image, and the sizes at difficulty 0.25. */
+/** Quantiles of the desired sqrt(area) in pixels of a 256x96 image, and the sizes at difficulty 0.25. */
 const QUANTILES = [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1]
 const SIZES = [8.5, 12, 22, 34, 53, 84, 120]
 
@@ -53,7 +53,7 @@ const WEIGHTS: Readonly<Record<SceneClass, number>> = {
   sign: 0.1,
 }
 
-/** Puts objects and distractors into the street. Nothing here depends on the size of the image. */
+/** Places objects and distractors in the street. Nothing here depends on the size of the image. */
 export function sampleLayout(
   random: Random,
   town: Town,
@@ -205,13 +205,13 @@ function at(model: Model, label: number, x: number, z: number, heading: number):
   return { model, label, x, z, heading, hx, hz }
 }
 
-/** Width of a model as the camera sees it under a heading. */
+/** Apparent width of a model at a heading. */
 function apparent(model: Model, heading: number): number {
   const { sin, cos } = sinCos(heading)
   return Math.abs(cos) * model.width + Math.abs(sin) * model.length
 }
 
-/** The distance at which width times height fills size^2 pixels of the 1920x1080 frame. */
+/** The distance at which width times height covers size^2 pixels of the 1920x1080 frame. */
 function distance(
   camera: Camera,
   size: number,
@@ -224,14 +224,14 @@ function distance(
   return Math.min(farthest, Math.max(nearest, z))
 }
 
-/** An x that the camera sees at distance z, between two others. */
+/** An x between two others that the camera sees at distance z. */
 function within(random: Random, camera: Camera, z: number, low: number, high: number): number {
   const first = Math.max(low, ((0 - camera.centreX) / camera.focal) * z)
   const last = Math.min(high, ((1920 - camera.centreX) / camera.focal) * z)
   return first < last ? random.uniform(first, last) : (low + high) / 2
 }
 
-/** Where the item will be seen; undefined when too little of it would be in the frame. */
+/** Where the item will appear; undefined if too little of it would be in the frame. */
 function project(camera: Camera, { model, x, z, hx, hz }: Item): Area | undefined {
   const near = z - hz
   const far = z + hz
@@ -249,7 +249,7 @@ function project(camera: Camera, { model, x, z, hx, hz }: Item): Area | undefine
   return { x1, y1, x2, y2 }
 }
 
-/** Inside the street's walls, and its footprint apart from all the others'. */
+/** Whether the item is within the street's walls and its footprint clear of all others. */
 function fits(items: readonly Item[], street: Street, item: Item): boolean {
   const elevated = item.model.base !== undefined && item.model.base > 3.5
   if (!elevated && (item.x - item.hx < street.leftFront || item.x + item.hx > street.rightFront)) return false
@@ -260,7 +260,7 @@ function fits(items: readonly Item[], street: Street, item: Item): boolean {
   })
 }
 
-/** The share of `hidden` that `by` covers. */
+/** The fraction of `hidden` that `by` covers. */
 function covered(hidden: Area, by: Area): number {
   const w = Math.min(hidden.x2, by.x2) - Math.max(hidden.x1, by.x1)
   const h = Math.min(hidden.y2, by.y2) - Math.max(hidden.y1, by.y1)
@@ -268,8 +268,8 @@ function covered(hidden: Area, by: Area): number {
 }
 
 /**
- * From the farthest to the nearest. Footprints are disjoint rectangles, so that of every two one can be
- * painted first: the one behind in z, or, side by side, the one farther from the camera's axis.
+ * From the farthest to the nearest. Footprints are disjoint rectangles, so of any two one can be
+ * painted first: the one with larger z or, side by side, the one farther from the camera's axis.
  */
 function paintingOrder(items: readonly Item[]): Item[] {
   const left = [...items].sort((a, b) => b.z - a.z || a.x - b.x)
@@ -281,7 +281,7 @@ function paintingOrder(items: readonly Item[]): Item[] {
   return order
 }
 
-/** Whether a has to be painted before b. */
+/** Whether a must be painted before b. */
 function before(a: Item, b: Item): boolean {
   if (a.z - a.hz >= b.z + b.hz) return true
   if (b.z - b.hz >= a.z + a.hz) return false

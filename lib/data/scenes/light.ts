@@ -14,15 +14,15 @@ export interface Light {
   readonly sunX: number
   readonly sunY: number
   readonly sunZ: number
-  /** Light of the own headlights on near things, and the metres at which half of it is left. */
+  /** Light of the camera car's headlights on near things, and the distance in metres at which it has halved. */
   readonly headlight: number
   readonly headlightReach: number
   readonly fogColour: Rgb
-  /** Metres at which half of a surface's colour has become the fog's. */
+  /** Distance in metres at which half of a surface's colour has become fog. */
   readonly fogDistance: number
   readonly skyTop: Rgb
   readonly skyBottom: Rgb
-  /** Street lamps, headlights and some of the windows are lit. */
+  /** Whether street lamps, headlights and some windows are lit. */
   readonly lamps: boolean
   readonly shadow: number
 }
@@ -116,12 +116,12 @@ const SKIES: Readonly<Record<Hour, Readonly<Record<'clear' | 'grey', Sky>>>> = {
   },
 }
 
-/** a with the share t of b. */
+/** Mixes a with a fraction t of b. */
 export function mix(a: Rgb, b: Rgb, t: number): Rgb {
   return [a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t, a[2] + (b[2] - a[2]) * t]
 }
 
-/** The colour of a surface under the scene's light, seen through the air of `distance` metres. */
+/** The colour of a surface under the scene's light, seen through `distance` metres of air. */
 export function shade(
   light: Light,
   colour: Rgb,

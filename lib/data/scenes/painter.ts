@@ -3,11 +3,11 @@ import { type Light, shade } from './light'
 import { fillPolygon, IDS, KEEP, pack, type Raster, type Rgb } from './raster'
 import type { Camera, Extent, Limb, Point } from './solid'
 
-/** Metres; what is nearer to the camera is cut off. */
+/** Metres; anything nearer to the camera is clipped. */
 const NEAR = 0.7
 const CIRCLE = Array.from({ length: 16 }, (_, i) => sinCos(i / 16))
 
-/** Projects, lights and paints solid shapes that stand at one place of the street. */
+/** Projects, lights and paints solid shapes at one place in the street. */
 export class Painter {
   readonly extents: (Extent | undefined)[] = Array.from({ length: IDS }, () => undefined)
   private id = 0
@@ -24,7 +24,7 @@ export class Painter {
     readonly light: Light,
   ) {}
 
-  /** What follows belongs to `id` and stands at (x, z), turned so that its z axis points `heading` turns to the right. */
+  /** Later shapes belong to `id` and stand at (x, z), turned so that their z axis points `heading` turns to the right. */
   place(id: number, x: number, z: number, heading: number): void {
     this.id = id
     this.x = x
@@ -39,7 +39,7 @@ export class Painter {
     return this.z - point[0] * this.sin + point[2] * this.cos
   }
 
-  /** A flat face with an outward normal (unit length); not painted when it looks away from the camera. */
+  /** A flat face with an outward normal (unit length); not painted if it faces away from the camera. */
   face(points: readonly Point[], normal: Point, colour: Rgb, glow = 0, alpha = 256): void {
     const { sin, cos } = this
     const world = this.world
@@ -57,12 +57,12 @@ export class Painter {
     if (corners < 3) return
     const light = this.light
     const lit = nx * light.sunX + normal[1] * light.sunY + nz * light.sunZ
-    // A face that looks up gets more of the sky's light than one that looks down.
+    // A face that looks up gets more skylight than one that looks down.
     const packed = shade(light, colour, 0.86 + 0.14 * normal[1], lit > 0 ? lit : 0, glow, this.z)
     this.paint(corners, packed, alpha)
   }
 
-  /** The box from `low` to `high` with a colour for all of its six faces. */
+  /** The box from `low` to `high`, all six faces in one colour. */
   box(low: Point, high: Point, colour: Rgb, glow = 0): void {
     const [x0, y0, z0] = low
     const [x1, y1, z1] = high
@@ -282,7 +282,7 @@ export class Painter {
     return (horizon - rowOffset + (focal * (height - point[1])) / z) * scale
   }
 
-  /** Clips the polygon in `world` at the near plane and projects it into `xy`; returns its corners. */
+  /** Clips the polygon in `world` at the near plane and projects it into `xy`; returns its number of corners. */
   private project(count: number): number {
     const xy = this.xy
     const world = this.world

@@ -86,7 +86,7 @@ export function pedestrian(random: Random, town: Town, rain: boolean): Model {
       painter.place(id, x, z, heading)
       painter.limbs(limbs)
       if (!umbrella) return
-      // The box is the person's: what the umbrella hides of it is hidden.
+      // The box is the person's: what the umbrella hides counts as hidden.
       painter.place(0, x, z, 0)
       painter.limbs([
         { a: [0.1 * h, 0.62 * h, 0], b: [0.06 * h, 1.1 * h, 0], ra: 0.012, rb: 0.012, colour: DARK },

@@ -1,16 +1,16 @@
-/** Red, green and blue, 0 to 255; values beyond are clamped when they are painted. */
+/** Red, green and blue, 0 to 255; painting clamps other values. */
 export type Rgb = readonly [number, number, number]
 
-/** Leaves the ids of the pixels as they are: for shadows, glows and rain, which hide nothing. */
+/** Leaves the ids of the pixels unchanged: for shadows, glows and rain, which hide nothing. */
 export const KEEP = -1
 
-/** The drawing surface: packed colours (red in the low byte) and, for every pixel, the id of what is on top. */
+/** The drawing surface: packed colours (red in the low byte) and, for every pixel, the id of the topmost object. */
 export interface Raster {
   readonly width: number
   readonly height: number
   readonly colours: Uint32Array
   readonly ids: Uint16Array
-  /** How many pixels of the frame each id has covered, hidden again or not. */
+  /** Number of the frame's pixels that each id has covered, even if hidden later. */
   readonly painted: Uint32Array
 }
 
@@ -41,7 +41,7 @@ const crossings = new Float64Array(256)
 /**
  * Fills a polygon (even-odd rule; a pixel belongs to it when its centre does).
  *
- * @param xy corners in pixels, x and y in turn
+ * @param xy corners in pixels, x and y alternating
  * @param alpha 0 (nothing) to 256 (opaque)
  * @param id what the pixels then show: an object, 0 for scenery, or KEEP
  */

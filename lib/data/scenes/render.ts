@@ -14,14 +14,14 @@ export interface SceneOptions {
   readonly seed: number
   /** Number of the image within its stream. */
   readonly index: number
-  /** Separates the streams of a seed, so that splits share no image. Default: ''. */
+  /** Separates the streams of a seed, so that splits share no images. Default: ''. */
   readonly stream?: string
   readonly style?: SceneStyle
   readonly width?: number
   readonly height?: number
   /** 0 (large, few, bright) to 1 (small, many, dark, noisy, hidden). Default: 0.25. */
   readonly difficulty?: number
-  /** Rows 140 to 860 of the 1920x1080 frame, or all of it. Default: what the size's aspect says, else 'crop'. */
+  /** Rows 140 to 860 of the 1920x1080 frame, or all of it. Default: by the size's aspect, else 'crop'. */
   readonly frame?: 'crop' | 'full'
 }
 
@@ -30,15 +30,15 @@ export interface Scene {
   readonly boxes: readonly Box[]
 }
 
-/** Objects of which less than this share is to be seen are not labelled. */
+/** Objects of which less than this fraction is visible are not labelled. */
 const VISIBLE = 0.35
 /** Smallest sqrt(area) of a labelled box: 3 pixels of a 256 pixels wide image. */
 const SMALLEST = 3 / 256
 
 /**
  * Paints the street scene (seed, stream, index): a pure function of its arguments, to the bit, on every
- * machine. The scene is laid out in the 1920x1080 frame; width and height only choose the sampling, and the
- * crop shows what rows 140 to 860 of the full frame show. A box is the visible extent of an object; objects
+ * machine. The scene is laid out in the 1920x1080 frame; width and height only determine the sampling, and the
+ * crop shows rows 140 to 860 of the full frame. A box is the visible extent of an object; objects
  * that are hidden or cut by more than 65 % and specks below 3 pixels (at width 256) have none.
  *
  * @throws RangeError when the size does not have the frame's aspect, or an option is out of range
@@ -111,7 +111,7 @@ function checkOptions(
   }
 }
 
-/** Tight boxes around what is left of each object, in pixels of the image (half of the raster's). */
+/** Tight boxes around the visible part of each object, in pixels of the image (half of the raster's). */
 function visibleBoxes(raster: Raster, painter: Painter, labels: readonly number[]): Box[] {
   const { width, height, ids } = raster
   const seen = new Int32Array(IDS)

@@ -16,13 +16,13 @@ const YELLOW: Rgb = [238, 196, 32]
 const GREEN: Rgb = [34, 120, 76]
 const ROUND = regularPolygon(14)
 
-/** The lights of a street agree, so a scene has one state. */
+/** States of the traffic lights; all lights in a street agree, so a scene has one. */
 export const LIGHT_STATES = ['red', 'red', 'green', 'green', 'amber', 'red-amber'] as const
 export type LightState = (typeof LIGHT_STATES)[number]
 
 /**
- * A traffic light: a housing with red, amber and green, of which the state's are lit. The label is the
- * housing's; the pole, and the arm that sometimes carries it over the road, belong to the scenery.
+ * A traffic light: a housing with red, amber and green lamps, lit according to the state. The label is the
+ * housing's; the pole, and the arm that sometimes carries it over the road, are scenery.
  */
 export function trafficLight(random: Random, town: Town, arm: number, state: LightState): Model {
   const size = random.uniform(0.95, 1.3)

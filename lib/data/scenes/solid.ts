@@ -5,7 +5,7 @@ export type Point = readonly [number, number, number]
 
 /**
  * A pinhole camera above the origin that looks along z. `focal`, `centreX` and `horizon` are in pixels of the
- * 1920x1080 frame; `scale` and `rowOffset` take those to pixels of the raster: (v - rowOffset) * scale.
+ * 1920x1080 frame; `scale` and `rowOffset` convert them to pixels of the raster: (v - rowOffset) * scale.
  */
 export interface Camera {
   readonly focal: number
@@ -27,7 +27,7 @@ export interface Limb {
   readonly glow?: number
 }
 
-/** A limb of one thickness. */
+/** A limb of constant thickness. */
 export function bar(a: Point, b: Limb['b'], radius: number, colour: Rgb, glow = 0): Limb {
   return { a, b, ra: radius, rb: radius, colour, glow }
 }

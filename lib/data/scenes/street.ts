@@ -1,7 +1,7 @@
 import type { Random } from '../../base'
 import type { Town } from './style'
 
-/** The plan of a straight street; x in metres from the camera, which stands in one of the lanes. */
+/** The plan of a straight street; x in metres from the camera, which is in one of the lanes. */
 export interface Street {
   readonly lanes: readonly { readonly x: number; readonly away: boolean }[]
   /** The kerbs. */
@@ -10,7 +10,7 @@ export interface Street {
   /** The fronts of the houses. */
   readonly leftFront: number
   readonly rightFront: number
-  /** Where the parked cars stand, as x; empty where parking is forbidden. */
+  /** Positions x of parked cars; empty where parking is forbidden. */
   readonly parking: readonly { readonly x: number; readonly away: boolean }[]
   /** Distance of a zebra crossing, if there is one. */
   readonly crossing: number | undefined

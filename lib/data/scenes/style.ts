@@ -19,7 +19,7 @@ export type SceneStyle = 'default' | 'shifted'
 
 export type Weather = 'clear' | 'overcast' | 'rain' | 'fog'
 
-/** What makes one town look unlike another. */
+/** The features that make one town look unlike another. */
 export interface Town {
   /** +1: traffic keeps to the right; -1: to the left. */
   readonly traffic: 1 | -1
@@ -34,11 +34,11 @@ export interface Town {
   readonly ground: readonly Rgb[]
   readonly foliage: readonly Rgb[]
   readonly haze: Rgb
-  /** Metres: storeys are lower, houses wider or narrower. */
+  /** Metres: height of storeys, width of houses. */
   readonly storey: number
   readonly houseWidth: readonly [number, number]
   readonly storeys: readonly [number, number]
-  /** Chance of a pitched roof, and of a gap between two houses. */
+  /** Probability of a pitched roof, and of a gap between two houses. */
   readonly gable: number
   readonly gap: number
   /** Length and height of vehicles relative to the default town's. */

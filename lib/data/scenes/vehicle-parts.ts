@@ -45,7 +45,7 @@ export function wheels(
   }
 }
 
-/** A pane on the slope from `low` to `high` (z, y), a little smaller than the slope and before it. */
+/** A pane on the slope from `low` to `high` (z, y), slightly smaller than the slope and in front of it. */
 export function slantedGlass(
   painter: Painter,
   low: readonly [number, number],

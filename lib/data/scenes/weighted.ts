@@ -1,6 +1,6 @@
 import type { Random } from '../../base'
 
-/** An index with a probability in proportion to its weight. */
+/** A random index, with probability proportional to its weight. */
 export function weighted(random: Random, weights: readonly number[]): number {
   let u = random.next() * weights.reduce((sum, weight) => sum + weight, 0)
   for (let i = 0; i < weights.length; i++) {

@@ -12,7 +12,7 @@ export const coco: Writer = {
   },
 }
 
-/** Names of files are paths from the split's folder of images, or from the folder of the annotations where they lie elsewhere. */
+/** File names are relative to the split's folder of images or, for images elsewhere, to the folder of the annotations. */
 function cocoText(samples: readonly NamedSample[], classes: readonly string[], home: string): string {
   const images = samples.map(({ sample, image }, i) => ({
     id: i + 1,

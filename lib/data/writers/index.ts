@@ -1,4 +1,4 @@
-/** Data sets written in the notations that they are read in. */
+/** Writes data sets in the notations that can be read. */
 
 import { randomUUID } from 'node:crypto'
 import { copyFile, link, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
@@ -15,18 +15,18 @@ import { voc } from './voc'
 import type { NamedSample, Writer, WrittenSplit } from './writer'
 import { yolo } from './yolo'
 
-/** Every notation that is written. */
+/** All notations that can be written. */
 const WRITERS: readonly Writer[] = [yolo, voc, coco, list]
 
 const [first, ...others] = WRITERS.map(({ name }) => name)
-/** What the option `--to` takes. */
+/** Values of the option `--to`. */
 export const WRITTEN_FORMATS: readonly [string, ...string[]] = [first!, ...others]
 
-/** What becomes of the images: linked where the disk can do that and copied elsewhere, copied, or left where they are. */
+/** What to do with the images: link them where the disk supports it and copy them elsewhere, copy them, or leave them. */
 export const IMAGE_MODES = ['link', 'copy', 'none'] as const
 export type ImageMode = (typeof IMAGE_MODES)[number]
 
-/** What is written: classes and samples by split. */
+/** What to write: classes, and samples by split. */
 export interface WritableSet {
   readonly classes: readonly string[]
   readonly splits: { readonly [split in SplitName]?: readonly Sample[] }
@@ -34,15 +34,15 @@ export interface WritableSet {
 
 export interface WriteReport {
   readonly images: number
-  /** Images that were copied although they were to be linked, since the disks differ. */
+  /** Images copied instead of linked, since the disks differ. */
   readonly copied: number
-  /** Images written as they are to be seen, as PNG without the EXIF tag. */
+  /** Images written upright, as PNG without the EXIF tag. */
   readonly turned: number
-  /** Boxes with a flag or an area that the notation does not hold. */
+  /** Boxes with a flag or an area that the notation cannot store. */
   readonly flagged: number
 }
 
-/** Boxes that say more than a notation holds: difficult ones, crowds, and areas other than the box's. */
+/** Number of boxes with more than a notation stores: difficult ones, crowds, and areas other than the box's. */
 export function flaggedBoxes(set: WritableSet, notation: string): number {
   const { keeps } = writerOf(notation)
   const isLost = ({ difficult, crowd, area }: Box) =>
@@ -57,9 +57,9 @@ export function flaggedBoxes(set: WritableSet, notation: string): number {
 
 /**
  * Writes a data set to a new folder, which `openDataset` opens with the same boxes; the folder appears whole or not at all.
- * Linked images are second names of the same files; images that an EXIF tag turns are written upright. With `none` a list
- * and COCO name the images where they are, and YOLO and VOC hold labels alone.
- * @throws Error when the folder is there already and not empty; nothing is overwritten
+ * Linked images are hard links to the same files; images turned by an EXIF tag are written upright. With `none`, lists
+ * and COCO refer to the images where they are, and YOLO and VOC contain only labels.
+ * @throws Error when the folder exists and is not empty; nothing is overwritten
  */
 export async function writeDataset(
   set: WritableSet,
@@ -126,8 +126,8 @@ function namedSplits(set: WritableSet, writer: Writer, folder: string, mode: Ima
 }
 
 /**
- * A name that every notation and disk can hold: the id in one word, without the folder of its split, with '_' for what
- * separates folders or begins a comment, and different from all others even where a disk takes letters' forms as one.
+ * A name that every notation and disk can store: the id in one word, without the folder of its split, with '_' in place of
+ * folder separators and comment characters, and different from all others even on disks that fold case or Unicode forms.
  */
 function nameOf({ id }: Sample, taken: Set<string>): string {
   const folders = folderOf(id).split('/')
@@ -165,7 +165,7 @@ async function writeImages(
   return { copied, turned }
 }
 
-/** Whether the disk could give the file a second name. */
+/** Creates a hard link; false if the disk cannot. */
 async function linked(from: string, to: string): Promise<boolean> {
   try {
     await link(from, to)

@@ -2,7 +2,7 @@ import { formatAnnotations } from '../annotations'
 import { LIST_TITLE } from '../intake/notations/list'
 import type { Writer } from './writer'
 
-/** An annotation list a split (train.txt, ...) and classes.txt. */
+/** One annotation list per split (train.txt, ...) and classes.txt. */
 export const list: Writer = {
   name: 'list',
   validation: 'validation',
@@ -17,7 +17,7 @@ export const list: Writer = {
   },
 }
 
-/** Class names, a line each. @throws Error where a name is more than a line, or none */
+/** Class names, one per line. @throws Error for a name that is empty or has several lines */
 export function classLines(classes: readonly string[]): string {
   for (const name of classes)
     if (name !== name.trim() || name === '' || /[\r\n]/.test(name))

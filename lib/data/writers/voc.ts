@@ -1,7 +1,7 @@
 import { baseName } from '../intake/paths'
 import type { NamedSample, Writer } from './writer'
 
-/** The devkit's folders: Annotations, JPEGImages and ImageSets/Main. Numbers are corners, as they are read by default. */
+/** The devkit's folders: Annotations, JPEGImages and ImageSets/Main. Numbers are corners, the default when reading. */
 export const voc: Writer = {
   name: 'voc',
   validation: 'val',
@@ -14,7 +14,7 @@ export const voc: Writer = {
         if (named.sample.boxes !== undefined)
           yield [`Annotations/${named.name}.xml`, annotation(named, classes)]
     }
-    // VOC's files list no classes: in which order the numbers go is not lost.
+    // VOC's files do not list the classes; this keeps the order of their numbers.
     yield ['classes.txt', classes.map((name) => `${name}\n`).join('')]
   },
 }

@@ -17,7 +17,7 @@ export const yolo: Writer = {
   },
 }
 
-/** Shares in full precision, so that they give the same pixels back. */
+/** Fractions in full precision, so that they give back the same pixels. */
 function labelText({ width, height, boxes = [] }: Sample): string {
   return boxes
     .map(({ x1, y1, x2, y2, label }) => {
