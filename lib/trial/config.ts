@@ -6,7 +6,7 @@ import { labelsSchema } from './labels'
 import { pseudoSchema, teacherViewsSchema } from './pseudo'
 import { pruneSchema, recipeSchema, termSchema, unlabelledSchema } from './recipe'
 
-/** Where a trial's weights come from: another trial, or a checkpoint that is shipped with the workbook. */
+/** Source of a trial's weights: another trial, or a checkpoint shipped with the workbook. */
 export const modelRefSchema = z.union([
   z.object({ trial: z.string().length(64) }).strict(),
   z.object({ shipped: z.string(), sha256: z.string().length(64) }).strict(),
@@ -25,14 +25,14 @@ const training = z
   })
   .strict()
 
-/** What every trial has: the data that it sees, by content. */
+/** Keys of every trial: the data it sees, by content. */
 const common = {
   data: z
     .object({ hash: z.string(), crop: z.tuple([z.number(), z.number(), z.number(), z.number()]).optional() })
     .strict(),
 }
 
-/** A trial: everything that its result depends on, and nothing else. Its hash names its folder. */
+/** A trial: everything its result depends on, and nothing else. Its hash names its folder. */
 const trialKinds = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('teacher'), ...common, detector: detectorSchema, training }).strict(),
   z
@@ -51,7 +51,7 @@ const trialKinds = z.discriminatedUnion('kind', [
       kind: z.literal('control'),
       ...common,
       start: modelRefSchema,
-      /** Only the architecture of `start`, with new weights. */
+      /** Takes only the architecture from `start`, with new weights. */
       fresh: z.literal(true).optional(),
       training,
     })
@@ -61,20 +61,20 @@ const trialKinds = z.discriminatedUnion('kind', [
       kind: z.literal('distill'),
       ...common,
       start: modelRefSchema,
-      /** One, or several that teach by their mean. */
+      /** One teacher, or several that teach by their mean. */
       teacher: z.union([modelRefSchema, z.array(modelRefSchema).min(2)]),
       training,
-      /** None only beside `pseudo`. */
+      /** May be empty only with `pseudo`. */
       terms: z.array(termSchema),
       fresh: z.literal(true).optional(),
       unlabelled: unlabelledSchema.optional(),
-      /** The unlabelled frames are learnt as if the teacher's detections were their labels. */
+      /** Trains on the unlabelled frames with the teacher's detections as labels. */
       pseudo: pseudoSchema.optional(),
-      /** Views over which the teacher's answers are averaged. */
+      /** Views over which the teacher's outputs are averaged. */
       views: teacherViewsSchema.optional(),
     })
     .strict(),
-  /** A model's numbers on a split: of shipped models on validation, and of the final ones on test, once. */
+  /** A model's numbers on a split: shipped models on validation, and final models once on test. */
   z
     .object({
       kind: z.literal('evaluate'),
@@ -87,7 +87,7 @@ const trialKinds = z.discriminatedUnion('kind', [
     .strict(),
 ])
 
-/** The same, where what it says fits together. */
+/** A trial whose parts are also consistent with each other. */
 export const trialSchema = trialKinds.superRefine((config, { addIssue }) => {
   if (config.kind !== 'distill') return
   const refuse = (path: (string | number)[], message: string) => addIssue({ code: 'custom', path, message })
@@ -106,8 +106,8 @@ export type TrialConfig = z.infer<typeof trialSchema>
 export type TrialKind = TrialConfig['kind']
 
 /**
- * SHA-256 of a trial's canonical JSON (keys sorted). The same config gives the same hash on every machine. Raised with
- * `version` when the code changes in a way that changes results.
+ * SHA-256 of a trial's canonical JSON (keys sorted). The same config gives the same hash on every machine. When the code
+ * changes in a way that changes results, `version` is raised, which changes the hash.
  */
 export function trialHash(config: TrialConfig): string {
   const version = 1
@@ -115,23 +115,23 @@ export function trialHash(config: TrialConfig): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-/** The model that a trial leaves. */
+/** Reference to the model that a trial produces. */
 export const refTo = (trial: TrialConfig): ModelRef => ({ trial: trialHash(trial) })
 
-/** The models that a trial loads: the one that it starts from, and its teacher. */
+/** The models a trial loads: the one it starts from, and its teachers. */
 export function modelsOf(config: TrialConfig): ModelRef[] {
   if (config.kind === 'teacher') return []
   return config.kind === 'distill' ? [config.start, ...teachersOf(config)] : [config.start]
 }
 
-/** The models that teach in a distillation. */
+/** The teachers of a distillation. */
 export function teachersOf({
   teacher,
 }: Pick<Extract<TrialConfig, { kind: 'distill' }>, 'teacher'>): ModelRef[] {
   return Array.isArray(teacher) ? teacher : [teacher]
 }
 
-/** Name of a trial's folder: what it is, for people, and its hash. */
+/** Name of a trial's folder: a readable name, and its hash. */
 export function trialFolder(config: TrialConfig): string {
   const label =
     config.kind === 'distill'

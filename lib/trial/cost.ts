@@ -1,9 +1,9 @@
-/** What trainings cost in multiply-accumulates, before and after they have run. */
+/** The cost of trainings in multiply-accumulates, before and after they run. */
 import { methodWeights } from '../losses'
 import { type PseudoOptions, type TeacherViews, viewsOf } from './pseudo'
 import type { Term } from './recipe'
 
-/** Images that the student saw, and how many of them the teacher saw too. */
+/** Images seen by the student, and how many of them the teacher saw too. */
 export interface SeenImages {
   readonly images: number
   readonly distilled: number
@@ -18,8 +18,8 @@ export interface LabellingPasses {
 }
 
 /**
- * MACs of a training: 3 * images * student + distilled * teacher, and the passes that made pseudo-labels. A backward pass counts as two forward passes, a teacher's
- * forward pass as one.
+ * MACs of a training: 3 * images * student + distilled * teacher, and the passes that made pseudo-labels. A backward pass
+ * counts as two forward passes, a teacher's forward pass as one.
  *
  * @param macs of one image's forward pass
  */
@@ -31,8 +31,8 @@ export function trainingMacs(
 }
 
 /**
- * What the labels of a training's unlabelled frames cost: every round looks at the frames, and for thresholds by precision at
- * the labelled images too, in every view by its area. The first round is the teacher's, renewals are the student's.
+ * Cost of the labels of a training's unlabelled frames: every round runs over the frames (with thresholds by precision, over
+ * the labelled images too), in every view by its area. The teacher runs the first round, the student the renewals.
  *
  * @param input [height, width] of the network
  */
@@ -58,7 +58,7 @@ export function labellingPasses(
   return { teacher: round, student: renewals * round }
 }
 
-/** Whether any of the terms counts at a step; where none does, the teacher is not asked. */
+/** Whether any term counts at a step; if none does, the teacher does not run. */
 export function isDistilled(terms: readonly Term[], step: number): boolean {
   // A ratio of gradients gives a weight above 0.
   const weighted = terms.map((term) => ({
@@ -68,7 +68,7 @@ export function isDistilled(terms: readonly Term[], step: number): boolean {
   return methodWeights(weighted, step).some((weight) => weight !== 0)
 }
 
-/** Steps of the first `steps` at which the terms count. */
+/** How many of the first `steps` steps have a term that counts. */
 export function distilledSteps(terms: readonly Term[], steps: number): number {
   let count = 0
   for (let step = 0; step < steps; step++) if (isDistilled(terms, step)) count++

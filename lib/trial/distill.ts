@@ -14,7 +14,7 @@ export interface DistillInputs {
   readonly student: Detector
   readonly teachers: readonly Detector[]
   readonly samples: readonly Sample[]
-  /** Images without labels, where the trial has some. */
+  /** Unlabelled images, if the trial has any. */
   readonly frames: readonly Sample[] | undefined
   readonly options: TrainOptions
   readonly context: TrainContext

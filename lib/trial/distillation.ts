@@ -5,12 +5,12 @@ import type { ExtraLoss } from '../train'
 import type { Teacher } from './ensemble'
 import type { Term } from './recipe'
 
-/** A distillation loss with what it owns; dispose it when done. */
+/** A distillation loss and what it owns; dispose of it when done. */
 export interface Distillation extends ExtraLoss {
   dispose(): void
 }
 
-/** The distillation loss as the training step takes it: teacher frozen, in inference mode, methods with their variables. */
+/** The distillation loss for the training step: teacher frozen, in inference mode, methods with their variables. */
 export function createDistillation(
   student: Detector,
   teacher: Teacher,

@@ -1,17 +1,17 @@
-/** Several teachers, or one in several views, as one: the mean of what they say of every slot. */
+/** Treats several teachers, or one in several views, as one: the mean of their outputs at every slot. */
 import type { Detector, DetectorOutput } from '../detector'
 import { tf } from '../engine'
 
-/** What a distillation loss asks of its teacher. */
+/** What a distillation loss needs from its teacher. */
 export type Teacher = Pick<Detector, 'config'> & {
   forward(images: tf.Tensor4D, options: { readonly training: false }): DetectorOutput
 }
 
 /**
- * The mean of teachers over the images and, with `flip`, over the mirrored ones: of features as they are, of the logits of
- * box positions, objectness and classes the logit of the mean probability, of those of box sizes the mean.
+ * The mean of teachers over the images and, with `flip`, over the mirrored ones. Features and box size logits are averaged
+ * as they are; for the logits of box positions, objectness and classes it is the logit of the mean probability.
  *
- * @throws Error when the teachers differ in what their outputs mean
+ * @throws Error when the teachers' outputs differ in meaning
  */
 export function ensembleOf(
   teachers: readonly Detector[],
@@ -43,8 +43,8 @@ export function ensembleOf(
 }
 
 /**
- * What a detector says of mirrored images, as said of the images: columns in reverse order, and the logit of the box's
- * place in its cell negated, since sigmoid(-t) = 1 - sigmoid(t).
+ * Maps a detector's output on mirrored images back to the images: reverses the columns and negates the logit of the box's
+ * position in its cell, since sigmoid(-t) = 1 - sigmoid(t).
  */
 export function flipOutput({ outputs, features }: DetectorOutput, classes: number): DetectorOutput {
   return {

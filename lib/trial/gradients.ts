@@ -13,10 +13,10 @@ import type { ExtraLoss, TrainOptions } from '../train'
 import type { Metrics } from './metrics'
 import type { Term } from './recipe'
 
-/** Batches over which the gradients of ground truth and distillation are compared before a run. */
+/** Number of batches over which the gradients of ground truth and distillation are compared before a run. */
 const RATIO_BATCHES = 4
 
-/** Every term's gradient against the ground truth's, averaged over a few batches, and the lambda that follows. */
+/** Every term's gradient relative to the ground truth's, averaged over a few batches, and the resulting lambda. */
 export async function compareGradients(
   student: Detector,
   distillation: ExtraLoss,

@@ -21,16 +21,16 @@ export interface LabellingOptions {
   readonly pseudo: PseudoOptions
   readonly views: TeacherViews | undefined
   readonly teachers: readonly Detector[]
-  /** Images without labels, and those with, by which thresholds are chosen. */
+  /** Unlabelled images; `labelled` ones serve to choose thresholds. */
   readonly frames: readonly Sample[]
   readonly labelled: readonly Sample[]
   readonly crop?: Crop
   readonly precision: Precision
-  /** The trial's folder, for the record of what was labelled. */
+  /** The trial's folder, which records what was labelled. */
   readonly folder: string
 }
 
-/** The teachers' labels before the first step and, where they are renewed, those of the student's average. */
+/** The teachers' labels before the first step; renewals use the student's average. */
 export function createLabeller(options: LabellingOptions): Labeller {
   const { pseudo, teachers, frames, labelled, folder } = options
   return {
@@ -47,7 +47,7 @@ export function createLabeller(options: LabellingOptions): Labeller {
       const boxes = found.map((detections) => pseudoBoxes(detections, thresholds, pseudo))
       const ignored = boxes.flat().filter(({ weight }) => weight === 0).length
       const record = { step, images: frames.length, objects: boxes.flat().length - ignored, ignored }
-      // JSON has no infinity: null is a class without labels.
+      // JSON has no infinity: null stands for a class without labels.
       appendFileSync(join(folder, FILES.pseudo), `${JSON.stringify({ ...record, thresholds })}\n`)
       return boxes
     },
@@ -67,7 +67,7 @@ function thresholdsOf(
   return precisionThresholds(truths, detectionsOf(all.slice(0, labelled.length)), threshold.precision)
 }
 
-/** What the models find in every image, in all views together. */
+/** Detections of the models in every image, from all views together. */
 async function detectInViews(
   models: readonly Detector[],
   samples: readonly Sample[],

@@ -2,14 +2,14 @@ import { z } from 'zod'
 import { Random } from '../base'
 import type { Sample } from '../data'
 
-/** Which labels of the training split a training sees: fewer of them, or worse ones. */
+/** Changes to the training split's labels: fewer of them, or worse ones. */
 export const labelsSchema = z
   .object({
-    /** So many images, spread evenly over the list, have labels; the others are not trained on with ground truth. Default: all. */
+    /** Number of images that keep their labels, spread evenly over the list; the others get no ground truth. Default: all. */
     images: z.number().int().positive().optional(),
-    /** Share of the boxes that are missing. */
+    /** Fraction of the boxes that are missing. */
     missing: z.number().min(0).lt(1).optional(),
-    /** Share of the boxes with another class, drawn evenly from the others. */
+    /** Fraction of the boxes with another class, drawn uniformly from the others. */
     wrongClass: z.number().min(0).lt(1).optional(),
   })
   .strict()
@@ -22,10 +22,10 @@ export interface LabelledSamples {
 }
 
 /**
- * The training images as a labeller with less time or less care would leave them. What is missing or wrong is a function
- * of the image's id alone, so that every training of a study sees the same faults.
+ * The training images as labelled by someone with less time or less care. What is missing or wrong depends only on
+ * the image's id, so every training of a study sees the same faults.
  *
- * @throws Error when there are not as many images
+ * @throws Error when there are fewer images than that
  */
 export function applyLabels(
   samples: readonly Sample[],
@@ -43,7 +43,7 @@ export function applyLabels(
       if (!sample.boxes || (missing === 0 && wrongClass === 0)) return sample
       const random = new Random('labels', sample.id)
       const boxes = sample.boxes.flatMap((box) => {
-        // Three draws a box whatever the shares are, so that a larger share has the faults of a smaller one too.
+        // Always three draws per box, so that a larger fraction includes the faults of a smaller one.
         const [lost, wrong, other] = [random.next(), random.next(), random.next()]
         if (lost < missing) return []
         if (wrong >= wrongClass || classes < 2) return [box]

@@ -10,15 +10,15 @@ const rowSchema = z.object({ step: z.number() }).catchall(z.number())
 export type LogRow = z.infer<typeof rowSchema>
 
 /**
- * The log of a trial's training in the order of steps; empty where there is none. Steps that were done again after an
- * interruption count once.
- * @throws Error naming file and line where one is no row
+ * The log of a trial's training in the order of steps; empty if there is none. Steps repeated after an interruption
+ * count once.
+ * @throws Error naming file and line of an invalid row
  */
 export function readLog(folder: string): LogRow[] {
   return readLogFile(join(folder, FILES.log))
 }
 
-/** The same of a log file. */
+/** Like `readLog`, for a log file. */
 export function readLogFile(file: string): LogRow[] {
   if (!existsSync(file)) return []
   const rows = new Map<number, LogRow>()
@@ -31,9 +31,9 @@ export function readLogFile(file: string): LogRow[] {
 }
 
 /**
- * The evaluations of a trial's training on its way, in the order of steps; empty where there were none. Steps that were
- * done again after an interruption count once.
- * @throws Error naming file and line where one is no evaluation
+ * The evaluations during a trial's training, in the order of steps; empty if there were none. Steps repeated after an
+ * interruption count once.
+ * @throws Error naming file and line of an invalid evaluation
  */
 export function readValidation(folder: string): ValidationRow[] {
   const file = join(folder, FILES.validation)
@@ -50,20 +50,20 @@ const pseudoRowSchema = z
   })
   .strict()
 
-/** A round of pseudo-labels: before which step, on how many images, what they hold, and by which score of each class. */
+/** A round of pseudo-labels: its step, the number of images, the boxes, and each class's score threshold. */
 export type PseudoRow = z.infer<typeof pseudoRowSchema>
 
 /**
- * The rounds of pseudo-labels of a trial's training, in the order of steps; empty where there were none. Rounds that were
- * done again after an interruption count once.
- * @throws Error naming file and line where one is no such record
+ * The rounds of pseudo-labels of a trial's training, in the order of steps; empty if there were none. Rounds
+ * repeated after an interruption count once.
+ * @throws Error naming file and line of an invalid record
  */
 export function readPseudo(folder: string): PseudoRow[] {
   const file = join(folder, FILES.pseudo)
   return existsSync(file) ? readRows(file, pseudoRowSchema, 'a record of pseudo-labels') : []
 }
 
-/** The last line of a log that a training may be writing; undefined where there is none yet. */
+/** The last line of a log that a training may still be writing; undefined if there is none yet. */
 export function lastLogRow(folder: string): LogRow | undefined {
   const file = join(folder, FILES.log)
   if (!existsSync(file)) return undefined
@@ -84,12 +84,12 @@ const gammasSchema = z.object({
   quantiles: z.array(z.number()),
 })
 
-/** How |gamma| is spread over the channels after a number of steps; see `gammaHistogram`. */
+/** Distribution of |gamma| over the channels after a number of steps; see `gammaHistogram`. */
 export type GammaRow = z.infer<typeof gammasSchema>
 
 /**
- * The record of a sparsity training's scales in the order of steps; steps that were done again count once.
- * @throws Error naming file and line where one is no such record
+ * The record of a sparsity training's scales in the order of steps; repeated steps count once.
+ * @throws Error naming file and line of an invalid record
  */
 export function readGammas(file: string): GammaRow[] {
   return readRows(file, gammasSchema, "a record of a training's scales")

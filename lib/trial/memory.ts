@@ -1,16 +1,16 @@
-/** A process's resident memory, as Linux counts it; other systems have other files, and no high-water mark to set back. */
+/** A process's resident memory as counted by Linux; other systems lack these files and a resettable high-water mark. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 
 const STATUS = '/proc/self/status'
 
-/** The high-water mark and the present value in MiB. */
+/** The high-water mark and the current value in MiB. */
 export function residentMemory(): { peakMiB: number; presentMiB: number } {
   const status = readFileSync(STATUS, 'utf8')
   const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1024
   return { peakMiB: field('VmHWM'), presentMiB: field('VmRSS') }
 }
 
-/** Sets the high-water mark back to the present value (proc(5), clear_refs), where the system can do that. */
+/** Resets the high-water mark to the current value (proc(5), clear_refs), if the system supports it. */
 export function forgetPeak(): void {
   const file = '/proc/self/clear_refs'
   if (existsSync(file)) writeFileSync(file, '5')

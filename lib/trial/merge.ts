@@ -1,15 +1,15 @@
 import type { ScoredBox } from '../evaluate'
 
-/** Boxes of one class that overlap more than this are of one object; that of the decoding's suppression. */
+/** Boxes of one class that overlap more than this belong to one object; equals the threshold of NMS in decoding. */
 const SAME_OBJECT = 0.45
 
 /**
- * One image's detections in several views, or by several models, as one list: the mean of what they say. By descending score
- * every box joins the first object of its class whose best box it overlaps (IoU > 0.45) or makes a new one. Of each view an
- * object has the best box; its own is their mean weighted by score, its score their sum over the number of views: what
- * only some views see counts less.
+ * Merges one image's detections from several views or models into one list by averaging. By descending score
+ * every box joins the first object of its class whose best box it overlaps (IoU > 0.45), or starts a new one. An object
+ * keeps the best box of each view. Its box is their mean weighted by score; its score is their sum divided by the number
+ * of views, so objects seen in only some views count less.
  *
- * @param views of each view the detections in pixels of the image
+ * @param views the detections of each view, in pixels of the image
  * @returns by descending score
  */
 export function mergeViews(views: readonly (readonly ScoredBox[])[]): ScoredBox[] {

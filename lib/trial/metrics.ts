@@ -13,7 +13,7 @@ const classSummary = z
   })
   .passthrough()
 
-/** What an evaluation stores; see `evaluateDetections`. */
+/** The stored part of an evaluation; see `evaluateDetections`. */
 const evaluationSchema = z
   .object({
     split: z.enum(['validation', 'test', 'shifted']),
@@ -23,7 +23,7 @@ const evaluationSchema = z
     voc: z.object({ mAP: number.nullable(), mAP11: number.nullable() }).passthrough(),
     coco: z.record(number),
     perClass: z.array(classSummary),
-    /** Network, decoding and NMS; one thread where trials run side by side. */
+    /** Network, decoding and NMS; on one thread if trials run side by side. */
     secondsPerImage: number,
   })
   .strict()
@@ -33,10 +33,10 @@ const gradientSchema = z
     method: z.string(),
     /** Norm of the distillation gradient with lambda 1 over that of the ground truth's, at the start. */
     unitRatio: number,
-    /** The same with the lambda that was used. */
+    /** The same with the lambda used. */
     ratio: number,
     lambda: number,
-    /** Cosine between the two gradients; null where one of them is 0. */
+    /** Cosine between the two gradients; null if one of them is 0. */
     cosine: number.nullable(),
   })
   .strict()
@@ -67,14 +67,14 @@ export const metricsSchema = z
         macs: number,
         /** Largest resident memory of the process that trained, in bytes. */
         peakBytes: number.optional(),
-        /** The evaluation of the weights that were left as the model, where the training evaluated on its way. */
+        /** The evaluation of the final weights, if the training evaluated along the way. */
         kept: validationRowSchema.optional(),
-        /** Where its evaluations stopped to gain and so ended it: the step at which they said so, and the last gain. */
+        /** Where the evaluations ended the training: the step at which improvement had stopped, and the last gain. */
         plateau: z.object({ step: number, gained: validationRowSchema }).strict().optional(),
       })
       .strict()
       .optional(),
-    /** Only for distillation: how its gradient compares with the ground truth's. */
+    /** Only for distillation: its gradient relative to the ground truth's. */
     gradients: z.array(gradientSchema).optional(),
     /** Only for pruning: validation mAP@0.5 before and right after, and the gammas' quantiles. */
     pruning: z

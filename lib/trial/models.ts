@@ -4,18 +4,18 @@ import { type Checkpoint, loadCheckpoint } from '../train'
 import type { ModelRef } from './config'
 import { FILES } from './results'
 
-/** Checkpoints that come with the workbook. */
+/** Checkpoints shipped with the workbook. */
 export const SHIPPED = join(__dirname, '../../data/checkpoints')
 
-/** A short name of a model, for people. */
+/** A short readable name of a model. */
 export function describeRef(ref: ModelRef): string {
   return 'shipped' in ref ? `the shipped ${ref.shipped}` : `trial ${ref.trial.slice(0, 12)}`
 }
 
 /**
- * Loads the model that a reference means.
+ * Loads the model that a reference names.
  * @param runs folder of the trials
- * @throws Error when it is not there or is another one than the reference says
+ * @throws Error when it is missing or its hash differs from the reference's
  */
 export function loadModel(ref: ModelRef, runs: string): Checkpoint & { readonly sha256: string } {
   if ('shipped' in ref) {
@@ -32,7 +32,7 @@ export function loadModel(ref: ModelRef, runs: string): Checkpoint & { readonly 
   return loadCheckpoint(file)
 }
 
-/** The file of the model that a trial has left under `runs`; undefined where there is none. */
+/** The model file of a trial under `runs`; undefined if there is none. */
 export function findModel(hash: string, runs: string): string | undefined {
   if (!existsSync(runs)) return undefined
   return readdirSync(runs)
@@ -41,12 +41,12 @@ export function findModel(hash: string, runs: string): string | undefined {
     .find(existsSync)
 }
 
-/** Reference to a checkpoint that is shipped under a name. */
+/** Reference to the checkpoint shipped under a name. */
 export function shippedRef(name: string): ModelRef {
   return { shipped: name, sha256: loadShipped(name).sha256 }
 }
 
-/** The checkpoint that is shipped under a name. */
+/** The checkpoint shipped under a name. */
 export function loadShipped(name: string): Checkpoint & { readonly sha256: string } {
   const file = join(SHIPPED, `${name}.json`)
   if (!existsSync(file)) {

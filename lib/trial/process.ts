@@ -1,4 +1,4 @@
-/** A process of trials: runs them one after another, as the study that has started it sends them (see worker.ts). */
+/** A process that runs trials one after another, as its study sends them (see worker.ts). */
 import { interruptSignal, isInterrupt } from '../base'
 import { thinnedOut } from './progress'
 import { runTask } from './task'
@@ -6,7 +6,7 @@ import { NO_MORE, type TrialOrder, type TrialReport } from './worker'
 
 async function runOrders(): Promise<void> {
   const signal = interruptSignal()
-  // A study that was killed takes no message; the trial then still writes its checkpoint, on 'disconnect'.
+  // A killed study receives no messages; on 'disconnect' the trial still writes its checkpoint.
   const report = (message: TrialReport): void => void process.send?.(message, () => undefined)
   await new Promise<void>((resolve, reject) => {
     let atWork = false
@@ -30,7 +30,7 @@ async function runOrders(): Promise<void> {
 }
 
 runOrders().catch((error: unknown) => {
-  // The study shows the last that the process has said.
+  // The study shows the last output of the process.
   console.error(error instanceof Error ? error.message : error)
   process.exit(isInterrupt(error) ? 130 : 1)
 })

@@ -1,15 +1,15 @@
-/** How far a trial is, as its process tells whoever waits for it. */
+/** Progress of a trial, reported by its process to whoever waits for it. */
 import type { TrialProgress } from './trial'
 
-/** Messages about a trial's progress are thinned out to this. */
+/** Minimum interval between progress messages of a trial. */
 const REPORT_MS = 200
 
-/** Steps or images done, and how many there are. */
+/** Steps or images done, and their total number. */
 export function position(event: TrialProgress): [value: number, total: number] {
   return event.phase === 'training' ? [event.progress.step, event.progress.steps] : [event.done, event.total]
 }
 
-/** Passes on what comes after a pause, and the last of each phase. */
+/** Passes on an event after each interval, and the last event of each phase. */
 export function thinnedOut(report: (progress: TrialProgress) => void): (progress: TrialProgress) => void {
   let last = 0
   return (progress) => {

@@ -17,7 +17,7 @@ function commit(): string {
   }
 }
 
-/** Everything that a number's origin should say, beside the config that it was computed from. */
+/** The origin of a number, beside the config it was computed from. */
 export function provenance(): { [key: string]: string | number } {
   const { device, name, instructionSets, tensorflow, threads, ...card } = deviceInfo()
   const ways = [

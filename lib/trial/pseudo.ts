@@ -6,18 +6,18 @@ import type { ViewOptions } from '../train'
 
 const share = z.number().min(0).max(1)
 
-/** Other views in which a teacher sees an image beside the plain one; what it finds there is averaged. */
+/** Further views of an image for a teacher; the results of all views are averaged. */
 export const teacherViewsSchema = z
   .object({
-    /** Every view mirrored too. */
+    /** Also mirrors every view. */
     flip: z.literal(true).optional(),
-    /** Input sizes as shares of the detector's own, each rounded to multiples of 32; for pseudo-labels alone. */
+    /** Input sizes relative to the detector's own, each rounded to multiples of 32; for pseudo-labels only. */
     scales: z.array(z.number().positive()).min(1).optional(),
   })
   .strict()
 export type TeacherViews = z.infer<typeof teacherViewsSchema>
 
-/** The views of a model: its scales, each mirrored too where that is asked for. */
+/** The views of a model: its scales, each also mirrored with `flip`. */
 export function viewsOf(
   [height, width]: readonly [number, number],
   views: TeacherViews = {},
@@ -35,13 +35,13 @@ export function viewsOf(
   })
 }
 
-/** The unlabelled frames as truths: boxes of the teacher, in the ground truth's loss. */
+/** The unlabelled frames as truths: the teacher's boxes, in the ground-truth loss. */
 export const pseudoSchema = z
   .object({
     /**
-     * Score (class probability times objectness) from which on a detection is an object: one for all classes, or for
-     * each class the lowest at which the detections on the labelled images have this precision (at IoU 0.5, see
-     * `precisionThresholds`), or with which there are `count` times as many objects of the class an image as on the
+     * Least score (class probability times objectness) of a detection that is an object: one for all classes; or for
+     * each class the lowest at which detections on the labelled images have this precision (at IoU 0.5, see
+     * `precisionThresholds`); or the one that gives `count` times as many objects of the class per image as on the
      * labelled images (see `countThresholds`).
      */
     threshold: z.union([
@@ -49,19 +49,19 @@ export const pseudoSchema = z
       z.object({ precision: z.number().positive().max(1) }).strict(),
       z.object({ count: z.number().positive() }).strict(),
     ]),
-    /** From this share of the threshold on nothing is learnt where a detection below it lies; without it that is background. */
+    /** Below the threshold, but from this fraction of it on, a detection teaches nothing; by default it is background. */
     ignore: share.optional(),
-    /** An object counts by its score; otherwise all count 1. */
+    /** Weights an object by its score; by default all have weight 1. */
     soft: z.literal(true).optional(),
-    /** Steps after which the student's own average makes the labels anew (a mean teacher); else they stay the teacher's. */
+    /** Steps after which the student's own average renews the labels (a mean teacher); by default they stay the teacher's. */
     renew: z.number().int().positive().optional(),
   })
   .strict()
 export type PseudoOptions = z.infer<typeof pseudoSchema>
 
 /**
- * The thresholds at which the detections have a precision: for every class the lowest score t such that of the detections
- * with score >= t at least this share are true positives (VOC's matching at IoU 0.5); infinite where there is none.
+ * The thresholds at which detections reach a precision: for every class the lowest score t such that at least this
+ * fraction of the detections with score >= t are true positives (VOC's matching at IoU 0.5); infinite if there is none.
  */
 export function precisionThresholds(truths: Truths, detections: Detections, precision: number): number[] {
   const table = matchTable(truths, detections)
@@ -69,7 +69,7 @@ export function precisionThresholds(truths: Truths, detections: Detections, prec
     const curve = precisionRecall(table, label)
     let threshold = Number.POSITIVE_INFINITY
     curve.score.forEach((score, i) => {
-      // Of equal scores all or none are above a threshold.
+      // Equal scores are all above a threshold or none.
       const isLast = curve.score[i + 1] !== score
       if (isLast && curve.precision[i]! >= precision) threshold = score
     })
@@ -78,10 +78,10 @@ export function precisionThresholds(truths: Truths, detections: Detections, prec
 }
 
 /**
- * The thresholds at which detections are as many as expected: for every class the k-th highest score, where
- * k = round(factor * images * truths of the class / labelled images); infinite for k = 0, and 0 where there are fewer.
+ * The thresholds that give the expected number of detections: for every class the k-th highest score, where
+ * k = round(factor * images * truths of the class / labelled images); infinite for k = 0, and 0 if there are fewer.
  *
- * @param found the detections of every image without labels
+ * @param found the detections of every unlabelled image
  */
 export function countThresholds(
   truths: Truths,
@@ -99,8 +99,8 @@ export function countThresholds(
 }
 
 /**
- * Detections as labels: from its class's threshold on a detection is an object, of weight 1 or with `soft` of its score;
- * from `ignore` times the threshold on it is a region where nothing is learnt (weight 0); below that it is none.
+ * Detections as labels. From its class's threshold on, a detection is an object of weight 1, or with `soft` of its score as
+ * weight. From `ignore` times the threshold on, it is a region where nothing is learnt (weight 0). Others are dropped.
  *
  * @param thresholds by class
  */

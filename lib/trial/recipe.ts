@@ -1,4 +1,4 @@
-/** What a training is made with: the parts of a trial's config that a person writes into a profile or a sweep. */
+/** How a training is made: the parts of a trial's config that people write into a profile or a sweep. */
 import { z } from 'zod'
 import type { Schema } from '../base'
 import { augmentSchema, strongSchema } from '../data'
@@ -17,14 +17,14 @@ import { averageSchema, sgdSchema, validationSchema, warmUpSchema } from '../tra
 
 const steps = z.number().int().positive()
 
-/** lambda as a number, or found at the start so that distillation's gradient is `ratio` times the ground truth's. */
+/** lambda as a number, or determined at the start so that distillation's gradient is `ratio` times the ground truth's. */
 export const weightSchema = z.union([z.number().min(0), z.object({ ratio: z.number().positive() }).strict()])
 
 /** One method of a distillation loss with its options. */
 export type Term = DistillationOptions & {
   method: MethodName
   weight: z.infer<typeof weightSchema>
-  /** Where no term counts at a step, neither the teacher nor the unlabelled frames take part in it. */
+  /** At steps where no term counts, neither the teacher nor the unlabelled frames take part. */
   schedule?: Schedule
 }
 
@@ -33,24 +33,24 @@ const [first, ...others] = METHODS.map(({ name, options }) =>
     .extend({ method: z.literal(name), weight: weightSchema, schedule: termScheduleSchema.optional() })
     .strict(),
 )
-/** A term as it stands in a profile or sweep: what is left out takes the published value, another method's option is refused. */
+/** A term as in a profile or sweep: omitted options take published values; another method's options are refused. */
 export const termSchema = z.discriminatedUnion('method', [first!, ...others]) as unknown as Schema<Term>
 
-/** Images that every distillation step sees through the teacher alone, beside its labelled batch. */
+/** Images added to every distillation step's labelled batch, which only the teacher labels. */
 export const unlabelledSchema = z
   .object({
-    /** Images a step. */
+    /** Images per step. */
     batch: steps,
-    /** The data set's split of that name, or the training images that `labels` leaves without theirs. */
+    /** The data set's split of that name, or the training images whose labels `labels` withholds. */
     source: z.enum(['unlabelled', 'train']).default('unlabelled'),
   })
   .strict()
 
 export const pruneSchema = z
   .object({
-    /** Share of the teacher's MACs that stays. */
+    /** Fraction of the teacher's MACs to keep. */
     macs: z.number().positive().max(1),
-    /** Bounds of the share of channels that a layer keeps. */
+    /** Bounds of the fraction of channels that a layer keeps. */
     floor: z.number().min(0).max(1).default(0.05),
     cap: z.number().positive().max(1).default(0.8),
     /** Widths are rounded up to multiples of this. */
@@ -60,15 +60,15 @@ export const pruneSchema = z
   })
   .strict()
 
-/** How the learning rate goes; the rate itself is the training's. A name alone takes the published course. */
+/** Shape of the learning-rate schedule; the rate itself is the training's. A name alone takes the published shape. */
 const scheduleSchema = z.union([
   z.enum(['cosine', 'poly']),
   z
     .object({
       kind: z.literal('cosine'),
-      /** Steps of the half cosine: fewer than the training's, after which the rate stays, or more, so that it ends early. */
+      /** Steps of the half cosine: fewer than the training's, after which the rate stays, or more, so that it is cut off. */
       over: steps.optional(),
-      /** Share of the rate at its end. */
+      /** Fraction of the rate at its end. */
       final: z.number().min(0).max(1).default(0.01),
     })
     .strict(),
@@ -82,33 +82,33 @@ const scheduleSchema = z.union([
     .strict(),
   z
     .object({
-      /** The whole rate until `validation` says stop or `decay` steps are left, then down to 1 % over these. */
+      /** The full rate until `validation` says stop or `decay` steps are left, then down to 1 % over these. */
       kind: z.literal('plateau'),
       decay: steps,
     })
     .strict(),
 ])
 
-/** What all trainings of a profile have in common. */
+/** Settings shared by all trainings of a profile. */
 export const recipeSchema = z
   .object({
     batch: z.number().int().positive(),
     augment: augmentSchema,
-    /** A stronger look of every image, of the same geometry, for what is trained; the teacher sees the plain one. */
+    /** A stronger view of every image, of the same geometry, for the trained model; the teacher sees the plain one. */
     strong: strongSchema.optional(),
-    /** Augmented views of an image, over which the epochs go round; without it every epoch has its own. */
+    /** Number of augmented views of an image that the epochs cycle through; by default every epoch has its own. */
     views: z.number().int().positive().optional(),
-    /** Of the ground-truth loss: 'seed' is the published run's. */
+    /** Assignment for the ground-truth loss: 'seed' is the published run's. */
     assign: z.preprocess((value) => (value === 'seed' ? SEED_ASSIGN : value), assignSchema),
     loss: z.preprocess((value) => (value === 'seed' ? SEED_LOSS : value), lossSchema),
     sgd: sgdSchema,
     schedule: scheduleSchema,
     warmUp: warmUpSchema,
-    /** A moving average of the weights, which is evaluated and left as the model. */
+    /** A moving average of the weights, which is evaluated and becomes the model. */
     average: averageSchema.optional(),
-    /** Evaluations on the validation split while training; without it there is one, at the end. */
+    /** Evaluations on the validation split during training; by default there is one, at the end. */
     validation: validationSchema.optional(),
-    /** 'auto' is bfloat16 where the hardware computes it, else float32. */
+    /** 'auto' is bfloat16 if the hardware computes it, else float32. */
     precision: z.enum(['auto', 'float32', 'bfloat16', 'float16']),
   })
   .strict()

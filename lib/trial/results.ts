@@ -9,15 +9,15 @@ import { type Metrics, metricsSchema } from './metrics'
 /** Files of a trial's folder. */
 export const FILES = {
   config: 'config.json',
-  /** Structured log, a line of JSON for every `logEvery` steps. */
+  /** Structured log, a line of JSON every `logEvery` steps. */
   log: 'log.jsonl',
-  /** Of a training that evaluates on its way: a line of JSON for every evaluation. */
+  /** From a training that evaluates along the way: a line of JSON per evaluation. */
   validation: VALIDATION_FILE,
-  /** Of a sparsity training: how |gamma| is spread, a line of JSON a checkpoint. */
+  /** From a sparsity training: the distribution of |gamma|, a line of JSON per checkpoint. */
   gammas: 'gammas.jsonl',
-  /** Of a training with pseudo-labels: how many there are and by which thresholds, a line of JSON a round. */
+  /** From a training with pseudo-labels: their number and thresholds, a line of JSON per round. */
   pseudo: 'pseudo.jsonl',
-  /** Of a pruning: which channels stay. */
+  /** From a pruning: the channels kept. */
   structure: 'structure.json',
   /** The trained model without optimizer, adapters or teacher. */
   model: 'model.json',
@@ -26,14 +26,14 @@ export const FILES = {
   metrics: 'metrics.json',
 } as const
 
-/** A finished trial as it lies on disk. */
+/** A finished trial on disk. */
 export interface TrialResult {
   readonly folder: string
   readonly config: TrialConfig
   readonly metrics: Metrics
 }
 
-/** Truths and detections of a trial's evaluation, to compute other numbers from or to draw. */
+/** Truths and detections of a trial's evaluation, for further numbers or drawings. */
 export interface TrialDetections {
   readonly truths: Truths
   readonly detections: Detections
@@ -43,7 +43,7 @@ export interface TrialDetections {
 
 const WORDING = { advice: 'remove the folder to redo the trial' }
 
-/** The config of the trial that a folder belongs to, finished or not; undefined where it has none. */
+/** The config of the trial in a folder, finished or not; undefined if it has none. */
 export function readConfig(folder: string): TrialConfig | undefined {
   const file = join(folder, FILES.config)
   return existsSync(file) ? readDocument(file, trialSchema, WORDING) : undefined
@@ -51,7 +51,7 @@ export function readConfig(folder: string): TrialConfig | undefined {
 
 /**
  * Reads a finished trial; undefined while it has no metrics.
- * @throws Error naming file and key where the folder is damaged
+ * @throws Error naming file and key if the folder is damaged
  */
 export function readTrial(folder: string): TrialResult | undefined {
   const file = join(folder, FILES.metrics)
@@ -67,7 +67,7 @@ export function readTrial(folder: string): TrialResult | undefined {
   return { folder, config, metrics }
 }
 
-/** The finished trial of a config under `runs`; undefined where there is none. */
+/** The finished trial of a config under `runs`; undefined if there is none. */
 export function findTrial(runs: string, config: TrialConfig): TrialResult | undefined {
   return readTrial(join(runs, trialFolder(config)))
 }

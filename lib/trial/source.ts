@@ -11,7 +11,7 @@ import {
   writeDataset,
 } from '../data'
 
-/** How a folder of the user's is read; all is found out where nothing is said. */
+/** How to read a user's folder; everything not given is detected. */
 export const readingSchema = z
   .object({
     format: z.enum(FORMATS).optional(),
@@ -25,14 +25,14 @@ export const readingSchema = z
   .strict()
 export type DataReading = z.infer<typeof readingSchema>
 
-/** Where a data set comes from: rendered, or a folder of the user's. */
+/** Source of a data set: rendered, or a user's folder. */
 export const sourceSchema = z.union([
   z.object({ scenes: scenesSchema }).strict(),
   readingSchema.extend({ directory: z.string() }).strict(),
 ])
 export type DataSource = z.infer<typeof sourceSchema>
 
-/** Opens a data set; scenes are rendered into `cache` the first time. */
+/** Opens a data set; renders scenes into `cache` the first time. */
 export async function openSource(
   source: DataSource,
   cache: string,
@@ -44,10 +44,9 @@ export async function openSource(
 }
 
 /**
- * Writes the splits of a user's data set as they are used, a file each, into `out`/splits-(the data's hash): where
- * validation was carved from training, no file of the user's says which images it holds. `--data` with `--outside` opens that folder too, for
- * the images stay where they are.
- * Scenes come with such files.
+ * Writes the splits of a user's data set as used, one file each, into `out`/splits-(the data's hash), because nothing
+ * else says which images were carved out for validation. `--data` with `--outside` opens that folder too, since the
+ * images stay where they are. Scenes already have such files.
  */
 export async function recordSplits(dataset: Dataset, out: string): Promise<void> {
   const folder = join(out, `splits-${dataset.hash.slice(0, 12)}`)

@@ -1,4 +1,4 @@
-/** What a trial's process is told, and what it then does. */
+/** The task of a trial's process, and how it runs it. */
 
 import { mkdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -9,7 +9,7 @@ import type { TrialResult } from './results'
 import { openSource, sourceSchema } from './source'
 import { runTrial, type TrialContext } from './trial'
 
-/** A trial's config, and what does not change its result. */
+/** A trial's config, and settings that do not change its result. */
 export const taskSchema = z
   .object({
     trial: trialSchema,
@@ -27,10 +27,10 @@ export type TaskOptions = Omit<TrialTask, 'trial'> & {
   readonly runs: string
 }
 
-/** File of a trial's folder with what its process is told. */
+/** Task file in a trial's folder. */
 export const TASK = 'task.json'
 
-/** Makes a trial's folder with its task; whoever then runs `trial --config <file> --out <folder>` runs the trial. */
+/** Makes a trial's folder with its task; `trial --config <file> --out <folder>` then runs the trial. */
 export function writeTask(trial: TrialConfig, options: TaskOptions): { folder: string; file: string } {
   const { runs, cache, source, checkpointEvery, logEvery } = options
   const folder = join(runs, trialFolder(trial))
@@ -42,10 +42,10 @@ export function writeTask(trial: TrialConfig, options: TaskOptions): { folder: s
 }
 
 /**
- * Runs the trial of a task file, or goes on with it, in a folder that no other process has meanwhile; the folder's parent
- * holds the trials that it starts from.
+ * Runs or continues the trial of a task file, in a folder locked against other processes; the folder's parent
+ * contains the trials that it starts from.
  *
- * @throws Error naming the file and its keys where it is no task, and where another process has the folder
+ * @throws Error naming the file and its keys if it is not a task, and when another process has the folder
  */
 export async function runTask(
   file: string,

@@ -2,26 +2,26 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
 import type { TrialProgress } from './trial'
 
-/** What a process of trials is sent (see process.ts): a trial's task, and the trial's own folder. */
+/** Message to a process of trials (see process.ts): a trial's task and folder. */
 export interface TrialOrder {
   readonly file: string
   readonly folder: string
 }
 
-/** What it is sent when it is needed no longer. */
+/** Message to a process that is no longer needed. */
 export const NO_MORE = 'end'
 
-/** What the process answers: how far the trial is, and that it is finished. Where a trial fails, the process ends. */
+/** Messages from the process: a trial's progress, and that it is finished. If a trial fails, the process ends. */
 export type TrialReport =
   | { readonly state: 'running'; readonly progress: TrialProgress }
   | { readonly state: 'finished' }
 
 const LOADER = join(__dirname, '../engine/loader.cjs')
 const PROGRAM = join(__dirname, 'process.ts')
-/** A process that has worked for so long is replaced: to start one costs little then, and a heap that is old more. */
+/** A process older than this is replaced: starting one is cheap by comparison, and an old heap is not. */
 const FRESH_MS = 60_000
 
-/** A process that runs trials one after another: short ones need less time than a process takes to start. */
+/** A process that runs trials one after another, since short ones take less time than starting a process. */
 export class TrialWorker {
   readonly #child: ChildProcess
   readonly #ended: Promise<string>
@@ -55,7 +55,7 @@ export class TrialWorker {
   /**
    * Runs a trial to its end; one at a time.
    *
-   * @returns undefined, or how the process ended and the last that it said, when it ended before the trial
+   * @returns undefined, or how the process ended and its last output, if it ended before the trial
    */
   async run(
     order: TrialOrder,
@@ -63,26 +63,26 @@ export class TrialWorker {
   ): Promise<{ end: string; errors: string } | undefined> {
     this.#errors = ''
     const child = this.#child
-    child.removeAllListeners('message') // that of the trial before
+      child.removeAllListeners('message') // from the previous trial
     const finished = new Promise<undefined>((resolve) => {
       child.on('message', (report: TrialReport) => {
         if (report.state === 'running') onProgress(report.progress)
         else resolve(undefined)
       })
     })
-    // One that has ended already takes no message, and says how it ended.
+    // A process that has already ended takes no message, but reports how it ended.
     child.send(order, () => undefined)
     return Promise.race([finished, this.#ended.then((end) => ({ end, errors: this.#errors }))])
   }
 
-  /** Asks the trial that runs to write its checkpoint and to stop. */
+  /** Asks the running trial to write its checkpoint and stop. */
   stop(): void {
     this.#child.kill('SIGTERM')
   }
 
-  /** Lets the process go; resolves when it has ended. */
+  /** Ends the process; resolves when it has ended. */
   async end(): Promise<void> {
-    // The process disconnects and not this one: Node tells the close of a channel to the end that did not ask for it.
+    // Let the process disconnect, not this one: Node reports a closed channel only to the end that did not close it.
     this.#child.send(NO_MORE, () => undefined)
     await this.#ended
   }
