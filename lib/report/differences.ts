@@ -1,4 +1,4 @@
-/** Paired differences to references: which there are, as tables, and in words. */
+/** Paired differences to references: the list of them, as tables, and in words. */
 import {
   type ArmNumbers,
   LEADING_METRICS,
@@ -11,15 +11,15 @@ import {
 import type { TableRow } from './document'
 import { pointsInterval, trainingSeeds } from './format'
 
-/** Arms beside their references: of a study, or of a sweep. */
+/** Arms and their references, of a study or a sweep. */
 export interface Compared {
   readonly arms: readonly ArmNumbers[]
   readonly references: readonly string[]
 }
 
 /**
- * Arms that a reference says something about: not itself, nothing that was varied, and beside students not the teacher, which
- * is no student. What pruning leaves before any training is no arm either.
+ * Arms to compare with a reference. That excludes the reference itself, ablations, the teacher among students (it is not
+ * one), and the network right after pruning, before any training.
  */
 export function comparedWith(arms: readonly ArmNumbers[], reference: string): ArmNumbers[] {
   const other = arms.find(({ name }) => name === reference)
@@ -54,7 +54,7 @@ export function differenceTable(
   })
 }
 
-/** The differences to all references, one row a pair. */
+/** The differences to all references, one row per pair. */
 export function differencesTable({ arms, references }: Compared, split: Split): TableRow[] {
   return references.flatMap((reference) =>
     differenceTable({ arms }, split, reference).map(({ model, ...rest }) => ({
@@ -65,14 +65,14 @@ export function differencesTable({ arms, references }: Compared, split: Split): 
   )
 }
 
-/** How a verdict reads between two names: "the arm beats the reference". */
+/** A verdict between two names: "the arm beats the reference". */
 export const VERDICT_WORDS: { readonly [verdict in Verdict]: string } = {
   better: 'beats',
   worse: 'is beaten by',
   'no difference shown': 'is not told from',
 }
 
-/** An arm's paired differences to a reference; by metric. @throws Error where the two were not compared */
+/** An arm's paired differences to a reference, by metric. @throws Error if the two were not compared */
 export function differenceOf(
   arms: readonly ArmNumbers[],
   name: string,
@@ -87,7 +87,7 @@ export function differenceOf(
   return { mAP50, AP }
 }
 
-/** What is said about one arm against a reference, in a sentence. */
+/** The verdict on one arm against a reference, as a sentence. */
 export function verdictSentence(
   arms: readonly ArmNumbers[],
   name: string,

@@ -1,4 +1,4 @@
-/** A report as data: what it says once, for every form in which it is written. */
+/** A report as data, independent of its output formats. */
 import type { Figure } from './figures'
 
 /** Columns are the keys of the rows, in the order in which they first occur. */
@@ -9,7 +9,7 @@ export type Block =
   | { readonly kind: 'list'; readonly items: readonly string[] }
   | { readonly kind: 'table'; readonly caption: string; readonly rows: readonly TableRow[] }
   | { readonly kind: 'figure'; readonly caption: string; readonly figure: Figure }
-  /** Left out of sight until it is opened, where the form can do that. */
+  /** Collapsed until opened, if the format supports it. */
   | { readonly kind: 'details'; readonly summary: string; readonly blocks: readonly Block[] }
 
 export interface Section {
@@ -33,7 +33,7 @@ export function columnsOf(rows: readonly TableRow[]): string[] {
   return [...new Set(rows.flatMap((row) => Object.keys(row)))]
 }
 
-/** Whether a column holds numbers, which stand at the right. */
+/** Whether a column contains numbers, which are aligned right. */
 export function isNumeric(rows: readonly TableRow[], column: string): boolean {
   return rows.every((row) => {
     const value = row[column]
@@ -41,14 +41,14 @@ export function isNumeric(rows: readonly TableRow[], column: string): boolean {
   })
 }
 
-/** A section of the blocks that hold something; without blocks where only prose is left. */
+/** A section with its non-empty blocks; without any if only prose is left. */
 export function section(id: string, title: string, blocks: readonly (Block | false | undefined)[]): Section {
   const shown = present(blocks)
-  // Prose alone speaks of tables and figures that this run does not have.
+  // Prose alone would refer to tables and figures that this run does not have.
   return { id, title, blocks: shown.every(({ kind }) => kind === 'text') ? [] : shown }
 }
 
-/** The blocks that hold something. */
+/** The non-empty blocks. */
 function present(blocks: readonly (Block | false | undefined)[]): Block[] {
   return blocks.flatMap((block): Block[] => {
     if (!block || (block.kind === 'table' && block.rows.length === 0)) return []

@@ -1,4 +1,4 @@
-/** What the numbers say, in words: nothing here that does not follow from the summary. */
+/** The numbers in words: nothing here that does not follow from the summary. */
 import {
   type ArmNumbers,
   CONTROL_NAMES,
@@ -15,7 +15,7 @@ import type { Summary } from './summary'
 /** mAP@0.5 below which differences between students mean nothing. */
 const DETECTS = 0.05
 
-/** The split whose numbers lead: test where everything that was trained was measured there, else the other one. */
+/** The split whose numbers lead: test if every trained model was measured there, else the other one. */
 export function leadingSplit({ arms }: Pick<Summary, 'arms'>): Split {
   const trained = arms.filter(({ steps }) => steps > 0)
   for (const split of ['test', 'shifted'] as const) {
@@ -25,7 +25,7 @@ export function leadingSplit({ arms }: Pick<Summary, 'arms'>): Split {
 }
 
 export interface Findings {
-  /** One sentence: what came out of the comparison with the first reference. */
+  /** One sentence: the result of the comparison with the first reference. */
   readonly verdict: string
   readonly details: readonly string[]
 }
@@ -76,7 +76,7 @@ function bestOf(methods: readonly ComparedMethod[]): ComparedMethod | undefined 
 const NO_COMPARISON =
   'This run has no distillation trial beside a control, so it says nothing about distillation.'
 
-/** What an arm that others are measured against is called within a sentence. */
+/** Name of a reference within a sentence. */
 function called(reference: string): string {
   return reference === CONTROL_NAMES.steps ? 'training on without a teacher' : `“${reference}”`
 }
@@ -122,7 +122,7 @@ function worseMethods(summary: Summary, reference: string, split: Split): string
   return [`Worse than ${called(reference)}: ${names}.`]
 }
 
-/** The other measure, which counts how exactly boxes sit: an effect can show in one and not in the other. */
+/** The other measure, which counts how exactly boxes fit: an effect can show in one and not in the other. */
 function byCocoAP(summary: Summary, reference: string, split: Split): string[] {
   const compared = methodsAgainst(summary, reference, split, 'AP')
   if (compared.length === 0) return []
@@ -136,7 +136,7 @@ function byCocoAP(summary: Summary, reference: string, split: Split): string[] {
   ]
 }
 
-/** Against a control at equal compute this says whether a method only learns faster a step. */
+/** Against a control at equal compute this tells whether a method only learns faster per step. */
 function furtherReference(summary: Summary, reference: string, split: Split): string[] {
   const compared = methodsAgainst(summary, reference, split)
   const best = bestOf(compared)
@@ -148,14 +148,14 @@ function furtherReference(summary: Summary, reference: string, split: Split): st
   ]
 }
 
-/** What the teacher gains when it is trained on: a teacher that still learns is easily passed by its student. */
+/** What the teacher gains from further training: a student easily passes a teacher that is still learning. */
 function plateau({ arms }: Summary, split: Split): string[] {
   const trainedOn = arms.find(({ role, name }) => role === 'teacher' && name !== 'teacher')
   const difference = trainedOn?.splits[split]?.differences.teacher?.mAP50
   if (!trainedOn || !difference) return []
   const meaning = {
-    better: 'it had not reached its plateau, so a student that reaches it has reached less than it seems',
-    worse: 'training on at this rate did not help it',
+    better: 'it had not reached its plateau, so a student that matches it has achieved less than it seems',
+    worse: 'further training at this rate did not help it',
     'no difference shown': 'no sign that it had more to learn at this rate',
   }
   return [
@@ -196,7 +196,7 @@ function resolved({ resolution }: Summary): string[] {
   ]
 }
 
-/** Restrictions that hold for this very run. */
+/** Limitations of this particular run. */
 export function limits(summary: Summary): string[] {
   const { arms, data, trials, workers, references } = summary
   const split = leadingSplit(summary)
@@ -233,7 +233,7 @@ export function limits(summary: Summary): string[] {
   }
   if (workers > 1) {
     found.push(
-      `Milliseconds an image were measured while up to ${workers} trials ran side by side; they compare models of this run, and are no benchmark of the device.`,
+      `Milliseconds an image were measured while up to ${workers} trials ran side by side; they compare models of this run and are not a benchmark of the device.`,
     )
   }
   const precisions = new Set(
@@ -243,11 +243,11 @@ export function limits(summary: Summary): string[] {
   )
   if (precisions.has('bfloat16') || precisions.has('float16')) {
     found.push(
-      `Trained in ${[...precisions].join(' and ')}; in another precision the numbers differ a little.`,
+      `Trained in ${[...precisions].join(' and ')}; in another precision the numbers differ slightly.`,
     )
   }
   if (!arms.some(({ role }) => role === 'control')) {
-    found.push('Without a control nothing can be said about distillation as such.')
+    found.push('Without a control this run says nothing about distillation as such.')
   }
   return found
 }
@@ -310,7 +310,7 @@ export function publishedRows(summary: Summary): { [column: string]: string }[] 
       `${distilled.method} − student, points`,
       points(distilled.mAP50 - student.mAP50),
       distilled50 && student50 ? points(distilled50.value - student50.value) : '–',
-      'no: includes training longer',
+      'no: includes longer training',
     ),
     row(
       `${distilled.method} − control, points`,
@@ -322,6 +322,6 @@ export function publishedRows(summary: Summary): { [column: string]: string }[] 
 }
 
 export const PUBLISHED_STATEMENT =
-  'The published run used other images (a car’s cockpit, 512 × 192 pixels, 8 classes), full widths, one run a row, and gave neither intervals nor ' +
-  'a control that was trained on without a teacher. Absolute values are therefore not comparable; the share of the ' +
+  'The published run used other images (a car’s cockpit, 512 × 192 pixels, 8 classes), full widths, one run per row, and gave neither intervals nor ' +
+  'a control trained on without a teacher. Absolute values are therefore not comparable; the share of the ' +
   'student’s cost is, and the sign of differences with care.'

@@ -1,4 +1,4 @@
-/** HTML that is safe by default: a template in which every value is escaped unless it is HTML already. */
+/** HTML that is safe by default: a template that escapes every value unless it is already HTML. */
 
 export interface Html {
   readonly html: string
@@ -6,12 +6,12 @@ export interface Html {
 
 type Value = Html | string | number | false | undefined | readonly Value[]
 
-/** html`<p>${text}</p>`: strings are escaped, `Html` is kept, lists are joined, false and undefined are nothing. */
+/** html`<p>${text}</p>`: strings are escaped, `Html` is kept, lists are joined, false and undefined are dropped. */
 export function html(strings: TemplateStringsArray, ...values: readonly Value[]): Html {
   return { html: strings.reduce((joined, part, i) => joined + inserted(values[i - 1]) + part) }
 }
 
-/** Text that is HTML already, such as a style sheet of this folder. */
+/** Text that is already HTML, such as a style sheet in this folder. */
 export const trusted = (text: string): Html => ({ html: text })
 
 const ENTITIES: { readonly [character: string]: string } = {

@@ -1,7 +1,7 @@
 import { type Block, columnsOf, isNumeric, type TableRow } from './document'
 import type { ReportModel } from './model'
 
-/** The report as Markdown: text and tables; of figures the captions. */
+/** The report as Markdown: text and tables; only the captions of figures. */
 export function renderMarkdown({ title, subtitle, findings, sections }: ReportModel): string {
   const parts = [
     `# ${literal(title)}`,

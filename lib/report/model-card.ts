@@ -7,7 +7,7 @@ import { type Section, section, table } from './document'
 import { ap, apInterval, bytes, count, duration, milliseconds, percent, pointsInterval } from './format'
 import type { ReportInput, Summary } from './summary'
 
-/** After Mitchell et al. 2019, "Model cards for model reporting", as far as the trials say. */
+/** After Mitchell et al. 2019, "Model cards for model reporting", as far as the trials provide it. */
 export function modelCard(input: ReportInput, summary: Summary): Section {
   const { chosen } = summary.selection ?? {}
   const arm = input.arms.find(({ name }) => name === chosen?.name)
@@ -54,7 +54,7 @@ export function modelCard(input: ReportInput, summary: Summary): Section {
     ],
     [
       'not intended',
-      'Any decision that bears on safety, and images of another kind, on which nothing was measured.',
+      'Any decision that bears on safety; images of another kind, on which nothing was measured.',
     ],
   ]
   return section('model-card', 'Model card of the chosen student', [
@@ -80,7 +80,7 @@ function weakest({ metrics: { evaluation } }: TrialResult): string {
 }
 
 function training({ config, metrics }: TrialResult): string {
-  if (!('training' in config)) return 'comes with the workbook; its checkpoint says how it was made'
+  if (!('training' in config)) return 'shipped with the workbook; its checkpoint says how it was made'
   const { steps, seed, rate, recipe } = config.training
   const terms = config.kind === 'distill' ? config.terms.map(({ method }) => method).join(', ') : ''
   const took = metrics.training ? `, ${duration(metrics.training.seconds)}` : ''

@@ -1,4 +1,4 @@
-/** From trials to the report: its numbers, and its text, tables and figures in order. */
+/** Builds the report from trials: its numbers, and its text, tables and figures in order. */
 
 import {
   type Arm,
@@ -62,7 +62,7 @@ export interface ReportModel {
   readonly summary: Summary
 }
 
-/** Reads the trials' metrics, detections and logs, and says what follows from them; what a run lacks is left out. */
+/** Reads the trials' metrics, detections and logs and derives the report from them; leaves out what a run lacks. */
 export function buildReport(input: ReportInput): ReportModel {
   const summary = summarise(input)
   const { data } = summary
@@ -89,7 +89,7 @@ export function buildReport(input: ReportInput): ReportModel {
   }
 }
 
-/** Whether the comparison is a profile's own, and no sweep on it. */
+/** Whether the comparison is a profile's own, not a sweep. */
 const isStudy = ({ name, profile }: ReportInput): boolean => name === profile.name
 
 function results(summary: Summary): Section {
@@ -114,7 +114,7 @@ function results(summary: Summary): Section {
     ]),
     ...LEADING_METRICS.map((metric) =>
       figure(
-        `What training has brought in ${METRICS[metric].name}, and cost: a method that is worth its price lies above the line of the models that were trained without a teacher.`,
+        `What training gained in ${METRICS[metric].name}, and what it cost: a method worth its price lies above the line of the models trained without a teacher.`,
         computeFigure(arms, { split, metric }),
       ),
     ),
@@ -142,7 +142,7 @@ function againstFirst(
       differencesFigure(arms, { split, reference }),
     ),
     figure(
-      'The same in COCO AP, which counts how exactly boxes sit.',
+      'The same in COCO AP, which counts how exactly boxes fit.',
       differencesFigure(arms, { split, reference, metric: 'AP' }),
     ),
   ]
@@ -212,14 +212,14 @@ function ablations({ ablations: points, bootstrap, references: [reference] }: Su
     text(
       `On validation, with the first seed, against the control of that seed; bars are ${percent(bootstrap.confidence)} intervals of the paired difference.`,
     ),
-    figure('How the weight of distillation matters.', lambdaFigure(points, reference)),
+    figure('Effect of the weight of distillation.', lambdaFigure(points, reference)),
     table('Weight λ', ablationTable(points, 'lambda', reference)),
-    figure('How the mask’s threshold matters.', thresholdFigure(points, reference)),
+    figure('Effect of the mask’s threshold.', thresholdFigure(points, reference)),
     table('Objectness threshold', ablationTable(points, 'threshold', reference)),
   ])
 }
 
-/** What else was asked: this run's short answers, then the longer runs that come with the workbook. */
+/** The side questions: this run's short answers, then the longer runs shipped with the workbook. */
 function sideSweeps({ sweeps = [], shipped = [] }: ReportInput): Section {
   const shown = ({ sweep, arms }: SweepResult): Block[] => [
     text(sweep.question),
@@ -235,15 +235,15 @@ function sideSweeps({ sweeps = [], shipped = [] }: ReportInput): Section {
   return section('sweeps', 'When to distil, and on what', [
     sweeps.length > 0 &&
       text(
-        'In this run, with one seed and few steps: a look, not a result. What can be relied on are the longer runs below.',
+        'This run has one seed and few steps: a first look, not a result. Rely on the longer runs below.',
       ),
     ...sweeps.map((result) => details(`${result.sweep.name}: this run`, shown(result))),
     table(
-      `What the longer runs that come with the workbook gave, ${splitsOf(shipped)}`,
+      `Results of the longer runs shipped with the workbook, ${splitsOf(shipped)}`,
       shipped.flatMap(gist),
     ),
     ...shipped.map((result) =>
-      details(`${result.sweep.name}: ${trainingSeeds(result.sweep.seeds.length)}, comes with the workbook`, [
+      details(`${result.sweep.name}: ${trainingSeeds(result.sweep.seeds.length)}, shipped with the workbook`, [
         ...shown(result),
         text(`Made by: ${result.command} (data ${short(String(result.provenance.data))}).`),
       ]),
@@ -251,18 +251,18 @@ function sideSweeps({ sweeps = [], shipped = [] }: ReportInput): Section {
   ])
 }
 
-/** A sweep's arms beside its references, and the teacher as the last of them. */
+/** A sweep's arms and references, with the teacher as the last reference. */
 function withTeacher({ sweep, arms }: SweepResult) {
   return { arms, references: [...new Set([...sweep.references, 'teacher'])] }
 }
 
-/** On which images: "on validation; carla-plateau-test on test". */
+/** The splits measured on: "on validation; carla-plateau-test on test". */
 function splitsOf(results: readonly SweepResult[]): string {
   const others = results.filter(({ sweep }) => sweep.split !== 'validation')
   return ['on validation', ...others.map(({ sweep }) => `${sweep.name} on ${sweep.split}`)].join('; ')
 }
 
-/** A sweep's distilled arms against its references. */
+/** A sweep's distilled arms compared with its references. */
 function gist({ sweep, arms }: SweepResult): TableRow[] {
   const distilled = arms.filter(({ role }) => role === 'method').map(({ name }) => name)
   return differencesTable({ arms, references: sweep.references }, sweep.split)
@@ -287,16 +287,16 @@ function cost(summary: Summary): Section {
   return section('cost', 'Cost', [
     table('Using a model', sizeTable(summary)),
     text(
-      'One multiply-accumulate (MAC) is two floating-point operations; the mmdet count also takes in biases, batch norm, ' +
-        'activations and poolings, and is what published tables call FLOPs. Models of one architecture differ in milliseconds by chance.',
+      'One multiply-accumulate (MAC) is two floating-point operations; the mmdet count also includes biases, batch norm, ' +
+        'activations and poolings, and is what published tables call FLOPs. Within one architecture, milliseconds differ only by chance.',
     ),
     table('Training', rows),
     rows.length > 0 &&
       text(
-        `${duration(seconds)} of training in all, counted trial by trial; trials that ran side by side took less time together. MACs count a backward pass as two forward passes and take in the teacher’s forward passes. Peak memory is that of the process.` +
+        `${duration(seconds)} of training in all, counted trial by trial; trials that ran side by side took less time together. MACs count a backward pass as two forward passes and include the teacher’s forward passes. Peak memory is that of the process.` +
           (summary.trials.some(({ role }) => role === 'preparation')
             ? ''
-            : ' Teacher and student come with the workbook; what their training cost is not part of this run.'),
+            : ' Teacher and student are shipped with the workbook; this run does not include the cost of their training.'),
       ),
   ])
 }
@@ -346,7 +346,7 @@ function settings(input: ReportInput, { profile, data, arms }: Summary): Section
       `Profile ${profile.name}`,
       entries.map(([setting, value]) => ({ setting, value })),
     ),
-    text('The profile’s file and every trial’s config.json say the rest.'),
+    text('For the rest, see the profile’s file and every trial’s config.json.'),
   ])
 }
 
@@ -361,7 +361,7 @@ function origin(summary: Summary): Section {
     table('What the trials ran with', [...values, { what: 'data hash', value: data.hash }]),
     table('Images and objects by class', dataTable(summary)),
     (data.files || data.unseen) &&
-      details('What became of every file of the data, and what the network does not see of it', [
+      details('What became of every file of the data, and what the network does not see', [
         list(data.files ?? []),
         list(data.unseen ?? []),
       ]),

@@ -7,15 +7,15 @@ import { batchImage } from './probe'
 export interface OutcomeOptions {
   /** Detections scored below it are left out. Default 0.3. */
   readonly minScore?: number
-  /** Of the drawing in pixels. Default 900. */
+  /** Width of the drawing in pixels. Default 900. */
   readonly width?: number
 }
 
 /**
- * What a trial's model made of one image of its split, as an SVG picture: hits green, mistakes with their kind, missed
+ * How a trial's model did on one image of its split, as an SVG picture: hits green, mistakes with their kind, missed
  * truths dashed.
  *
- * @param image index among the images that the trial was evaluated on
+ * @param image index among the images on which the trial was evaluated
  */
 export async function drawOutcome(
   study: Study,
@@ -29,7 +29,7 @@ export async function drawOutcome(
   if (!sample) {
     throw new RangeError(`${folder}: expected an image index below ${ids.length}, found ${image}`)
   }
-  // Large frames are drawn at the drawing's size.
+  // Scale large frames down to the size of the drawing.
   const scale = Math.min(1, width / sample.width)
   const input: [number, number] = [Math.round(sample.height * scale), Math.round(sample.width * scale)]
   const loader = createLoader([sample], { input, batch: 1 })
@@ -44,7 +44,7 @@ export async function drawOutcome(
   return drawDetections(picture, placed, study.dataset.classes, { width })
 }
 
-/** The detections that are shown: an object that was found with a lower score alone is missed. */
+/** The detections shown: an object found only with a lower score counts as missed. */
 function scoredAtLeast(detections: Detections, minScore: number, ofImage?: number): Detections {
   const rows = [...detections.score.keys()].filter(
     (row) =>
@@ -58,19 +58,19 @@ function scoredAtLeast(detections: Detections, minScore: number, ofImage?: numbe
   }
 }
 
-/** For every image: right detections minus mistakes, missed truths included, of what is scored at least `minScore`. */
+/** For every image: right detections minus mistakes, missed truths included, counting scores of at least `minScore`. */
 export function imageScores({ truths, detections }: TrialDetections, minScore = 0.3): Int32Array {
   const shown = scoredAtLeast(detections, minScore)
   const scores = new Int32Array(truths.images)
   for (const image of shown.image) scores[image]!++
   for (const { image, detection } of mistakes(truths, shown).list) {
-    // A mistake is no right detection, as which it was counted above.
+    // A mistaken detection was counted as right above.
     scores[image]! -= detection === undefined ? 1 : 2
   }
   return scores
 }
 
-/** The image on which two models differ most, for better or worse; of equal ones the first. */
+/** The image on which two models differ most, for better or worse; the first on ties. */
 export function mostChanged(before: TrialDetections, after: TrialDetections, minScore = 0.3): number {
   const [a, b] = [imageScores(before, minScore), imageScores(after, minScore)]
   const changes = Array.from(b, (score, i) => Math.abs(score - a[i]!))

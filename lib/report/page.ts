@@ -1,4 +1,4 @@
-/** The report as one HTML file that needs nothing else: style, figures and Plotly are inside. */
+/** The report as one self-contained HTML file with style, figures and Plotly embedded. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Block, columnsOf, isNumeric, type TableRow } from './document'
@@ -14,8 +14,8 @@ const VERDICTS: { readonly [verdict: string]: string } = {
 }
 
 /**
- * Figures out of sight are drawn when they are opened, since nothing is known of their width before. Where there is little
- * of it, legends go below, long names of axes are broken, and what stands side by side stands one above the other.
+ * Hidden figures are drawn when opened, since their width is unknown before. In narrow windows legends move below, long
+ * axis titles are wrapped, and plots side by side are stacked.
  */
 const DRAW = `
 const settings = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ['select2d', 'lasso2d'] };
@@ -107,7 +107,7 @@ ${rows.map((row) => html`<tr>${columns.map((column, i) => cell(row, column, i ==
 `
 }
 
-/** A figure's title is text of the page, which is broken into lines where the window is narrow. */
+/** A figure's title becomes text of the page, which wraps in narrow windows. */
 function renderFigure(caption: string, { data, layout: { title, ...rest } }: Figure): Html {
   const height = typeof rest.height === 'number' ? rest.height : 400
   const layout = { ...rest, height, margin: { l: 60, r: 20, t: 36, b: 56 } }
@@ -120,7 +120,7 @@ function renderFigure(caption: string, { data, layout: { title, ...rest } }: Fig
 `
 }
 
-/** Inside a script element these two sequences mean something to HTML; in strings and patterns of JavaScript both spellings are equal. */
+/** In a script element these two sequences are special to HTML; in JavaScript strings and patterns the escape is equal. */
 function inScript(code: string): Html {
   return trusted(code.replace(/<\/(script)/gi, '<\\/$1').replaceAll('<!--', '\\x3c!--'))
 }

@@ -1,4 +1,4 @@
-/** Teacher, student and one batch of images: what a distillation loss does, seen from close by. */
+/** Teacher, student and one batch of images, to examine a distillation loss closely. */
 import { type Batch, createLoader, encodePng, type RgbImage } from '../data'
 import { Detector, type DetectorOutput } from '../detector'
 import { scoped, tf } from '../engine'
@@ -18,7 +18,7 @@ import {
 import type { Study } from '../study'
 import { loadModel, type ModelRef, type Recipe, type Term } from '../trial'
 
-/** Owns its tensors; dispose it when done. */
+/** Owns its tensors; dispose of it when done. */
 export interface Probe {
   readonly teacher: Detector
   readonly student: Detector
@@ -29,9 +29,9 @@ export interface Probe {
   readonly t: DetectorOutput
   /** The student's, in inference mode. */
   readonly s: DetectorOutput
-  /** First values of the methods' own variables, such as adapters where the widths differ. */
+  /** Initial values of the methods' own variables, such as adapters between widths. */
   readonly variables: MethodVariables
-  /** The ground-truth loss of the study's recipe and a method's loss, lambda left out, as the training step sees them. */
+  /** The ground-truth loss of the study's recipe and a method's loss without lambda, as in the training step. */
   lossOf(term: Term): LossPair
   dispose(): void
 }
@@ -39,7 +39,7 @@ export interface Probe {
 export interface ProbeOptions {
   /** Images in the batch. Default 8. */
   readonly count?: number
-  /** The network that is to learn. Default: the study's student. */
+  /** The network that learns. Default: the study's student. */
   readonly student?: ModelRef
   /** Assignment and normalisation of the ground-truth loss. Default: the profile's. */
   readonly recipe?: Pick<Recipe, 'assign' | 'loss'>
@@ -98,7 +98,7 @@ export async function openProbe(study: Study, options: ProbeOptions = {}): Promi
   }
 }
 
-/** Sizes and gradients of a method's loss beside the ground truth's on the probe's batch; see `checkDistillation`. */
+/** Sizes and gradients of a method's loss relative to the ground truth's on the probe's batch; see `checkDistillation`. */
 export function checkMethod(probe: Probe, term: Term): DistillationCheck {
   const { student, teacher, t } = probe
   return checkDistillation({
@@ -111,7 +111,7 @@ export function checkMethod(probe: Probe, term: Term): DistillationCheck {
   })
 }
 
-/** One number for every cell of an image, at one stride. */
+/** One number per cell of an image, at one stride. */
 export interface CellMap {
   readonly stride: number
   /** [row][column] */
@@ -120,7 +120,7 @@ export interface CellMap {
 
 /**
  * Where a method's loss acts on one image: for every cell, the Euclidean norm over its channels of the loss's gradient with
- * regard to that part of the student's forward pass which the method compares: the outputs, or the feature maps.
+ * respect to what the method compares, the student's outputs or feature maps.
  *
  * @param image index in the probe's batch
  */
@@ -155,7 +155,7 @@ export function objectnessMaps(output: DetectorOutput, { config }: Detector, ima
   )
 }
 
-/** What the neck hands to the heads: for every cell the root mean square of its feature map [n, h, w, d] over the channels. */
+/** The neck's input to the heads: for every cell the root mean square of its feature map [n, h, w, d] over the channels. */
 export function featureMaps({ features }: DetectorOutput, { config }: Detector, image: number): CellMap[] {
   return scoped(() =>
     cellMaps(
@@ -167,8 +167,8 @@ export function featureMaps({ features }: DetectorOutput, { config }: Detector, 
 }
 
 /**
- * How much of a map lies where another one is at least `threshold`: shares of the values' sum and of the cells, all strides
- * together. A cell counts as much as it covers: one of stride 32 as 16 of stride 8.
+ * How much of a map lies where another one is at least `threshold`: fractions of the sum of values and of the cells, over
+ * all strides. Cells are weighted by area: one of stride 32 counts as 16 of stride 8.
  */
 export function shareWhere(
   map: readonly CellMap[],
@@ -211,7 +211,7 @@ export function batchImage({ images, shape: [, height, width] }: Batch, index: n
   return { width, height, pixels: Uint8Array.from(part, byte) }
 }
 
-/** An image as the text of a URL that holds it. */
+/** An image as a data URL. */
 export async function imageUrl(image: RgbImage): Promise<string> {
   return `data:image/png;base64,${(await encodePng(image)).toString('base64')}`
 }

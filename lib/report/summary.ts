@@ -1,4 +1,4 @@
-/** A comparison in numbers: everything that a report says follows from this, and this from the trials alone. */
+/** A comparison in numbers: everything in a report follows from this, and this from the trials alone. */
 import { countBoxes, describeAccount, describeLost, lostBoxes, type SplitCounts } from '../data'
 import {
   type Arm,
@@ -32,7 +32,7 @@ import {
 } from '../study'
 import { findTrial, type TrialResult } from '../trial'
 
-/** What a report is made from. */
+/** Input of a report. */
 export interface ReportInput {
   readonly name: string
   readonly question: string
@@ -43,23 +43,23 @@ export interface ReportInput {
     readonly ownData: boolean
     readonly classes: readonly string[]
     readonly splits: readonly SplitCounts[]
-    /** What became of every file of a folder of the user's. */
+    /** What became of every file in a user's folder. */
     readonly files?: readonly string[]
-    /** Boxes that crop or size keep from the network. */
+    /** Boxes that crop or size hide from the network. */
     readonly unseen?: readonly string[]
   }
-  /** Names of the arms that the others are compared with, the most important one first. */
+  /** Names of the arms to compare the others with, the most important one first. */
   readonly references: readonly string[]
-  /** Splits that are looked at. */
+  /** Splits to report on. */
   readonly splits: readonly Split[]
-  /** In the order in which tables list them. */
+  /** In the order of the tables. */
   readonly arms: readonly Arm[]
-  /** Trials that ran side by side. */
+  /** Number of trials that ran side by side. */
   readonly workers: number
-  /** Short sweeps of this study, and the longer ones that come with the workbook; of a study alone. */
+  /** Short sweeps of this study, and the longer ones shipped with the workbook; only for a study. */
   readonly sweeps?: readonly SweepResult[]
   readonly shipped?: readonly SweepFile[]
-  /** Trials that made the teacher and the student; none where they are shipped. */
+  /** Trials that made the teacher and the student; none if they are shipped. */
   readonly preparation?: readonly TrialResult[]
   /** Default: the profile's. */
   readonly bootstrap?: BootstrapOptions
@@ -67,7 +67,7 @@ export interface ReportInput {
   readonly metrics?: readonly MetricName[]
 }
 
-/** A trial with the interval of its own mAP@0.5 and the place that it has in the comparison. */
+/** A trial with the interval of its own mAP@0.5 and its place in the comparison. */
 export interface TrialSummary {
   readonly arm: string
   readonly role: Role | 'preparation' | 'ablation'
@@ -93,10 +93,10 @@ export interface Summary {
   readonly workers: number
   /** Without the ablations. */
   readonly arms: readonly ArmNumbers[]
-  /** What was varied, the methods' own settings among it, by method and value; on validation. */
+  /** Ablations, including the methods' own settings, by method and value; on validation. */
   readonly ablations: readonly ArmNumbers[]
   readonly selection: SelectionSummary | undefined
-  /** Of method minus reference: which difference this comparison could show, and what one point would take. */
+  /** For method minus reference: the smallest difference that could show, and what showing one point would take. */
   readonly resolution:
     | (Resolution & { readonly method: string; readonly reference: string; readonly split: Split })
     | undefined
@@ -104,17 +104,17 @@ export interface Summary {
 }
 
 export interface CollectOptions {
-  /** These methods alone, beside teacher, student and the control at equal steps. Default: all, and all controls. */
+  /** Only these methods, with teacher, student and the control at equal steps. Default: all, and all controls. */
   readonly methods?: readonly string[]
-  /** Whether the test split is looked at. Default true. */
+  /** Whether to include the test split. Default true. */
   readonly test?: boolean
-  /** Whether the short sweeps are taken in, this study's own and those that come with the workbook. Default false. */
+  /** Whether to include the short sweeps, this study's own and the shipped ones. Default false. */
   readonly sweeps?: boolean
   /** Default: all. */
   readonly metrics?: readonly MetricName[]
 }
 
-/** A study as far as it was run: every finished trial in its place. Arms without one are left out. */
+/** A study as far as it has run: every finished trial in its place. Arms without one are left out. */
 export function collectStudy(study: Study, options: CollectOptions = {}): ReportInput {
   const { methods, test = true, sweeps = false, metrics } = options
   const { plan, runs, sweep } = study
@@ -137,7 +137,7 @@ export function collectStudy(study: Study, options: CollectOptions = {}): Report
   }
 }
 
-/** A sweep as far as it was run. */
+/** A sweep as far as it has run. */
 export function collectSweep(
   sweep: Sweep,
   study: Study,
@@ -166,7 +166,7 @@ export function collectSweep(
   }
 }
 
-/** A short sweep in numbers; nothing where an arm of it was not run. */
+/** A short sweep in numbers; nothing if one of its arms has not run. */
 function findShort(sweep: Sweep, study: Study): SweepResult[] {
   const { references, split } = sweep
   const arms = findArms(sweep, study)
@@ -176,7 +176,7 @@ function findShort(sweep: Sweep, study: Study): SweepResult[] {
   ]
 }
 
-/** Computes a comparison's numbers. Takes a bootstrap of some seconds a trial and split with 1500 images. */
+/** Computes a comparison's numbers. The bootstrap takes some seconds per trial and split with 1500 images. */
 export function summarise(input: ReportInput): Summary {
   const { profile, data, references, splits, workers, metrics, preparation = [] } = input
   const bootstrap = { ...profile.bootstrap, seed: 0, ...input.bootstrap }
@@ -216,7 +216,7 @@ function byMethodAndValue({ variation: a }: ArmNumbers, { variation: b }: ArmNum
   return a!.method.localeCompare(b!.method) || a!.varied.localeCompare(b!.varied) || a!.value - b!.value
 }
 
-/** The arms that vary a method, and the methods' own settings as further points, by the same seed. */
+/** The arms that vary a method, and the methods' own settings as further points, with the same seed. */
 function withOwnSettings(arms: readonly Arm[], all: readonly Arm[]): Arm[] {
   const varied = all.filter(({ variation }) => variation)
   const own = new Map<string, Arm>()
@@ -243,11 +243,11 @@ function ownValue({ training }: ArmRun, varied: 'lambda' | 'threshold'): number 
 }
 
 /**
- * Trials of a reader's own as points of an ablation, beside the method's own setting, each against the control of the same
+ * A reader's own trials as points of an ablation, with the method's own setting, each against the control of the same
  * seed.
  *
  * @param method the arm whose term they change
- * @throws Error where a trial does not distil
+ * @throws Error if a trial does not distil
  */
 export function summariseTried(
   study: Study,
@@ -259,7 +259,7 @@ export function summariseTried(
   const own = input.arms.find(({ name, variation }) => name === method && !variation)?.runs[0]?.training
   const lambda = own?.metrics.gradients?.[0]?.lambda
   if (lambda === undefined)
-    throw new Error(`summariseTried: expected a trial of ${method} that was run, found none`)
+      throw new Error(`summariseTried: expected a finished trial of ${method}, found none`)
   const points = tried.map((training, i): Arm => {
     const { config, metrics } = training
     const [gradient] = metrics.gradients ?? []
@@ -293,7 +293,7 @@ function selectionOf({ arms }: ReportInput, numbers: readonly ArmNumbers[]): Sel
   }
 }
 
-/** From the first method and the first reference, on the split whose numbers lead the report. */
+/** For the first method and the first reference, on the leading split. */
 function resolutionOf(
   { arms, references: [reference], splits }: ReportInput,
   bootstrap: BootstrapOptions,

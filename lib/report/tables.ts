@@ -1,4 +1,4 @@
-/** The report's tables as plain rows, from which notebooks make DataFrames. */
+/** The report's tables as plain rows, which notebooks turn into DataFrames. */
 import {
   type ArmNumbers,
   LEADING_METRICS,
@@ -26,7 +26,7 @@ import type { Summary, TrialSummary } from './summary'
 
 const SPLITS = ['validation', 'test', 'shifted'] as const
 
-/** Accuracy of every arm, and what share of the teacher's operations it takes. */
+/** Accuracy of every arm, and its operations relative to the teacher's. */
 export function accuracyTable(
   { arms }: Pick<Compared, 'arms'>,
   metrics: readonly MetricName[] = LEADING_METRICS,
@@ -66,7 +66,7 @@ function seedsOf({ splits: { validation, test, shifted } }: ArmNumbers): string 
   return (test ?? validation ?? shifted)?.seeds.join(', ') || '–'
 }
 
-/** What was trained, for how long and at what cost, with the accuracy that came out. */
+/** What was trained, for how long, at what cost, and the resulting accuracy. */
 export function trainingTable({ arms }: Pick<Compared, 'arms'>, split: Split): TableRow[] {
   return arms.map((arm) => ({
     model: arm.name,
@@ -85,7 +85,7 @@ export function trainingTable({ arms }: Pick<Compared, 'arms'>, split: Split): T
   }))
 }
 
-/** What using each model costs. Arms of one architecture differ in the milliseconds by chance alone. */
+/** Cost of using each model. Within one architecture, milliseconds differ only by chance. */
 export function sizeTable({ arms }: Pick<Compared, 'arms'>): TableRow[] {
   return arms.map(({ name, macs, mmdet, parameters, macsShare, splits: { test, validation, shifted } }) => ({
     model: name,
@@ -100,7 +100,7 @@ export function sizeTable({ arms }: Pick<Compared, 'arms'>): TableRow[] {
 
 const COSTS = ['MACs', 'parameters', 'ms an image']
 
-/** Accuracy and cost of every arm beside each other. */
+/** Accuracy and cost of every arm. */
 export function overviewTable(summary: Pick<Compared, 'arms'>): TableRow[] {
   const sizes = sizeTable(summary)
   return accuracyTable(summary).map(({ seeds = '', ...accuracy }, i) => {
@@ -109,7 +109,7 @@ export function overviewTable(summary: Pick<Compared, 'arms'>): TableRow[] {
   })
 }
 
-/** AP at IoU 0.5 by class, a column an arm. */
+/** AP at IoU 0.5 by class, one column per arm. */
 export function perClassTable({ arms }: Pick<Compared, 'arms'>, split: Split): TableRow[] {
   const shown = arms.flatMap(({ name, splits: { [split]: numbers } }) => (numbers ? [{ name, numbers }] : []))
   return (shown[0]?.numbers.perClass ?? []).map(({ name, truths }, label) => ({
@@ -119,7 +119,7 @@ export function perClassTable({ arms }: Pick<Compared, 'arms'>, split: Split): T
   }))
 }
 
-/** What each method's weight was, and what it meant for the gradient. */
+/** Each method's weight, and its effect on the gradient. */
 export function gradientTable(arms: readonly ArmNumbers[]): TableRow[] {
   return arms.flatMap((arm) =>
     arm.terms.map(({ method, lambda, ratio, cosine, threshold }) => ({
@@ -183,7 +183,7 @@ export function dataTable({ data: { classes, splits } }: Summary): TableRow[] {
   ]
 }
 
-/** Cost of every training, by the trial. */
+/** Cost of every training, one row per trial. */
 export function costTable({ trials }: Summary): TableRow[] {
   return trials.flatMap(({ arm, seed, trial }): TableRow[] => {
     const { training } = trial.metrics
@@ -220,7 +220,7 @@ export function provenanceTable({ trials }: Summary): TableRow[] {
   }))
 }
 
-/** One row a trial, numbers in full, for `metrics.csv` and for computing with. */
+/** One row per trial with all digits, for `metrics.csv` and further computation. */
 export function trialRows({ trials }: Summary): TableRow[] {
   return trials.map(trialRow)
 }

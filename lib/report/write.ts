@@ -15,7 +15,7 @@ export const REPORT_FILES = {
   table: 'metrics.csv',
 } as const
 
-/** Writes the report in all its forms, the page last. */
+/** Writes the report in all formats, the page last. */
 export function writeReport(directory: string, model: ReportModel): { readonly page: string } {
   const page = join(directory, REPORT_FILES.page)
   writeAtomically(join(directory, REPORT_FILES.table), renderCsv(trialRows(model.summary)))
@@ -25,7 +25,7 @@ export function writeReport(directory: string, model: ReportModel): { readonly p
   return { page }
 }
 
-/** Comma-separated values (RFC 4180): quoted where a value holds a comma, a quote or a line break. */
+/** Comma-separated values (RFC 4180): values with a comma, quote or line break are quoted. */
 export function renderCsv(rows: readonly TableRow[]): string {
   const columns = columnsOf(rows)
   const cell = (value: string | number) => {
@@ -39,13 +39,13 @@ export function renderCsv(rows: readonly TableRow[]): string {
 
 const overviewSchema = z.object({ overview: z.array(z.record(z.union([z.string(), z.number()]))) })
 
-/** Accuracy and cost of every model, as they were computed when the report was written. */
+/** Accuracy and cost of every model, as computed when the report was written. */
 export function readOverview(directory: string): TableRow[] {
   const file = join(directory, REPORT_FILES.metrics)
   return readDocument(file, overviewSchema).overview
 }
 
-/** The numbers of the report: arms, ablations, selection and one entry a trial. */
+/** The report's numbers: arms, ablations, selection and one entry per trial. */
 export function renderJson({ findings, summary }: ReportModel): string {
   const { profile, trials, ...numbers } = summary
   const document = {

@@ -18,7 +18,7 @@ interface Bar {
   readonly note: string
 }
 
-/** Groups of horizontal bars, one for each class or size, with a bar for each split. */
+/** Groups of horizontal bars, one group per class or size, with one bar per split. */
 function bars(groups: readonly { readonly name: string; readonly bars: readonly Bar[] }[]): string {
   const most = Math.max(1, ...groups.flatMap((group) => group.bars.map(({ count }) => count)))
   const splits = [...new Set(groups.flatMap((group) => group.bars.map(({ split }) => split)))]
@@ -51,7 +51,7 @@ ${legend}${drawn}</svg>
 `.html
 }
 
-/** Objects by class and split, with the number of images that hold some. */
+/** Objects by class and split, with the number of images that contain them. */
 export function classBars(set: WritableSet): string {
   const rows = tabulateClasses(set)
   return bars(
@@ -70,7 +70,7 @@ export function classBars(set: WritableSet): string {
 
 const SIDES = [0, 8, 16, 32, 64, 128, 256, 512, Infinity]
 
-/** Objects by the side of a square of their area, and by split. */
+/** Objects by the side of a square of equal area, and by split. */
 export function sizeBars({ splits }: WritableSet): string {
   const labelled = Object.entries(splits).filter(([, samples]) => samples?.some(({ boxes }) => boxes))
   const sides = labelled.map(([split, samples]) => ({

@@ -1,4 +1,4 @@
-/** What `dataset check` found, as one page that needs nothing else. */
+/** The result of `dataset check` as one self-contained page. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type CheckReport, describeAccount, describeLost, describeProblem, type LostBoxes } from '../../data'
@@ -18,10 +18,10 @@ export interface DatasetPage {
   }
 }
 
-/** At most so many problems are listed; all of them are in the terminal and in --json. */
+/** Maximum number of problems listed; the terminal and --json list all. */
 const MOST_PROBLEMS = 500
 
-/** The page as HTML; pictures are inside, made small. */
+/** The page as HTML, with small pictures embedded. */
 export async function datasetPage({ name, report, profile }: DatasetPage): Promise<string> {
   const { problems, counts, classes, found } = report
   const { samples, faulty, duplicates } = await pictures(report)

@@ -4,16 +4,16 @@ import { type CheckReport, type Problem, readImage, type Sample, type SplitName 
 import { drawDetections } from '../../evaluate'
 
 export interface Picture {
-  /** Absent where the image cannot be drawn. */
+  /** Absent if the image cannot be drawn. */
   readonly svg: string | undefined
   readonly caption: string
   readonly note?: string
 }
 
-/** Pictures of each kind at most, and their width. */
+/** Maximum number of pictures of each kind, and their width. */
 const MOST = { samples: 12, faulty: 24, duplicates: 12 }
 const WIDTH = 420
-/** Boxes out of the image, or of no area, are seen in this colour. */
+/** Colour of boxes that lie outside the image or have no area. */
 const WRONG = '#ff5964'
 
 /** Images spread over the splits, those with problems, and pairs of the same bytes. */
@@ -52,7 +52,7 @@ export async function pictures(report: CheckReport): Promise<{
   }
 }
 
-/** Samples that problems speak of, each with the first of them. */
+/** Samples with problems, each with the first of them. */
 function withProblems(samples: readonly Sample[], { sourceOf }: CheckReport, problems: readonly Problem[]) {
   const first = new Map<Sample, string>()
   const byFile = new Map(samples.map((sample) => [sample.file, sample]))
@@ -68,7 +68,7 @@ function withProblems(samples: readonly Sample[], { sourceOf }: CheckReport, pro
   }))
 }
 
-/** `count` of the items: those with objects evenly spread, and others where these are fewer. */
+/** `count` of the items, evenly spread: those with objects, then others if these are too few. */
 function spread<T extends { readonly sample: Sample }>(items: readonly T[], count: number): T[] {
   const hasObjects = ({ sample }: T) => (sample.boxes?.length ?? 0) > 0
   const filled = items.filter(hasObjects)
@@ -106,7 +106,7 @@ async function drawn(
     })
     return { ...base, svg: await drawDetections(image, boxes.filter(hasArea), classes, { width: WIDTH }) }
   } catch {
-    // That an image cannot be decoded is among the problems.
+    // The list of problems already names images that cannot be decoded.
     return { ...base, svg: undefined }
   }
 }

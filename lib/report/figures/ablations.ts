@@ -1,9 +1,9 @@
-/** Figures of what was varied: the weight lambda and the objectness threshold; and of the gradients behind lambda. */
+/** Figures of ablations (the weight lambda and the objectness threshold) and of the gradients behind lambda. */
 import type { ArmNumbers, PairedDifference, TermNumbers, Variation } from '../../study'
 import { significant } from '../format'
 import { axis, colourOf, errorBars, type Figure, layout, logAxis, NEUTRAL, translucent } from './style'
 
-/** Difference to the control over the ratio of gradient norms that lambda made, one curve a method. */
+/** Difference to the control over the ratio of gradient norms that each lambda gave, one curve per method. */
 export function lambdaFigure(points: readonly ArmNumbers[], reference = 'control'): Figure {
   return curves(pointsOf(points, 'lambda', reference), {
     title: 'Weight of distillation (validation; filled: the method’s own)',
@@ -24,7 +24,7 @@ export function thresholdFigure(points: readonly ArmNumbers[], reference = 'cont
   })
 }
 
-/** A point of a curve: a setting of a method with its difference to the control of the same seed. */
+/** A point of a curve: a setting of a method and its difference to the control of the same seed. */
 interface Point extends Pick<Variation, 'method' | 'value' | 'own'> {
   readonly term: TermNumbers
   readonly difference: PairedDifference
@@ -94,7 +94,7 @@ function curves(points: readonly Point[], options: Curves): Figure {
   }
 }
 
-/** What every method's weighted gradient was against the ground truth's: ratio of norms, and cosine. */
+/** Every method's weighted gradient relative to the ground truth's: ratio of norms, and cosine. */
 export function gradientsFigure(arms: readonly ArmNumbers[]): Figure {
   const terms = arms.flatMap((arm) => arm.terms.map((term) => ({ arm, term })))
   const bars = (name: string, value: (index: number) => number | null, axes: object) => ({

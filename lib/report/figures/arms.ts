@@ -6,7 +6,7 @@ import { ACCENT, axis, errorBars, type Figure, layout, NEUTRAL, styleOf, translu
 
 export interface Options {
   readonly split?: Split
-  /** The arm that the others are compared with. Default: the control at equal steps. */
+  /** The arm to compare the others with. Default: the control at equal steps. */
   readonly reference?: string
   readonly metric?: MetricName
 }
@@ -20,7 +20,7 @@ export function measuredOn(arms: readonly ArmNumbers[], split: Split): Measured[
   })
 }
 
-/** A metric of every arm with its interval, and the reference's as a band. */
+/** A metric of every arm with its interval; the reference's interval is a band. */
 export function methodsFigure(
   arms: readonly ArmNumbers[],
   { split = 'validation', reference = 'control', metric = 'mAP50' }: Options = {},
@@ -130,11 +130,11 @@ export function perClassFigure(arms: readonly ArmNumbers[], { split = 'validatio
       }
     }),
     layout: layout(`AP by class on ${split}`, {
-      // Markers of a class stand side by side.
+      // Places the markers of a class side by side.
       scattermode: 'group',
       scattergap: 0.35,
       xaxis: axis('class (objects)', { type: 'category' }),
-      // Plotly would begin at 0 here.
+      // Plotly would start at 0 here.
       yaxis: axis('AP at IoU 0.5', {
         range: [Math.max(0, Math.min(...values) - 0.04), Math.max(...values) + 0.04],
       }),

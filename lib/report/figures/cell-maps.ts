@@ -1,13 +1,13 @@
-/** Maps of cells over the image that they belong to. */
+/** Maps of cells drawn over their image. */
 import type { CellMap } from '../probe'
 import { type Figure, layout } from './style'
 
 export interface CellMapRow {
   readonly name: string
   readonly maps: readonly CellMap[]
-  /** Value of the strongest colour; the largest of the row's values by default. */
+  /** Value of the strongest colour; default: the largest of the row's values. */
   readonly limit?: number
-  /** Value without a colour; 0 by default. */
+  /** Value without a colour; default: 0. */
   readonly floor?: number
 }
 
@@ -19,7 +19,7 @@ export interface CellMapOptions {
   readonly size: { readonly width: number; readonly height: number }
   /** URL of the image. */
   readonly url: string
-  /** Outlined in white: where the objects are. */
+  /** Boxes outlined in white, such as the objects. */
   readonly boxes?: readonly {
     readonly x1: number
     readonly y1: number
@@ -28,11 +28,11 @@ export interface CellMapOptions {
   }[]
 }
 
-/** Pixels: width that a notebook gives a figure, and height of a row's label. */
+/** Pixels: width of a figure in a notebook, and height of a row's label. */
 const WIDTH = 980
 const LABEL = 26
 
-/** From clear to strong, so that the image shows through where the value is small. */
+/** From transparent to strong, so that the image shows through where the value is small. */
 const COLOURS = [
   [0, 'rgba(255, 235, 59, 0)'],
   [0.25, 'rgba(255, 193, 7, 0.45)'],
@@ -40,7 +40,7 @@ const COLOURS = [
   [1, 'rgba(173, 20, 87, 0.85)'],
 ] as const
 
-/** A figure of maps drawn over an image: a row for each set of maps, a column for each stride. */
+/** A figure of maps drawn over an image: one row per set of maps, one column per stride. */
 export function cellMapsFigure(rows: readonly CellMapRow[], options: CellMapOptions): Figure {
   const { title, unit, size, url, boxes = [] } = options
   const columns = Math.max(...rows.map(({ maps }) => maps.length))

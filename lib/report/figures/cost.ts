@@ -1,4 +1,4 @@
-/** Figures of accuracy against cost: that of using a model, and that of training it. */
+/** Figures of accuracy against cost: of using a model, and of training it. */
 import { type ArmNumbers, type Interval, METRICS, type MetricName, type Split } from '../../study'
 import { type Measured, measuredOn, type Options, verticalLine } from './arms'
 import { ACCENT, axis, errorBars, type Figure, layout, NEUTRAL, styleOf, translucent } from './style'
@@ -7,7 +7,7 @@ import { ACCENT, axis, errorBars, type Figure, layout, NEUTRAL, styleOf, translu
 export function paretoFigure(arms: readonly ArmNumbers[], { split = 'validation' }: Options = {}): Figure {
   const shown = valuesOn(arms, split, 'mAP50')
   const teacher = shown.find(({ role }) => role === 'teacher')
-  // Students have the same MACs: they are drawn side by side, a little apart, and named in the legend.
+  // Students have equal MACs: they are drawn slightly apart, side by side, and named in the legend.
   const widest = Math.max(...shown.map(({ macs }) => macs))
   const crowd = (arm: Measured) => shown.filter(({ macs }) => macs === arm.macs)
   return {
@@ -50,8 +50,8 @@ export function paretoFigure(arms: readonly ArmNumbers[], { split = 'validation'
 }
 
 /**
- * Accuracy over what the training has cost: arms of one series joined, models that no training of the comparison made as
- * lines. A method that only learns faster a step lies on the line of the controls; one that is worth its price lies above it.
+ * Accuracy over the cost of training: arms of one series are joined, models not trained in the comparison are lines. A
+ * method that only learns faster per step lies on the line of the controls; one worth its price lies above it.
  */
 export function computeFigure(
   arms: readonly ArmNumbers[],
@@ -94,7 +94,7 @@ export function computeFigure(
   }
 }
 
-/** How far an arm is drawn from its place, so that arms of the same cost do not hide each other. */
+/** How far an arm is drawn from its position, so that arms of equal cost do not hide each other. */
 function aside(arm: Valued, all: readonly Valued[], widest: number): number {
   const beside = all.filter(({ trainingMacs }) => trainingMacs === arm.trainingMacs)
   return (beside.indexOf(arm) - (beside.length - 1) / 2) * 0.012 * widest
@@ -109,7 +109,7 @@ function valuesOn(arms: readonly ArmNumbers[], split: Split, metric: MetricName)
   })
 }
 
-/** Horizontal lines of models that no training of the comparison made. */
+/** Horizontal lines for models not trained in the comparison. */
 function levels(shown: readonly Valued[]): Record<string, unknown> {
   return {
     shapes: shown.map(({ value }) => ({

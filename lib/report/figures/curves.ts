@@ -2,10 +2,10 @@
 import { type MatchTable, precisionEnvelope, precisionRecall } from '../../evaluate'
 import { axis, colourOf, type Figure, layout } from './style'
 
-/** Points a curve at most; more are not told apart at the size of a page. */
+/** Maximum number of points per curve; more cannot be distinguished on a page. */
 const POINTS = 200
 
-/** Precision-recall curves of a class at IoU 0.5, one a model; the interpolated form, which average precision sums. */
+/** Precision-recall curves of a class at IoU 0.5, one per model, interpolated as average precision sums them. */
 export function prCurveFigure(
   models: readonly { readonly name: string; readonly table: MatchTable }[],
   { label, title }: { readonly label: number; readonly title: string },

@@ -1,8 +1,8 @@
-/** What pruning costs before any fine-tuning. */
+/** The cost of pruning before any fine-tuning. */
 import type { LayerPoint, ScanPoint } from '../../slimming'
 import { axis, colourOf, type Figure, layout } from './style'
 
-/** Score over the share of channels that one threshold takes, and the share of the operations that stay. */
+/** Score over the fraction of channels removed by one threshold, and the fraction of operations kept. */
 export function accuracyByRatioFigure(points: readonly ScanPoint[], score = 'mAP@0.5'): Figure {
   const x = points.map(({ ratio }) => 100 * ratio)
   const whole = Math.max(...points.map(({ macs }) => macs))
@@ -34,7 +34,7 @@ export function accuracyByRatioFigure(points: readonly ScanPoint[], score = 'mAP
 }
 
 /**
- * What the score loses when one mask group alone is pruned, a bar for each of its ratios.
+ * Loss of score when a single mask group is pruned, one bar per ratio.
  *
  * @param whole the unpruned network's score
  */

@@ -1,8 +1,8 @@
-/** What all figures share: the form in which Plotly takes them, colours, fonts. */
+/** Shared by all figures: their form as Plotly data, colours, fonts. */
 import { METHOD_NAMES } from '../../losses'
 import type { Role } from '../../study'
 
-/** Plotly's layout, of which the report takes the title out. */
+/** Plotly's layout; the report moves the title out of it. */
 export interface Layout {
   readonly [key: string]: unknown
   readonly title: { readonly [key: string]: unknown; readonly text: string }
@@ -14,7 +14,7 @@ export interface Figure {
   layout: Layout
 }
 
-/** Okabe & Ito's colours, which people with any form of colour blindness tell apart. */
+/** Okabe & Ito's colours, distinguishable with any form of colour blindness. */
 const COLOURS = {
   black: '#1b1f24',
   grey: '#8a929c',
@@ -29,7 +29,7 @@ const COLOURS = {
 export const NEUTRAL = COLOURS.grey
 export const ACCENT = COLOURS.blue
 
-/** Of the methods, by their place in the list: Okabe & Ito's, then three more that are as far from them as can be. */
+/** Colours of the methods, by position in the list: Okabe & Ito's, then three more as distant from them as possible. */
 const METHOD_COLOURS = [
   COLOURS.orange,
   COLOURS.sky,
@@ -59,7 +59,7 @@ const ROLE_STYLES = {
   method: { colour: COLOURS.green, symbol: 'circle' },
 } as const
 
-/** An arm's colour and marker, the same in every figure; of a name without a colour that of the n-th series. */
+/** An arm's colour and marker, the same in every figure; a name without a colour gets that of the n-th series. */
 export function styleOf(
   arm: { readonly role: Role; readonly name: string },
   index?: number,
@@ -69,13 +69,13 @@ export function styleOf(
   return { colour: own, symbol }
 }
 
-/** The colour of a model by its name, or of the n-th of some other series. */
+/** The colour of a model by its name, or else of the n-th series. */
 export function colourOf(name: string, index = 0): string {
   const series = [COLOURS.blue, COLOURS.vermilion, COLOURS.green, COLOURS.purple, COLOURS.orange, COLOURS.sky]
   return NAMED_COLOURS[name] ?? series[index % series.length]!
 }
 
-/** A colour of six hexadecimal digits, made transparent. */
+/** A colour of six hexadecimal digits with an opacity. */
 export function translucent(colour: string, opacity: number): string {
   const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16))
   return `rgba(${red}, ${green}, ${blue}, ${opacity})`
@@ -94,7 +94,7 @@ export function axis(title: string, more: Readonly<Record<string, unknown>> = {}
   }
 }
 
-/** A logarithmic axis with every label written out; `values` are what it shows, where they may lie close together. */
+/** A logarithmic axis with all labels written out, fitted to `values`, which may lie close together. */
 export function logAxis(title: string, values: readonly number[] = []): Record<string, unknown> {
   const shown = values.filter((value) => value > 0)
   const [low, high] = [Math.min(...shown), Math.max(...shown)]
@@ -134,7 +134,7 @@ export function layout(title: string, more: Readonly<Record<string, unknown>> = 
   }
 }
 
-/** Plotly's error bars of intervals, whose arms differ in length. */
+/** Plotly's error bars for asymmetric intervals. */
 export function errorBars(
   intervals: readonly { readonly value: number; readonly lower: number; readonly upper: number }[],
 ): Record<string, unknown> {

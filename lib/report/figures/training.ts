@@ -7,10 +7,10 @@ export interface LoggedRun {
   readonly rows: readonly LogRow[]
 }
 
-/** Names in a log that are no terms of the loss. */
+/** Names in a log that are not terms of the loss. */
 const NOT_TERMS = new Set(['step', 'rate', 'imagesPerSecond', 'total', 'gradientNorm'])
 
-/** Terms of the loss over steps: weighted, distillation's with a dash. The first word of a name gives the colour. */
+/** Weighted terms of the loss over steps; distillation's are dashed. The first word of a name determines the colour. */
 export function lossFigure({ name, rows }: LoggedRun): Figure {
   const terms = Object.keys(rows[0] ?? {}).filter((key) => !NOT_TERMS.has(key))
   const truth = terms.filter((term) => !term.includes('/'))
@@ -38,7 +38,7 @@ export function lossFigure({ name, rows }: LoggedRun): Figure {
   }
 }
 
-/** Ground truth's and distillation's part of the loss over steps, one colour a run. */
+/** The ground truth's and distillation's parts of the loss over steps, one colour per run. */
 export function lossComparisonFigure(runs: readonly LoggedRun[]): Figure {
   const part = (row: LogRow, distillation: boolean) =>
     Object.entries(row).reduce(
@@ -58,7 +58,7 @@ export function lossComparisonFigure(runs: readonly LoggedRun[]): Figure {
           showlegend: !distillation,
           x: rows.map(({ step }) => step),
           y,
-          // Runs that see the same images have nearly the same loss: the first lies broad below the others.
+          // Runs on the same images have nearly equal losses: the first is drawn as a broad line below the others.
           line: { color: colourOf(name, index), width: index === 0 && runs.length > 1 ? 4 : 1.5 },
           opacity: index === 0 && runs.length > 1 ? 0.45 : 1,
           hovertemplate: `${name}: step %{x}, %{y:.3g}<extra></extra>`,
@@ -81,7 +81,7 @@ export function lossComparisonFigure(runs: readonly LoggedRun[]): Figure {
   }
 }
 
-/** How large the batch-norm scales are, for Network Slimming: one histogram a model. */
+/** Magnitudes of the batch-norm scales, for Network Slimming: one histogram per model. */
 export function gammaHistogramFigure(
   models: readonly { readonly name: string; readonly values: ArrayLike<number> }[],
   { threshold }: { readonly threshold?: number } = {},
@@ -128,7 +128,7 @@ export function gammaHistogramFigure(
   }
 }
 
-/** |gamma| over a sparsity training: every column a histogram, with the 5, 25, 50, 75 and 95 % quantiles as lines. */
+/** |gamma| over a sparsity training: every column is a histogram, with the 5, 25, 50, 75 and 95 % quantiles as lines. */
 export function gammaHistoryFigure(rows: readonly GammaRow[]): Figure {
   const steps = rows.map(({ step }) => step)
   const edges = rows[0]?.edges ?? []
