@@ -259,7 +259,7 @@ export function summariseTried(
   const own = input.arms.find(({ name, variation }) => name === method && !variation)?.runs[0]?.training
   const lambda = own?.metrics.gradients?.[0]?.lambda
   if (lambda === undefined)
-      throw new Error(`summariseTried: expected a finished trial of ${method}, found none`)
+    throw new Error(`summariseTried: expected a finished trial of ${method}, found none`)
   const points = tried.map((training, i): Arm => {
     const { config, metrics } = training
     const [gradient] = metrics.gradients ?? []

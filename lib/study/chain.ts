@@ -1,15 +1,15 @@
-/** Chains: where the unit of a sweep is the whole way from a teacher of its own to the student, one a seed. */
+/** Chains: sweeps whose unit is the whole path from a teacher of its own to the student, one per seed. */
 import { z } from 'zod'
 import { pruneSchema, type TrialConfig } from '../trial'
 import type { RecipeChange } from './arm'
 import { type Plan, type Planned, planModels } from './plan'
 import { stageSchema } from './profile'
 
-/** The stages from new weights to the pruned network; with it, seeds vary the teacher too. */
+/** The stages from new weights to the pruned network; with a chain, seeds vary the teacher too. */
 export const chainSchema = z
   .object({
     teacher: stageSchema,
-    /** `strength` is s at this number of steps. */
+    /** `strength` is s for this number of steps. */
     sparse: stageSchema.extend({ strength: z.number().positive() }),
     /** Default: the profile's. */
     prune: pruneSchema.optional(),
@@ -19,7 +19,7 @@ export const chainSchema = z
   .strict()
 export type Chain = z.infer<typeof chainSchema>
 
-/** What of a sweep its models depend on. */
+/** The parts of a sweep that its models depend on. */
 export interface ChainOptions {
   readonly chain: Chain
   readonly labels?: Parameters<typeof planModels>[0]['labels']
@@ -46,7 +46,7 @@ export function planChain(
     },
     dataset,
     precision,
-    // Whose data it is decides about crop and anchors.
+    // Crop and anchors depend on whose data it is.
     ownData: data.crop !== undefined,
     from: 'scratch',
     seed,

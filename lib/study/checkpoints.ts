@@ -1,4 +1,4 @@
-/** Whether the shipped checkpoints that a profile takes are the models that it asks for. */
+/** Checks that the shipped checkpoints a profile takes are the models it asks for. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -17,7 +17,7 @@ export interface StageTrials {
   readonly finetune: Stage<'finetune'>
 }
 
-/** A key of the profile with what it asks for and what the checkpoint was made with. */
+/** A key of the profile, with its value there and the value the checkpoint was made with. */
 interface Setting {
   readonly key: string
   readonly asked: unknown
@@ -25,10 +25,10 @@ interface Setting {
 }
 
 /**
- * Holds a profile against the checkpoints that it takes: the network, the steps and rates of the stages, and the pruning.
+ * Compares a profile with the checkpoints it takes: the network, the steps and rates of the stages, and the pruning.
  *
- * @param options `slimmed`: the student is taken too, and not the teacher alone
- * @throws Error naming every key of the profile that the checkpoints were not made with, with both values and the ways on
+ * @param options `slimmed`: whether the student is taken too, not only the teacher
+ * @throws Error naming every key of the profile that differs, with both values and the possible remedies
  */
 export function compareWithCheckpoints(
   profile: Profile,
@@ -121,7 +121,7 @@ function configOf<K extends TrialConfig['kind']>(name: string, kind: K): Stage<K
   return ofKind(config, kind, join(SHIPPED, `${name}.json`))
 }
 
-/** The same of the sparse network, of which no checkpoint is shipped. */
+/** The same for the sparse network, whose checkpoint is not shipped. */
 function sparseConfig(name: string): StageTrials['sparse'] {
   const file = join(SHIPPED, `${name}.${FILES.config}`)
   if (!existsSync(file))

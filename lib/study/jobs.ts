@@ -1,4 +1,4 @@
-/** Trials as the jobs of a workflow engine, where a study outgrows one machine. */
+/** Trials as jobs of a workflow engine, for studies that outgrow one machine. */
 
 import { z } from 'zod'
 import { THREADS } from '../engine'
@@ -15,21 +15,21 @@ import {
 } from '../trial'
 
 /**
- * What an engine's workflow reads. A job's command is `trial --config <runs>/<job>/<task> --out <runs>/<job>`, and it is
- * done when <runs>/<job>/metrics.json is there. A job that is begun again goes on from its checkpoint.
+ * Input of an engine's workflow. A job's command is `trial --config <runs>/<job>/<task> --out <runs>/<job>`; it is
+ * done when <runs>/<job>/metrics.json exists. A restarted job continues from its checkpoint.
  */
 export const jobPlanSchema = z
   .object({
     format: z.literal('trial-jobs/2'),
-    /** The program that runs the command line. */
+    /** The Node program that runs the command line. */
     node: z.string(),
     /** Folder of the trials. */
     runs: z.string(),
     /** Name of a job's task file. */
     task: z.string(),
-    /** Environment variable that holds a job's number of threads. */
+    /** Environment variable for a job's number of threads. */
     threads: z.string(),
-    /** By the name of the trial's folder: the jobs that must be done before. */
+    /** By the name of the trial's folder: the jobs that must be done first. */
     jobs: z.record(z.array(z.string())),
   })
   .strict()
@@ -47,9 +47,9 @@ export const jobPlanSchema = z
 export type JobPlan = z.infer<typeof jobPlanSchema>
 
 /**
- * Plans those of the trials that are not finished, each after the trials whose models it loads, and writes their tasks.
+ * Plans the unfinished trials, each after the trials whose models it loads, and writes their tasks.
  *
- * @throws Error where a trial needs a model that neither is there nor comes from one of the trials
+ * @throws Error if a trial needs a model that neither exists nor comes from one of the trials
  */
 export function planJobs(trials: readonly TrialConfig[], options: TaskOptions): JobPlan {
   const { runs } = options

@@ -1,4 +1,4 @@
-/** What models are compared by. A metric is one entry of the list. */
+/** The metrics for comparing models. Each is one entry of the list. */
 import {
   COCO_AREA_RANGES,
   COCO_IOU_THRESHOLDS,
@@ -8,7 +8,7 @@ import {
   type Truths,
 } from '../evaluate'
 
-/** Truths and detections of a split, as an evaluation stores them. */
+/** Truths and detections of a split, as stored by an evaluation. */
 export interface Found {
   readonly truths: Truths
   readonly detections: Detections
@@ -16,10 +16,10 @@ export interface Found {
 
 /** A metric: the mean over a match table's IoU thresholds and classes of average precision (see `tableValue`). */
 export interface Metric {
-  /** As tables and figures call it. */
+  /** Its name in tables and figures. */
   readonly name: string
   readonly table: (found: Found) => MatchTable
-  /** Most resamples that a bootstrap of it draws: one with ten IoU thresholds costs ten times one with a single threshold. */
+  /** Maximum resamples of its bootstrap: ten IoU thresholds cost ten times as much as one. */
   readonly resamples?: number
 }
 
@@ -37,8 +37,8 @@ const coco = (name: string, areaRange: (typeof COCO_AREA_RANGES)[number]): Metri
 })
 
 /**
- * The metrics by the names under which results store them. `mAP50` and `mAP75` are VOC's all-point mAP at IoU 0.5 and 0.75;
- * the others COCO's AP, the mean over IoU 0.5, 0.55 .. 0.95, of all objects and by their size (sides of 32 and 96 pixels).
+ * The metrics by their names in stored results. `mAP50` and `mAP75` are VOC's all-point mAP at IoU 0.5 and 0.75;
+ * the others are COCO's AP, the mean over IoU 0.5, 0.55 .. 0.95, for all objects and by size (sides of 32 and 96 pixels).
  */
 export const METRICS = {
   mAP50: voc('mAP@0.5', 0.5),
@@ -53,7 +53,7 @@ export type MetricName = keyof typeof METRICS
 
 export const METRIC_NAMES = Object.keys(METRICS) as readonly MetricName[]
 
-/** The two by which every comparison speaks: the published measure, and the one that counts how exactly boxes sit. */
+/** The two in every comparison's text: the published measure, and the one that counts how exactly boxes fit. */
 export const LEADING_METRICS = ['mAP50', 'AP'] as const satisfies readonly MetricName[]
 
 /** The match table whose value (see `tableValue`) is the metric. */

@@ -1,4 +1,4 @@
-/** From a profile to the models that a study begins with: pure functions, so that what will run can be listed and hashed. */
+/** Plans the models a study starts with from its profile: pure functions, so that trials can be listed and hashed. */
 import { type Dataset, fitAnchors } from '../data'
 import { type DetectorConfig, scaledDetector } from '../detector'
 import { type Labels, type ModelRef, refTo, shippedRef, type TrialConfig } from '../trial'
@@ -8,7 +8,7 @@ import type { Profile } from './profile'
 export type ResolvedPrecision = 'float32' | 'bfloat16' | 'float16'
 
 /**
- * What a study of the profile's own data begins with: the shipped teacher and student, the shipped teacher alone, which is
+ * What a study on the profile's own data starts with: the shipped teacher and student, only the shipped teacher, which is
  * slimmed again, or nothing.
  */
 export type StartingPoint = 'student' | 'teacher' | 'scratch'
@@ -16,34 +16,34 @@ export type StartingPoint = 'student' | 'teacher' | 'scratch'
 export interface PlanOptions {
   readonly profile: Profile
   readonly dataset: Dataset
-  /** What 'auto' became on this machine. */
+  /** The resolution of 'auto' on this machine. */
   readonly precision: ResolvedPrecision
-  /** The data is not the profile's own scenes. */
+  /** Whether the data are the user's, not the profile's own scenes. */
   readonly ownData: boolean
   readonly from: StartingPoint
-  /** Of the trials that make teacher and student. */
+  /** Seed of the trials that make teacher and student. */
   readonly seed: number
-  /** Which labels these trials see. Default: all. */
+  /** Changes to the labels that these trials see. Default: none. */
   readonly labels?: Labels
 }
 
-/** The models of a study, and the trials that make them, in the order in which they depend on each other. */
+/** The models of a study, and the trials that make them, in order of their dependencies. */
 export interface Plan {
   /** The data of every trial. */
   readonly data: TrialConfig['data']
-  /** Trials that make the teacher and the student; empty where they are shipped. */
+  /** Trials that make the teacher and the student; empty if they are shipped. */
   readonly preparation: readonly TrialConfig[]
   readonly teacher: ModelRef
   readonly student: ModelRef
-  /** The student right after pruning, before it was trained in its new shape. */
+  /** The student right after pruning, before any training in its new shape. */
   readonly pruned: ModelRef
-  /** The sparse network and the one right after pruning, for the slimming notebook; undefined where shipped. */
+  /** The sparse network and the one right after pruning, for the slimming notebook; undefined if shipped. */
   readonly slimming: { readonly sparse: TrialConfig; readonly pruned: TrialConfig } | undefined
   /** Validation of the teacher and of the student. */
   readonly baselines: { readonly teacher: TrialConfig; readonly student: TrialConfig }
 }
 
-/** What the arms of a study are planned with. */
+/** What is needed to plan a study's arms. */
 export interface Planned {
   /** The models that the arms start from. */
   readonly plan: Plan
@@ -63,7 +63,7 @@ export function stageSteps({ stages, ownDataSteps }: Profile, ownData: boolean):
 
 /**
  * The models of a profile on a data set.
- * @throws Error where the profile's checkpoints are not what it asks for
+ * @throws Error if the profile's checkpoints are not what it asks for
  */
 export function planModels(options: PlanOptions): Plan {
   const { profile, dataset, precision, ownData, from } = options
@@ -125,11 +125,11 @@ function stageTrials(
       kind: 'sparse' as const,
       data,
       start,
-      // The best weights on the way would be early ones, whose scales are not sparse yet.
+      // The best weights along the way would be early ones, whose scales are not sparse yet.
       training: validation
         ? { ...trained, recipe: { ...trained.recipe, validation: { ...validation, keep: 'last' as const } } }
         : trained,
-      // The L1 term moves a scale by strength x rate a step, so fewer steps need more of it to get as far.
+      // The L1 term moves a scale by strength x rate per step, so fewer steps need a larger strength to get as far.
       strength: (stages.sparse.strength * stages.sparse.steps) / steps.sparse,
     }
     const pruned = { kind: 'prune' as const, data, start: refTo(sparse), prune: stages.prune }

@@ -1,4 +1,4 @@
-/** A profile's controls, methods and ablations as the arms of a sweep: the study's own comparison. */
+/** Turns a profile's controls, methods and ablations into the arms of a sweep: the study's own comparison. */
 import { distilledSteps, type Term } from '../trial'
 import type { SweepArm } from './arm'
 import { stageSteps } from './plan'
@@ -14,8 +14,8 @@ export const CONTROL_NAMES = {
 } as const
 
 /**
- * The sweep that a profile's study is: controls and methods on every seed, ablations on the first.
- * @throws Error where an ablation varies a method that the profile does not have
+ * A profile's study as a sweep: controls and methods with every seed, ablations with the first.
+ * @throws Error if an ablation varies a method that the profile does not have
  */
 export function profileSweep(
   profile: Profile,
@@ -33,7 +33,7 @@ export function profileSweep(
     ...change,
   })
   const methods = profile.methods.map((term) => arm(term.method, { terms: [term] }))
-  // The control gets what the costliest method costs.
+  // The control gets the cost of the most expensive method.
   const costs = profile.methods.map((term) => distilledSteps([term], steps.distill))
   const costliest = profile.methods[costs.indexOf(Math.max(...costs))]!.method
   const { equalCompute, teacher, scratch } = profile.controls
@@ -41,7 +41,7 @@ export function profileSweep(
   const again = { steps: steps.finetune + steps.distill, rate: profile.stages.finetune.rate }
   return {
     name: profile.name,
-    question: 'Does a student that is distilled beat one that is trained on without a teacher?',
+    question: 'Does a distilled student beat one that is trained on without a teacher?',
     profile: profile.name,
     seeds: [...seeds],
     split: 'validation',

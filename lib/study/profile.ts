@@ -23,29 +23,29 @@ const ablationsSchema = z
   })
   .strict()
 
-/** What the methods are compared with, beside the student trained on for as many steps. */
+/** The references of the methods, beside the student trained on for as many steps. */
 const controlsSchema = z
   .object({
-    /** The student trained on without a teacher for as many MACs as a method takes. */
+    /** The student trained on without a teacher for as many MACs as a method uses. */
     equalCompute: z.boolean(),
-    /** The teacher trained on for as many steps: whether it was at its plateau. */
+    /** The teacher trained on for as many steps, which shows whether it had reached its plateau. */
     teacher: z.boolean(),
-    /** The student's architecture with new weights, for as many steps as fine-tuning and distillation have together. */
+    /** The student's architecture with new weights, for as many steps as fine-tuning and distillation together. */
     scratch: z.boolean(),
   })
   .strict()
 
-/** Steps of the stages on data of the user's own. */
+/** Steps of the stages on the user's own data. */
 export const ownDataStepsSchema = z
   .object({ teacher: steps, sparse: steps, finetune: steps, distill: steps })
   .strict()
 
-/** A profile: data, network, recipe, stages, and which trials the study has. */
+/** A profile: data, network, recipe, stages, and the trials of the study. */
 export const profileSchema = z
   .object({
     name: z.string(),
     data: scenesSchema,
-    /** Part of a frame that is used, as fractions [x1, y1, x2, y2]; only for data sets given by the user. */
+    /** Part of a frame to use, as fractions [x1, y1, x2, y2]; only for data sets given by the user. */
     crop: z.tuple([z.number(), z.number(), z.number(), z.number()]).optional(),
     detector: z
       .object({
@@ -56,7 +56,7 @@ export const profileSchema = z
         spp: z.boolean().default(true),
         /** [scale][anchor] = [width, height]; 'k-means' computes them from the training boxes. */
         anchors: z.union([z.literal('k-means'), z.array(z.array(z.tuple([z.number(), z.number()])))]),
-        /** For data given by the user, instead of `anchors`: computed from their training boxes. */
+        /** Replaces `anchors` for data given by the user: computed from their training boxes. */
         ownDataAnchors: z.literal('k-means').optional(),
       })
       .strict(),
@@ -64,7 +64,7 @@ export const profileSchema = z
     stages: z
       .object({
         teacher: stageSchema,
-        /** `strength` is s at this number of steps; with another number it is scaled so that s x steps stays. */
+        /** `strength` is s for this number of steps; with another number it is scaled to keep s x steps constant. */
         sparse: stageSchema.extend({ strength: z.number().positive() }),
         prune: pruneSchema,
         finetune: stageSchema,
@@ -72,29 +72,29 @@ export const profileSchema = z
       })
       .strict(),
     /**
-     * Checkpoints under data/checkpoints that stand for the training of teacher and student and for the pruning between, and
-     * the record of the sparsity training. They must have been made as the profile says.
+     * Checkpoints under data/checkpoints that replace the training of teacher and student and the pruning in between, and
+     * the record of the sparsity training. They must have been made with the profile's settings.
      */
     checkpoints: z
       .object({ teacher: z.string(), sparse: z.string(), pruned: z.string(), student: z.string() })
       .strict()
       .optional(),
-    /** The same stages for a data set given by the user, where nothing is shipped. */
+    /** Steps of the same stages for a data set given by the user, for which nothing is shipped. */
     ownDataSteps: ownDataStepsSchema,
     methods: z.array(termSchema).min(1),
     controls: controlsSchema,
     ablations: ablationsSchema,
-    /** Steps of the side sweeps (see side.ts), and the number of images whose labels the one about few labels keeps. */
+    /** Steps of the short sweeps, and the number of images that keep their labels in the one about few labels. */
     side: z.object({ steps, labelled: steps }).strict(),
-    /** The first seed runs everything; further ones the control and the methods. */
+    /** The first seed runs everything; further ones only the control and the methods. */
     seeds: seedsSchema,
-    /** What --full runs instead. */
+    /** Replacements for --full. */
     full: z
       .object({ seeds: seedsSchema, controls: controlsSchema, ablations: ablationsSchema })
       .strict()
       .optional(),
     /**
-     * Trials that run side by side, one thread each; 1 uses every thread. 'auto': one a core, as many as the memory holds.
+     * Trials that run side by side, one thread each; 1 uses every thread. 'auto': one per core, as memory allows.
      */
     workers: z.union([z.literal('auto'), z.number().int().positive()]).default('auto'),
     checkpointEvery: steps,
@@ -107,7 +107,7 @@ export type Profile = z.infer<typeof profileSchema>
 
 const FOLDER = join(__dirname, 'profiles')
 
-/** Names of the profiles that come with the workbook. */
+/** Names of the profiles shipped with the workbook. */
 export function profileNames(): string[] {
   return readdirSync(FOLDER)
     .filter((file) => file.endsWith('.yaml'))
@@ -115,8 +115,8 @@ export function profileNames(): string[] {
 }
 
 /**
- * Reads a profile by name, or a YAML file of the user's own.
- * @throws Error naming the file and the key or line, with what was expected there
+ * Reads a profile by name, or a user's own YAML file.
+ * @throws Error naming the file, the key or line, and what was expected there
  */
 export function loadProfile(nameOrFile: string): Profile {
   const file = nameOrFile.endsWith('.yaml') ? nameOrFile : join(FOLDER, `${nameOrFile}.yaml`)

@@ -1,4 +1,4 @@
-/** Reference values of a study's metrics: what a rerun is compared with. */
+/** Reference values of a study's metrics, to compare a rerun with. */
 
 import { existsSync } from 'node:fs'
 import { z } from 'zod'
@@ -10,7 +10,7 @@ import { namedTrials } from './study-trials'
 const referenceSchema = z
   .object({
     profile: z.string(),
-    /** Where the values were made; there they must come out to the last bit. */
+    /** Where the values were made; there a rerun must give the same bits. */
     madeOn: z
       .object({
         device: z.string(),
@@ -28,7 +28,7 @@ const referenceSchema = z
   .strict()
 export type Reference = z.infer<typeof referenceSchema>
 
-/** The numbers of a trial that a rerun must give again. */
+/** The numbers of a trial that a rerun must reproduce. */
 function numbersOf(metrics: Metrics): { [name: string]: number } {
   const { evaluation, complexity, training, gradients } = metrics
   const numbers: { [name: string]: number } = {
@@ -44,8 +44,8 @@ function numbersOf(metrics: Metrics): { [name: string]: number } {
 
 /**
  * The numbers of a study's trials, as a reference.
- * @param others trials beside those of the plan, by name
- * @throws Error naming a trial that is not finished
+ * @param others trials not in the plan, by name
+ * @throws Error naming an unfinished trial
  */
 export function referenceOf(
   study: Study,
@@ -85,8 +85,8 @@ export interface Deviation {
 }
 
 /**
- * What differs between a rerun and the reference. On the machine type, TensorFlow, engine and precision that made the
- * reference everything must be equal; elsewhere counts must be equal, mAP and AP within `tolerances.mAP` (absolute)
+ * Differences between a rerun and the reference. On the machine type, TensorFlow, engine and precision that made the
+ * reference everything must be equal; elsewhere counts must be equal, mAP and AP within `tolerances.mAP` (absolute),
  * and losses and gradient ratios within `tolerances.loss` (relative).
  */
 export function compareWithReference(

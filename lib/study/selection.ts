@@ -1,8 +1,8 @@
-/** Which student is recommended: a rule that is stated before the run and looks at validation only. */
+/** Which student is recommended: a rule stated before the run that uses validation only. */
 import type { ArmNumbers } from './arm-numbers'
 import type { PairedDifference } from './statistics'
 
-/** Largest share of the teacher's MACs that a student may have. */
+/** Largest fraction of the teacher's MACs allowed for a student. */
 export const MACS_SHARE = 0.5
 
 export const SELECTION_RULE =
@@ -15,7 +15,7 @@ export const SELECTION_RULE =
 export interface Candidate {
   readonly name: string
   readonly macs: number
-  /** Validation mAP@0.5 of each training seed; a model that no training of the comparison made has none. */
+  /** Validation mAP@0.5 of each training seed; a model not trained in the comparison has no seed. */
   readonly runs: readonly { readonly seed?: number; readonly mAP50: number }[]
   /** student - teacher on validation. */
   readonly toTeacher: PairedDifference
@@ -23,23 +23,23 @@ export interface Candidate {
 
 export interface SelectionRow {
   readonly name: string
-  /** Share of the teacher's MACs. */
+  /** Fraction of the teacher's MACs. */
   readonly macsShare: number
-  /** Validation, mean over seeds. */
+  /** On validation, mean over seeds. */
   readonly mAP50: number
-  /** Of student - teacher. */
+  /** Lower bound of student - teacher. */
   readonly lower: number
   readonly withinBudget: boolean
-  /** The lower bound is at least 0. */
+  /** Whether the lower bound is at least 0. */
   readonly first: boolean
 }
 
 export interface Selection<C extends Candidate = Candidate> {
-  /** The candidate and its best seed; undefined where no candidate is within the budget. */
+  /** The candidate and its best seed; undefined if no candidate is within the budget. */
   readonly chosen: { readonly candidate: C; readonly seed: number | undefined } | undefined
-  /** Why, in a sentence. */
+  /** The reason, in a sentence. */
   readonly reason: string
-  /** One row a candidate, in the order given. */
+  /** One row per candidate, in the order given. */
   readonly table: readonly SelectionRow[]
 }
 
@@ -82,7 +82,7 @@ function firstBest<T>(items: readonly T[], score: (item: T) => number): T | unde
   return best
 }
 
-/** The rule applied to arms in numbers; undefined without a teacher, or where none was measured on validation. */
+/** The rule applied to arms in numbers; undefined without a teacher, or if no arm was measured on validation. */
 export function selectStudent(arms: readonly ArmNumbers[]): Selection | undefined {
   const teacher = arms.find(({ name }) => name === 'teacher')
   if (!teacher) return undefined

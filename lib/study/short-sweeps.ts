@@ -1,4 +1,4 @@
-/** The sweeps that every study runs in short beside its own; with more steps and seeds they come with results. */
+/** The sweeps that every study also runs in short; results with more steps and seeds are shipped. */
 import type { TrialConfig } from '../trial'
 import type { Planned } from './plan'
 import type { Study } from './study'
@@ -9,7 +9,7 @@ import { planArms } from './sweep-arms'
 export const SHORT_SWEEPS = ['recovery', 'unlabelled'] as const
 export type ShortSweep = (typeof SHORT_SWEEPS)[number]
 
-/** Such a sweep at the size that the study's profile gives it, on validation, with the first seed. */
+/** Such a sweep, sized by the study's profile, on validation, with the first seed. */
 export function shortSweep(name: ShortSweep, { profile, sweep: own, dataset }: Study): Sweep {
   const sweep = loadSweep(name)
   const { steps, labelled } = profile.side
@@ -23,7 +23,7 @@ export function shortSweep(name: ShortSweep, { profile, sweep: own, dataset }: S
       ...arm,
       steps: typeof arm.steps === 'number' ? steps : arm.steps,
       rate: profile.stages.finetune.rate,
-      // Of a small data set of the user's own, three quarters at least stay unlabelled.
+      // In a small data set of the user's own, at least three quarters stay unlabelled.
       ...(arm.labels?.images !== undefined && {
         labels: { ...arm.labels, images: Math.max(1, Math.min(labelled, Math.floor(images / 4))) },
       }),
@@ -32,7 +32,7 @@ export function shortSweep(name: ShortSweep, { profile, sweep: own, dataset }: S
   }
 }
 
-/** The trainings of the short sweeps by names that stay; what they start from must have been trained. */
+/** The trainings of the short sweeps by stable names; the models they start from must have been trained. */
 export function shortTrials(study: Study): ReadonlyMap<string, TrialConfig> {
   return new Map(SHORT_SWEEPS.flatMap((name) => trainings(name, shortSweep(name, study), study)))
 }

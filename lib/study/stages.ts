@@ -6,18 +6,18 @@ import type { Study } from './study'
 
 const STAGES = ['teacher', 'sparse', 'prune', 'finetune'] as const
 
-/** A step on the way from nothing to the student, as it was measured on validation when it was done. */
+/** A stage on the way from new weights to the student, as measured on validation at its end. */
 export interface Stage {
   readonly kind: (typeof STAGES)[number]
   readonly metrics: Metrics
-  /** Its training's log; undefined where nothing was trained. */
+  /** Its training's log; undefined if nothing was trained. */
   readonly log: string | undefined
-  /** Of sparsity training: how |gamma| was spread at every checkpoint. */
+  /** From sparsity training: the distribution of |gamma| at every checkpoint. */
   readonly gammas: string | undefined
 }
 
 /**
- * The stages that made teacher and student, whether this study ran them or their checkpoints are shipped; those that were
+ * The stages that made teacher and student, whether this study ran them or their checkpoints are shipped; those that have
  * not run yet are left out.
  */
 export function readPreparation({ plan, profile, runs }: Study): Stage[] {

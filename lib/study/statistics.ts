@@ -1,4 +1,4 @@
-/** What can be said of a difference in mAP: paired bootstrap over images and training seeds. */
+/** What can be said about a difference in mAP: paired bootstrap over images and training seeds. */
 
 import { probit, sampleStandardDeviation, sampleVariance } from 'simple-statistics'
 import { Random } from '../base'
@@ -7,16 +7,16 @@ import { type MatchTable, meanApFromTable } from '../evaluate'
 export interface BootstrapOptions {
   /** Number of resamples. */
   readonly resamples?: number
-  /** Share of the resamples that the interval holds. */
+  /** Fraction of the resamples within the interval. */
   readonly confidence?: number
-  /** Names the stream of random numbers; the same seed gives every model the same resamples. */
+  /** Names the random stream; the same seed gives every model the same resamples. */
   readonly seed?: number
 }
 
 const DEFAULTS = { resamples: 1000, confidence: 0.95, seed: 0 } as const
 
 /**
- * Mean over the table's IoU thresholds and its classes of average precision, every image counted weights[image] times.
+ * Mean of average precision over the table's IoU thresholds and classes, every image counted weights[image] times.
  * NaN without truths.
  */
 export function tableValue(table: MatchTable, imageWeights?: Int32Array): number {
@@ -26,7 +26,7 @@ export function tableValue(table: MatchTable, imageWeights?: Int32Array): number
   return mean(values)
 }
 
-/** [resamples][images] how often each image is drawn: `images` draws with replacement. */
+/** [resamples][images] how often each image is drawn, with `images` draws with replacement. */
 export function imageResamples(images: number, options: BootstrapOptions = {}): Int32Array[] {
   const { resamples, seed } = { ...DEFAULTS, ...options }
   const random = new Random('bootstrap images', seed, images)
@@ -37,7 +37,7 @@ export function imageResamples(images: number, options: BootstrapOptions = {}): 
   })
 }
 
-/** [resamples][seeds] indices of training seeds: `seeds` draws with replacement; of one seed always itself. */
+/** [resamples][seeds] indices of training seeds, `seeds` draws with replacement; a single seed is always itself. */
 export function seedResamples(seeds: number, options: BootstrapOptions = {}): Int32Array[] {
   const { resamples, seed } = { ...DEFAULTS, ...options }
   const random = new Random('bootstrap seeds', seed, seeds)
@@ -47,7 +47,7 @@ export function seedResamples(seeds: number, options: BootstrapOptions = {}): In
 }
 
 export interface Interval {
-  /** On the images themselves, mean over seeds. */
+  /** On the original images, mean over seeds. */
   readonly value: number
   readonly lower: number
   readonly upper: number
@@ -55,7 +55,7 @@ export interface Interval {
 
 /**
  * Percentile interval of one model's mAP, mean over its training seeds.
- * @param tables match tables of the same images, one a seed
+ * @param tables match tables of the same images, one per seed
  */
 export function interval(tables: readonly MatchTable[], options: BootstrapOptions = {}): Interval {
   checkTables(tables)
@@ -74,7 +74,7 @@ export interface PairedDifference {
   readonly upper: number
   /** `better`: the interval lies above 0; `worse`: below. */
   readonly verdict: Verdict
-  /** Two-sided: 2 * min(share of resamples <= 0, share >= 0), each share (count + 1) / (resamples + 1), at most 1. */
+  /** Two-sided: 2 * min(fraction of resamples <= 0, fraction >= 0), each as (count + 1) / (resamples + 1), at most 1. */
   readonly pValue: number
   readonly resamples: number
   readonly confidence: number
@@ -86,12 +86,12 @@ export interface PairedDifference {
  * Paired bootstrap of mAP(a) - mAP(b) (Efron & Tibshirani 1993, chapter 13: percentile interval).
  *
  * Each resample draws images with replacement, the same for both models, and training seeds with replacement, the same
- * for both: what an image or a seed does to both models cancels. mAP is computed anew on each resample, since it is no
- * mean over images. Few seeds understate their variance: with n of them by the factor (n - 1) / n.
+ * for both: effects of an image or a seed common to both models cancel. mAP is recomputed on each resample, since it is
+ * not a mean over images. Few seeds understate their variance: n seeds by the factor (n - 1) / n.
  *
- * @param a match tables of the same images, one a seed
- * @param b the other model's, in the same order of seeds; a single table stands for a model that has no seeds
- * @throws RangeError when the tables have other images or truths, or the numbers of seeds do not fit
+ * @param a match tables of the same images, one per seed
+ * @param b the other model's, in the same order of seeds; a single table stands for a model without seeds
+ * @throws RangeError when the tables have different images or truths, or the numbers of seeds do not match
  */
 export function pairedDifference(
   a: readonly MatchTable[],
@@ -131,18 +131,18 @@ export interface Resolution {
   readonly imageDeviation: number
   /** Standard deviation of the paired difference from seed to seed; undefined with one seed. */
   readonly seedDeviation: number | undefined
-  /** The smallest difference that the images and seeds at hand would show with probability `power`. */
+  /** The smallest difference that the given images and seeds would show with probability `power`. */
   readonly smallest: number
-  /** Images needed with so many seeds; undefined where the seeds' variance alone is too large. */
+  /** Images needed with that many seeds; undefined if the seeds' variance alone is too large. */
   readonly needed: readonly { readonly seeds: number; readonly images: number | undefined }[]
 }
 
 /**
- * Number of images and seeds at which a true difference would be shown with probability `power`: the least n with
+ * Number of images and seeds that show a true difference with probability `power`: the least n with
  *
  *     (z_{(1 + confidence) / 2} + z_power) * sqrt(vi * N / n + vs / seeds) <= difference
  *
- * where vi is the bootstrap's variance over the N images at hand and vs the variance from seed to seed.
+ * where vi is the bootstrap's variance over the N given images and vs the variance from seed to seed.
  *
  * @param a as in `pairedDifference`
  * @param b as in `pairedDifference`
@@ -154,7 +154,7 @@ export function imagesNeeded(
     /** In mAP; 0.01 is one point. */
     readonly difference?: number
     readonly power?: number
-    /** Numbers of seeds to plan for; only 1 where the variance over seeds is not known. */
+    /** Numbers of seeds to plan for; only 1 if the variance over seeds is unknown. */
     readonly seeds?: readonly number[]
   } = {},
 ): Resolution {
@@ -181,7 +181,7 @@ export function imagesNeeded(
   }
 }
 
-/** Both models with one table a seed; a model of one table is repeated. */
+/** Both models with one table per seed; a model with a single table is repeated. */
 function paired(
   a: readonly MatchTable[],
   b: readonly MatchTable[],
@@ -233,7 +233,7 @@ function resampledMeans(tables: readonly MatchTable[], options: BootstrapOptions
   )
 }
 
-/** Values on the resamples by table. Every comparison of a model uses the same ones, so they are computed once. */
+/** Values on the resamples, by table. All comparisons of a model share them, so they are computed once. */
 const known = new WeakMap<MatchTable, Map<string, readonly number[]>>()
 
 /** [tables][resamples] value on the resampled images. */
@@ -253,14 +253,14 @@ function drawsOf(tables: readonly MatchTable[], options: BootstrapOptions): (rea
   })
 }
 
-/** Quantiles (1 - confidence) / 2 and (1 + confidence) / 2; resamples without a single truth do not count. */
+/** Quantiles (1 - confidence) / 2 and (1 + confidence) / 2; resamples without any truth do not count. */
 function bounds(draws: readonly number[], options: BootstrapOptions): { lower: number; upper: number } {
   const { confidence } = { ...DEFAULTS, ...options }
   const sorted = Float64Array.from(draws.filter((draw) => !Number.isNaN(draw))).sort()
   return { lower: quantile(sorted, (1 - confidence) / 2), upper: quantile(sorted, (1 + confidence) / 2) }
 }
 
-/** Linear between the order statistics, as numpy's default. */
+/** Linear between the order statistics, numpy's default. */
 function quantile(sorted: Float64Array, share: number): number {
   const at = share * (sorted.length - 1)
   const below = Math.floor(at)

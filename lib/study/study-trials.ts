@@ -1,4 +1,4 @@
-/** The trials of a study by name and in order: what runs ahead of the notebooks, is compared with a reference, has a bar. */
+/** The trials of a study by name and in order: those to run before the notebooks, compare with a reference, and show. */
 import { findModel, refTo, type TrialConfig } from '../trial'
 import type { Planned } from './plan'
 import { CONTROL_NAMES } from './profile-arms'
@@ -8,8 +8,8 @@ import { measuringTrial, type PlannedArm, planArms } from './sweep-arms'
 import { sweepTrials, trainingName } from './sweep-trials'
 
 /**
- * An arm of the study's own comparison with its trials, one a seed; teacher and student must be there.
- * @throws Error when the study does not have it
+ * An arm of the study's own comparison with its trials, one per seed; teacher and student must exist.
+ * @throws Error if the study does not have it
  */
 export function armOf(study: Planned & Pick<Study, 'sweep'>, name: string): PlannedArm {
   const arms = planArms(study.sweep, study)
@@ -19,12 +19,12 @@ export function armOf(study: Planned & Pick<Study, 'sweep'>, name: string): Plan
   throw new Error(`arm ${name}: expected among the study's arms, found ${names}; add it to the profile`)
 }
 
-/** Whether the models that the arms start from are there. */
+/** Whether the models that the arms start from exist. */
 export function isPrepared({ plan, runs }: Planned): boolean {
   return [plan.teacher, plan.student].every((ref) => 'shipped' in ref || findModel(ref.trial, runs))
 }
 
-/** The trials that make teacher and student, and that measure them on validation, by names that stay. */
+/** The trials that make teacher and student and measure them on validation, by stable names. */
 export function preparationTrials({ plan }: Planned): Map<string, TrialConfig> {
   const named = new Map<string, TrialConfig>()
   for (const trial of plan.preparation) named.set(trial.kind, trial)
@@ -34,8 +34,8 @@ export function preparationTrials({ plan }: Planned): Map<string, TrialConfig> {
 }
 
 /**
- * Every trial of a study with a name that stays the same over machines, tests on the test split last. Those of the arms are
- * among them once teacher and student are there.
+ * Every trial of a study under a name that is the same on all machines, measurements on the test split last. The arms'
+ * trials are included once teacher and student exist.
  */
 export function namedTrials(study: Planned & Pick<Study, 'sweep'>): ReadonlyMap<string, TrialConfig> {
   const named = preparationTrials(study)
@@ -47,15 +47,15 @@ export function namedTrials(study: Planned & Pick<Study, 'sweep'>): ReadonlyMap<
   named.set('teacher on test', measuringTrial(study.plan.teacher, 'test', study))
   named.set('student on test', measuringTrial(study.plan.student, 'test', study))
   for (const { arm, name, trial } of trainings) {
-    // What is varied is looked at on validation alone: methods are chosen there.
+    // Ablations are measured on validation only, where methods are chosen.
     if (!arm.variation) named.set(`${name}, on test`, measuringTrial(refTo(trial), 'test', study))
   }
   return named
 }
 
 /**
- * All trials that the notebooks run, short sweeps included, about in the order in which they ask for them; teacher and student
- * must be there.
+ * All trials that the notebooks run, short sweeps included, roughly in the order of use; teacher and student
+ * must exist.
  */
 export function notebookTrials(study: Study): TrialConfig[] {
   const named = [...namedTrials(study).values()]
@@ -73,7 +73,7 @@ export function notebookTrials(study: Study): TrialConfig[] {
   ]
 }
 
-/** The same distillation trial with other terms: another lambda, a schedule, several methods at once. */
+/** The same distillation trial with other terms: another lambda, a schedule, several methods together. */
 export function withTerms(
   trial: TrialConfig,
   ...terms: Extract<TrialConfig, { kind: 'distill' }>['terms']

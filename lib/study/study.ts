@@ -17,28 +17,28 @@ import { type RunOptions, runSideBySide } from './runner'
 import type { Sweep } from './sweep'
 import { workersOf } from './workers'
 
-/** What the user asks for; the rest stands in the profile. */
+/** The user's settings; the rest is in the profile. */
 export interface StudySettings {
   /** A profile's name or a YAML file. */
   readonly profile: string
-  /** A folder with the user's own data set, instead of the profile's scenes. */
+  /** A folder with the user's own data set, replacing the profile's scenes. */
   readonly data?: string
-  /** How that folder is read. */
+  /** How to read that folder. */
   readonly reading?: DataReading
-  /** Folder of everything that the study writes. */
+  /** Folder for everything the study writes. */
   readonly out: string
   readonly cache: string
   readonly seeds?: readonly number[]
-  /** What is taken from the shipped checkpoints, where the profile has some. Default: teacher and student. */
+  /** What to take from the shipped checkpoints, if the profile has any. Default: teacher and student. */
   readonly from?: StartingPoint
   /** The profile's long version. */
   readonly full?: boolean
-  /** Single ones instead of the profile's. */
+  /** Individual values that replace the profile's. */
   readonly ownDataSteps?: Partial<Profile['ownDataSteps']>
-  /** Fewer steps, images a step and images, to see whether a profile runs; the numbers mean nothing then. */
+  /** Fewer steps, images per step and images, to see whether a profile runs; the numbers are then meaningless. */
   readonly reduce?: { readonly steps: number; readonly batch: number; readonly images: number }
   readonly signal?: AbortSignal
-  /** Rendering of the scenes. */
+  /** Progress of rendering the scenes. */
   readonly onData?: (done: number, total: number) => void
 }
 
@@ -47,18 +47,18 @@ export interface Study extends Planned {
   readonly settings: StudySettings
   /** The study's own comparison: controls, methods, ablations. */
   readonly sweep: Sweep
-  /** Trials that run side by side. */
+  /** Number of trials that run side by side. */
   readonly workers: number
-  /** Runs trials, or finds them; results in their order. */
+  /** Runs trials, or finds them; results keep their order. */
   run(
     trials: readonly TrialConfig[],
     options?: Pick<RunOptions, 'signal' | 'onProgress'>,
   ): Promise<TrialResult[]>
-  /** What an engine needs that runs trials in place of `run`; its results are found by `run` afterwards. */
+  /** What a workflow engine needs to run trials in place of `run`, which finds the results afterwards. */
   jobs(trials: readonly TrialConfig[]): JobPlan
 }
 
-/** Opens (and the first time renders) the data, resolves the profile and plans the trials. */
+/** Opens the data (rendering it the first time), resolves the profile and plans the trials. */
 export async function createStudy(settings: StudySettings): Promise<Study> {
   const loaded = loadProfile(settings.profile)
   const long = settings.full && loaded.full ? { ...loaded, ...loaded.full } : loaded
@@ -99,13 +99,13 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
   }
 }
 
-/** What a profile asks of a data set of the user's, for `studyLimits`. */
+/** A profile's requirements of a user's data set, for `studyLimits`. */
 export function needsOf({ recipe, detector, crop, side }: Profile): StudyNeeds {
   return { batch: recipe.batch, input: detector.input, crop, labelled: side.labelled, tested: true }
 }
 
 /**
- * Looks at what every study needs before anything is trained.
+ * Checks the requirements of every study before anything is trained.
  * @throws Error naming what was found and the key that changes it
  */
 function expectFits(dataset: Dataset, profile: Profile): void {
@@ -115,7 +115,7 @@ function expectFits(dataset: Dataset, profile: Profile): void {
     throw new Error(`${dataset.name} and profile ${profile.name}:\n  ${limits.join('\n  ')}`)
 }
 
-/** bfloat16 where a CPU computes with it; float32 on other CPUs, and on GPUs, which have TF32 for it. */
+/** bfloat16 if a CPU computes with it; float32 on other CPUs, and on GPUs, which use TF32 for it. */
 function automaticPrecision(): 'float32' | 'bfloat16' {
   return deviceInfo().device === 'CPU' && supportsPrecision('bfloat16') === true ? 'bfloat16' : 'float32'
 }
@@ -132,7 +132,7 @@ function reduced(
     recipe: { ...profile.recipe, batch },
     stages: {
       ...stages,
-      // Shipped models keep the steps that they were made with.
+      // Shipped models keep the steps they were made with.
       ...(from === 'scratch' && {
         teacher: { ...stages.teacher, steps },
         sparse: { ...stages.sparse, steps },

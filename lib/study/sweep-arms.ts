@@ -1,4 +1,4 @@
-/** The arms of a sweep with the trials that train and measure them. */
+/** The arms of a sweep, and the trials that train and measure them. */
 import { complexity } from '../detector'
 import { isDistilled, loadModel, type ModelRef, type TrialConfig, trainingMacs } from '../trial'
 import { isModelRole, type ModelRole, roleOf, type SweepArm } from './arm'
@@ -7,7 +7,7 @@ import { planChain } from './chain'
 import type { Plan, Planned } from './plan'
 import type { Sweep } from './sweep'
 
-/** An arm with the trials that train it, one a seed. */
+/** An arm with the trials that train it, one per seed. */
 export interface PlannedArm {
   readonly arm: SweepArm
   readonly role: Role
@@ -22,13 +22,13 @@ function modelsBySeed({ chain, labels, recipe, seeds, arms }: Sweep, study: Plan
   )
 }
 
-/** The trials that make what the arms of a sweep start from. */
+/** The trials that make the models a sweep's arms start from. */
 export function sweepPreparation(sweep: Sweep, study: Planned): readonly TrialConfig[] {
   if (!sweep.chain) return study.plan.preparation
   return [...modelsBySeed(sweep, study).values()].flatMap(({ preparation }) => preparation)
 }
 
-/** The arms of a sweep with their trials; the models that they start from must be there. */
+/** The arms of a sweep with their trials; the models they start from must exist. */
 export function planArms(sweep: Sweep, study: Planned): PlannedArm[] {
   const models = modelsBySeed(sweep, study)
   return sweep.arms.map((arm) => {
@@ -42,8 +42,8 @@ export function planArms(sweep: Sweep, study: Planned): PlannedArm[] {
 }
 
 /**
- * Steps of an arm. Where it is to cost as much as another one, both are counted in MACs, step by step: a training step is
- * three forward passes of the student, a distillation step one of the teacher beside them (see `trainingMacs`).
+ * Steps of an arm. If it is to cost as much as another one, both are counted in MACs, step by step: a training step costs
+ * three forward passes of the student, a distillation step another one of the teacher (see `trainingMacs`).
  */
 function stepsOf(arm: SweepArm, sweep: Sweep, study: Planned): number {
   if (typeof arm.steps === 'number') return arm.steps
@@ -54,7 +54,7 @@ function stepsOf(arm: SweepArm, sweep: Sweep, study: Planned): number {
   let left = 0
   for (let step = 0; step < like.steps; step++) left += others(step)
   let steps = 0
-  // A last step that would cost more than twice what is left is not taken.
+  // Drop a last step that would cost more than twice what is left.
   for (; left >= cost(steps) / 2; steps++) left -= cost(steps)
   return steps
 }
@@ -115,13 +115,13 @@ export function measuringTrial(
   return { kind: 'evaluate', data: plan.data, start, split, batch: 8, precision }
 }
 
-/** Models beside the arms: the teacher, what the arms start from, and what they are compared with. */
+/** Models beside the arms: the teacher, the arms' starting points, and the references. */
 export function fixedModels({ arms, references }: Sweep): ModelRole[] {
   const starts = arms.filter(({ fresh }) => !fresh).map(({ start }) => start)
   return [...new Set<ModelRole>(['teacher', ...starts, ...references.filter(isModelRole)])]
 }
 
-/** A model beside the arms, of the study or of a seed's chain; the latter was measured on validation when it was made. */
+/** A model beside the arms, of the study or of a seed's chain; making it in a chain measured it on validation. */
 export interface BaseRun {
   readonly seed?: number
   readonly model: ModelRef
@@ -139,7 +139,7 @@ export function baseRuns(role: ModelRole, sweep: Sweep, study: Planned): BaseRun
   }))
 }
 
-/** The trial in which a model was measured: the one that made it, where that is on validation. */
+/** The trial in which a model was measured: the one that made it if that measured on validation. */
 export function measurementOf(
   model: ModelRef,
   trial: TrialConfig | undefined,

@@ -1,4 +1,4 @@
-/** Results of sweeps as files: numbers of every arm, with what they were made. */
+/** Results of sweeps as files: the numbers of every arm, and how they were made. */
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
@@ -8,7 +8,7 @@ import { type ArmNumbers, armNumbersSchema } from './arm-numbers'
 import { type Sweep, sweepSchema } from './sweep'
 
 const origin = {
-  /** Makes the result again. */
+  /** Command that makes the result again. */
   command: z.string(),
   provenance: z.record(z.unknown()),
 }
@@ -23,7 +23,7 @@ export type SweepResult = Pick<SweepFile, 'sweep' | 'arms'>
 
 const arm = armNumbersSchema.shape
 const byMetric = arm.splits.shape.validation.unwrap().shape
-/** The form before arms had roles and several splits: one row an arm. */
+/** The format before arms had roles and several splits: one row per arm. */
 const former = z
   .object({
     format: z.literal('sweep/1'),
@@ -53,7 +53,7 @@ const former = z
   .strict()
 type Former = z.infer<typeof former>
 
-/** Reads both forms. */
+/** Reads both formats. */
 export const sweepFileSchema = z
   .discriminatedUnion('format', [current, former])
   .transform((file): SweepFile => (file.format === 'sweep/2' ? file : upgraded(file)))
@@ -81,18 +81,18 @@ function roleIn({ arms }: Sweep, name: string): ArmNumbers['role'] {
   return isModelRole(name) ? name : 'control'
 }
 
-/** Where results of sweeps lie that come with the workbook. */
+/** Folder of the sweep results shipped with the workbook. */
 export const SWEEPS = join(__dirname, '../../data/sweeps')
 
 /**
  * Reads a sweep's result.
- * @throws Error naming file and key where it is damaged
+ * @throws Error naming file and key if it is damaged
  */
 export function readSweepFile(file: string): SweepFile {
   return readDocument(file, sweepFileSchema, { advice: 'run the sweep again' })
 }
 
-/** The results that come with the workbook, by name in alphabetical order. */
+/** The results shipped with the workbook, by name in alphabetical order. */
 export function shippedSweeps(): ReadonlyMap<string, SweepFile> {
   if (!existsSync(SWEEPS)) return new Map()
   const names = readdirSync(SWEEPS)

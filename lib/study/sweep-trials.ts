@@ -1,4 +1,4 @@
-/** All trials of a sweep, by name; its models as far as they were run; and their comparison. */
+/** All trials of a sweep, by name; its models as far as they have run; and their comparison. */
 import { findTrial, refTo, type TrialConfig, trialHash } from '../trial'
 import type { SweepArm } from './arm'
 import type { ArmNumbers, Split } from './arm-numbers'
@@ -9,16 +9,16 @@ import type { Planned } from './plan'
 import type { Sweep } from './sweep'
 import { baseRuns, fixedModels, measurementOf, planArms } from './sweep-arms'
 
-/** What the trials of a sweep are, and what each is called, by its hash. */
+/** The trials of a sweep, with the name of each by its hash. */
 export interface SweepTrials {
   /** Arm by arm and seed by seed. */
   readonly training: readonly TrialConfig[]
-  /** Those that measure what came out; a trial that trains measures on validation itself. */
+  /** Trials that measure the results; a training trial itself measures on validation. */
   readonly measuring: readonly TrialConfig[]
   readonly names: ReadonlyMap<string, string>
 }
 
-/** The trials of a sweep on some splits, by default its own. What its arms start from must be there. */
+/** The trials of a sweep on some splits, by default its own. The models its arms start from must exist. */
 export function sweepTrials(
   sweep: Sweep,
   study: Planned,
@@ -49,12 +49,12 @@ export function sweepTrials(
   }
 }
 
-/** What an arm's training is called: of an ablation, which has one seed, the arm's name alone. */
+/** Name of an arm's training; for an ablation, which has one seed, the arm's name alone. */
 export function trainingName({ name, variation }: SweepArm, trial: TrialConfig): string {
   return variation || !('training' in trial) ? name : `${name}, seed ${trial.training.seed}`
 }
 
-/** A sweep's models as far as they were run: those that it starts from, then its arms. */
+/** A sweep's models as far as they have run: its starting points, then its arms. */
 export function findArms(sweep: Sweep, study: Planned, splits: readonly Split[] = [sweep.split]): Arm[] {
   const find = (trial: TrialConfig) => findTrial(study.runs, trial)
   const evaluations = (of: (split: Split) => TrialConfig): ArmRun['evaluations'] =>
@@ -81,7 +81,7 @@ export function findArms(sweep: Sweep, study: Planned, splits: readonly Split[] 
   return [...fixed, ...trained]
 }
 
-/** Compares a sweep's arms with its references, as far as they were run. */
+/** Compares a sweep's arms with its references, as far as they have run. */
 export function compareSweep(
   sweep: Sweep,
   study: Planned,

@@ -1,4 +1,4 @@
-/** Sweeps: arms beside each other, on a profile's data, networks and recipe. A study's own comparison is one too. */
+/** Sweeps: a comparison of arms on a profile's data, networks and recipe. A study's own comparison is one too. */
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
@@ -8,26 +8,26 @@ import { armSchema, isModelRole, MODEL_ROLES, recipeChangeSchema, seedsSchema } 
 import { chainSchema } from './chain'
 import { ownDataStepsSchema } from './profile'
 
-/** A sweep's file. Every unknown key is an error. */
+/** Schema of a sweep's file. Every unknown key is an error. */
 export const sweepSchema = z
   .object({
     name: z.string().regex(/^[a-z0-9-]+$/, 'expected small letters, digits and hyphens'),
-    /** What it asks, for the reader of its report. */
+    /** The question it asks, for the reader of its report. */
     question: z.string(),
     /** Name or file of the profile whose data, teacher, student and recipe it uses. */
     profile: z.string(),
     seeds: seedsSchema,
-    /** Where the models are measured. */
+    /** The split on which the models are measured. */
     split: z.enum(['validation', 'test', 'shifted']).default('validation'),
-    /** What the arms are compared with, the most important one first: other arms, or the study's own models by role. */
+    /** References of the arms, the most important one first: other arms, or the study's own models by role. */
     references: z.array(z.string()).min(1),
-    /** Which labels every training sees. Default: all. */
+    /** Changes to the labels that every training sees. Default: none. */
     labels: labelsSchema.optional(),
-    /** Parts of the recipe instead of the profile's, in every training. */
+    /** Parts of the recipe that replace the profile's in every training. */
     recipe: recipeChangeSchema.optional(),
-    /** Every seed has a teacher of its own, and what the arms start from is made from it. */
+    /** Gives every seed a teacher of its own, from which the arms' starting points are made. */
     chain: chainSchema.optional(),
-    /** Instead of the profile's, where the data are the user's own: of the models that the arms start from. */
+    /** For a user's own data: replaces the profile's steps of the models that the arms start from. */
     ownDataSteps: ownDataStepsSchema.omit({ distill: true }).partial().optional(),
     arms: z.array(armSchema).min(1),
   })
@@ -69,7 +69,7 @@ export type Sweep = z.infer<typeof sweepSchema>
 
 const FOLDER = join(__dirname, 'sweeps')
 
-/** Names of the sweeps that come with the workbook. */
+/** Names of the sweeps shipped with the workbook. */
 export function sweepNames(): string[] {
   return readdirSync(FOLDER)
     .filter((file) => file.endsWith('.yaml'))
@@ -77,8 +77,8 @@ export function sweepNames(): string[] {
 }
 
 /**
- * Reads a sweep by name, or a YAML file of the user's own.
- * @throws Error naming the file and every key that is wrong
+ * Reads a sweep by name, or a user's own YAML file.
+ * @throws Error naming the file and every wrong key
  */
 export function loadSweep(nameOrFile: string): Sweep {
   const file = nameOrFile.endsWith('.yaml') ? nameOrFile : join(FOLDER, `${nameOrFile}.yaml`)

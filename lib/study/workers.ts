@@ -1,31 +1,31 @@
-/** How many trials run side by side. */
+/** Number of trials to run side by side. */
 import { availableParallelism, freemem } from 'node:os'
 import { deviceInfo } from '../engine'
 import type { Profile } from './profile'
 
 /**
- * Memory of a trial's process in bytes: what Node, TensorFlow and its libraries take, the decoded frames that a loader keeps
- * (512 MiB), and the activations of a distillation step, which grow with batch, pixels and width. So the smoke profile comes to
- * 1.2 GB and the default one to 1.6, of whose trials the largest peaks (`peakBytes` of metrics.json) were 0.7 and 1.5 GB.
+ * Memory of a trial's process in bytes: Node, TensorFlow and its libraries, a loader's decoded frames (512 MiB), and the
+ * activations of a distillation step, which grow with batch, pixels and width. This gives 1.2 GB for the smoke profile and
+ * 1.6 GB for the default one; the largest measured peaks (`peakBytes` of metrics.json) were 0.7 and 1.5 GB.
  */
 const PROCESS_BYTES = 650e6 + 512 * 2 ** 20
 const BYTES_PER_PIXEL = 4000
 
-/** Memory that a trial of a profile needs, in bytes; an estimate from above. */
+/** Memory that a trial of a profile needs, in bytes; an upper estimate. */
 export function trialMemory({ detector: { input, width }, recipe: { batch } }: Profile): number {
   return PROCESS_BYTES + BYTES_PER_PIXEL * batch * input[0] * input[1] * width
 }
 
-/** What of a machine decides how many trials run side by side. */
+/** The properties of a machine that limit how many trials run side by side. */
 export interface Machine {
   readonly device: 'CPU' | 'GPU'
   readonly cores: number
-  /** Memory that is free, in bytes. */
+  /** Free memory, in bytes. */
   readonly free: number
 }
 
 /**
- * Trials that run side by side: the profile's number, or one a core, as many as the memory holds and one at least. A card is
+ * Trials to run side by side: the profile's number, or one per core as memory allows, at least one. A graphics card is
  * not shared.
  */
 export function workersOf(profile: Profile, machine: Machine = thisMachine()): number {
@@ -35,7 +35,7 @@ export function workersOf(profile: Profile, machine: Machine = thisMachine()): n
 }
 
 function thisMachine(): Machine {
-  // A container's limit is not in what the system calls free.
+  // The system's free memory does not include a container's limit.
   const limit = process.constrainedMemory?.() || Number.POSITIVE_INFINITY
   return { device: deviceInfo().device, cores: availableParallelism(), free: Math.min(freemem(), limit) }
 }
