@@ -68,7 +68,7 @@ export function isInterrupt(error: unknown): boolean {
  * @param pending says whether an interrupt has come that the kernel has not handled yet
  */
 export function beginCell(pending: () => boolean = () => false): void {
-    if (slot[SLOT]?.controller.signal.aborted === false) return // this signal also stops what earlier cells left running
+  if (slot[SLOT]?.controller.signal.aborted === false) return // this signal also stops what earlier cells left running
   slot[SLOT] = { controller: new AbortController(), pending }
 }
 

@@ -16,7 +16,7 @@ const root = path.resolve(__dirname, '../..')
  * @returns {object} what its index.ts exports
  */
 function room(name) {
-    process.env.TSX_TSCONFIG_PATH ??= path.join(root, 'tsconfig.json') // else tsx searches the program's folder
+  process.env.TSX_TSCONFIG_PATH ??= path.join(root, 'tsconfig.json') // else tsx searches the program's folder
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'
   try {
     require.resolve('tsx/cjs')

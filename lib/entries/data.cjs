@@ -1,4 +1,4 @@
-// Written by `npx workbook entries`: the names are for Node, which reads them before anything runs.
+// Written by `npx workbook entries`. Node reads the names before anything runs.
 'use strict'
 module.exports = require('../engine/entry.cjs').room('data')
 0 && (module.exports = {

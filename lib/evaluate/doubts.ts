@@ -7,7 +7,7 @@ import { evaluateVoc } from './voc'
  */
 export function doubts(truths: Truths, detections: Detections, classes: readonly string[]): string[] {
   const found: string[] = []
-    if (truths.image.length === 0) return ['the truths hold no object: there is nothing to find']
+  if (truths.image.length === 0) return ['the truths hold no object: there is nothing to find']
   if (detections.image.length === 0) return ['there is no detection']
   const hits = hitsOf(truths, detections)
   const anyClass = hitsOf(asOneClass(truths), {
@@ -21,7 +21,7 @@ export function doubts(truths: Truths, detections: Detections, classes: readonly
     )
   else if (hits === 0)
     found.push(
-          'no detection lies on any truth by IoU 0.5: are both about the same images, and do the columns mean what was assumed? Set them with --columns',
+      'no detection lies on any truth by IoU 0.5: are both about the same images, and do the columns mean what was assumed? Set them with --columns',
     )
   else if (anyClass >= 10 && hits * 4 < anyClass)
     found.push(

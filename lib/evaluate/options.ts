@@ -10,4 +10,4 @@ export const limitSchema = z.number().int().min(1)
 /** Limits of an area in square pixels. */
 export const areaRangeSchema = z
   .tuple([z.number().min(0), z.number().min(0)])
-    .refine(([low, high]) => low <= high, 'expected a lower limit and an upper one not below it')
+  .refine(([low, high]) => low <= high, 'expected a lower limit and an upper one not below it')

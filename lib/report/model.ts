@@ -234,19 +234,20 @@ function sideSweeps({ sweeps = [], shipped = [] }: ReportInput): Section {
   ]
   return section('sweeps', 'When to distil, and on what', [
     sweeps.length > 0 &&
-      text(
-        'This run has one seed and few steps: a first look, not a result. Rely on the longer runs below.',
-      ),
+      text('This run has one seed and few steps: a first look, not a result. Rely on the longer runs below.'),
     ...sweeps.map((result) => details(`${result.sweep.name}: this run`, shown(result))),
     table(
       `Results of the longer runs shipped with the workbook, ${splitsOf(shipped)}`,
       shipped.flatMap(gist),
     ),
     ...shipped.map((result) =>
-      details(`${result.sweep.name}: ${trainingSeeds(result.sweep.seeds.length)}, shipped with the workbook`, [
-        ...shown(result),
-        text(`Made by: ${result.command} (data ${short(String(result.provenance.data))}).`),
-      ]),
+      details(
+        `${result.sweep.name}: ${trainingSeeds(result.sweep.seeds.length)}, shipped with the workbook`,
+        [
+          ...shown(result),
+          text(`Made by: ${result.command} (data ${short(String(result.provenance.data))}).`),
+        ],
+      ),
     ),
   ])
 }

@@ -66,7 +66,7 @@ export interface TrainingStep {
 export function createStep(detector: Detector, slots: readonly Slot[], options: StepOptions): TrainingStep {
   const { loss, weighted, sparsity, extra, averaged, precision, eager } = options
   const sgd = parseDocument(options.sgd, sgdSchema, 'training step: sgd')
-    parseDocument(loss, lossSchema, 'training step: loss') // now, not when the graph is recorded
+  parseDocument(loss, lossSchema, 'training step: loss') // now, not when the graph is recorded
   const lossScale = precision === 'float16' ? 1024 : 1
   const others = new Set(extra?.variables.values())
   const own = slots.filter(({ variable }) => !others.has(variable))

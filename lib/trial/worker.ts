@@ -63,7 +63,7 @@ export class TrialWorker {
   ): Promise<{ end: string; errors: string } | undefined> {
     this.#errors = ''
     const child = this.#child
-      child.removeAllListeners('message') // from the previous trial
+    child.removeAllListeners('message') // from the previous trial
     const finished = new Promise<undefined>((resolve) => {
       child.on('message', (report: TrialReport) => {
         if (report.state === 'running') onProgress(report.progress)

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * What every npm script starts: sets the project up as far as needed, then runs the command.
- * This file is kept to syntax that old versions of Node can read, so that they can say what is wrong.
+ * Entry point of every npm script: sets the project up as far as needed, then runs the command.
+ * The syntax here is limited to what old versions of Node can read, so that they can report what is wrong.
  */
 'use strict'
 

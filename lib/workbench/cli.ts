@@ -1,6 +1,6 @@
 /**
  * The command line: `npx workbook <command>`. A command is an entry of commands.json and commands/<name>.ts, which exports
- * <name>Command(). Only the command that is asked for is loaded, and what it computes with only when it runs: help is quick.
+ * <name>Command(). Only the requested command is loaded, and its heavy modules only when it runs, so help is quick.
  */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
@@ -11,20 +11,20 @@ import { root } from './project'
 
 interface Entry {
   readonly summary: string
-  /** Not in the list of commands: for other programs, and for who works on the project. */
+  /** Left out of the list of commands: for other programs and for developers. */
   readonly hidden?: boolean
-  /** Started instead of this one; see setup/main.cjs. */
+  /** Program to start instead of this one; see setup/main.cjs. */
   readonly program?: string
 }
 const COMMANDS = new Map<string, Entry>(Object.entries(entries))
-/** Errors that are nobody's message. */
+/** Errors that are bugs, not messages to the user. */
 const MISTAKES = [TypeError, RangeError, ReferenceError, SyntaxError]
 
 const words = process.argv.slice(2)
 const end = words.indexOf('--')
 const own = end < 0 ? words : words.slice(0, end)
 
-/** What went wrong; where it did, with --debug alone. */
+/** Prints what went wrong; with --debug also where. */
 function fail(error: unknown): never {
   if (error instanceof CommanderError) process.exit(error.exitCode)
   console.error(own.includes('--debug') ? inspect(error) : `\n${describe(error)}`)
@@ -49,7 +49,7 @@ function load(name: string): Command {
   return command
 }
 
-/** Commands are made elsewhere: how errors are shown is handed on. */
+/** Commands are made elsewhere, so they must inherit how errors are shown. */
 function inherit(command: Command, parent: Command): Command {
   command.copyInheritedSettings(parent)
   for (const below of command.commands) inherit(below, command)
@@ -77,7 +77,7 @@ async function main(): Promise<void> {
     program.addCommand(command.summary(summary), { hidden })
   }
   if (asked === undefined && own.length === 0) program.help()
-  // With --help behind it, a wrong command would pass for none.
+  // Followed by --help, a wrong command would count as none.
   const isWrong = first !== undefined && first !== 'help' && !COMMANDS.has(first)
   await program.parseAsync(isWrong ? [first] : words, { from: 'user' })
 }

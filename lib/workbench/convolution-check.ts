@@ -1,4 +1,4 @@
-/** Whether convolutions are right on this device, and how fast they are. */
+/** Checks whether convolutions are right on this device, and how fast they are. */
 import { tf } from '../engine'
 
 export interface ConvolutionCheck {

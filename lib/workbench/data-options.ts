@@ -3,7 +3,7 @@ import type { OpenOptions, VocPixels } from '../data'
 import { FORMATS } from '../data/intake/notations'
 import type { DataReading } from '../trial'
 
-/** What every command that reads labelled images takes, and means the same by. */
+/** Options shared by all commands that read labelled images. */
 export interface DataOptions {
   readonly format?: string
   readonly annotations?: string
@@ -14,15 +14,15 @@ export interface DataOptions {
   readonly outside?: boolean
 }
 
-/** Adds the options; `images: false` where the command says itself what its --images is. */
+/** Adds the options; with `images: false` the command defines --images itself. */
 export function withDataOptions(command: Command, { images = true } = {}): Command {
   command
     .addOption(
-      new Option('--format <notation>', 'of the labels; recognised by default').choices([...FORMATS]),
+      new Option('--format <notation>', 'notation of the labels; detected by default').choices([...FORMATS]),
     )
     .option(
       '--annotations <path>',
-      'folder or file of the labels, from the folder of the data set; also the data.yaml to go by',
+      'folder or file of the labels, from the folder of the data set; also the data.yaml to use',
     )
     .option('--classes <file>', 'class names in the order of their numbers, one a line')
   if (images) command.option('--images <folder>', 'folder of the images, from the folder of the data set')
@@ -36,7 +36,7 @@ export function withDataOptions(command: Command, { images = true } = {}): Comma
     .option('--outside', 'follow links and paths that lead out of the data folder')
 }
 
-/** The options as the library takes them, paths as they lie on this disk. */
+/** The options as the library takes them, with paths resolved on this disk. */
 export async function openOptions(
   options: DataOptions,
   directory: string,
@@ -52,8 +52,8 @@ export async function openOptions(
 }
 
 /**
- * How the folder of --data is read, for a study; undefined where nothing is said.
- * @throws Error where something is said and there is no --data
+ * How to read the folder of --data, for a study; undefined without such options.
+ * @throws Error if there are such options but no --data
  */
 export async function readingOf(
   options: DataOptions & { readonly data?: string },
@@ -64,6 +64,6 @@ export async function readingOf(
   )
   if (said.length === 0) return undefined
   if (data === undefined)
-    throw new Error(`--${said[0]![0]}: expected --data beside it, whose folder it speaks of, found none`)
+    throw new Error(`--${said[0]![0]}: expected --data, whose folder it describes, found none`)
   return openOptions(options, data)
 }

@@ -1,20 +1,20 @@
 import { inspect } from 'node:util'
 import Table from 'cli-table3'
 
-/** One output in several forms; a viewer takes the richest that it knows. Every output has plain text. */
+/** One output in several formats; a viewer takes the richest that it knows. Every output has plain text. */
 export interface MimeBundle {
   'text/plain': string
   [mime: string]: unknown
 }
 
 export interface PublishOptions {
-  /** Name of a place on the page, for outputs that are drawn again. */
+  /** Id of an output that will be redrawn. */
   id?: string
-  /** Draws again what was published under the same id. */
+  /** Redraws the output published under the same id. */
   update?: boolean
 }
 
-/** The kernel puts the function that sends an output to the notebook under this name of globalThis. */
+/** The kernel stores the function that sends an output to the notebook under this key of globalThis. */
 export const DISPLAY_HOOK = Symbol.for('workbook.display')
 const host = globalThis as typeof globalThis & {
   [DISPLAY_HOOK]?: (bundle: MimeBundle, options: PublishOptions) => void
@@ -49,7 +49,7 @@ export function showPlot(figure: PlotlyFigure): void {
   })
 }
 
-/** Typed arrays become arrays, which JSON would write as objects. */
+/** Converts typed arrays, which JSON would write as objects, to arrays. */
 function plain(value: unknown): unknown {
   return JSON.parse(
     JSON.stringify(value, (_, item: unknown) =>
@@ -58,7 +58,7 @@ function plain(value: unknown): unknown {
   )
 }
 
-/** What a danfojs DataFrame and its like offer. */
+/** The interface of a danfojs DataFrame that is used. */
 export interface Columns {
   columns: readonly string[]
   values: readonly unknown[]
@@ -70,11 +70,11 @@ export interface TableOptions {
   caption?: string
   /** Significant digits of numbers that are not integers. Default 4. */
   digits?: number
-  /** Rows shown; the rest is counted. Default 200. */
+  /** Rows shown; the rest are counted. Default 200. */
   limit?: number
 }
 
-/** Characters of a cell that is not broken into lines. */
+/** Longest text of a cell, in characters, that is not wrapped. */
 const SHORT_TEXT = 32
 
 /** Shows rows, or a danfojs DataFrame, as a table. */
@@ -87,7 +87,7 @@ export function showMarkdown(text: string): void {
   publish({ 'text/markdown': text, 'text/plain': text })
 }
 
-/** Shows a piece of HTML; `text` stands for it where HTML cannot be shown. */
+/** Shows a piece of HTML; `text` replaces it where HTML cannot be shown. */
 export function showHtml(html: string, text = html.replace(/<[^>]+>/g, ' ').trim()): void {
   publish({ 'text/html': html, 'text/plain': text })
 }
@@ -99,7 +99,7 @@ export function showImage(image: string | Uint8Array, alternative = 'image'): vo
   else publish({ 'image/png': Buffer.from(image).toString('base64'), 'text/plain': text })
 }
 
-/** The forms in which a cell's last value is shown: tables for what has columns and values, otherwise its text. */
+/** How a cell's last value is shown: as a table if it has columns and values, otherwise as text. */
 export function describeValue(value: unknown): MimeBundle {
   if (isColumns(value)) return describeTable(value)
   return { 'text/plain': typeof value === 'string' ? value : inspect(value) }
@@ -125,7 +125,7 @@ function describeTable(
   const text = new Table({ head: [...names], style: { head: [], border: [], compact: true } })
   text.push(...cells.map((row) => [...row]))
 
-  // A column of numbers stands to the right; short texts are not broken.
+  // Columns of numbers are aligned right; short texts are not wrapped.
   const styles = names.map((_, column) => {
     const isNumber = shown.every((row) => typeof row[column] === 'number' || row[column] == null)
     const isShort = cells.every((row) => row[column]!.length <= SHORT_TEXT)

@@ -5,8 +5,8 @@ import { root } from './project'
 const WIDTH = 110
 
 /**
- * The entries of package.json's "exports", one a room and one for all of lib/: files of lib/entries and their texts. Node reads
- * from an entry's text, before it runs, what ES modules can import from it, so the names stand there.
+ * The entries of package.json's "exports", one per room and one for all of lib/: files of lib/entries and their texts.
+ * Before running an entry, Node reads from its text which names ES modules can import, so the names must appear there.
  */
 export function entryFiles(): Map<string, string> {
   const lib = path.join(root, 'lib')
@@ -30,7 +30,7 @@ function textOf(room: string, names: readonly string[]): string {
     else lines[lines.length - 1] = longer
   }
   return [
-    '// Written by `npx workbook entries`: the names are for Node, which reads them before anything runs.',
+    '// Written by `npx workbook entries`. Node reads the names before anything runs.',
     "'use strict'",
     `module.exports = require('../engine/entry.cjs').room('${room}')`,
     '0 && (module.exports = {',

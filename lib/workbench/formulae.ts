@@ -1,6 +1,6 @@
 import katex from 'katex'
 
-/** Code stays as it is; then $$..$$, \[..\], \(..\), an equation environment, and $..$ as Jupyter reads them. */
+/** Code, which stays as it is; then $$..$$, \[..\], \(..\), an equation environment, and $..$ as Jupyter reads them. */
 const PATTERN =
   /(?<code>```[\s\S]*?```|~~~[\s\S]*?~~~|`[^`\n]*`)|(?<!\\)\$\$(?<dollars>[\s\S]+?)\$\$|\\\\?\[(?<brackets>[\s\S]+?)\\\\?\]|\\\\?\((?<parentheses>.+?)\\\\?\)|(?<environment>\\begin\{(?<name>(?:equation|align|gather|multline)\*?)\}[\s\S]+?\\end\{\k<name>\})|(?<![\\$])\$(?!\s)(?<dollar>[^$\n]+?)(?<![\s\\])\$(?!\d)/g
 
@@ -13,8 +13,8 @@ export interface Formulae {
 
 /**
  * Takes the formulae out of a Markdown text and renders them as MathML, which browsers draw without scripts or fonts.
- * The words that stand for them survive any Markdown converter; `restoreFormulae` puts the MathML into its output.
- *
+ * The placeholder words survive any Markdown converter; `restoreFormulae` puts the MathML into its output.
+ * @throws KaTeX's ParseError if a formula is not TeX
  * @throws KaTeX's ParseError where a formula is not TeX
  */
 export function extractFormulae(markdown: string, prefix: string): Formulae {
@@ -31,7 +31,7 @@ export function extractFormulae(markdown: string, prefix: string): Formulae {
   return { markdown: replaced, words }
 }
 
-/** Puts the formulae into the HTML that was made of the Markdown. */
+/** Puts the formulae into the HTML made from the Markdown. */
 export function restoreFormulae(html: string, words: ReadonlyMap<string, string>): string {
   let restored = html
   for (const [word, mathml] of words) restored = restored.replaceAll(word, () => mathml)

@@ -9,7 +9,7 @@ export interface Picture {
 /** Shows pictures side by side, `columns` in a row. */
 export function showGallery(pictures: readonly Picture[], { columns = 3 } = {}): void {
   const figures = pictures.map(({ svg, caption = '' }) => {
-    // As an image and not inline: notebooks that were opened and not run show images, but no drawings.
+    // As an image, not inline: unexecuted notebooks show images, but no drawings.
     const source = `data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}`
     return (
       `<figure style="margin:0"><img style="width:100%" alt="${escapeHtml(caption || 'picture')}" src="${source}"/>` +

@@ -1,4 +1,4 @@
-/** A Python process that works off tasks with nbconvert; see nbconvert_worker.py. */
+/** A Python process that runs nbconvert tasks; see nbconvert_worker.py. */
 import { spawn } from 'node:child_process'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -10,21 +10,21 @@ export type NbconvertTask =
   | { readonly task: 'page'; readonly notebook: string; readonly to: string; readonly templates: string }
 
 export interface NbconvertWorker {
-  /** Does a task; the answer is what went wrong, or undefined. One at a time. */
+  /** Runs a task; resolves with what went wrong, or undefined. One at a time. */
   run(task: NbconvertTask): Promise<string | undefined>
-  /** Ends the process, and its kernel, after the task at hand; resolves when it has ended. */
+  /** Ends the process and its kernel after the current task; resolves when it has ended. */
   end(): Promise<void>
 }
 
 const answerSchema = z.object({ error: z.string().optional() }).strict()
 
-/** Time to end in after SIGTERM. */
+/** Time to end after SIGTERM. */
 const PATIENCE_MS = 8000
-/** What is kept of what the process prints. */
+/** Lines of the process's output to keep. */
 const KEPT_LINES = 25
 
 /**
- * Starts the process apart from the terminal's Ctrl-C, so that `signal` alone decides how it and its kernel end.
+ * Starts the process detached from the terminal's Ctrl-C, so that `signal` alone decides how it and its kernel end.
  *
  * @param env added to the environment of the process and of its kernels
  */
@@ -58,7 +58,7 @@ export function startNbconvert({
     const { error } = answerSchema.parse(JSON.parse(line))
     settle(error)
   })
-  child.stdin.on('error', () => undefined) // it has ended, which 'close' tells
+  child.stdin.on('error', () => undefined) // it has ended, which 'close' reports
   const ended = new Promise<void>((resolve) => {
     const over = (how: string): void => {
       end = [...printed, `nbconvert's process ended (${how}).`].join('\n')
@@ -70,7 +70,7 @@ export function startNbconvert({
   })
   let killTimer: NodeJS.Timeout | undefined
   const stop = (): void => {
-    child.kill('SIGTERM') // its kernel ends itself then
+    child.kill('SIGTERM') // its kernel then ends by itself
     killTimer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS)
   }
   signal?.addEventListener('abort', stop, { once: true })

@@ -1,11 +1,11 @@
-"""Works off tasks with nbconvert, one after another. A line of stdin is a task, a line of stdout its answer, both JSON.
+"""Runs nbconvert tasks one after another. A line of stdin is a task, a line of stdout its answer, both JSON.
 
 {"task": "execute", "notebook": ..., "to": ..., "partial": ...}
-    Runs the cells and writes the executed notebook; `partial` has it as far as it was executed. All notebooks of a folder
-    run in one kernel, which forgets between two of them what the first one has declared. WORKBOOK_PROGRESS names a file
-    that gets a JSON line for every cell that begins.
+    Runs the cells and writes the executed notebook; `partial` holds it as far as it was executed. All notebooks of a folder
+    share one kernel, which between notebooks forgets their declarations. WORKBOOK_PROGRESS names a file that gets a
+    JSON line for every cell that begins.
 {"task": "page", "notebook": ..., "to": ..., "templates": ...}
-    Writes the notebook as HTML, with the template "workbook" of the folder `templates`.
+    Writes the notebook as HTML, with the template "workbook" from the folder `templates`.
 
 The answer to a task that succeeds is {}, otherwise {"error": ...}.
 """
@@ -93,7 +93,7 @@ def page(notebook, to, templates):
 
 
 def end_with(parent):
-    """Ends this process when the one that has started it was killed; its kernel then ends by itself."""
+    """Ends this process when its parent was killed; its kernel then ends by itself."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
@@ -101,7 +101,7 @@ def end_with(parent):
 
 def main():
     threading.Thread(target=end_with, args=[os.getppid()], daemon=True).start()
-    # What libraries and the kernel print must not be taken for an answer.
+    # Output of libraries and the kernel must not be taken for an answer.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     tasks = {"execute": execute, "page": page}

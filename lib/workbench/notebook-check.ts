@@ -2,7 +2,7 @@ import path from 'node:path'
 import { joined, readNotebook } from './notebook-file'
 import { root } from './project'
 
-/** What of the kernel's compiler is used here; see kernel/compiler.cjs. */
+/** The part of the kernel's compiler used here; see kernel/compiler.cjs. */
 interface Compiler {
   compile(source: string, declarations: string): Compiled
   close(): void

@@ -1,14 +1,14 @@
-/** Notebooks as files: what is in them, and why a cell of one failed. */
+/** Notebooks as files: their content, and why a cell failed. */
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { readDocument, writeAtomically } from '../base'
 
-/** A notebook failed: the message names the cell and carries its error. */
+/** A notebook failed: the message names the cell and includes its error. */
 export class NotebookError extends Error {
   override name = 'NotebookError'
   constructor(
     readonly notebook: string,
-    /** 1-based number of the failed code cell, or null where the failure is of no cell. */
+    /** 1-based number of the failed code cell, or null if no cell failed. */
     readonly cell: number | null,
     readonly detail: string,
     /** The notebook as far as it was executed. */
@@ -36,7 +36,7 @@ const cellSchema = z
 const notebookSchema = z.object({ cells: z.array(cellSchema), nbformat: z.number() }).passthrough()
 export type Notebook = z.infer<typeof notebookSchema>
 
-/** @throws naming the file where it is no notebook */
+/** @throws naming the file if it is not a notebook */
 export function readNotebook(file: string): Notebook {
   return readDocument(file, notebookSchema, { what: 'a Jupyter notebook' })
 }
@@ -46,7 +46,7 @@ export function joined(source: string | readonly string[]): string {
   return typeof source === 'string' ? source : source.join('')
 }
 
-/** The first code cell (1-based) of an executed notebook that failed, and its error; null where none did. */
+/** The first failed code cell (1-based) of an executed notebook, and its error; null if none failed. */
 export function failedCell(file: string): { cell: number; detail: string } | null {
   const code = readNotebook(file).cells.filter((cell) => cell.cell_type === 'code')
   for (const [i, cell] of code.entries()) {
@@ -60,7 +60,7 @@ export function failedCell(file: string): { cell: number; detail: string } | nul
   return null
 }
 
-/** Copies a file to a place where it appears whole; gives the place. */
+/** Copies a file so that it appears whole; returns its path. */
 export function copyWhole(from: string, to: string): string {
   writeAtomically(to, readFileSync(from))
   return to

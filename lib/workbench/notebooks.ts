@@ -1,4 +1,4 @@
-/** Executes notebooks without Jupyter's page, and makes pages of them. */
+/** Executes notebooks without JupyterLab, and exports them as pages. */
 import {
   closeSync,
   existsSync,
@@ -20,9 +20,9 @@ import type { ProgressEvent } from './progress'
 const { makeDeclarations } = require('./kernel/declarations.cjs') as { makeDeclarations(): Promise<void> }
 
 export interface ExecuteOptions {
-  /** Notebooks (.ipynb) in the order in which they run. */
+  /** Notebooks (.ipynb) in the order of execution. */
   notebooks: readonly string[]
-  /** Gets <name>.ipynb with outputs, and <name>.html. */
+  /** Receives <name>.ipynb with outputs, and <name>.html. */
   outDir: string
   /** Added to the environment of the kernels. */
   env?: Readonly<Record<string, string>>
@@ -31,7 +31,7 @@ export interface ExecuteOptions {
   signal?: AbortSignal
 }
 
-/** How far a run is: which notebook and cell, and what a bar inside the cell says. */
+/** Progress of a run: the notebook and cell, and the text of a bar in the cell. */
 export interface NotebookProgress {
   notebook: string
   /** 1-based, among `count` notebooks. */
@@ -55,8 +55,8 @@ export interface ExecutedNotebook {
 }
 
 /**
- * Executes notebooks with nbconvert, one after another, in one tslab kernel that forgets between two of them what the first
- * has declared, and makes a page of each that needs no network. Files appear under their final name only when they are
+ * Executes notebooks with nbconvert, one after another, in one tslab kernel that between notebooks forgets their
+ * declarations, and makes a self-contained page of each. Files appear under their final names only when they are
  * complete.
  *
  * @throws NotebookError at the first notebook that fails; what ran is kept as <name>.failed.ipynb
@@ -101,7 +101,7 @@ export async function executeNotebooks(options: ExecuteOptions): Promise<Execute
         const html = await exportPage(executed, outDir, exporter)
         results.push({ notebook, executed, html, seconds: (performance.now() - started) / 1000 })
       })
-      pages.catch(() => failed.abort()) // no more notebooks; the error is thrown where the pages are waited for
+      pages.catch(() => failed.abort()) // no more notebooks; the error is thrown where the pages are awaited
     }
     await pages
   } catch (error) {
@@ -111,7 +111,7 @@ export async function executeNotebooks(options: ExecuteOptions): Promise<Execute
       () => undefined,
       (reason: unknown) => reason,
     )
-    throw isOfPage ? page : error // a page that could not be written has ended the notebook that ran
+    throw isOfPage ? page : error // a page that could not be written has ended the running notebook
   } finally {
     await Promise.all(workers.map((worker) => worker.end()))
     rmSync(work, { recursive: true, force: true })
@@ -119,7 +119,7 @@ export async function executeNotebooks(options: ExecuteOptions): Promise<Execute
   return results
 }
 
-/** Runs a notebook's cells; the answer is the executed notebook's file in `outDir`. */
+/** Runs a notebook's cells; returns the executed notebook's file in `outDir`. */
 async function execute(
   progress: NotebookProgress,
   {
@@ -161,7 +161,7 @@ async function execute(
   }
 }
 
-/** Brings what a notebook tells while it runs into `progress`; `late` are errors that surfaced after a cell's end. */
+/** Updates `progress` with what a running notebook reports; `late` are errors that surfaced after a cell's end. */
 type Follower = (progress: NotebookProgress) => { late: readonly string[]; poll: () => void }
 
 /** Follows the notebooks of a run, one after another, through the file that they all write to. */
@@ -191,7 +191,7 @@ function createFollower(log: string, onProgress: ExecuteOptions['onProgress']): 
   }
 }
 
-/** The bytes of a file from a place on. */
+/** The bytes of a file from an offset on. */
 function readFrom(file: string, position: number): Buffer {
   const descriptor = openSync(file, 'r')
   try {

@@ -1,4 +1,4 @@
-/** Pages of executed notebooks that need no network: formulae as MathML, figures drawn by one plotly.js inside the page. */
+/** Self-contained pages of executed notebooks: formulae as MathML, figures drawn by one embedded plotly.js. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -10,7 +10,7 @@ import { root } from './project'
 /**
  * Writes an executed notebook's page as <outDir>/<name>.html.
  * @returns the page's file
- * @throws NotebookError where a formula is not TeX, or nbconvert fails
+ * @throws NotebookError if a formula is not TeX, or nbconvert fails
  */
 export async function exportPage(
   executed: string,

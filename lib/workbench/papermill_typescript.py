@@ -1,5 +1,5 @@
-"""Plug-in of papermill for TypeScript: `papermill in.ipynb out.ipynb -p lambda 3` puts `lambda = 3` behind the cell that
-is tagged "parameters". The set-up copies it beside papermill, which finds it by the entry point of an engine."""
+"""Papermill plug-in for TypeScript: `papermill in.ipynb out.ipynb -p lambda 3` puts `lambda = 3` after the cell
+tagged "parameters". The set-up copies it beside papermill, which finds it by the entry point of an engine."""
 
 import json
 import re

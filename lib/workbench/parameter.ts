@@ -1,9 +1,9 @@
 import { parseDocument, type Schema } from '../base'
 
 /**
- * A notebook's parameter from the environment: that of "lambda" is WORKBOOK_LAMBDA, a number or other JSON.
+ * A notebook's parameter from the environment: for "lambda" from WORKBOOK_LAMBDA, a number or other JSON.
  *
- * @returns undefined where the variable is not set
+ * @returns undefined if the variable is not set
  * @throws Error naming the variable, with what was expected and what was found
  */
 export function parameter<T>(name: string, schema: Schema<T>): T | undefined {

@@ -2,24 +2,24 @@ import { appendFileSync } from 'node:fs'
 import cliProgress from 'cli-progress'
 import { escapeHtml, inNotebook, type MimeBundle, publish } from './display'
 
-/** What a notebook that is executed from the command line tells about its progress. */
+/** Progress events of a notebook executed from the command line. */
 export type ProgressEvent =
   | { event: 'cell'; index: number; count: number; source: string }
   | { event: 'progress'; label: string; value: number; total: number; text: string }
   | { event: 'late-error'; message: string }
 
-/** Tells the command that executes this notebook, if there is one, how far it is. */
+/** Reports progress to the command that executes this notebook, if there is one. */
 export function reportProgress(event: ProgressEvent): void {
   const file = process.env.WORKBOOK_PROGRESS
   if (file) appendFileSync(file, `${JSON.stringify(event)}\n`)
 }
 
 export interface ProgressBar {
-  /** Moves the bar; `note` follows the numbers. Await it in loops without another await, so that it is drawn. */
+  /** Moves the bar; `note` follows the numbers. Await it in loops that have no other await, so that it is drawn. */
   update(value: number, note?: string): Promise<void>
   /** Ends the bar where it stands. */
   done(note?: string): void
-  /** Ends the bar of work that was done elsewhere: all of it, in so many seconds. */
+  /** Ends the bar of work done elsewhere: all of it, in this many seconds. */
   finish(total: number, seconds: number, note: string): void
 }
 
@@ -28,7 +28,7 @@ const LINE_MS = 30_000
 let bars = 0
 
 /**
- * Shows a bar that runs from 0 to `total`, with the time left. Several bars live side by side: in a notebook, on a terminal,
+ * Shows a bar from 0 to `total`, with the time left. Several bars can be shown at once: in a notebook, on a terminal,
  * and elsewhere (logs, CI) as a line every half minute and one at the end.
  */
 export function showProgress(label: string, total: number, note = ''): ProgressBar {
@@ -39,7 +39,7 @@ export function showProgress(label: string, total: number, note = ''): ProgressB
   let drawn = 0
   let shown = false
   let state: BarState = { label, value: 0, total, remark: note, ended: false, seconds: 0 }
-  /** Where the bar was first seen to stand: work that is resumed does not begin at 0. */
+  /** The bar's first value: resumed work does not begin at 0. */
   let first: { value: number; seconds: number } | undefined
 
   const draw = (change: Partial<BarState> = {}): void => {
@@ -74,18 +74,18 @@ export function showProgress(label: string, total: number, note = ''): ProgressB
   }
 }
 
-/** Shows the bar of work that was done before, as it stood at its end after so many seconds. */
+/** Shows the final bar of work done before, which took this many seconds. */
 export function showFinished(label: string, total: number, seconds: number, note: string): void {
   const text = describe({ label, value: total, total, remark: note, ended: true, seconds })
   if (inNotebook()) publish(picture(text, 1))
   else terminalLine(total)(total, text, true)
 }
 
-/** Bars on the terminal, drawn again together. */
+/** Bars on the terminal, redrawn together. */
 let terminal: cliProgress.MultiBar | undefined
 let open = 0
 
-/** A bar's line where there is no notebook; it ends with the first call that says so. */
+/** A bar's line outside of notebooks; the first call with `ended` ends it. */
 function terminalLine(total: number): (value: number, text: string, ended: boolean) => void {
   const { stderr } = process
   if (!stderr.isTTY) {
@@ -112,7 +112,7 @@ function terminalLine(total: number): (value: number, text: string, ended: boole
     if (!ended) return
     bars.remove(bar)
     if (--open > 0) {
-      bars.log(`${text}\n`) // above the bars that go on
+      bars.log(`${text}\n`) // above the bars still running
       return
     }
     bars.stop()
@@ -134,7 +134,7 @@ function describe(
   { label, value, total, remark, ended, seconds }: BarState,
   first?: { readonly value: number; readonly seconds: number },
 ): string {
-  // What was there when the bar was first moved took no time that is known.
+  // Work already done when the bar was first moved took unknown time.
   const left =
     first && value > first.value
       ? ((seconds - first.seconds) / (value - first.value)) * (total - value)

@@ -5,9 +5,9 @@ import path from 'node:path'
 export const root = path.resolve(__dirname, '../..')
 
 /**
- * The Python environment with TensorFlow and Jupyter: what bootstrap.cjs chose (WORKBOOK_PYTHON), else .venv.
+ * A program of the Python environment with TensorFlow and Jupyter: bootstrap.cjs's choice (WORKBOOK_PYTHON), else .venv.
  *
- * @throws when there is none
+ * @throws if there is none
  */
 export function pythonProgram(name: 'python' | 'jupyter' | 'papermill'): string {
   const python = process.env.WORKBOOK_PYTHON ?? path.join(root, '.venv/bin/python')

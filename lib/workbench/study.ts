@@ -13,21 +13,21 @@ import { readingSchema, type TrialConfig, type TrialProgress, type TrialResult, 
 import { type ProgressBar, showFinished, showProgress } from './progress'
 import { root } from './project'
 
-/** How the command line tells the notebooks which study to run; every one is optional. */
+/** Environment variables that tell the notebooks which study to run; all are optional. */
 export const ENVIRONMENT = {
   profile: 'WORKBOOK_PROFILE',
   data: 'WORKBOOK_DATA',
-  /** How that folder is read, as JSON. */
+  /** How to read that folder, as JSON. */
   reading: 'WORKBOOK_READING',
   out: 'WORKBOOK_OUT',
   seeds: 'WORKBOOK_SEEDS',
   from: 'WORKBOOK_FROM',
   full: 'WORKBOOK_FULL',
-  /** When the command began; trials that were run since are shown where they are found. */
+  /** Start time of the command; bars of trials run since are shown when the trials are found. */
   started: 'WORKBOOK_STARTED',
 } as const
 
-/** Where a study writes when nothing is said: runs/<profile>, or runs/<profile>-<name of the data folder>. */
+/** Default output folder of a study: runs/<profile>, or runs/<profile>-<name of the data folder>. */
 export function defaultOut(profile: string, data?: string): string {
   const name = profile.replace(/^.*\/|\.yaml$/g, '')
   return join(root, 'runs', data ? `${name}-${resolve(data).split('/').pop()}` : name)
@@ -37,13 +37,13 @@ export function defaultOut(profile: string, data?: string): string {
 export function parseSeeds(text: string): number[] {
   const seeds = text.split(',').map(Number)
   if (!seeds.every(Number.isInteger))
-    throw new Error(`seeds: expected whole numbers with commas between, found "${text}"`)
+    throw new Error(`seeds: expected whole numbers separated by commas, found "${text}"`)
   return seeds
 }
 
 const STARTS: readonly StartingPoint[] = ['student', 'teacher', 'scratch']
 
-/** What a study begins with, as the command line and the environment name it; undefined where nothing is said. */
+/** Starting point of a study, as named on the command line and in the environment; undefined if not given. */
 export function parseStart(text: string | undefined): StartingPoint | undefined {
   const found = STARTS.find((start) => start === text)
   if (text !== undefined && !found) {
@@ -53,8 +53,8 @@ export function parseStart(text: string | undefined): StartingPoint | undefined 
 }
 
 /**
- * Opens the study that the notebooks share: the one that `npx workbook run` asked for, the default profile in a notebook
- * that was opened by hand. Settings given here win.
+ * Opens the study that the notebooks share: the one `npx workbook run` requested, or the default profile in a notebook
+ * opened by hand. Settings given here take precedence.
  */
 export async function openStudy(settings: Partial<StudySettings> = {}): Promise<Study> {
   const read = (name: keyof typeof ENVIRONMENT) => process.env[ENVIRONMENT[name]] || undefined
@@ -77,7 +77,7 @@ export async function openStudy(settings: Partial<StudySettings> = {}): Promise<
   })
 }
 
-/** Opens a study with the project's cache; where its scenes are not rendered yet, a bar shows that they are. */
+/** Opens a study with the project's cache; if its scenes are not rendered yet, a bar shows the rendering. */
 export async function createShownStudy(
   settings: Omit<StudySettings, 'cache' | 'signal' | 'onData'>,
 ): Promise<Study> {
@@ -101,11 +101,11 @@ export async function createShownStudy(
 const shown = new Set<string>()
 
 /**
- * Runs trials (or finds them) with a live bar for each that runs: time left, loss terms, images a second. Those that the
- * command has run ahead of its notebooks have a bar too, as it was at their end. An interrupt of the cell stops the
- * processes, which write a checkpoint first; run the cell again to go on.
+ * Runs trials (or finds them) with a live bar for each running one: time left, loss terms, images a second. Trials that the
+ * command ran ahead of its notebooks have a bar too, showing their end. An interrupt of the cell stops the
+ * processes, which write a checkpoint first; run the cell again to continue.
  *
- * @param called what trials are called that are not the study's own, by their hash
+ * @param called names, by hash, of trials that are not the study's own
  */
 export async function runTrials(
   study: Study,
@@ -115,7 +115,7 @@ export async function runTrials(
   const bars = new Map<TrialConfig, { bar: ProgressBar; phase: TrialProgress['phase'] }>()
   const named = namedTrials(study)
   const names = new Map([...named].map(([name, trial]) => [trialHash(trial), name]))
-  // A method is called by its lambda too; the others, of which several are alike, by what they are in the study.
+  // Describe a method with its lambda; the others, of which several look alike, by their names in the study.
   const nameOf = (trial: TrialConfig): string =>
     called.get(trialHash(trial)) ??
     (trial.kind === 'distill' ? undefined : names.get(trialHash(trial))) ??
@@ -174,7 +174,7 @@ export async function runTrials(
   }
 }
 
-/** How the bar of a trial stands at its end. */
+/** The final state of a trial's bar. */
 function endOf({ metrics: { training, evaluation } }: TrialResult): {
   phase: TrialProgress['phase']
   total: number
@@ -206,7 +206,7 @@ function describeTraining(
   return `${speed} images/s, ${describeLosses(measurements, ended)}`
 }
 
-/** The parts of the loss, those of distillation added up; at the end the total alone. */
+/** The parts of the loss, with distillation's added up; at the end only the total. */
 function describeLosses(measurements: Readonly<Record<string, number>>, ended: boolean): string {
   const { gradientNorm: _, total, ...terms } = measurements
   const parts = Object.entries(terms).filter(([name]) => !name.includes('/'))
@@ -219,8 +219,8 @@ function describeLosses(measurements: Readonly<Record<string, number>>, ended: b
 }
 
 /**
- * The teacher and the student that everything starts from, measured on validation. Where they are not shipped, the trials
- * that make them run first, each after the one that it starts from.
+ * The teacher and the student that everything starts from, measured on validation. If they are not shipped, the trials
+ * that make them run first, each after the one it starts from.
  */
 export async function prepareModels(study: Study): Promise<{ teacher: TrialResult; student: TrialResult }> {
   const { preparation, baselines } = study.plan
@@ -229,7 +229,7 @@ export async function prepareModels(study: Study): Promise<{ teacher: TrialResul
   return { teacher: teacher!, student: student! }
 }
 
-/** What a trial is, in a few words. */
+/** A trial in a few words. */
 export function describeTrial(trial: TrialConfig): string {
   const seed = 'training' in trial ? `, seed ${trial.training.seed}` : ''
   if (trial.kind === 'evaluate') return `evaluation on ${trial.split}`

@@ -1,7 +1,7 @@
 import cliProgress from 'cli-progress'
 import type { NotebookProgress } from './notebooks'
 
-/** Shows how far a run of notebooks is: a bar on a terminal, a line for each cell elsewhere (logs, CI). */
+/** Shows the progress of a run of notebooks: a bar on a terminal, one line per cell elsewhere (logs, CI). */
 export function notebookReporter(): { report: (progress: NotebookProgress) => void; end: () => void } {
   if (!process.stderr.isTTY) {
     let last = ''

@@ -8,18 +8,18 @@ export interface VenvOptions {
   readonly prefix: string
   /** File with pip's requirements, in exact versions. */
   readonly list: string
-  /** Makes the environment. */
+  /** Python that creates the environment. */
   readonly python: string
-  /** What it is for and how large it is, for people. */
+  /** Its purpose and size, for the user. */
   readonly title: string
-  /** What else can be done where it cannot be installed. */
+  /** The alternative if it cannot be installed. */
   readonly otherwise: string
   readonly signal: AbortSignal
 }
 
 /**
- * A Python environment of its own for something that only some users need, made at first use. Its stamp is written last, so
- * that an installation that was cut short, or is of other versions, is made anew.
+ * A Python environment of its own for something only some users need, made at first use. Its stamp is written last, so
+ * an incomplete installation, or one of other versions, is made anew.
  *
  * @returns the environment's folder of programs
  * @throws Error with the end of pip's output when something cannot be installed

@@ -18,11 +18,11 @@ import { root } from './project'
 import { createShownStudy, ENVIRONMENT, parseSeeds } from './study'
 import { notebookReporter } from './terminal'
 
-/** Options of the commands that run the notebooks, as the command line gives them. */
+/** Options of the commands that run the notebooks, as given on the command line. */
 export interface WorkbookOptions {
   readonly profile: string
   readonly data?: string
-  /** How that folder is read. */
+  /** How to read that folder. */
   readonly reading?: DataReading
   readonly out: string
   readonly seeds?: string
@@ -30,7 +30,7 @@ export interface WorkbookOptions {
   readonly full?: boolean
 }
 
-/** All notebooks in the order in which they build on each other. */
+/** All notebooks in order of their dependencies. */
 export function allNotebooks(): string[] {
   const folder = path.join(root, 'notebooks')
   return readdirSync(folder)
@@ -41,7 +41,7 @@ export function allNotebooks(): string[] {
 
 /**
  * The study of a command's options.
- * @throws Error naming what a data set of the user's lacks for the whole study, before anything is trained
+ * @throws Error naming what a user's data set lacks for the whole study, before anything is trained
  */
 export async function openWorkbook({ seeds, out, ...options }: WorkbookOptions): Promise<Study> {
   const study = await createShownStudy({
@@ -56,10 +56,10 @@ export async function openWorkbook({ seeds, out, ...options }: WorkbookOptions):
 }
 
 /**
- * Executes all notebooks on one study; executed notebooks and their pages go to <out>/notebooks. The trials run ahead of the
- * notebooks, which wait for those that they need: so no core idles while a notebook draws.
+ * Executes all notebooks on one study; executed notebooks and their pages go to <out>/notebooks. Trials run ahead of the
+ * notebooks, which wait for the ones they need, so that no core idles while a notebook draws.
  *
- * @param started when the command began: of what was finished since, the notebooks show bars
+ * @param started when the command began: notebooks show bars of trials finished since
  */
 export async function runWorkbook(
   options: WorkbookOptions,
@@ -92,7 +92,7 @@ export async function runWorkbook(
   }
 }
 
-/** Runs the trials of all notebooks but those that look at the test split: they come after the choice. */
+/** Runs the trials of all notebooks except those on the test split, which come after the choice. */
 async function runAhead(study: Study, signal: AbortSignal): Promise<void> {
   const { plan, runs } = study
   const isEarly = (trial: TrialConfig) => trial.kind !== 'evaluate' || trial.split === 'validation'
@@ -103,11 +103,11 @@ async function runAhead(study: Study, signal: AbortSignal): Promise<void> {
     announceTrials(runs, trials)
     await study.run(trials, { signal })
   } catch {
-    // Not lost: the notebook that needs the trial runs it again as soon as nobody runs ahead, and its cell shows why it fails.
+    // Not lost: once nobody runs ahead, the notebook that needs the trial runs it again, and its cell shows why it fails.
   }
 }
 
-/** What came out, for a terminal: every model's accuracy and cost. */
+/** The results for a terminal: every model's accuracy and cost. */
 export function resultTable(out: string): string {
   const rows = readOverview(path.join(out, 'report'))
   const columns = columnsOf(rows)

@@ -4,10 +4,10 @@ import path from 'node:path'
 import { Command } from 'commander'
 import { wholeNumber } from '../whole-number'
 
-/** `check`: a few steps of a profile's teacher and an evaluation, to see that the profile runs on this machine. */
+/** `check`: a few steps of a profile's teacher and an evaluation, to see whether the profile runs on this machine. */
 export function checkCommand(): Command {
   return new Command('check')
-    .description("take a few steps with a profile's teacher and evaluate it, to see that it runs here")
+    .description("take a few steps with a profile's teacher and evaluate it, to see whether it runs here")
     .option('--profile <name>', 'the profile', 'paper')
     .option('--steps <n>', 'training steps', wholeNumber, 10)
     .option('--batch <n>', 'images a step', wholeNumber, 4)

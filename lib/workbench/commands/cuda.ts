@@ -5,7 +5,7 @@ import { ARITHMETICS, type Arithmetic } from '../device-check/formats'
 import { root } from '../project'
 import { wholeNumber } from '../whole-number'
 
-/** Exit code where there is no CUDA device; 1 is a number that differs too much. */
+/** Exit code if there is no CUDA device; 1 means that a number differs too much. */
 const NO_DEVICE = 2
 
 interface Options {
@@ -16,7 +16,7 @@ interface Options {
   readonly steps: number
 }
 
-/** `cuda`: what a GPU computes, against the CPU of the same machine. */
+/** `cuda`: compares what a GPU computes with the CPU of the same machine. */
 export function cudaCommand(): Command {
   return new Command('cuda')
     .description(
@@ -25,7 +25,7 @@ export function cudaCommand(): Command {
     )
     .option(
       '--against-itself',
-      'compare the CPU with itself by other kernels, to try the check without a GPU',
+      'compare the CPU with itself using other kernels, to try the check without a GPU',
     )
     .addOption(
       new Option('--formats <names...>', 'how the GPU computes').choices(ARITHMETICS).default(ARITHMETICS),

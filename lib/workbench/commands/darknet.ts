@@ -7,16 +7,16 @@ import { ensureVenv } from '../venv'
 
 const ORACLE = path.join(root, 'test/detector/oracle')
 
-/** `darknet`: the published networks' files through OpenCV's reader and through this library's. */
+/** `darknet`: reads the published networks' files with OpenCV and with this library, and compares the results. */
 export function darknetCommand(): Command {
   return new Command('darknet')
     .description(
-      'run YOLOv3, YOLOv3-SPP, YOLOv3-tiny and darknet21 of full size on generated weights through OpenCV and through ' +
-        'this library; fails where a logit differs by more than 1e-4 of the largest (minutes, 3 GB of memory)',
+      'run YOLOv3, YOLOv3-SPP, YOLOv3-tiny and darknet21 of full size on generated weights in OpenCV and in ' +
+        'this library; fails if a logit differs by more than 1e-4 of the largest (minutes, 3 GB of memory)',
     )
     .option(
       '--update',
-      'narrowed networks instead, whose logits become the values that the tests compare with',
+      'use narrowed networks instead, and store their logits as the reference values of the tests',
     )
     .action(async ({ update = false }: { update?: boolean }) => {
       const signal = interruptSignal()
@@ -25,7 +25,7 @@ export function darknetCommand(): Command {
         list: path.join(ORACLE, 'requirements.txt'),
         python: pythonProgram('python'),
         title: 'OpenCV; 150 MB',
-        otherwise: 'npm test compares narrowed networks with stored values without it',
+        otherwise: 'without it, npm test compares narrowed networks with stored values',
         signal,
       })
       const python = path.join(programs, 'python')

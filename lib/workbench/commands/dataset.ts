@@ -37,26 +37,23 @@ interface ConvertOptions extends Omit<DataOptions, 'images'> {
   readonly images?: { readonly mode?: ImageMode; readonly folder?: string }
 }
 
-/** `dataset check` and `dataset convert`: what is wrong with labelled images, and other notations for them. */
+/** `dataset check` and `dataset convert`: find what is wrong with labelled images, and convert between notations. */
 export function datasetCommand(): Command {
   const command = new Command('dataset').description('check and convert folders of labelled images')
   withDataOptions(command.command('check'))
     .description(
-      'say what became of every file and list every problem with file and line; exit code 1 when there is one',
+      'say what became of every file and list every problem with file and line; exit code 1 if there is one',
     )
     .argument('<directory>', 'folder of the data set')
-    .option('--fix <folder>', 'write a cleaned copy to a new folder; the originals stay as they are')
+    .option('--fix <folder>', 'write a cleaned copy to a new folder; the originals stay untouched')
     .addOption(
       new Option(
         '--to <notation>',
-        'of the cleaned copy; a list, or COCO where boxes are difficult, crowds or have areas',
+        'notation of the cleaned copy; default: a list, or COCO if boxes are difficult, crowds or have areas',
       ).choices([...WRITTEN_FORMATS]),
     )
-    .option('--keep-unlabelled', 'keep images of which no box is sound, as images without labels')
-    .option(
-      '--profile <name>',
-      "also say what a profile's crop and size remove, and what a study of it lacks",
-    )
+    .option('--keep-unlabelled', 'keep images without a sound box, as unlabelled images')
+    .option('--profile <name>', "also say what a profile's crop and size remove, and what its study lacks")
     .option('--report <file>', 'write a page (.html) with bars, pictures, problems and duplicates')
     .option('--json', 'print everything as JSON')
     .action(check)
@@ -69,10 +66,10 @@ export function datasetCommand(): Command {
     )
     .option(
       '--images <mode or folder>',
-      'link (a second name of the same file; the default), copy or none: what becomes of the images; or their folder. May be given twice',
+      'what to do with the images: link (hard links, the default), copy or none; or their folder. May be given twice',
       parseImages,
     )
-    .option('--validation <share>', 'carve a validation split from training where there is none', parseShare)
+    .option('--validation <share>', 'carve a validation split from training if there is none', parseShare)
     .action(convert)
   return command
 }
@@ -113,7 +110,7 @@ async function check(directory: string, options: CheckOptions): Promise<void> {
     await write(clean, notation, fix, 'link', console.error)
     if (emptied.length > 0) {
       const what = options.keepUnlabelled ? 'kept without labels' : 'left out (--keep-unlabelled keeps them)'
-      console.error(`${fix}: ${emptied.length} images of which no box is sound are ${what}:`)
+      console.error(`${fix}: ${emptied.length} images without a sound box are ${what}:`)
       for (const { id } of emptied) console.error(`  ${id}`)
     }
     if (!json) console.log(`cleaned copy (${notation}): ${fix}`)
@@ -121,9 +118,9 @@ async function check(directory: string, options: CheckOptions): Promise<void> {
   if (problems.length > 0 || (profile && profile.limits.length > 0)) process.exitCode = 1
 }
 
-/** What a profile makes of a data set; its validation split is carved as a study would. */
+/** The effect of a profile on a data set; carves the validation split as a study would. */
 function withProfile({ found }: CheckReport, name: string) {
-  // Only here: it needs TensorFlow, which a check alone does not.
+  // Loaded only here: it needs TensorFlow, which a plain check does not.
   const { loadProfile, needsOf } = require('../../study') as typeof import('../../study')
   const profile = loadProfile(name)
   const { train, validation } = found.splits
@@ -145,7 +142,7 @@ async function convert(directory: string, target: string, options: ConvertOption
   console.log(`${count} images of ${dataset.classes.length} classes: ${target}`)
 }
 
-/** Writes a set and says what is otherwise than asked for, or cannot be held by the notation. */
+/** Writes a set and reports deviations from the request, and what the notation cannot store. */
 async function write(
   set: WritableSet,
   notation: string,
@@ -160,7 +157,7 @@ async function write(
       `${target}: ${flagged} boxes are difficult, crowds or have areas, which ${notation === 'list' ? 'a list' : notation} does not hold${keeper}`,
     )
   if (copied > 0) say(`${target}: ${copied} images were copied, since they cannot be linked across disks`)
-  if (turned > 0) say(`${target}: ${turned} images were written as their EXIF orientation turns them, as PNG`)
+  if (turned > 0) say(`${target}: ${turned} images were written upright by their EXIF orientation, as PNG`)
   if (mode === 'none')
     say(
       notation === 'list' || notation === 'coco'

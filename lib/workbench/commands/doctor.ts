@@ -15,7 +15,7 @@ const PACKAGES = [
 /** float32 over a sum of 45 products; TensorFloat-32 on a GPU keeps 10 bits. */
 const TOLERANCE = { CPU: 1e-5, GPU: 2e-3 }
 
-/** `doctor`: says what everything runs on and checks that it works. */
+/** `doctor`: shows what everything runs on and checks that it works. */
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description('show what everything runs on, and check that it works')
@@ -49,7 +49,7 @@ function reportEngine(): string[] {
   line('against plain loops', `largest relative difference ${error.toExponential(1)}`)
   if (error <= TOLERANCE[device]) return []
   return [
-    `a convolution differs from plain loops by ${error.toExponential(1)}, at most ${TOLERANCE[device]} is expected: ` +
+    `a convolution differs from plain loops by ${error.toExponential(1)}, expected at most ${TOLERANCE[device]}: ` +
       'try TF_ENABLE_ONEDNN_OPTS=0, or "npx workbook setup --cpu" on a GPU',
   ]
 }

@@ -4,11 +4,11 @@ import { Command } from 'commander'
 import { writeAtomically } from '../../base'
 import { root } from '../project'
 
-/** `entries`: the names that other programs can import, written down again. */
+/** `entries`: updates the list of names that other programs can import. */
 export function entriesCommand(): Command {
   return new Command('entries')
     .description(
-      'write lib/entries, from where programs import the library, after a name was exported or is no longer',
+      'write lib/entries, from which programs import the library; needed after the exported names have changed',
     )
     .action(() => {
       const { entryFiles } = require('../entries') as typeof import('../entries')

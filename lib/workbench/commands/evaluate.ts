@@ -4,7 +4,7 @@ import type { SplitName } from '../../data'
 import type { EvaluationFiles, EvaluationSummary, MistakesResult, SizeResult, VocAtIou } from '../../evaluate'
 import { withDataOptions } from '../data-options'
 
-/** Loaded by who needs it: not for help. */
+/** Loaded only when needed, not for help. */
 const evaluation = () => require('../../evaluate') as typeof import('../../evaluate')
 const data = () => require('../../data') as typeof import('../../data')
 
@@ -15,7 +15,7 @@ interface EvaluateOptions extends Omit<EvaluationFiles, 'split'> {
   readonly json?: boolean
 }
 
-/** `evaluate`: VOC's and COCO's numbers of detections in files. */
+/** `evaluate`: VOC's and COCO's numbers for detections in files. */
 export function evaluateCommand(): Command {
   const command = new Command('evaluate')
     .description("VOC's and COCO's numbers of detections against truths, by class, size and kind of mistake")
@@ -25,18 +25,18 @@ export function evaluateCommand(): Command {
     )
     .requiredOption(
       '--detections <path>',
-      "COCO's results (.json), VOC's comp*_det_*_<class>.txt, a folder of one .txt for each image, or what Darknet or Ultralytics write",
+      "COCO's results (.json), VOC's comp*_det_*_<class>.txt, a folder of one .txt per image, or the output of Darknet or Ultralytics",
     )
   return withDataOptions(command)
     .option('--split <name>', 'only the images of that split: train, val or test')
-    .option('--detection-classes <file>', "names behind the detections' class numbers, one a line")
-    .option('--first-class <number>', 'number of the first class where category ids only count', Number)
+    .option('--detection-classes <file>', "names of the detections' class numbers, one a line")
+    .option('--first-class <number>', 'number of the first class if category ids are only numbers', Number)
     .option(
       '--columns <names>',
-      'what a line of detections holds: class, score and x1 y1 x2 y2 or x y w h (pixels) or cx cy w h (shares); found out by default',
+      'columns of a line of detections: class, score and x1 y1 x2 y2 or x y w h (pixels) or cx cy w h (fractions); detected by default',
     )
     .option('--iou <list>', "IoU thresholds of VOC's mAP beside 0.5, e.g. 0.3,0.7", parseIous)
-    .option('--plus-one', "VOC's IoU as in the devkit: widths and heights count both end pixels")
+    .option('--plus-one', "VOC's IoU as in the devkit: widths and heights include both end pixels")
     .option('--json', 'print everything as JSON')
     .action(evaluate)
 }
@@ -76,7 +76,7 @@ function parseSplit(name: string): SplitName {
 function parseIous(text: string): number[] {
   const ious = text.split(',').map(Number)
   if (!ious.every((iou) => iou > 0 && iou <= 1))
-    throw new InvalidArgumentError('expected numbers above 0 and up to 1, with commas between')
+    throw new InvalidArgumentError('expected numbers above 0 and up to 1, separated by commas')
   return ious
 }
 
@@ -124,13 +124,13 @@ function perKind({ kinds, falsePositives, falseNegatives }: MistakesResult): Tab
   return table
 }
 
-/** The first `texts` columns are words, the others numbers. */
+/** The first `texts` columns are text, the others numbers. */
 function makeTable(head: string[], texts: number): Table.Table {
   const colAligns = head.map((_, i) => (i < texts ? ('left' as const) : ('right' as const)))
   return new Table({ head, colAligns, style: { head: [], border: [], compact: true } })
 }
 
-/** In percent; undefined numbers (null, COCO's -1) as a dash. */
+/** In percent; a dash for undefined numbers (null, COCO's -1). */
 function percent(value: number | null): string {
   return value === null || value === -1 || Number.isNaN(value) ? '-' : (value * 100).toFixed(2)
 }

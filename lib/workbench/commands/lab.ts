@@ -6,19 +6,19 @@ import { pythonProgram, root } from '../project'
 
 const { makeDeclarations } = require('../kernel/declarations.cjs') as { makeDeclarations(): Promise<void> }
 
-/** Otherwise JupyterLab asks everybody, over the notebook, whether it may fetch news. */
+/** Without this JupyterLab asks every user, over the notebook, whether it may fetch news. */
 const SETTINGS = {
   '@jupyterlab/apputils-extension:notification': { fetchNews: 'false', checkForUpdates: false },
 }
 
-/** `lab`: starts JupyterLab on the project; further options are Jupyter's. */
+/** `lab`: starts JupyterLab on the project; further options are passed to Jupyter. */
 export function labCommand(): Command {
   return new Command('lab')
     .description('start JupyterLab on the project')
     .argument('[options...]', "JupyterLab's own, e.g. --port=8890")
     .allowUnknownOption()
     .action(async (options: string[]) => {
-      void makeDeclarations() // kernels take them from when they are there
+      void makeDeclarations() // kernels use them as soon as they exist
       const jupyter = pythonProgram('jupyter')
       const settings = path.join(root, '.cache/lab')
       writeAtomically(path.join(settings, 'overrides.json'), JSON.stringify(SETTINGS))
@@ -26,7 +26,7 @@ export function labCommand(): Command {
       const places = [`--ServerApp.root_dir=${root}`, `--LabApp.app_settings_dir=${settings}`]
       const args = ['lab', ...places, ...asRoot, ...options]
       const lab = spawn(jupyter, args, { cwd: root, stdio: 'inherit' })
-      process.on('SIGINT', () => undefined) // JupyterLab asks whether it shall stop
+      process.on('SIGINT', () => undefined) // JupyterLab asks whether to stop
       process.on('SIGTERM', () => lab.kill('SIGTERM'))
       process.exitCode = await new Promise<number>((resolve, reject) => {
         lab.once('error', reject)

@@ -4,11 +4,11 @@ import { inspect } from 'node:util'
 import { Command } from 'commander'
 import { sha256 } from '../../base'
 
-/** Loaded by who needs them: not for help. */
+/** Loaded only when needed, not for help. */
 const detectors = () => require('../../detector') as typeof import('../../detector')
 const checkpoints = () => require('../../train') as typeof import('../../train')
 
-/** `model`: what a checkpoint holds, and files of its model alone for elsewhere. */
+/** `model`: shows a checkpoint, and exports or imports models. */
 export function modelCommand(): Command {
   const command = new Command('model').description('show a model, export it, or take one from Darknet')
   command
@@ -41,7 +41,7 @@ export function modelCommand(): Command {
   command
     .command('export <checkpoint> <out>')
     .description(
-      "write a checkpoint's model alone, without teacher, adapters and optimizer: <out>.json with its .safetensors, or " +
+      "write a checkpoint's model only, without teacher, adapters and optimizer: <out>.json with its .safetensors, or " +
         "Darknet's <out>.cfg with .weights and .names",
     )
     .action((from: string, out: string) => {
@@ -64,7 +64,7 @@ export function modelCommand(): Command {
     })
   command
     .command('import <cfg> <weights> <out>')
-    .description("make a checkpoint (.json) of Darknet's files of a darknet21-YOLOv3")
+    .description("make a checkpoint (.json) from Darknet's files of a darknet21-YOLOv3")
     .requiredOption('--classes <file>', 'class names, one a line (.names)')
     .action(
       async (cfgFile: string, weightsFile: string, out: string, { classes: file }: { classes: string }) => {

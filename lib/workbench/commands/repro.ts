@@ -6,7 +6,7 @@ import { Command } from 'commander'
 import { interruptSignal, writeAtomically } from '../../base'
 import { root } from '../project'
 
-/** Differences that another instruction set's rounding may grow to in a profile's short trainings; see the README. */
+/** Differences that another instruction set's rounding may reach in a profile's short trainings; see the README. */
 const TOLERANCES = { mAP: 0.05, loss: 0.05 }
 
 interface Options {
@@ -16,7 +16,7 @@ interface Options {
   readonly update?: boolean
 }
 
-/** `repro`: the notebooks in a clean folder, and every metric against the committed reference. */
+/** `repro`: runs the notebooks in a clean folder and compares every metric with the committed reference. */
 export function reproCommand(): Command {
   return new Command('repro')
     .description(

@@ -16,7 +16,7 @@ type CommandOptions = DataOptions & {
 }
 
 /**
- * `run`: the whole study as notebooks, up to the report. With --engine, as of the command `sweep`, the trials run on
+ * `run`: the whole study as notebooks, up to the report. With --engine, as in the command `sweep`, the trials run on
  * the engine first, and the notebooks find them.
  */
 export function runCommand(): Command {
@@ -27,7 +27,7 @@ export function runCommand(): Command {
       '--data <folder>',
       'your own data set, in any notation that `dataset check` reads, instead of the rendered scenes',
     )
-    .option('--out <folder>', 'where everything goes; what is finished there is not done again')
+    .option('--out <folder>', 'folder for all output; whatever is finished there is not repeated')
     .option('--seeds <list>', 'random seeds, e.g. 1,2,3')
     .option(
       '--from <start>',
@@ -45,7 +45,7 @@ export function runCommand(): Command {
         require('../workbook') as typeof import('../workbook')
       const engine = parseEngine(name, engineOptions)
       const { profile, data, seeds, full } = given
-      // What can be wrong is found before anything runs.
+      // Find mistakes in the options before anything runs.
       loadProfile(profile)
       if (seeds !== undefined) parseSeeds(seeds)
       if (data !== undefined && !existsSync(data)) {

@@ -1,12 +1,12 @@
 import { Command } from 'commander'
 
-/** `script`: a script instead of a command, which setup/main.cjs starts; here is what it takes, for help and complaints. */
+/** `script`: setup/main.cjs starts the script itself; this only defines the arguments, for help and errors. */
 export function scriptCommand(): Command {
   return new Command('script')
     .description(
-      'run a script (.ts, .mts, .cts, .js, .mjs, .cjs) with everything set up: TypeScript, TensorFlow, and a GPU where there ' +
+      'run a script (.ts, .mts, .cts, .js, .mjs, .cjs) with everything set up: TypeScript, TensorFlow, and a GPU if there ' +
         "is one. It imports the library as 'detector-distillation-workbook', or a room of it as " +
-        "'detector-distillation-workbook/losses'. A file with an await at its top ends in .mts or .mjs, or stands where " +
+        "'detector-distillation-workbook/losses'. A file with top-level await must end in .mts or .mjs, or be where " +
         'package.json has "type": "module".',
     )
     .argument('<file>', 'the script')

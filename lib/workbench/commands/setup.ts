@@ -1,12 +1,12 @@
 import { Command } from 'commander'
 
-/** `setup`: what setup/main.cjs does before it starts any command; here are its options, for help and complaints. */
+/** `setup`: setup/main.cjs does the work before any command starts; this only defines the options, for help and errors. */
 export function setupCommand(): Command {
   return new Command('setup')
     .description(
-      'install npm packages, TensorFlow and JupyterLab, build the addon, and make the types of the library; what is done ' +
-        'already is left',
+      'install npm packages, TensorFlow and JupyterLab, build the addon, and generate the types of the library; ' +
+        'skips what is already done',
     )
-    .option('--cpu', "TensorFlow for the CPU, also where there is NVIDIA's driver")
-    .option('--cuda', "TensorFlow for CUDA, also where there is no NVIDIA's driver")
+    .option('--cpu', "TensorFlow for the CPU, even if NVIDIA's driver is present")
+    .option('--cuda', "TensorFlow for CUDA, even if NVIDIA's driver is absent")
 }

@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
 
-/** `ship`: puts the models of a study that was run "--from scratch" or "--from teacher" under data/checkpoints. */
+/** `ship`: copies the models of a study run "--from scratch" or "--from teacher" to data/checkpoints. */
 export function shipCommand(): Command {
   return new Command('ship')
     .description(
@@ -10,7 +10,7 @@ export function shipCommand(): Command {
     )
     .option('--profile <name>', 'the profile', 'default')
     .option('--out <folder>', 'folder of the study')
-    .option('--from <start>', 'what that study began with: scratch or teacher', 'scratch')
+    .option('--from <start>', 'what that study started from: scratch or teacher', 'scratch')
     .action(async ({ profile, out, from }: { profile: string; out?: string; from: string }) => {
       const { saveCheckpoint } = require('../../train') as typeof import('../../train')
       const { FILES, findTrial, loadModel, refTo, SHIPPED } =
@@ -39,7 +39,7 @@ export function shipCommand(): Command {
         const { voc, coco } = result.metrics.evaluation
         console.log(`${name}: validation mAP@0.5 ${voc.mAP?.toFixed(4)}, AP@[.5:.95] ${coco.AP?.toFixed(4)}`)
         if (!model) {
-          // No checkpoint says how it was made.
+          // Unlike the others it has no checkpoint that says how it was made.
           copyFileSync(path.join(result.folder, FILES.config), path.join(SHIPPED, `${name}.${FILES.config}`))
           continue
         }

@@ -9,7 +9,7 @@ import { type DataOptions, readingOf, withDataOptions } from '../data-options'
 import { root } from '../project'
 import { type Engine, withEngine } from '../snakemake/option'
 
-/** Those that come with the workbook; not asked of the room, which help does not load. */
+/** Shipped sweeps; read here, because help does not load the room. */
 const shipped = () =>
   readdirSync(path.join(root, 'lib/study/sweeps')).flatMap((file) => /(.*)\.yaml$/.exec(file)?.[1] ?? [])
 
@@ -23,27 +23,27 @@ interface Options extends DataOptions {
 }
 
 /**
- * `sweep`: trials of the user's own choice beside each other, on this machine or, where they outgrow it, on Snakemake:
+ * `sweep`: runs a comparison chosen by the user, on this machine or, if it outgrows it, on Snakemake:
  *
  *     npx workbook sweep recovery --engine snakemake               as many at a time as the profile says
  *     npx workbook sweep recovery --engine snakemake -- --executor slurm --jobs 20      each trial a job of Slurm
  *
- * What stands behind `--` goes to Snakemake. The machines must see this folder, the folder of the trials and Node at the
- * same places; `auto` precision is what the machine of the command has. Every trial is one job of one thread and 3 GB
- * (`--set-threads trial=4`, `--set-resources trial:mem_mb=8000`), which is tried three times and goes on from its
- * checkpoint. Interrupted, the command stops the jobs, which write a checkpoint first; the same command goes on, with the
- * engine or without it. With the same number of threads on the same kind of machine the results have the same bits.
+ * Options after `--` go to Snakemake. The machines must see this folder, the folder of the trials and Node at the
+ * same paths; `auto` precision is that of the machine running the command. Every trial is one job of one thread and 3 GB
+ * (`--set-threads trial=4`, `--set-resources trial:mem_mb=8000`); it is tried three times and continues from its
+ * checkpoint. On an interrupt the command stops the jobs, which write a checkpoint first; the same command continues, with or
+ * without the engine. The same number of threads on the same kind of machine gives the same bits.
  */
 export function sweepCommand(): Command {
   const command = new Command('sweep')
-    .description('run the arms of a sweep on every seed, and compare them with its references')
+    .description('run the arms of a sweep with every seed, and compare them with its references')
     .argument('<sweep>', `${shipped().join(', ')}, or a YAML file; the keys are in lib/study/sweep.ts`)
   return withDataOptions(withEngine(command))
     .option('--data <folder>', 'your own data set instead of the rendered scenes')
-    .option('--from <start>', 'as of run: student, teacher or scratch')
-    .option('--seeds <list>', 'instead of those of the sweep, e.g. 1,2,3')
-    .option('--out <folder>', "folder of the trials; by default that of the profile's study")
-    .option('--ship', 'put the result among those that come with the workbook, in data/sweeps')
+    .option('--from <start>', 'as in run: student, teacher or scratch')
+    .option('--seeds <list>', "replaces the sweep's seeds, e.g. 1,2,3")
+    .option('--out <folder>', "folder of the trials; default: that of the profile's study")
+    .option('--ship', 'add the result to those shipped with the workbook, in data/sweeps')
     .action(async (nameOrFile: string, engineOptions: string[], options: Options) => {
       const { buildReport, collectSweep, differencesTable, trainingTable, writeReport } =
         require('../../report') as typeof import('../../report')

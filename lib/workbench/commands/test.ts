@@ -4,10 +4,10 @@ import path from 'node:path'
 import { Command } from 'commander'
 import { root } from '../project'
 
-/** `test`: all of test/ with Node's runner, or the files and folders that are named. */
+/** `test`: all of test/ with Node's runner, or the given files and folders. */
 export function testCommand(): Command {
   return new Command('test')
-    .description('run all of test/, or the test files and folders that are named')
+    .description('run all of test/, or the given test files and folders')
     .argument(
       '[places...]',
       "files and folders; options are those of Node's runner, e.g. --test-name-pattern=loss",

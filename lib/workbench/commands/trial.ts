@@ -3,10 +3,10 @@ import { interruptSignal } from '../../base'
 import type { TrialProgress } from '../../trial'
 import type { ProgressBar } from '../progress'
 
-/** `trial`: one trial in this process; a cluster's job. */
+/** `trial`: runs one trial in this process, for example as a cluster's job. */
 export function trialCommand(): Command {
   return new Command('trial')
-    .description('run one trial of a study, or go on with it')
+    .description('run one trial of a study, or continue it')
     .requiredOption(
       '--config <file>',
       'the trial as JSON: { trial, source, cache, checkpointEvery, logEvery }',

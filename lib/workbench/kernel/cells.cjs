@@ -1,4 +1,4 @@
-/** The cell that runs: its interrupts, the errors that surface in it or after it, and how it ends. */
+/** The running cell: its interrupts, errors that surface in it or after it, and how it ends. */
 'use strict'
 
 const path = require('node:path')
@@ -15,8 +15,8 @@ const modules = require('./modules.cjs')
  * @property {number} number
  * @property {unknown[]} errors
  * @property {boolean} interrupted
- * @property {boolean} brokenOff in the middle of what it did
- * @property {(error: unknown) => void} giveUp waits for it no longer
+ * @property {boolean} brokenOff in the middle of its work
+ * @property {(error: unknown) => void} giveUp stops waiting for it
  */
 
 const BROKEN_OFF =
@@ -24,7 +24,7 @@ const BROKEN_OFF =
 const INTERRUPTED = { ename: 'Interrupted', evalue: 'the cell was interrupted' }
 const ENGINE = path.join(modules.root, 'lib/engine/index.ts')
 
-/** Resolves when the events that have arrived so far were looked at: only the second turn comes after them. */
+/** Resolves when all events that have arrived so far were handled: only the second turn comes after them. */
 async function eventsSeen() {
   await new Promise(setImmediate)
   await new Promise(setImmediate)
@@ -36,10 +36,10 @@ class Cells {
     if (this.control.pending()) throw new InterruptedError()
   }
   executor = new Executor(this.control, this.checks())
-  /** How many interrupts there were: what began before the last one does not go on. */
+  /** Number of interrupts: work that began before the last one does not continue. */
   interrupts = 0
   /**
-   * The cell that runs now, or null between cells.
+   * The running cell, or null between cells.
    *
    * @type {Running | null}
    */
@@ -50,12 +50,12 @@ class Cells {
    * @type {unknown[]}
    */
   late = []
-  /** Whether the kernel ends: nothing is told any longer. */
+  /** Whether the kernel is ending: nothing is reported any more. */
   closed = false
   /** @type {NodeJS.Module | undefined} */
   engine
 
-  /** What the scripts of cells call; see ./rewrite.cjs. */
+  /** Functions that the scripts of cells call; see ./rewrite.cjs. */
   checks() {
     /** @param {number} began */
     const goOn = (began) => {
@@ -90,7 +90,7 @@ class Cells {
     return describeError(error, (text) => this.executor.withPlaces(text))
   }
 
-  /** After a cell has loaded modules: their age is known, and TensorFlow's operations stop on an interrupt as loops do. */
+  /** After a cell has loaded modules: records their age, and makes TensorFlow's operations stop on an interrupt too. */
   noteLoaded() {
     modules.noteLoaded()
     const loaded = require.cache[ENGINE]
@@ -106,7 +106,7 @@ class Cells {
    */
   surfaced = (error) => {
     if (this.closed) return
-    // After an interrupt what earlier cells have left behind ends so: it is not for a cell that was begun since.
+    // After an interrupt, work left by earlier cells ends with this error; a cell started since must not get it.
     if (isInterrupt(error) && !this.current?.interrupted && !this.control.pending()) return
     if (this.current) {
       this.current.errors.push(error)
@@ -120,7 +120,7 @@ class Cells {
   }
 
   /**
-   * Stops the running cell, and what earlier ones have left behind.
+   * Stops the running cell, and work left by earlier ones.
    *
    * @param {import('./control.cjs').Interrupt} [interrupt]
    */
@@ -142,8 +142,8 @@ class Cells {
    * Runs one cell.
    *
    * @param {string} code
-   * @param {{ name: string, number: number, onValue: (value: {}) => void }} run how it is called in stack traces, its number
-   *   among all that have arrived, and what gets the value of its last expression
+   * @param {{ name: string, number: number, onValue: (value: {}) => void }} run its name in stack traces, its number
+   *   among all that have arrived, and a callback for the value of its last expression
    * @returns {Promise<Failure | null>} what went wrong
    */
   async run(code, { name, number, onValue }) {
@@ -158,7 +158,7 @@ class Cells {
     const givenUp = new Promise((_, reject) => {
       giveUp = reject
     })
-    givenUp.catch(() => undefined) // it is looked at where the cell is waited for
+    givenUp.catch(() => undefined) // handled where the cell is awaited
     /** @type {Running} */
     const cell = { number, errors: [], interrupted: false, brokenOff: false, giveUp }
     this.current = cell
@@ -174,9 +174,9 @@ class Cells {
     } catch (error) {
       cell.errors.push(error)
     }
-    await eventsSeen() // a rejection that nobody handles surfaces only now
+    await eventsSeen() // unhandled rejections surface only now
     this.noteLoaded()
-    this.control.end() // an interrupt while the answer goes out is no longer for this cell
+    this.control.end() // an interrupt while the answer is being sent is not for this cell
     this.current = null
     warnOfEdited(edited)
     return this.failureOf(cell)
@@ -206,10 +206,10 @@ class Cells {
   }
 
   /**
-   * Makes room for another notebook: stops what this one has left behind, and forgets what it has declared.
+   * Makes room for another notebook: stops work left by this one, and forgets its declarations.
    *
-   * @param {number} patience milliseconds in which errors of what is left may surface
-   * @returns {Promise<Failure | null>} an error of what was left behind
+   * @param {number} patience milliseconds in which errors of that work may surface
+   * @returns {Promise<Failure | null>} such an error
    */
   async reset(patience) {
     this.interrupts++

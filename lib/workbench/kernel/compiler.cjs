@@ -1,6 +1,6 @@
 /**
- * tslab's compiler, repaired: cells have the options of tsconfig.json, files of lib/ are checked by tslab but loaded by
- * Node, and a compiled cell is a script that can be interrupted and whose lines are known. See ./rewrite.cjs.
+ * tslab's compiler, repaired: cells use the options of tsconfig.json; tslab checks files of lib/, but Node loads
+ * them; and a compiled cell is a script that can be interrupted and whose lines are known. See ./rewrite.cjs.
  */
 'use strict'
 
@@ -18,10 +18,10 @@ const { boundNames, originOf, shareVariables, splitMap, toScript, writeOut } = r
 /**
  * @typedef {object} Compiled a cell
  * @property {string} script a function expression in JavaScript
- * @property {string} declarations that hold after it
+ * @property {string} declarations valid after it
  * @property {string[]} declared the names of its values
- * @property {string | undefined} valueName the export that gets its last expression
- * @property {(position: Place) => Place | null} placeOf the place in the cell that a position in the script comes from
+ * @property {string | undefined} valueName the export with the value of its last expression
+ * @property {(position: Place) => Place | null} placeOf maps a position in the script to the place in the cell it came from
  */
 
 const lib = path.join(root, 'lib') + path.sep
@@ -31,12 +31,12 @@ function projectOptions() {
   const { config, error } = ts.readConfigFile(file, ts.sys.readFile)
   if (error) throw new Error(`${file}: ${ts.flattenDiagnosticMessageText(error.messageText, '\n')}`)
   const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root)
-  // Where and what to emit stays tslab's own business.
+  // tslab itself decides where and what to emit.
   for (const name of ['noEmit', 'target', 'lib', 'module', 'types']) delete options[name]
   return { ...options, inlineSourceMap: true }
 }
 
-// Instead of watching the file system, files are looked at just before a cell is compiled: no change can be missed
+// Instead of watching the file system, files are checked just before a cell is compiled: no change can be missed,
 // and no watcher keeps the process alive. Packages do not change under a running kernel.
 /** @type {Set<{ file: string, callback: import('typescript').FileWatcherCallback, time: number }>} */
 const watched = new Set()
@@ -58,7 +58,7 @@ sys.watchDirectory = (directory, callback) => {
 }
 ts.sys = sys
 
-// tslab's compiler reads lib/ through here.
+// Here tslab's compiler reads lib/.
 let declared = declarationFolder()
 /** @param {string} file */
 const isLibrary = (file) => file.startsWith(lib) && file.endsWith('.ts')
@@ -90,9 +90,9 @@ function notifyChanges() {
   knownFiles = files
 }
 
-// tslab checks and emits every file that a cell imports, and keeps track of which file affects which: seven seconds a
+// tslab checks and emits every file that a cell imports, and tracks which file affects which: seven seconds per
 // notebook for all of lib/. Node loads those files itself, so only the cell is emitted. Declarations were checked when
-// they were made; without them what was edited in lib/ since set-up is checked.
+// they were made; without them, files of lib/ edited since set-up are checked.
 const setUp = modified(path.join(root, 'node_modules/.package-lock.json'))
 /** @param {SourceFile} file */
 const isChecked = ({ fileName, isDeclarationFile }) => {
@@ -102,7 +102,7 @@ const isChecked = ({ fileName, isDeclarationFile }) => {
 
 /** @typedef {{ resolvedModule?: { resolvedFileName: string } }} Resolution */
 /**
- * What TypeScript knows of a file's imports, which its types do not tell.
+ * TypeScript's record of a file's imports, missing from its types.
  *
  * @param {SourceFile} file
  * @returns {{ forEach(look: (resolution: Resolution) => void): void } | undefined}
@@ -111,7 +111,7 @@ const resolutionsOf = (file) =>
   'resolvedModules' in file ? /** @type {any} */ (file.resolvedModules) : undefined
 
 /**
- * A file of the program and all of the project that it imports, directly or not.
+ * A file of the program and all project files that it imports, directly or not.
  *
  * @param {import('typescript').BuilderProgram} program
  * @param {SourceFile} file
@@ -136,7 +136,7 @@ function importedBy(program, file) {
 /** @typedef {import('typescript').WatchCompilerHostOfFilesAndCompilerOptions<BuilderProgram>} Host */
 /** @typedef {(files: string[], options: CompilerOptions, ...rest: unknown[]) => Host} MakeHost as tslab calls it */
 
-/** Of TypeScript's own, which its types do not tell. */
+/** Internal to TypeScript and missing from its types. */
 const { bindSourceFile } =
   /** @type {{ bindSourceFile(file: SourceFile, options: CompilerOptions): void }} */ (
     /** @type {unknown} */ (ts)
@@ -162,7 +162,7 @@ function makeHost(files, options, ...rest) {
       file?.fileName.endsWith('/__tslab__.ts') ? emit(file, ...more) : { emitSkipped: true, diagnostics: [] }
     return builder
   }
-  // tslab has one timer and TypeScript two: files that appear are looked at at once, so that only the rebuild waits.
+  // tslab has one timer, TypeScript two: new files are handled at once, so that only the rebuild waits.
   const { setTimeout = globalThis.setTimeout } = host
   host.setTimeout = (callback, ...more) => {
     if (callback.name !== 'invalidateResolutionsOfFailedLookup') return setTimeout(callback, ...more)
@@ -173,7 +173,7 @@ function makeHost(files, options, ...rest) {
 }
 
 /**
- * Finds the place in a cell's TypeScript that a place in its JavaScript comes from, through both of tslab's steps.
+ * Maps a place in a cell's JavaScript to its origin in the cell's TypeScript, through both of tslab's steps.
  *
  * @type {(position: Place) => Place | null}
  */
@@ -201,7 +201,7 @@ const isNamed = (node) =>
   ts.isEnumDeclaration(node) ||
   ts.isModuleDeclaration(node)
 
-/** tslab puts a line in front of a cell. */
+/** tslab adds a line before a cell. */
 const LINES_BEFORE = 1
 
 /**
@@ -233,7 +233,7 @@ function withoutNames(declarations, names) {
 }
 
 /**
- * Compiles cells one after another; each sees what the earlier ones have declared.
+ * Compiles cells one after another; each sees the declarations of earlier ones.
  */
 function createCompiler() {
   const { createConverter } = require('tslab/dist/converter')
@@ -241,7 +241,7 @@ function createCompiler() {
   return {
     /**
      * @param {string} source
-     * @param {string} declarations that hold before it
+     * @param {string} declarations valid before it
      * @returns {{ diagnostics: Complaint[], compiled?: Compiled }} complaints, or the compiled cell
      */
     compile(source, declarations) {

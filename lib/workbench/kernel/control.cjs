@@ -1,30 +1,30 @@
 /**
- * The control channel, in a thread of its own: there an interrupt is heard also while a cell computes without a pause.
- * The thread tells the kernel, and breaks the cell off where the kernel does not get to it.
+ * The control channel, in a thread of its own: it receives an interrupt even while a cell computes without pause.
+ * The thread tells the kernel, and breaks the cell off if the kernel cannot react.
  */
 'use strict'
 
 const { createHmac, randomUUID } = require('node:crypto')
 const { isMainThread, parentPort, Worker, workerData } = require('node:worker_threads')
 
-/** A cell that does not take notice of an interrupt for this long is broken off. */
+/** A cell that does not react to an interrupt within this time is broken off. */
 const PATIENCE_MS = 1500
 const RETRY_MS = 100
-/** A kernel whose parent is gone has so long to end by itself. */
+/** Time for a kernel whose parent is gone to end by itself. */
 const ALONE_SECONDS = 3
 
-/** What both threads know; cells are numbered, 0 is none. */
-const CELL = 0 // the one that runs
-const ASKED = 1 // the one that was asked to stop, until the kernel takes notice
+/** State shared by both threads; cells are numbered from 1, 0 is none. */
+const CELL = 0 // the running one
+const ASKED = 1 // the one that was asked to stop, until the kernel reacts
 const COMPILING = 2 // 1 while the kernel itself works
-const IN_SCRIPT = 3 // 1 while a cell has not come to its first await
+const IN_SCRIPT = 3 // 1 until a cell has reached its first await
 const CLOSED = 4
 
 const DELIMITER = '<IDS|MSG>'
 
 /** @typedef {{ address: string, key: string }} Channel */
-/** @typedef {{ cell?: number, giveUp?: boolean }} Interrupt the cell that it is for, and whether it has to be given up */
-/** @typedef {{ frames?: Uint8Array[], interrupt?: Interrupt, alone?: boolean }} Message of the thread */
+/** @typedef {{ cell?: number, giveUp?: boolean }} Interrupt the cell to interrupt, and whether to give it up */
+/** @typedef {{ frames?: Uint8Array[], interrupt?: Interrupt, alone?: boolean }} Message from the thread */
 
 class Control {
   /** @type {Worker | undefined} */
@@ -40,7 +40,7 @@ class Control {
     const thread = new Worker(__filename, { workerData: { address, key, state: this.state } })
     this.thread = thread
     thread.unref()
-    // ZeroMQ aborts the process when it ends with the socket open.
+    // ZeroMQ aborts the process if it ends with the socket open.
     process.once('exit', () => {
       thread.postMessage(null)
       Atomics.wait(this.state, CLOSED, 0, 1000)
@@ -57,7 +57,7 @@ class Control {
   }
 
   /**
-   * As a socket of ZeroMQ, through the thread.
+   * Like a ZeroMQ socket, through the thread.
    *
    * @param {readonly (Uint8Array | string)[]} frames
    */
@@ -74,7 +74,7 @@ class Control {
     Atomics.store(this.state, CELL, 0)
   }
 
-  /** Whether the cell that runs was asked to stop and the kernel did not get to it yet. */
+  /** Whether the running cell was asked to stop and the kernel has not handled it yet. */
   pending = () => {
     const asked = Atomics.load(this.state, ASKED)
     return asked !== 0 && asked === Atomics.load(this.state, CELL)
@@ -85,7 +85,7 @@ class Control {
   }
 
   /**
-   * Does work of the kernel's own, which is never broken off.
+   * Does work of the kernel itself, which is never broken off.
    *
    * @template T
    * @param {() => T} work
@@ -95,7 +95,7 @@ class Control {
   }
 
   /**
-   * Runs a script, in which SIGINT breaks off what SIGINT alone can.
+   * Runs a script, in which SIGINT breaks off work that nothing else can.
    *
    * @template T
    * @param {() => T} work
@@ -122,7 +122,7 @@ class Control {
 if (!isMainThread && parentPort) void listen(workerData, parentPort)
 
 /**
- * Jupyter that was killed cannot say so: a kernel without its parent ends, and if a cell computes without a pause, is ended.
+ * A killed Jupyter sends no message: a kernel without its parent ends, and is ended if a cell computes without pause.
  *
  * @param {import('node:worker_threads').MessagePort} kernel
  */
@@ -177,7 +177,7 @@ async function listen({ address, key, state }, kernel) {
 }
 
 /**
- * Breaks a cell off in the middle of what it does, once the kernel itself does nothing.
+ * Breaks a cell off in the middle of its work, once the kernel itself is idle.
  *
  * @param {Int32Array} state
  * @param {import('node:worker_threads').MessagePort} kernel
@@ -189,7 +189,7 @@ function createBreaker(state, kernel) {
   return function breakOff(cell) {
     if (Atomics.load(state, CELL) !== cell) return
     if (!session) {
-      // Connected before the state is looked at: what is broken off must not be the cell after this one.
+      // Connect before checking the state: the cell that is broken off must not be a later one.
       const { Session } = require('node:inspector')
       session = new Session()
       session.connectToMainThread()
@@ -207,7 +207,7 @@ function createBreaker(state, kernel) {
 }
 
 /**
- * A message with the right signature: its type, and how it is answered.
+ * A message with a valid signature: its type, and how to answer it.
  *
  * @param {readonly Uint8Array[]} frames
  * @param {string} key

@@ -1,6 +1,6 @@
 /**
- * Declarations of lib/ for the cells' compiler. With the types worked out, which the sources leave to be inferred from
- * their schemas, a cell is checked in a third of the time. They hold for the very files that they were made of.
+ * Declarations of lib/ for the cells' compiler. They spell out types that the sources leave to inference from
+ * schemas, so a cell is checked in a third of the time. They are valid only for the exact files they were made from.
  */
 'use strict'
 
@@ -26,7 +26,7 @@ const NOW = 'now'
 
 let looked = { times: '', folder: '' }
 
-/** Where the declarations of lib/ as it is now are, or would be. */
+/** The folder for the declarations of the current lib/, whether it exists or not. */
 function folderNow() {
   const files = [configFile, path.join(root, 'package-lock.json'), ...sources()]
   const times = files.map((file) => `${file} ${modified(file)}`).join('\n')
@@ -38,7 +38,7 @@ function folderNow() {
   return looked.folder
 }
 
-/** The folder with the declarations of lib/ as it is now, or null where nobody has made them. */
+/** The folder with the declarations of the current lib/, or null if they have not been made. */
 function declarationFolder() {
   const folder = folderNow()
   return fs.existsSync(folder) ? folder : null
@@ -56,7 +56,7 @@ function readDeclarations(folder, file) {
 }
 
 /**
- * Makes the declarations in a process of its own, where they are missing and lib/ has no errors.
+ * Makes the declarations in a process of its own, if they are missing and lib/ has no errors.
  *
  * @returns {Promise<void>} resolves when it is done
  */
@@ -78,7 +78,7 @@ function make() {
   const { fileNames, options } = ts.parseJsonConfigFileContent(config, ts.sys, root, emit)
   const own = fileNames.filter((file) => file.startsWith(lib + path.sep))
   const program = ts.createProgram(own, options)
-  // Of a library with errors there are none: then the kernel looks at the sources and reports them.
+  // A library with errors has none: then the kernel checks the sources and reports them.
   /** @param {import('typescript').Diagnostic} complaint */
   const isOwn = ({ file }) => !file || file.fileName.startsWith(lib + path.sep)
   if (ts.getPreEmitDiagnostics(program).some(isOwn)) return
@@ -89,7 +89,7 @@ function make() {
   }
   const old = fs.readdirSync(places).filter((name) => !name.startsWith(MAKING))
   fs.renameSync(outDir, folder)
-  // Where other projects find them, through package.json's "exports".
+  // Other projects find them here, through package.json's "exports".
   const link = path.join(places, `${MAKING}${randomUUID()}`)
   fs.symlinkSync(path.basename(folder), link)
   fs.renameSync(link, path.join(places, NOW))

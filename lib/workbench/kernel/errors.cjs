@@ -7,7 +7,7 @@ const { root } = require('./modules.cjs')
 /** @typedef {{ ename: string, evalue: string, traceback: string[] }} Failure as Jupyter shows it */
 
 /**
- * Frames of Node, of tslab and of the kernel itself, and of what calls a cell's script.
+ * Frames of Node, of tslab, of the kernel itself, and of the caller of a cell's script.
  *
  * @param {string} line
  */
@@ -16,7 +16,7 @@ const isOwn = (line) =>
   (/^\s+at /.test(line) && ['node:', 'node_modules/tslab/', __dirname].some((place) => line.includes(place)))
 
 /**
- * What Jupyter shows of an error: name, message, and the stack without the kernel's own frames.
+ * An error as Jupyter shows it: name, message, and the stack without the kernel's own frames.
  *
  * @param {unknown} error
  * @param {(text: string) => string} withPlaces replaces places in scripts of cells by those in the cells

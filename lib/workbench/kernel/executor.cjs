@@ -1,4 +1,4 @@
-/** Runs cells: one scope that they share, their compiled scripts, and the places of their errors. */
+/** Runs cells: their shared scope, their compiled scripts, and the places of their errors. */
 'use strict'
 
 const { createRequire } = require('node:module')
@@ -29,8 +29,8 @@ class Executor {
   compiler = createCompiler()
 
   /**
-   * @param {import('./control.cjs').Control} control knows when the kernel compiles and when a script begins
-   * @param {object} checks what cells call to see whether there was an interrupt; see ./rewrite.cjs
+   * @param {import('./control.cjs').Control} control is told when the kernel compiles and when a script begins
+   * @param {object} checks functions that cells call to check for an interrupt; see ./rewrite.cjs
    */
   constructor(control, checks) {
     this.control = control
@@ -43,7 +43,7 @@ class Executor {
 
   /** Forgets what cells have declared. */
   reset() {
-    this.scope[0] = this.exports = {} // what still runs of earlier cells keeps the old one
+    this.scope[0] = this.exports = {} // work of earlier cells that still runs keeps the old one
     this.declarations = ''
     this.placesOf.clear()
   }
@@ -57,11 +57,11 @@ class Executor {
    * Runs a cell to its end.
    *
    * @param {string} source
-   * @param {{ name: string, givenUp: Promise<never>, beforeRun: () => Promise<void> }} run how the cell is called in stack
-   *   traces; what rejects when it is not waited for any longer; what resolves when all that has arrived while the cell was
-   *   compiled was looked at
+   * @param {{ name: string, givenUp: Promise<never>, beforeRun: () => Promise<void> }} run the cell's name in stack
+   *   traces; a promise that rejects when the cell is given up; and one that resolves when everything that arrived while it
+   *   was being compiled has been handled
    * @returns {Promise<unknown>} the value of its last expression
-   * @throws CompileError, or what the cell throws; what it had declared until then stays
+   * @throws CompileError, or what the cell throws; declarations made until then stay
    */
   async execute(source, { name, givenUp, beforeRun }) {
     const cell = this.compile(source)
@@ -95,7 +95,7 @@ class Executor {
   }
 
   /**
-   * A text with the places in scripts of cells replaced by those in the cells.
+   * A text in which places in scripts of cells are replaced by those in the cells.
    *
    * @param {string} text
    */

@@ -3,15 +3,15 @@
  * Jupyter starts it as `node main.cjs <connection file>` in the notebook's folder.
  *
  * - Cells see tsconfig.json: strict, Bundler resolution, and imports relative to the project's root ('./lib/losses').
- * - Modules of lib/ are loaded by Node through tsx; tslab only checks their types. An edited file is loaded again
+ * - Modules of lib/ are loaded by Node through tsx; tslab only checks their types. An edited file is reloaded
  *   when the importing cell is run again.
- * - Requests run one after another; a failed cell cancels those that wait; nothing printed and no message is lost.
- * - A rejected promise or a throwing timer fails the cell that runs, or the next one.
- * - An interrupt aborts the signal of ../../base/interrupt and makes the cell throw at its next await or turn of a loop. What
- *   does neither is broken off.
- * - What nearly every notebook imports is loaded and checked while nobody asks for anything yet.
- * - The cell `%reset` stops what earlier ones have left behind (at its next await or turn of a loop; timers go on) and forgets
- *   what they have declared; modules stay loaded.
+ * - Requests run one after another; a failed cell cancels waiting ones; no output and no message is lost.
+ * - A rejected promise or a throwing timer fails the running cell, or the next one.
+ * - An interrupt aborts the signal of ../../base/interrupt and makes the cell throw at its next await or loop iteration. A
+ *   cell that reaches neither is broken off.
+ * - While the kernel is idle it loads and checks what nearly every notebook imports.
+ * - The cell `%reset` stops work left by earlier ones (at its next await or loop iteration; timers continue) and forgets
+ *   their declarations; modules stay loaded.
  */
 'use strict'
 
@@ -40,7 +40,7 @@ process.on('unhandledRejection', cells.surfaced)
 const server = new Server(cells, warmUp, connectionFile)
 server.init()
 
-/** Does ahead, one piece after another until the first cell comes, what that cell would otherwise wait for. */
+/** Until the first cell comes, does in advance, piece by piece, what that cell would otherwise wait for. */
 async function warmUp() {
   const { executor } = cells
   const compile = () => {
@@ -52,7 +52,7 @@ async function warmUp() {
     try {
       executor.require(name)
     } catch {
-      modules.forgetUnfinished() // the cell that imports it meets the error, and reports it
+      modules.forgetUnfinished() // the cell that imports it will meet the error and report it
     }
     cells.noteLoaded()
   }

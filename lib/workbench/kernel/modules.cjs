@@ -1,4 +1,4 @@
-/** The modules of the project that cells have loaded: those that were edited are loaded again. */
+/** The project's modules loaded by cells: edited ones are reloaded. */
 'use strict'
 
 const fs = require('node:fs')
@@ -9,7 +9,7 @@ const root = path.resolve(__dirname, '../../..')
 const loadedAt = new Map()
 
 /**
- * When a file was written last, or 0 where there is none.
+ * Time of a file's last modification, or 0 if there is none.
  *
  * @param {string} file
  */
@@ -30,14 +30,14 @@ const projectModules = () =>
       : [],
   )
 
-/** Remembers how old the modules are that a cell has loaded. */
+/** Records the age of the modules that a cell has loaded. */
 function noteLoaded() {
   for (const { filename } of projectModules()) {
     if (!loadedAt.has(filename)) loadedAt.set(filename, modified(filename))
   }
 }
 
-/** Forgets edited modules and all that import them, so that the next import loads them anew; answers with the edited ones. */
+/** Forgets edited modules and all that import them, so that the next import reloads them; returns the edited ones. */
 function forgetEdited() {
   const modules = projectModules()
   const edited = modules
@@ -57,7 +57,7 @@ function forgetEdited() {
   return edited
 }
 
-/** Forgets modules whose loading was broken off: what they export is not complete. */
+/** Forgets modules whose loading was interrupted: their exports are incomplete. */
 function forgetUnfinished() {
   for (const [name, entry] of Object.entries(require.cache)) {
     if (entry && !entry.loaded) delete require.cache[name]

@@ -25,7 +25,7 @@ class Outputs {
   }
 
   /**
-   * From here on, output goes to this request, also when it comes after the cell's end.
+   * From here on, output goes to this request, even after the cell's end.
    *
    * @param {(type: string, content: object) => void} send
    */
@@ -73,7 +73,7 @@ class Outputs {
     if (name !== this.name || this.text.length > LIMIT) this.flush()
     this.name = name
     this.text += text
-    // What comes after a pause goes out at once: a cell that computes gives no timer a chance.
+    // Output after a pause is sent at once: a computing cell gives no timer a chance.
     if (performance.now() - this.sent > INTERVAL_MS) this.flush()
     else this.timer ??= setTimeout(() => this.flush(), INTERVAL_MS)
   }

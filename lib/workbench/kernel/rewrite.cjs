@@ -1,6 +1,6 @@
 /**
- * What is changed in the text of a cell, before TypeScript sees it and after it has made JavaScript of it, and the way
- * back from a place in that JavaScript to the cell as it was typed.
+ * Changes to the text of a cell, before TypeScript sees it and after it has compiled it to JavaScript, and the
+ * mapping from places in that JavaScript back to the cell as typed.
  */
 'use strict'
 
@@ -9,9 +9,9 @@ const ts = require('./typescript.cjs')
 
 /** @typedef {import('typescript').Node} Node */
 /** @typedef {{ line: number, character: number }} Place counted from 0 */
-/** @typedef {{ at: number, removed?: number, text: string }} Edit `removed` characters at `at` give way to `text` */
+/** @typedef {{ at: number, removed?: number, text: string }} Edit replaces `removed` characters at `at` by `text` */
 
-/** A cell becomes the body of this function. What begins with underscores looks whether there was an interrupt. */
+/** A cell becomes the body of this function. The functions with underscores check for an interrupt. */
 const HEAD = '(async function (exports, require, { __now__, __resume__, __each__, __step__ }) {'
 const TAIL = '\n})'
 
@@ -33,7 +33,7 @@ function applyEdits(source, edits) {
 }
 
 /**
- * The place in the text before the edits that a place in the edited text comes from.
+ * Maps a place in the edited text to the text before the edits.
  *
  * @param {number} position
  * @param {readonly Edit[]} edits
@@ -83,12 +83,12 @@ function boundNames(name) {
 }
 
 /**
- * A cell with what tslab trips over written out: { x } becomes { x: x }, const { x: y } becomes const { 'x': y }, and
- * `export` is blanked, since every cell exports what it declares anyway.
+ * Spells out what tslab cannot handle in a cell: { x } becomes { x: x }, const { x: y } becomes const { 'x': y }, and
+ * `export` is blanked, since every cell exports its declarations anyway.
  *
  * @param {string} source
- * @returns {{ text: string, declared: string[], placeIn: (position: Place) => Place }} the text; `declared`, the names of the values that the cell declares; `placeIn`, which moves a position of the
- *   text back into the cell as it was typed
+ * @returns {{ text: string, declared: string[], placeIn: (position: Place) => Place }} the text; `declared`, the names of
+ *   the values that the cell declares; `placeIn`, which maps a position of the text back into the cell as typed
  */
 function writeOut(source) {
   const file = ts.createSourceFile('cell.ts', source, ts.ScriptTarget.Latest, true)
@@ -134,8 +134,8 @@ function writeOut(source) {
 }
 
 /**
- * Where only a name is exported, TypeScript's step from modules to CommonJS leaves closures with a copy of a variable that a
- * later cell changes. So the declarations of variables are exported themselves: then all cells share the one variable.
+ * If only a name is exported, TypeScript's conversion to CommonJS leaves closures with a copy of a variable that a
+ * later cell changes. Exporting the declarations of variables themselves makes all cells share the variable.
  *
  * @param {string} source
  * @returns {{ text: string, placeIn: (position: Place) => Place }}
@@ -224,9 +224,9 @@ function returnedBy(about) {
 }
 
 /**
- * The JavaScript of a cell as the script that runs it. What is imported becomes a plain property of `exports`. An async
- * function remembers when it began, and behind each of its awaits it is seen whether there was an interrupt since; so it
- * is in every turn of a loop.
+ * The JavaScript of a cell as the script that runs it. Imports become plain properties of `exports`. An async
+ * function remembers when it began, and checks after each of its awaits whether there was an interrupt since; so
+ * does every loop iteration.
  *
  * @param {string} output
  */
@@ -298,7 +298,7 @@ function toScript(output) {
 }
 
 /**
- * Where a place of a compiled text comes from by its source map, or null.
+ * Maps a place of a compiled text to its origin by the source map, or null.
  *
  * @param {SourceMap} map
  * @param {Place} place
@@ -312,7 +312,7 @@ function originOf(map, { line, character }) {
 const MAP_COMMENT = /\n\/\/# sourceMappingURL=(?:data:application\/json;base64,(\S+)|\S+)\s*$/
 
 /**
- * Takes the source map out of a compiled text that carries it.
+ * Splits the source map off a compiled text.
  *
  * @param {string} text
  */

@@ -6,9 +6,9 @@
  */
 
 /**
- * What is sent through one ZeroMQ socket. ZeroMQ refuses a message while another one of the same socket is still on its
- * way, and tslab does not wait. Messages go out at once where they can, so that a cell that never pauses holds none back,
- * and in order where they cannot.
+ * Queue of one ZeroMQ socket. ZeroMQ refuses a message while another one of the same socket is still being sent, and tslab
+ * does not wait. Messages go out at once if they can, so that a cell without pauses delays none, and
+ * in order if they cannot.
  *
  * @template Message
  */

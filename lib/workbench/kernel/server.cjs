@@ -13,9 +13,9 @@ const { jupyter, version } = require('./tslab.cjs')
 /** @typedef {import('./tslab.cjs').Message} Message */
 /** @typedef {import('./cells.cjs').Cells} Cells */
 
-/** Requests that arrive this soon after a failed cell were sent before its failure was known. */
+/** Requests that arrive within this time after a failed cell were sent before its failure was known. */
 const DRAIN_MS = 50
-/** This long after Jupyter has seen the kernel, what most first cells import is made ready. */
+/** Time after Jupyter has seen the kernel until common imports are prepared. */
 const WARM_UP_MS = 200
 const DELIMITER = Buffer.from('<IDS|MSG>')
 /** @param {number} milliseconds */
@@ -55,16 +55,16 @@ class Handler extends jupyter.JupyterHandlerImpl {
 class Server extends jupyter.ZmqServer {
   queue = Promise.resolve()
   /**
-   * What is sent through each socket, one message after another.
+   * One queue per socket, which sends one message after another.
    *
    * @type {Map<Socket, SendQueue<(Uint8Array | string)[]>>}
    */
   queues = new Map()
   count = 0
-  /** Cells are numbered as they arrive; those up to cancelledTo waited behind a failed one. */
+  /** Cells are numbered as they arrive; those up to cancelledTo were waiting behind a failed one. */
   arrived = 0
   cancelledTo = 0
-  /** The one that runs, or waits for its end. */
+  /** The one that is running, or whose end is awaited. */
   running = 0
   /** @type {Promise<void> | undefined} */
   bound
@@ -81,7 +81,7 @@ class Server extends jupyter.ZmqServer {
   }
 
   /**
-   * A request may arrive while other sockets are being bound, and its answers go through those: it waits for them.
+   * A request may arrive while other sockets, needed for its answers, are still being bound: it waits for them.
    *
    * @override
    */
@@ -158,7 +158,7 @@ class Server extends jupyter.ZmqServer {
     const { control } = this.cells
     this.queue = this.queue.then(async () => {
       this.running = number
-      // Before anybody is told that it runs: whoever then interrupts means this cell.
+      // Before anybody learns that it runs: a later interrupt means this cell.
       control.begin(number)
       try {
         await super.handleShellMessage(answers, ...parts)
@@ -226,7 +226,7 @@ class Server extends jupyter.ZmqServer {
   }
 
   /**
-   * Sends a cell's last value; what has an own picture (a table) sends that too.
+   * Sends a cell's last value; a value with a representation of its own (a table) sends that too.
    *
    * @param {Message} request
    * @param {{}} value
@@ -238,8 +238,8 @@ class Server extends jupyter.ZmqServer {
   }
 
   /**
-   * Ends the process whatever timers or work still run. The running cell may stop by itself first, and an error of what
-   * earlier ones have left behind is still told if it comes at once.
+   * Ends the process, whatever timers or work still run. The running cell may stop by itself first, and an immediate error of
+   * work left by earlier ones is still reported.
    *
    * @override
    */

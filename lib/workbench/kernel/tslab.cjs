@@ -1,4 +1,4 @@
-/** What of tslab 1.0.22 is used, with the types of what its own declarations keep to themselves. */
+/** The parts of tslab 1.0.22 used here, with types missing from its own declarations. */
 'use strict'
 
 const { version } = require('tslab/package.json')

@@ -1,6 +1,6 @@
 /**
- * The TypeScript that tslab brings along, as a copy whose functions can be replaced: tslab reads its compiler through
- * getters that cannot be, so the module itself is. Load it before any other part of tslab.
+ * tslab's TypeScript, as a copy whose functions can be replaced: tslab reads its compiler through getters that
+ * cannot be replaced, so the module itself is. Load it before any other part of tslab.
  */
 'use strict'
 

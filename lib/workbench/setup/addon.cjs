@@ -10,7 +10,7 @@ const folder = path.join(root, 'node_modules/@tensorflow/tfjs-node-gpu')
 const binary = path.join(folder, 'lib/napi-v8/tfjs_binding.node')
 
 /**
- * Links TensorFlow's headers and libraries of the Python wheel to where the addon's build expects them.
+ * Links the headers and libraries in TensorFlow's Python wheel to where the addon's build expects them.
  *
  * @param {string} site the folder site-packages
  */
@@ -33,7 +33,7 @@ function linkTensorFlow(site) {
 }
 
 /**
- * Whether the addon is there and Node can load it with the TensorFlow that is linked.
+ * Whether the addon exists and Node can load it with the linked TensorFlow.
  *
  * @param {NodeJS.ProcessEnv} environment
  */
@@ -46,7 +46,7 @@ function loads(environment) {
   return status === 0
 }
 
-/** Node's headers beside Node itself, if they are of the same version; otherwise node-gyp fetches them. */
+/** Node's headers beside Node itself, if their version is the same; otherwise node-gyp fetches them. */
 function nodeHeaders() {
   const prefix = path.resolve(fs.realpathSync(process.execPath), '../..')
   const header = read(path.join(prefix, 'include/node/node_version.h')) ?? ''
@@ -67,7 +67,7 @@ async function build(environment, onLine) {
   const missing = [compiler ? '' : 'a C++ compiler', onPath('make') ? '' : 'make'].filter(Boolean)
   if (missing.length > 0) {
     throw new SetupError(
-      `TensorFlow's addon for Node is built here, and ${missing.join(' and ')} is missing.\n` +
+      `TensorFlow's addon for Node must be built here, but ${missing.join(' and ')} is missing.\n` +
         'Install it:  sudo apt-get install -y build-essential    (Fedora: sudo dnf install -y gcc-c++ make)',
     )
   }

@@ -7,7 +7,7 @@ const { cache, hasCode, read } = require('./project.cjs')
 const POLL_MS = 200
 
 /**
- * A process is named by its id and its start time, since ids are used again.
+ * A process is identified by its id and start time, since ids are reused.
  *
  * @param {string | number | undefined} pid
  */
@@ -27,7 +27,7 @@ function isAlive(owner) {
  *
  * @template T
  * @param {() => Promise<T>} work
- * @param {{ onWait: (pid: string) => void, file?: string }} options `onWait` gets the process that is waited for
+ * @param {{ onWait: (pid: string) => void, file?: string }} options `onWait` is called with the process it waits for
  * @returns {Promise<T>}
  */
 async function withLock(work, { onWait, file = path.join(cache, 'lock') }) {
@@ -65,7 +65,7 @@ async function withLock(work, { onWait, file = path.join(cache, 'lock') }) {
 }
 
 /**
- * Removes the lock of a process that has died, unless another process was quicker and holds it by now.
+ * Removes the lock of a dead process, unless a faster process already holds it.
  *
  * @param {string} file
  * @param {string} owner

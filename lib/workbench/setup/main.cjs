@@ -11,7 +11,7 @@ const { copyWithoutGreeting } = require('./quiet.cjs')
 const { setUp } = require('./steps.cjs')
 
 /**
- * A command has its summary, and perhaps a program of its own instead of commands/<name>.ts.
+ * A command: its summary, and perhaps a program that replaces commands/<name>.ts.
  *
  * @typedef {{ summary: string, hidden?: boolean, computes?: boolean, program?: string }} Entry
  */
@@ -24,9 +24,9 @@ const DEVICES = new Map([
 ])
 
 /**
- * Sets up what is missing, runs the command in its environment and ends with its exit code.
+ * Sets up what is missing, runs the command in its environment and exits with its exit code.
  *
- * @param {string[]} words those of the command line
+ * @param {string[]} words of the command line
  */
 async function main(words) {
   const isDebug = ownWords(words).includes('--debug')
@@ -55,7 +55,7 @@ function describe(error, isDebug) {
 }
 
 /**
- * Those that are not handed on to another program.
+ * The words that are not passed on to another program.
  *
  * @param {string[]} words
  */
@@ -73,7 +73,7 @@ async function perform(words) {
   const devices = rest.filter((word) => word !== '--debug')
   if (command === 'setup' && devices.every((word) => DEVICES.has(word))) {
     await setUp({ device: DEVICES.get(devices.at(-1) ?? '') })
-    await makeDeclarations() // the steps make them for the lib/ of that day
+    await makeDeclarations() // the steps make them only for the lib/ of that time
     return 0
   }
   if (command === 'script' && rest[0] && !rest[0].startsWith('-')) {
@@ -97,7 +97,7 @@ async function perform(words) {
 }
 
 /**
- * What reads TypeScript, with the engine or without it.
+ * Node's options that load TypeScript, with or without the engine.
  *
  * @param {boolean} computes
  */
@@ -106,9 +106,9 @@ function loader(computes) {
 }
 
 /**
- * The list of commands, where the packages are not there yet that say more.
+ * The list of commands, for when the packages that know more are not installed yet.
  *
- * @param {string | undefined} wrong a command that there is not
+ * @param {string | undefined} wrong a command that does not exist
  * @param {string[]} own
  * @returns {number} the exit code
  */
@@ -124,7 +124,7 @@ function outline(wrong, own) {
     '',
     ...lines,
     '',
-    'More of each: npx workbook <command> --help',
+    'For details: npx workbook <command> --help',
     '',
   ]
   if (wrong === undefined) process.stdout.write(text.join('\n'))
@@ -133,8 +133,8 @@ function outline(wrong, own) {
 }
 
 /**
- * Runs Node with the arguments, hands signals on, and answers with the exit code. The command runs in the caller's
- * folder, where the paths that it was given begin.
+ * Runs Node with the arguments, forwards signals, and returns the exit code. The command runs in the caller's
+ * folder, since given paths are relative to it.
  *
  * @param {string[]} args
  * @param {NodeJS.ProcessEnv} environment
@@ -146,14 +146,14 @@ async function run(args, environment) {
   const child = spawn(process.execPath, [...quiet, ...args], {
     env: {
       ...environment,
-      TSX_TSCONFIG_PATH: path.join(root, 'tsconfig.json'), // else the caller's folder is searched
+      TSX_TSCONFIG_PATH: path.join(root, 'tsconfig.json'), // else tsx searches the caller's folder
       ...(isTerminal && { WORKBOOK_TERMINAL: String(process.pid) }),
     },
     stdio: ['inherit', 'inherit', 'pipe', ...(isTerminal ? [process.stderr] : [])],
   })
   const errors = /** @type {import('node:stream').Readable} */ (child.stderr)
   copyWithoutGreeting(errors, process.stderr)
-  // On a terminal Ctrl-C reaches the child anyway; twice would read as "stop at once".
+  // On a terminal Ctrl-C reaches the child anyway; a second one would mean "stop at once".
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'))
   for (const signal of /** @type {const} */ (['SIGTERM', 'SIGHUP']))
     process.on(signal, () => child.kill(signal))
@@ -165,7 +165,7 @@ async function run(args, environment) {
       resolve(status ?? 128 + (signal ? constants.signals[signal] : 0)),
     )
   })
-  // A process that the command left behind may hold the pipe open.
+  // A process left by the command may hold the pipe open.
   await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, 500))])
   return code
 }

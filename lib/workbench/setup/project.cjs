@@ -9,9 +9,9 @@ const root = path.resolve(__dirname, '../../..')
 const cache = path.join(root, '.cache/setup')
 
 /** @typedef {'cpu' | 'cuda'} Device */
-/** @typedef {(line: string) => void} OnLine gets the last line of a tool that runs */
+/** @typedef {(line: string) => void} OnLine gets the last line of a running tool */
 
-/** Something that the user can put right; the message says how. */
+/** Something the user can fix; the message says how. */
 class SetupError extends Error {}
 
 /**
@@ -35,7 +35,7 @@ const read = (file) => {
 }
 
 /**
- * Writes a file so that it is there completely or not at all.
+ * Writes a file completely or not at all.
  *
  * @param {string} file
  * @param {string} text
@@ -51,7 +51,7 @@ function writeWhole(file, text) {
 const hash = (...parts) => createHash('sha256').update(JSON.stringify(parts)).digest('hex')
 
 /**
- * Where a program is on PATH, or null.
+ * Path of a program on PATH, or null.
  *
  * @param {string} name
  */

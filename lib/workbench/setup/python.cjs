@@ -11,7 +11,7 @@ const { cache, onPath, read, root, SetupError, writeWhole } = require('./project
 const PYTHONS = ['3.11', '3.12', '3.13']
 
 /**
- * The pip section of environment.yml, its last.
+ * The pip section of environment.yml, which is its last.
  *
  * @param {Device} device
  * @param {string} [text] of the file
@@ -37,7 +37,7 @@ function requirements(device, text = read(path.join(root, 'environment.yml')) ??
 }
 
 /**
- * cuda where NVIDIA's driver is, unless `setup --cpu` or `--cuda` said otherwise; the choice is kept.
+ * cuda if NVIDIA's driver is present, unless `setup --cpu` or `--cuda` said otherwise; the choice is kept.
  *
  * @param {Device} [asked]
  * @returns {Device}
@@ -51,7 +51,7 @@ function chooseDevice(asked) {
 }
 
 /**
- * The site-packages folder of an environment that has TensorFlow, or null.
+ * The site-packages folder of an environment with TensorFlow, or null.
  *
  * @param {string} prefix the environment's folder
  */
@@ -65,7 +65,7 @@ function sitePackages(prefix) {
 }
 
 /**
- * The site-packages folder of the environment's TensorFlow, where the steps before have made the environment.
+ * The site-packages folder of the environment's TensorFlow, after earlier steps have made the environment.
  *
  * @param {string} prefix
  */
@@ -84,7 +84,7 @@ function choosePrefix() {
   return { prefix: path.join(root, '.venv'), isConda: false }
 }
 
-/** A Python that can make the environment. */
+/** A Python that can create the environment. */
 function findPython() {
   const tried = []
   for (const name of ['python3', ...PYTHONS.map((version) => `python${version}`)]) {
@@ -104,7 +104,7 @@ function findPython() {
 }
 
 /**
- * What of the list an environment lacks, as text; empty when it has everything.
+ * What an environment lacks of the list, as text; empty if it has everything.
  *
  * @param {string} prefix
  * @param {readonly string[]} list
@@ -127,7 +127,7 @@ for item in sys.argv[1:]:
 }
 
 /**
- * pip writes a package's RECORD last: one without it was cut short and must not count as installed.
+ * Removes packages that pip did not finish: it writes RECORD last, so one without it must not count as installed.
  *
  * @param {string} prefix
  */

@@ -1,6 +1,6 @@
 /**
- * TensorFlow greets on the standard error of every process, in spite of its log level. Commands therefore run with a
- * pipe as standard error, which is read here without the greeting; on a terminal their own messages go around it.
+ * TensorFlow prints a greeting to the standard error of every process, whatever its log level. So commands run with a
+ * pipe as standard error, copied here without the greeting; on a terminal their own messages bypass it.
  */
 'use strict'
 
@@ -9,11 +9,11 @@ const tty = require('node:tty')
 const GREETING =
   /^(WARNING: All log messages before absl::InitializeLog|I0000 .*(oneDNN custom operations|cpu_feature_guard)|To enable the following instructions)/
 
-/** Where a command finds the real terminal. */
+/** File descriptor of the real terminal in a command. */
 const TERMINAL = 3
 
 /**
- * Copies all but the greeting, line by line.
+ * Copies everything except the greeting, line by line.
  *
  * @param {import('node:stream').Readable} from
  * @param {{ write(text: string): unknown }} to
@@ -32,7 +32,7 @@ function copyWithoutGreeting(from, to) {
   from.on('end', () => copy(rest))
 }
 
-/** In the command itself: gives process.stderr back the terminal, with its width and colours. */
+/** In the command itself: gives process.stderr the terminal back, with its width and colours. */
 function takeTerminal() {
   const terminal = new tty.WriteStream(TERMINAL)
   Object.defineProperty(process, 'stderr', { value: terminal, configurable: true, enumerable: true })

@@ -1,7 +1,7 @@
 /**
  * The setup: npm packages, Python environment, TensorFlow's addon for Node, notebook kernel.
- * A step is done when its stamp holds the hash of its inputs. The stamp is written last, so that a setup that was
- * interrupted anywhere goes on with the step it was in.
+ * A step is done when its stamp contains the hash of its inputs. The stamp is written last, so an interrupted
+ * setup continues with the step it was in.
  */
 'use strict'
 
@@ -20,10 +20,10 @@ const { runTool, stepList } = require('./tools.cjs')
 /**
  * @typedef {object} Step
  * @property {string} name of its stamp
- * @property {string} title as it is shown
- * @property {() => unknown[]} inputs what the stamp's hash is of
- * @property {() => boolean} present a cheap look whether the result is there
- * @property {() => boolean} accept a thorough one that lets a result stand that this setup did not make
+ * @property {string} title shown to the user
+ * @property {() => unknown[]} inputs hashed in the stamp
+ * @property {() => boolean} present a quick check whether the result exists
+ * @property {() => boolean} accept a thorough check that accepts a result this setup did not make
  * @property {(onLine: OnLine) => Promise<void>} run
  */
 
@@ -47,10 +47,10 @@ function environmentOf(prefix, device) {
     PATH: join(path.join(prefix, 'bin'), ...programs, process.env.PATH),
     WORKBOOK_PYTHON: path.join(prefix, 'bin/python'),
     WORKBOOK_DEVICE: device,
-    // Else the first process, such as a notebook, takes the whole card, and its trials find no memory.
+    // Otherwise the first process, such as a notebook, takes the whole card, and its trials find no memory.
     TF_FORCE_GPU_ALLOW_GROWTH: process.env.TF_FORCE_GPU_ALLOW_GROWTH ?? 'true',
     TF_CPP_MIN_LOG_LEVEL: process.env.TF_CPP_MIN_LOG_LEVEL ?? '2',
-    // Else every thread of the C library's allocator keeps a heap of its own, 40 to 130 MiB in a training.
+    // Otherwise every thread of the C library's allocator keeps its own heap, 40 to 130 MiB in a training.
     MALLOC_ARENA_MAX: process.env.MALLOC_ARENA_MAX ?? '1',
   }
   if (device === 'cuda') Object.assign(added, cardEnvironment(programs))
@@ -59,9 +59,9 @@ function environmentOf(prefix, device) {
 }
 
 /**
- * What TensorFlow on a card reads: kernels that give the same bits every time, and where XLA, which WORKBOOK_XLA=1 turns on,
- * finds its tools. XLA compiles at the first step and not, as it would by itself, after some: those would round otherwise, also
- * after every resumption.
+ * TensorFlow's settings on a card: kernels that give the same bits every time, and where XLA (enabled by WORKBOOK_XLA=1)
+ * finds its tools. XLA compiles at the first step, not after some as by default: those first steps would round differently,
+ * after every resumption too.
  *
  * @param {string[]} programs folders of NVIDIA's programs
  */
@@ -150,7 +150,7 @@ function steps({ device, prefix, isConda }) {
       accept: () => false,
       async run() {
         for (const [file, text] of kernelFiles(prefix, device)) writeWhole(file, text)
-        // Before the notebooks, which make them again where lib/ was edited since.
+        // Before the notebooks, which make them again if lib/ has been edited since.
         await makeDeclarations()
       },
     },
@@ -158,7 +158,7 @@ function steps({ device, prefix, isConda }) {
 }
 
 /**
- * What makes Jupyter know the kernel, and papermill its language: files and their texts.
+ * Files that tell Jupyter about the kernel, and papermill about its language, with their texts.
  *
  * @param {string} prefix
  * @param {Device} device
@@ -185,7 +185,7 @@ function kernelFiles(prefix, device) {
  * @param {Device} device
  */
 function kernelSpec(prefix, device) {
-  // Kernels that Jupyter starts without this setup (an editor, plain `jupyter lab`) need the same environment.
+  // Kernels started by Jupyter without this setup (an editor, plain `jupyter lab`) need the same environment.
   const { PATH: _, LD_LIBRARY_PATH: __, ...own } = environmentOf(prefix, device)
   const site = python.sitePackages(prefix)
   const libraries = site ? python.cudaFolders(site).libraries.join(path.delimiter) : ''
@@ -195,7 +195,7 @@ function kernelSpec(prefix, device) {
   return `${JSON.stringify({ argv, ...about, env }, null, 2)}\n`
 }
 
-/** Whether node_modules holds what package-lock.json asks for. */
+/** Whether node_modules matches package-lock.json. */
 function packagesMatchLock() {
   const installed =
     JSON.parse(read(path.join(root, 'node_modules/.package-lock.json')) ?? '{}').packages ?? {}
@@ -245,16 +245,16 @@ const stampFile = (name) => path.join(cache, `${name}.stamp`)
 const isDone = (step) => read(stampFile(step.name)) === hash(step.inputs()) && step.present()
 
 /**
- * Does what of the setup is not done yet and answers with the environment for commands.
+ * Does what is missing of the setup and returns the environment for commands.
  *
- * @param {{ device?: Device, packagesOnly?: boolean }} [options] the device that was asked for, and whether npm's packages do
+ * @param {{ device?: Device, packagesOnly?: boolean }} [options] the requested device, and whether npm's packages suffice
  * @returns {Promise<NodeJS.ProcessEnv>}
  * @throws SetupError naming what is missing and how to get it
  */
 async function setUp({ device: asked, packagesOnly = false } = {}) {
   if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) {
     throw new SetupError(
-      `TensorFlow's library is taken from its wheels for Linux on x64 and arm64; this is ${process.platform} on ${process.arch}.\n` +
+      `TensorFlow's library comes from its wheels for Linux on x64 and arm64; this is ${process.platform} on ${process.arch}.\n` +
         'On Windows use WSL 2, on macOS a Linux container or virtual machine.',
     )
   }
@@ -278,7 +278,7 @@ async function perform(plan) {
     if (isDone(step)) continue
     fs.rmSync(stampFile(step.name), { force: true })
     if (!(step.present() && step.accept())) {
-      if (!told) process.stderr.write('Setting up (once; it goes on from here if it is interrupted)\n')
+      if (!told) process.stderr.write('Setting up (once; if interrupted, it continues from here)\n')
       told = true
       await show(step.title, (onLine) => step.run(onLine))
     }

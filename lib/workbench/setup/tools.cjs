@@ -50,8 +50,8 @@ async function runTool(program, args, { cwd = root, env = {}, onLine, hint = '' 
     if (code === 0) return output
     const tail = output.trimEnd().split('\n').slice(-TAIL_LINES).join('\n')
     const advice = NETWORK.test(output)
-      ? 'The package index was not reached, or lacks the package. Check the network and, behind a proxy, HTTPS_PROXY;\n' +
-        'the addresses in use are shown by:  npm config get registry    and    python3 -m pip config list'
+      ? 'The package index was not reachable, or lacks the package. Check the network and, behind a proxy, HTTPS_PROXY;\n' +
+        'to see the addresses in use:  npm config get registry    and    python3 -m pip config list'
       : hint
     throw new SetupError(
       [`${command} ended with ${code}:`, tail, advice, `The whole output: ${path.relative(root, log)}`]

@@ -1,4 +1,4 @@
-/** Trials on Snakemake, an engine that knows Slurm, Kubernetes and others, where a study outgrows one machine. */
+/** Runs trials on Snakemake, an engine for Slurm, Kubernetes and others, when a study outgrows one machine. */
 
 import { spawn } from 'node:child_process'
 import path from 'node:path'
@@ -11,17 +11,17 @@ import type { Engine } from './option'
 
 export { type Engine, parseEngine, withEngine } from './option'
 
-/** Options with which the user says where the jobs run and how many at a time. */
+/** Options that say where the jobs run and how many at a time. */
 const PLACE = /^(-[cje]|--(cores|jobs|executor|profile|workflow-profile)(=|$))/
 
 /**
- * Runs a study's trials on the engine: first those that make teacher and student, whose size decides about others, then the
- * rest. Afterwards `Study.run` finds them all. Finished trials are left as they are; unfinished ones go on from their
+ * Runs a study's trials on the engine: first those that make teacher and student, whose size determines others, then the
+ * rest. Afterwards `Study.run` finds them all. Finished trials are left alone; unfinished ones continue from their
  * checkpoint.
  *
- * @param rest the other trials, asked for when teacher and student are there
+ * @param rest the other trials, requested once teacher and student exist
  * @param preparation the trials that make these. Default: the study's own
- * @throws Error when the engine ends before all trials are finished; what is finished stays
+ * @throws Error when the engine ends before all trials are finished; finished ones stay
  * @throws the interrupt's reason when the work is interrupted, after the running trials have written their checkpoints
  */
 export async function runOnEngine(
@@ -42,7 +42,7 @@ async function runJobs(
   const plan = study.jobs(trials)
   if (Object.keys(plan.jobs).length === 0) return
   const program = await snakemakeProgram()
-  // Beside the trials: the Snakefile finds them by that.
+  // Beside the trials, where the Snakefile expects it.
   const folder = path.join(path.dirname(plan.runs), 'snakemake')
   const release = await lockFolder(folder, { signal: interruptSignal() })
   try {
@@ -55,11 +55,11 @@ async function runJobs(
   }
   const missing = Object.keys(plan.jobs).filter((name) => !readTrial(path.join(plan.runs, name)))
   if (missing.length > 0) {
-    throw new Error(`snakemake ended, and these trials are not finished: ${missing.join(', ')}`)
+    throw new Error(`snakemake ended, but these trials are not finished: ${missing.join(', ')}`)
   }
 }
 
-/** Where Snakemake is; it is installed at first use. */
+/** Path of Snakemake, which is installed at first use. */
 export async function snakemakeProgram(): Promise<string> {
   const programs = await ensureVenv({
     prefix: path.join(root, '.cache', 'snakemake-venv'),
@@ -72,18 +72,18 @@ export async function snakemakeProgram(): Promise<string> {
   return path.join(programs, 'snakemake')
 }
 
-/** What stands before the user's own options, which win. */
+/** Options placed before the user's own, which override them. */
 const ALWAYS = [
   '--snakefile',
   path.join(__dirname, 'Snakefile'),
-  // The lock of the working directory is ours, since it is taken over from a process that was killed.
+  // We lock the working directory ourselves, since our lock can be taken over from a killed process.
   '--nolock',
-  // metrics.json is complete whenever it is there, whatever became of its job.
+  // metrics.json is complete whenever it exists, whatever became of its job.
   '--ignore-incomplete',
   '--keep-incomplete',
   '--rerun-triggers',
   'mtime',
-  // Here and not in the rule, which the Snakemake inside each of a cluster's jobs reads too.
+  // Not in the rule, since the Snakemake inside each of a cluster's jobs reads that too.
   '--retries',
   '2',
   '--show-failed-logs',
@@ -93,7 +93,7 @@ const ALWAYS = [
 async function runSnakemake(program: string, options: readonly string[]): Promise<void> {
   const signal = interruptSignal()
   signal.throwIfAborted()
-  // In a group of its own, so that an interruption reaches the jobs on this machine too, and all of them once.
+  // In a process group of its own, so that an interrupt also reaches the jobs on this machine, each exactly once.
   const child = spawn(program, options, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   child.stdout.pipe(process.stderr, { end: false })
   child.stderr.pipe(process.stderr, { end: false })
@@ -110,8 +110,8 @@ async function runSnakemake(program: string, options: readonly string[]): Promis
     signal.throwIfAborted()
     if (end !== 0) {
       throw new Error(
-        `snakemake ended with ${end}; its messages are above, those of a trial in its folder's job.log. What is finished ` +
-          'is kept, and the same command goes on from there',
+        `snakemake ended with ${end}; its messages are above, a trial's are in the job.log of its folder. Finished trials ` +
+          'are kept, and the same command continues from there',
       )
     }
   } finally {

@@ -1,26 +1,23 @@
 import { type Command, Option } from 'commander'
 
-/** An engine beside the built-in runner, with its own options as they follow `--` on the command line. */
+/** An engine other than the built-in runner, with its own options, given after `--` on the command line. */
 export interface Engine {
   readonly name: 'snakemake'
   readonly options: readonly string[]
 }
 
-/** Gives a command `--engine`, and takes what stands behind `--`. */
+/** Adds `--engine` to a command, and the options after `--`. */
 export function withEngine(command: Command): Command {
   return command
-    .argument(
-      '[engine-options...]',
-      "behind --: the engine's own options, e.g. -- --executor slurm --jobs 20",
-    )
+    .argument('[engine-options...]', "after --: the engine's own options, e.g. -- --executor slurm --jobs 20")
     .addOption(
-      new Option('--engine <name>', 'run the trials on another engine than the built-in one').choices([
+      new Option('--engine <name>', 'run the trials on an engine other than the built-in one').choices([
         'snakemake',
       ]),
     )
 }
 
-/** @throws Error where options are given to an engine that is not asked for */
+/** @throws Error if there are options for an engine that was not requested */
 export function parseEngine(
   name: Engine['name'] | undefined,
   options: readonly string[],
