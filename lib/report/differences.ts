@@ -69,7 +69,7 @@ export function differencesTable({ arms, references }: Compared, split: Split): 
 export const VERDICT_WORDS: { readonly [verdict in Verdict]: string } = {
   better: 'beats',
   worse: 'is beaten by',
-  'no difference shown': 'is not told from',
+  'no difference shown': 'is not distinguishable from',
 }
 
 /** An arm's paired differences to a reference, by metric. @throws Error if the two were not compared */
