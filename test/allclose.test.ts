@@ -16,7 +16,7 @@ test('numbers within both tolerances together are close, those beyond are not', 
   assert.throws(() => allclose(1, 1 + 2 ** -52, {}), /they differ by 2.2/)
 })
 
-test('lists, typed arrays and lists of them are compared by element; the worst is named with its place', () => {
+test('lists, typed arrays and lists of them are compared element by element, and the worst one is named with its place', () => {
   allclose(Float32Array.of(1, 2), [1, 2], {})
   allclose([[1], Float64Array.of(2, 3)], [Int32Array.of(1), [2, 3]], {})
   assert.throws(
@@ -35,7 +35,7 @@ test('lists, typed arrays and lists of them are compared by element; the worst i
   )
 })
 
-test('other lengths and other forms are not close', () => {
+test('different lengths and different forms are not close', () => {
   assert.throws(() => allclose([1, 2], [1, 2, 3], { atol: 9 }), /values: number of elements/)
   assert.throws(
     () => allclose([1, [2]], [1, 2], { atol: 9 }),
@@ -43,7 +43,7 @@ test('other lengths and other forms are not close', () => {
   )
 })
 
-test('infinity and NaN are close to themselves alone, whatever is allowed', () => {
+test('infinity and NaN are close only to themselves, whatever the tolerance', () => {
   const { POSITIVE_INFINITY: infinity, NEGATIVE_INFINITY: less, NaN: nothing } = Number
   allclose([infinity, less, nothing], [infinity, less, nothing], {})
   for (const [actual, expected] of [

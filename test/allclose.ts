@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 export type Numbers = number | ArrayLike<number> | readonly Numbers[]
 
 export interface Tolerance {
-  /** Of the expected value's size. */
+  /** Relative to the expected value's size. */
   readonly rtol?: number
   readonly atol?: number
   /** Names the values in the message. */
@@ -20,8 +20,8 @@ interface Difference {
 }
 
 /**
- * Asserts |actual - expected| <= atol + rtol * |expected| for every number; tolerances that are not given are 0. Infinity and NaN are
- * close to themselves alone. Of several numbers that are too far apart the message names the one that is so most.
+ * Asserts |actual - expected| <= atol + rtol * |expected| for every number; tolerances default to 0. Infinity and NaN are
+ * close only to themselves. If several numbers are too far apart, the message names the worst.
  */
 export function allclose(actual: Numbers, expected: Numbers, tolerance: Tolerance): void {
   const { rtol = 0, atol = 0, what = 'values' } = tolerance
@@ -58,7 +58,7 @@ export function largest(values: ArrayLike<number>): number {
   return Array.from(values).reduce((most, value) => Math.max(most, Math.abs(value)), 0)
 }
 
-/** By how much two numbers are too far apart; what is no number is so most. */
+/** How far two numbers are beyond the tolerance; infinite if one is not a number. */
 function excess({ actual, expected, allowed }: Difference): number {
   const over = Math.abs(actual - expected) - allowed
   return Number.isNaN(over) ? Number.POSITIVE_INFINITY : over

@@ -93,7 +93,7 @@ test('bars name the model that is trained or measured', () => {
     )
 })
 
-/** A notebook's cells by their ids, in the order in which they stand. */
+/** A notebook's cells by their ids, in order. */
 function cellsOf(name: string): Map<string, string> {
   const { cells } = readNotebook(path.join(root, 'notebooks', `${name}.ipynb`))
   return new Map(cells.map(({ id, source }) => [String(id), joined(source)]))
@@ -165,7 +165,7 @@ createStudy({ profile: 'smoke', out: resolve('run'), cache: resolve('.cache') })
   return study.run([trial])
 })`
 
-test('a sign that is flipped in a loss fails the reproducibility check', () => {
+test('a flipped sign in a loss fails the reproducibility check', () => {
   const copy = path.join(folder, 'copy')
   mkdirSync(path.join(copy, 'test'), { recursive: true })
   const shared = ['node_modules', '.cache', 'data', 'package.json', 'tsconfig.json', 'test/reference']
@@ -199,7 +199,7 @@ test('a sign that is flipped in a loss fails the reproducibility check', () => {
     trials.some(({ metric }) => metric === 'loss total'),
     output,
   )
-  // Nothing but the trial that the changed loss has trained; the first row is the table's head.
+  // Only the trial that the changed loss has trained; the first row is the table's head.
   assert.deepEqual([...new Set(trials.slice(1).map(({ trial }) => trial))], ['class-kd, seed 1'], output)
 })
 

@@ -31,11 +31,11 @@ function complaint(change: object): string {
   throw new Error('expected a complaint')
 }
 
-test('what fits is given back', () => {
+test('a value that fits is returned', () => {
   assert.deepEqual(parseDocument(right, schema, 'a.yaml'), right)
 })
 
-test('one complaint names place, key, what was expected and found, and the way on', () => {
+test('one complaint names place, key, what was expected and found, and the advice', () => {
   const wrong: readonly [object, string][] = [
     [{ arms: [{ steps: 0.5 }] }, 'at "arms[0].steps": expected a whole number, found 0.5'],
     [{ arms: [{ steps: -1 }] }, 'at "arms[0].steps": expected a number above 0, found -1'],
@@ -54,7 +54,7 @@ test('one complaint names place, key, what was expected and found, and the way o
   }
 })
 
-test('several complaints stand in lines of their own', () => {
+test('several complaints are on lines of their own', () => {
   assert.equal(
     complaint({ name: 3, arms: [{ steps: 'x' }], more: 1 }),
     [
@@ -75,7 +75,7 @@ test('a long value is cut, and the document itself has no key', () => {
   )
 })
 
-test('files of JSON and YAML are read by their names, and what is none names the line', () => {
+test('files are read as JSON or YAML by their names, and an error names the line', () => {
   const file = (name: string, text: string): string => {
     writeFileSync(join(folder, name), text)
     return join(folder, name)

@@ -5,7 +5,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { root } from '../../lib/workbench/project'
 
-/** A process that says `working`, and `stopping` when it is interrupted, and then ends or, with `rest`, does not. */
+/** A process that prints `working`, and `stopping` when interrupted; then it ends, unless `rest` is set. */
 async function working(rest: string): Promise<{ child: ChildProcess; said: () => string }> {
   const program = `
     const { interruptSignal } = require(${JSON.stringify(path.join(root, 'lib/base/interrupt'))})
@@ -27,7 +27,7 @@ async function working(rest: string): Promise<{ child: ChildProcess; said: () =>
   return { child, said: () => text }
 }
 
-test('a signal that arrives twice at once leaves the work its time to stop', async () => {
+test('a signal that arrives twice at once leaves the work time to stop', async () => {
   const { child, said } = await working('setTimeout(() => clearInterval(work), 100)')
   child.kill('SIGTERM')
   await once(child.stdout!, 'data')

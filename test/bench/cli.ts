@@ -1,4 +1,4 @@
-/** The command line of the benchmark, which `npx workbook bench` starts; how to read the tables stands in main.ts. */
+/** The command line of the benchmark, which `npx workbook bench` starts; main.ts explains how to read the tables. */
 import { availableParallelism } from 'node:os'
 import { Command, Option } from 'commander'
 import { interruptSignal } from '../../lib/base'
@@ -9,7 +9,7 @@ import { DEVICES, type Device } from './workers'
 
 const counts = (text: string) => text.split(',').map(wholeNumber)
 
-/** Of the part `precision`. */
+/** Seeds of the part `precision`. */
 const SEEDS = [1, 2, 3]
 
 type Precision = (typeof LOW_PRECISIONS)[Device][number]

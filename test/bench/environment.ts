@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { ensureVenv } from '../../lib/workbench/venv'
 
 /**
- * The Python that has everything of requirements.txt.
+ * The Python with everything in requirements.txt.
  *
- * @param python makes the environment
+ * @param python creates the environment
  * @throws Error with the end of pip's output when something cannot be installed
  */
 export async function benchPython(cache: string, python: string, signal: AbortSignal): Promise<string> {

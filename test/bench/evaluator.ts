@@ -47,7 +47,7 @@ export function runEvaluator(): Answer<'evaluate'> {
   return { seconds, stats: [...stats] }
 }
 
-/** Seconds of the other evaluations (`voc`, one bootstrap `resample`), and how much memory all needed beside the data. */
+/** Seconds of the other evaluations (`voc`, one bootstrap `resample`), and the memory all needed beyond the data. */
 export function evaluatorExtras(): Answer<'evaluatorExtras'> {
   const { truths, detections, before } = evaluation()
   const grownMiB = residentMemory().peakMiB - before
@@ -61,7 +61,7 @@ export function evaluatorExtras(): Answer<'evaluatorExtras'> {
   return { voc, resample, grownMiB }
 }
 
-/** Generates the problem, and writes it as pycocotools reads it. */
+/** Generates the problem and writes it in pycocotools' format. */
 export function writeEvaluation(folder: string): Answer<'evaluatorPrepare'> {
   const { truths, detections } = generate()
   const bbox = (rows: Truths | Detections, i: number) => {

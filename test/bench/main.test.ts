@@ -6,7 +6,7 @@ import { CUDA_PARTS, runBenchmark } from './main'
 
 const LOADER = join(__dirname, '../../lib/engine/loader.cjs')
 
-test('a part that says nothing about a card is refused there before anything runs', async () => {
+test('on a card, a part that says nothing about it is refused before anything runs', async () => {
   const options = {
     ...{
       device: 'cuda' as const,

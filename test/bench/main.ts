@@ -9,8 +9,8 @@
  *                                                    card cuda.json and cuda-precision.json)
  *
  * It prints its tables and writes every number to .cache/bench/<date>.json, with machine, versions and commit.
- * The files in test/bench are those of the last runs that were kept; training.json is what `--parts training --rounds 31` wrote to
- * .cache/bench behind the last whole one.
+ * The files in test/bench are those of the last kept runs; training.json is what `--parts training --rounds 31` wrote to
+ * .cache/bench after the last whole run.
  *
  * What is timed
  * - training: forward pass, YOLOv3 loss (GIoU, targets given), backward pass, clipping, SGD with momentum and weight
@@ -29,7 +29,7 @@
  * - growth: training and inference against batch, input size and width, up to the published 512x192 teacher.
  * Training and inference are timed with every number of threads and every batch, the others with the first of each.
  * - precision: no time, but what speed costs: validation mAP of the default profile's control after training with three seeds
- *   in float32 and in what else the device computes in, two trials side by side.
+ *   in float32 and in the other precisions of the device, two trials side by side.
  * - evaluator: COCO's twelve numbers against pycocotools. stages: the default profile's time, from trials on disk.
  *
  * How to read it
@@ -39,8 +39,8 @@
  *   so that a slow minute of the machine hits both sides of a ratio.
  * - 'x PyTorch float32' above 1: that many times as fast as PyTorch in float32 in its faster memory layout (contiguous or
  *   channels_last). The targets compare with that one too, also for bfloat16. Training in one process with several threads has
- *   none: trials side by side are what such a machine is for.
- * - Where quartiles of a ratio lie on both sides of 1, this run says nothing about who is faster: more --rounds, and an idle
+ *   no target: trials side by side use such a machine better.
+ * - If the quartiles of a ratio lie on both sides of 1, this run does not show who is faster: use more --rounds, and an idle
  *   machine (the load at the start is printed and kept).
  * - growth: 'limit' is the time if the step were nothing but convolutions at the throughput of large 3x3 ones, a
  *   backward pass counted as two forward ones; the share in brackets is how near a side comes. What is missing to 100 %
@@ -72,7 +72,7 @@ import type { Answer, Work } from './protocol'
 import { describeResults, inWords, type Results, type Target, targetsOf } from './report'
 import { type Device, Worker, type WorkerOptions } from './workers'
 
-/** What a run does when nothing is said. */
+/** Defaults of a run. */
 export const DEFAULT_PARTS = [
   'training',
   'inference',
@@ -86,17 +86,17 @@ export const DEFAULT_PARTS = [
 export const PARTS = [...DEFAULT_PARTS, 'precision'] as const
 export type Part = (typeof PARTS)[number]
 
-/** Those that say something about a card; the others compare what the CPU does. */
+/** Parts that run on a card; the others measure the CPU. */
 export const CUDA_PARTS: readonly Part[] = ['training', 'inference', 'distillation', 'precision']
 
 export interface BenchmarkOptions {
   readonly device: Device
   readonly parts: readonly Part[]
-  /** Beside float32, where the device has them. */
+  /** In addition to float32, if the device has them. */
   readonly lowPrecisions: readonly Precision[]
-  /** Of one process. Training and inference are timed with each, the other parts with the first. */
+  /** Threads of one process. Training and inference are timed with each, the other parts with the first. */
   readonly threads: readonly number[]
-  /** That train side by side, one thread each, for the throughput of the machine; 1: none do. */
+  /** Processes that train side by side, one thread each, for the machine's throughput; 1: none. */
   readonly processes: number
   /** Training and inference are timed with each; the first is the one of distillation, epoch and memory. */
   readonly batches: readonly number[]
@@ -105,7 +105,7 @@ export interface BenchmarkOptions {
   readonly epochImages: number
   /** Seeds of the part `precision`. */
   readonly seeds: readonly number[]
-  /** Short turns and trainings, to see that everything runs. */
+  /** Short turns and trainings, to see whether everything runs. */
   readonly quick: boolean
   /** Write the results to test/bench. */
   readonly keep: boolean
@@ -113,13 +113,13 @@ export interface BenchmarkOptions {
   readonly root: string
   /** Makes the benchmark's environment. */
   readonly python: string
-  /** Has requirements.txt's packages, or newer ones, and is taken in place of that environment. */
+  /** Python with requirements.txt's packages, or newer ones, used instead of that environment. */
   readonly peerPython?: string
   readonly signal: AbortSignal
 }
 
 type Precision = Exclude<Work['precision'], 'float32'>
-/** No CPU of today computes float16 much faster than float32, and PyTorch has no training in it there. */
+/** Today's CPUs compute float16 hardly faster than float32, and PyTorch cannot train in it there. */
 export const LOW_PRECISIONS: { readonly [device in Device]: readonly Precision[] } = {
   cpu: ['bfloat16'],
   cuda: ['bfloat16', 'float16'],
@@ -134,7 +134,7 @@ const KEPT = {
 const EPOCH_ROUNDS = 3
 const EVALUATOR_ROUNDS = 3
 
-/** A run: what is asked, where the answers go, and who is told that a measurement begins. */
+/** A run: its options, where results go, and who is told that a measurement begins. */
 interface Run {
   readonly options: BenchmarkOptions
   readonly context: Context
@@ -217,7 +217,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
   const scratch = mkdtempSync(join(tmpdir(), 'bench-'))
   const results: Results = { comparisons: [], epochs: [] }
   const record = new ResultFile(root, machine)
-  // What is interrupted leaves the parts that were finished.
+  // An interrupted run keeps the finished parts.
   const save = () => record.write(record.file, { targets: targetsOf(results, device), results })
   const run: Run = {
     options,
@@ -255,7 +255,7 @@ function isLacking(precision: Precision, lacking: Answer<'hello'>['lacking']): b
   return reason !== undefined
 }
 
-/** What is written of a run: numbers, with the machine and the commit that they are of. */
+/** The written results of a run: numbers, with their machine and commit. */
 class ResultFile {
   readonly file: string
   private readonly start = performance.now()
@@ -277,7 +277,7 @@ class ResultFile {
   }
 }
 
-/** Writes the results to test/bench, speed and precision apart. */
+/** Writes the results to test/bench, speed and precision separately. */
 function keep(
   record: ResultFile,
   { root, device, parts }: BenchmarkOptions,
@@ -291,7 +291,7 @@ function keep(
   if (isSpeed) record.write(join(folder, names.speed), { targets, results: speed })
 }
 
-/** Five significant digits are more than any of these numbers has. */
+/** Five significant digits exceed the accuracy of all these numbers. */
 function rounded(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value
 }

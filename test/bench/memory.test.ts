@@ -13,10 +13,10 @@ Anonymous:          2560 kB
 Private_Hugetlb:       7 kB
 `
 
-test('private memory is what one process alone has mapped, changed or not', () => {
+test('private memory is what only one process has mapped, changed or not', () => {
   assert.equal(privateMiB(ROLLUP), 3.5)
 })
 
-test('what is no smaps_rollup is refused', () => {
+test('text other than a smaps_rollup is refused', () => {
   assert.throws(() => privateMiB('VmRSS: 12 kB\n'), /expected Private_Clean, found none/)
 })

@@ -14,11 +14,11 @@ export interface MemoryRow {
   readonly name: string
   readonly side: Side
   readonly precision: Precision
-  /** Of the process's resident memory in MiB: before the first step, the high-water mark, and after the last step. */
+  /** The process's resident memory in MiB: before the first step, the high-water mark, and after the last step. */
   readonly before: number
   readonly peak: number
   readonly present: number
-  /** The most private memory that was seen, MiB. */
+  /** The largest private memory seen, MiB. */
   readonly private: number
 }
 
@@ -66,7 +66,7 @@ async function memoryOf(
 
 const STEPS = 5
 
-/** A process's memory over some steps, beside another one that has done them and waits: what both have alike is shared. */
+/** A process's memory over some steps, beside a waiting one that has done the same, so that libraries count as shared. */
 async function measure(
   side: Side,
   work: Work & { readonly file: string },
@@ -90,10 +90,10 @@ async function measure(
   }
 }
 
-/** Milliseconds between two looks at a process. */
+/** Milliseconds between two samples of a process. */
 const LOOK_MS = 20
 
-/** The most private memory of a process, in MiB, of all the times that it was looked at while some work went on. */
+/** The largest private memory of a process, in MiB, among all samples during some work. */
 async function mostPrivate(pid: number, work: Promise<void>): Promise<number> {
   let isDone = false
   let most = 0
@@ -106,14 +106,14 @@ async function mostPrivate(pid: number, work: Promise<void>): Promise<number> {
   const done = work.finally(() => {
     isDone = true
   })
-  // Where the process has ended, that is why it could not be looked at.
+  // If the process has ended, that is why it could not be sampled.
   const failed = (await Promise.allSettled([done, look()])).find(({ status }) => status === 'rejected')
   if (failed?.status === 'rejected') throw failed.reason
   return most
 }
 
 /**
- * The unique set size: pages that are mapped by this process alone, changed or not.
+ * The unique set size: pages mapped only by this process, changed or not.
  *
  * @param rollup as in proc(5), /proc/<pid>/smaps_rollup
  */

@@ -1,4 +1,4 @@
-/** What is compared: each part is a list of contestants, or a question to both sides. */
+/** The parts of the benchmark: each is a list of contestants, or a question to both sides. */
 import { join } from 'node:path'
 import type { Answer, Method, ProblemSpec, StageRow, Work } from './protocol'
 import {
@@ -29,7 +29,7 @@ export interface Context extends RoundOptions {
   readonly evaluatorRounds: number
 }
 
-/** [height, width] of the published recipe, and the batch in which a CPU's memory holds a step of it. */
+/** [height, width] of the published recipe, and the batch of which a step fits in a CPU's memory. */
 export const PUBLISHED_INPUT = [192, 512] as const
 export const PUBLISHED_BATCH = 4
 
@@ -39,7 +39,7 @@ const SUBJECT: { readonly [device in Device]: Omit<ProblemSpec, 'batch'> } = {
   cuda: { input: [...PUBLISHED_INPUT], width: 1 },
 }
 
-/** What computes at the same time: processes, and the threads of each. */
+/** Concurrency: number of processes, and the threads of each. */
 export interface Setting {
   readonly threads: number
   readonly processes: number
@@ -81,7 +81,7 @@ export function contestants(
   ])
 }
 
-/** Writes a problem; its file and what it holds. */
+/** Writes a problem; returns its file and content. */
 export async function problem(sides: Sides, context: Context, spec: ProblemSpec) {
   const name = `${spec.width ?? 'default'}-${spec.input?.join('x') ?? ''}-${spec.batch}.safetensors`
   const file = join(context.scratch, name)
@@ -148,7 +148,7 @@ export interface DistillationCost {
   readonly cost: Spread
 }
 
-/** What a distillation step costs beside its two parts. */
+/** Cost of a distillation step relative to its two parts. */
 export function distillationCosts({ timed }: Comparison): DistillationCost[] {
   return timed.flatMap((entry): DistillationCost[] => {
     const { work, side } = entry
@@ -177,7 +177,7 @@ export interface EpochResult {
     readonly side: Side
     readonly precision: Precision
     readonly imagesPerSecond: Spread
-    /** Share of the time that steps waited for their batches. */
+    /** Fraction of the time that steps waited for their batches. */
     readonly waitedShare: number
     /** Seconds an image, round by round. */
     readonly rounds: readonly number[]
@@ -231,7 +231,7 @@ export interface EvaluatorResult {
   readonly ours: Spread
   readonly theirs: Spread
   readonly ratio: Spread
-  /** Of the twelve numbers. */
+  /** Largest difference of the twelve numbers. */
   readonly largestDifference: number
   readonly extras: Answer<'evaluatorExtras'>
 }
@@ -260,7 +260,7 @@ export async function compareEvaluators(context: Context): Promise<EvaluatorResu
   })
 }
 
-/** Wall time of the default profile by stage, from what is on disk. */
+/** Wall time of the default profile by stage, from finished trials. */
 export async function readStageTimes(
   folders: { runs: string; shipped: string },
   context: Context,

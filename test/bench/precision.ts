@@ -9,12 +9,12 @@ import type { TrialConfig, TrialResult } from '../../lib/trial'
 import type { Work } from './protocol'
 
 export interface PrecisionOptions {
-  /** Folder of the data and of the trials; finished ones are found again. */
+  /** Folder of the data and the trials; finished trials are reused. */
   readonly cache: string
   readonly seeds: readonly number[]
-  /** float32 and what is held against it. */
+  /** float32 and the precisions compared with it. */
   readonly precisions: readonly Work['precision'][]
-  /** A few steps and images, to see that it runs. */
+  /** Only a few steps and images, to see whether it runs. */
   readonly quick: boolean
   readonly signal: AbortSignal
   readonly onProgress: (text: string) => void
@@ -32,7 +32,7 @@ export interface PrecisionRow {
 export interface PrecisionResult {
   readonly steps: number
   readonly batch: number
-  /** Of validation. */
+  /** On validation. */
   readonly images: number
   readonly seeds: readonly number[]
   readonly rows: readonly PrecisionRow[]
@@ -85,7 +85,7 @@ function present({ folder }: TrialResult, what: string, value: number | null | u
   return value
 }
 
-/** How far a number of one precision is from the other's, beside the seeds. */
+/** Distance of one precision's number from the other's, relative to the spread over seeds. */
 export interface PrecisionVerdict {
   /** Mean of the precision - mean of float32. */
   readonly difference: number

@@ -45,7 +45,7 @@ export type ProblemOptions = z.infer<typeof optionsSchema>
 
 export interface Problem {
   readonly options: ProblemOptions
-  /** The student's are empty where the problem is the teacher's alone. */
+  /** The student's are empty if the problem has only the teacher. */
   readonly weights: { readonly teacher: Weights; readonly student: Weights }
   readonly images: NamedTensor
   readonly targets: readonly NamedTensor[]
@@ -96,7 +96,7 @@ function defaultNetworks(): { teacher: Network; student: Network } {
   }
 }
 
-/** Writes a problem; images are rendered scenes, targets those that training assigns. */
+/** Writes a problem; images are rendered scenes, with the targets that training would assign. */
 export function writeProblem(
   { batch, width, input, student: wantsStudent = false }: ProblemSpec,
   file: string,
@@ -134,7 +134,7 @@ export function writeProblem(
   return { teacher: about(teacher), student: student && about(student) }
 }
 
-/** The top left of a rendered scene, which has sides of 8:3, and what of its boxes lies there. */
+/** The top left part of a rendered scene (which has an aspect of 8:3), and its boxes there. */
 function scene(index: number, height: number, width: number, difficulty: number) {
   const whole = 8 * Math.ceil(Math.max(width, (8 * height) / 3) / 8)
   const { image, boxes } = renderScene({ seed: 1, stream: 'benchmark', index, width: whole, difficulty })

@@ -1,5 +1,5 @@
 /**
- * What the benchmark asks its two kinds of process (ours.ts and peer.py): one line of JSON each way, so that one side
+ * Requests of the benchmark to its two kinds of process (ours.ts and peer.py): one line of JSON each way, so that one side
  * waits while the other computes.
  */
 import { z } from 'zod'
@@ -12,11 +12,11 @@ const side = z.number().int().positive()
 export const problemSchema = z
   .object({
     batch: z.number().int().positive(),
-    /** The published teacher and student at this width; without it the default profile's. */
+    /** The published teacher and student at this width; default: the default profile's. */
     width: z.number().positive().optional(),
     /** [height, width]; default: the default profile's. */
     input: z.tuple([side, side]).optional(),
-    /** Whether the student is wanted beside the teacher; both sides hold in memory what the file holds. */
+    /** Whether to include the student; both sides keep the whole file in memory. */
     student: z.boolean().optional(),
   })
   .strict()
@@ -89,14 +89,14 @@ const spans = z.array(
 /** The answers, by request. */
 export const ANSWERS = {
   hello: z.object({ threads: number, versions: z.record(z.string()) }).extend({
-    /** The workbook's process only: what computes, and why it does not in a precision. */
+    /** The workbook's process only: its device, and why it cannot compute in a precision. */
     device: z.enum(['CPU', 'GPU']).optional(),
     name: z.string().optional(),
     instructionSets: z.array(z.string()).optional(),
     lacking: z.object({ bfloat16: z.string().optional(), float16: z.string().optional() }).optional(),
   }),
   problem: z.object({
-    /** Each network in words, and its multiply-accumulates of one image. */
+    /** Each network in words, and its multiply-accumulates per image. */
     teacher: z.object({ text: z.string(), macs: number }),
     student: z.object({ text: z.string(), macs: number }).optional(),
   }),

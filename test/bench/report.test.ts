@@ -50,7 +50,7 @@ const MEMORY: MemoryResult = {
 
 const results = (...comparisons: Comparison[]): Results => ({ comparisons, epochs: [], memory: [MEMORY] })
 
-test('trials side by side, a thread alone and inference are aimed at, against the faster layout; shared steps are not', () => {
+test('trials side by side, a single thread and inference have targets, against the faster layout; shared steps do not', () => {
   const targets = targetsOf(
     results(
       comparison('training', 1, 4),
@@ -77,7 +77,7 @@ test('trials side by side, a thread alone and inference are aimed at, against th
   )
 })
 
-test('of memory the private one is aimed at', () => {
+test('private memory has a target', () => {
   const targets = targetsOf(results(), 'cpu')
   assert.deepEqual(
     targets.map(({ what, found, met }) => [what, found.median, met]),
@@ -85,7 +85,7 @@ test('of memory the private one is aimed at', () => {
   )
 })
 
-test('the tables tell the images a second of all processes together, and private memory beside the resident', () => {
+test('the tables show the images a second of all processes together, and private beside resident memory', () => {
   const given = results(comparison('training', 1, 4))
   const text = describeResults(given, targetsOf(given, 'cpu'))
   assert.match(text, /training: a teacher, .*batch 16, 4 processes side by side, 1 thread\(s\) each/)

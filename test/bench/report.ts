@@ -55,7 +55,7 @@ function peerOf<T extends Raced>(timed: readonly T[], { network, kind }: Work, p
 
 /**
  * On a CPU, training and inference: >= 1.0 in float32, >= 1.5 in bfloat16, times as fast as PyTorch's float32. Training in one process with
- * several threads is reported alone: as many trials side by side use the same cores better.
+ * several threads is only reported: as many trials side by side use the same cores better.
  */
 const SPEED: { readonly [precision in Work['precision']]?: number } = { float32: 1, bfloat16: 1.5 }
 /** Distillation step <= 1.1 times (student's training step + teacher's inference). */

@@ -1,4 +1,4 @@
-/** Interleaved timing: in every round each contestant has one turn, the next round starts with the next of them. */
+/** Interleaved timing: in every round each contestant has one turn; each round starts with the next contestant. */
 import { quantile } from 'simple-statistics'
 import type { Answer, Request, Work } from './protocol'
 import type { Device, Side, Sides } from './workers'
@@ -37,7 +37,7 @@ export interface RoundOptions {
   readonly onProgress: (text: string) => void
 }
 
-/** Relative differences of the first loss, or of the mean size of the logits, that rounding explains; a card rounds float32 to TF32. */
+/** Relative differences of the first loss, or of the logits' mean size, that rounding explains; a card uses TF32 for float32. */
 const AGREEMENT = {
   cpu: { float32: 1e-3, bfloat16: 0.05, float16: 0.01 },
   cuda: { float32: 0.01, bfloat16: 0.05, float16: 0.01 },
@@ -45,8 +45,8 @@ const AGREEMENT = {
 
 /**
  * Prepares all contestants on one problem, checks that they compute the same, and times them round by round.
- * @param teams a process of each side, or several, which then take their turns at the same time
- * @throws Error when a contestant's first result is another than the first contestant's of the same kind
+ * @param teams one process of each side, or several, which then take their turns at the same time
+ * @throws Error when a contestant's first result differs from the first contestant's of the same kind
  */
 export async function race(
   teams: readonly Sides[],

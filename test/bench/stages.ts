@@ -39,7 +39,7 @@ export function readStages(runs: string, shipped: string): Answer<'stages'> {
     ...kinds(own).map((kind) => rowOf(kind, kind, own)),
     ...(own.length > 0 ? [{ ...rowOf('all trials here', undefined, own) }] : []),
   ]
-  // The result is kept in the repository, where the place of a checkout means nothing.
+  // The result is kept in the repository, where a checkout's path means nothing.
   const found = `${own.length > 0 ? own.length : 'no'} finished trials in ${relative(root, runs)}`
   return { found: `${found}, ${others.length} shipped metrics`, rows }
 }

@@ -1,4 +1,4 @@
-/** The workbook's side of what is timed: the training step, the distillation step and the inference of lib/. */
+/** The workbook's side of the timed work: the training step, the distillation step and the inference of lib/. */
 
 import { Detector } from '../../lib/detector'
 import { compile, type Tensor, tf } from '../../lib/engine'
@@ -21,7 +21,7 @@ function detectorOf({ options, weights }: Problem, network: Work['network']): De
 }
 
 /**
- * Builds the work on a problem. Every step begins with the batch in the program's own memory, as a loader hands it over; the
+ * Builds the work on a problem. Every step begins with the batch in the program's own memory, as a loader returns it; the
  * other side's begins in memory that a card can read by itself.
  */
 export function createWork(problem: Problem, work: Work): Runnable {

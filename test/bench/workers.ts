@@ -20,7 +20,7 @@ export interface WorkerOptions {
   readonly signal: AbortSignal
 }
 
-/** XLA's switches as the set-up has them, but for the one that turns it on. */
+/** XLA's switches as in the set-up, except the one that turns it on. */
 function xlaFlags(on: boolean): string {
   const own = (process.env.TF_XLA_FLAGS ?? '').replace(/--tf_xla_auto_jit=\S+/g, '')
   return on ? `${own} --tf_xla_auto_jit=2` : own
@@ -28,7 +28,7 @@ function xlaFlags(on: boolean): string {
 
 const errorSchema = z.object({ error: z.string() })
 
-/** The library path without the workbook's own CUDA libraries, which are not those that PyTorch was built with. */
+/** The library path without the workbook's own CUDA libraries, since PyTorch was built with others. */
 function librariesOfOthers(): string {
   const { LD_LIBRARY_PATH = '', WORKBOOK_PYTHON = '' } = process.env
   const own = dirname(dirname(WORKBOOK_PYTHON))
@@ -76,7 +76,7 @@ export class Worker {
       if (line.startsWith('{')) this.waiting?.resolve(line)
     })
     this.child.once('error', (error) => this.waiting?.reject(error))
-    // A write to a process that has died is reported by its end.
+    // A failed write to a dead process is reported when its end is.
     this.child.stdin.on('error', () => {})
     this.child.once('close', (status, by) =>
       this.waiting?.reject(new Error(`the ${side} process ended with ${status ?? by}:\n${this.errors}`)),
@@ -84,7 +84,7 @@ export class Worker {
     signal.addEventListener('abort', this.abort, { once: true })
   }
 
-  /** The process's number for the system. */
+  /** The process's id. */
   get pid(): number {
     const { pid } = this.child
     if (pid === undefined) throw new Error(`the ${this.side} process has not been started:\n${this.errors}`)
@@ -117,7 +117,7 @@ export class Worker {
     }
   }
 
-  /** Ends the process: its input closes, and it is stopped where it does not follow. */
+  /** Ends the process: closes its input, and kills it if it does not end. */
   async close(): Promise<void> {
     this.signal.removeEventListener('abort', this.abort)
     if (this.child.exitCode !== null || this.child.signalCode !== null) return
@@ -131,7 +131,7 @@ export class Worker {
 
 export type Sides = { readonly [side in Side]: Worker }
 
-/** Runs `body` with a process of each side that it asks for. */
+/** Runs `body` with one process of each requested side. */
 export async function withSides<T>(options: WorkerOptions, body: (sides: Sides) => Promise<T>): Promise<T> {
   const started = new Map<Side, Worker>()
   const workerOf = (side: Side): Worker => {
@@ -157,7 +157,7 @@ export async function withSides<T>(options: WorkerOptions, body: (sides: Sides) 
   }
 }
 
-/** Does the same with as many processes of each side. */
+/** Does the same with several processes of each side. */
 export async function withTeams<T>(
   options: WorkerOptions,
   processes: number,

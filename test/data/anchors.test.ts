@@ -78,7 +78,7 @@ test('one seed, one result', () => {
   assert.deepEqual(fitAnchors(samples, { input: [400, 640] }), fitAnchors(samples, { input: [400, 640] }))
 })
 
-test('fewer sizes than anchors: each is an anchor, the others lie about them', () => {
+test('fewer sizes than anchors: each is an anchor, and the others surround them', () => {
   const { anchors, meanIou } = fitAnchors([sample([box(16, 24), box(16, 24)])], { input: [400, 640] })
   assert.equal(meanIou, 1)
   assert.deepEqual(

@@ -39,7 +39,7 @@ test('a flip mirrors the box', () => {
   assert.deepEqual(corners(toInput(box, view({ flip: 1 }).placement)), [35, 5, 45, 20])
 })
 
-test('a flip of a padded frame stays in its place', () => {
+test('a flipped padded frame stays in place', () => {
   const tall = drawView(
     new Random(0),
     { width: 50, height: 100 },
@@ -52,7 +52,7 @@ test('a flip of a padded frame stays in its place', () => {
   assert.deepEqual(corners(toInput(box, tall.placement)), [-5, 5, 15, 20])
 })
 
-test('a scale without aspect and shift enlarges about the centre', () => {
+test('a scale without aspect and shift enlarges around the centre', () => {
   const { placement } = view({ affine: { scale: [1.2, 1.2], aspect: [1, 1], shift: 0 } })
   // (5 - 25) * 1.2 + 25 = 1; (15 - 25) * 1.2 + 25 = 13; the same for y = 5, 20
   assert.deepEqual(corners(toInput(box, placement)), [1, 1, 13, 19])
@@ -80,7 +80,7 @@ test('affine changes stay in their ranges and reach them', () => {
   assert.ok(low < 0.87 && high > 1.18 && far > 0.095)
 })
 
-test('expand puts the frame on a canvas up to twice as large, in half of the cases', () => {
+test('expand puts the frame on a canvas up to twice as large, half of the time', () => {
   let expanded = 0
   for (let seed = 0; seed < times; seed++) {
     const { placement, visible } = view({ expand: {} }, seed)
@@ -108,7 +108,7 @@ test('a min-IoU crop obeys its IoU, size and aspect, and holds a centre', () => 
   assert.ok(crops > times * 0.5)
 })
 
-test('a min-IoU crop that is not any patch has the IoU', () => {
+test('a min-IoU crop other than "any patch" reaches its IoU', () => {
   const wide: Box = { x1: 40, y1: 0, x2: 160, y2: 100, label: 0 }
   const ious = Array.from({ length: times }, (_, seed) => {
     const { visible: v } = view({ minIouCrop: { ious: [0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9] } }, seed, [
@@ -117,7 +117,7 @@ test('a min-IoU crop that is not any patch has the IoU', () => {
     const shared = (Math.min(v.x2, 160) - Math.max(v.x1, 40)) * (v.y2 - v.y1)
     return shared / (120 * 100 + (v.x2 - v.x1) * (v.y2 - v.y1) - shared)
   })
-  // Patches of IoU 0.9 are rare among random ones, so that nearly all of those come from their modes.
+  // Random patches rarely have IoU 0.9, so nearly all of those come from their modes.
   const high = ious.filter((iou) => iou > 0.88).length
   assert.ok(high > times * 0.1, `${high} of ${times}`)
 })

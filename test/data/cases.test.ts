@@ -1,4 +1,4 @@
-/** Kinds of fault on which readers of users' data sets fail, and what is right for each. */
+/** Kinds of fault in users' data sets that readers get wrong, and the right result for each. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { createLoader, openDataset, readImage } from '../../lib/data'
 import { datasetCommand } from '../../lib/workbench/commands/dataset'
 import { BOX, type CocoDocument, check, coco, floatTiff, folderOf, jpeg, LINE, xml } from './sets/small'
 
-test('a stray file of another notation is read where it speaks of another image', async () => {
+test('a stray file of another notation is read if it is about another image', async () => {
   const { boxes, report } = await check(
     await folderOf({
       'images/a.png': 'image',
@@ -23,7 +23,7 @@ test('a stray file of another notation is read where it speaks of another image'
   assert.deepEqual(boxes, { 'train/a': [BOX], 'train/b': [BOX] })
 })
 
-test('a stray file of numbers among labels with names is a problem alone', async () => {
+test('a stray file of numbers among labels with names is only a problem', async () => {
   const { boxes, problems } = await check(
     await folderOf({
       'JPEGImages/a.png': 'image',
@@ -38,7 +38,7 @@ test('a stray file of numbers among labels with names is a problem alone', async
   ])
 })
 
-test('an annotation that names another image inside is said to do so, and corners beyond numbers are refused', async () => {
+test('an annotation that names another image inside is noted, and corners beyond numbers are refused', async () => {
   const { boxes, noted } = await check(
     await folderOf({
       'JPEGImages/a.png': 'image',
@@ -82,7 +82,7 @@ test('two notations for the same images stop, and name both and the options', as
   const yolo = await check(folder, { format: 'yolo' })
   assert.deepEqual(yolo.boxes, { 'train/train2017/0': [BOX], 'validation/val2017/1': [BOX] })
   assert.deepEqual(yolo.leftOut, ['1 labels in COCO, not asked for with --format'])
-  // Where the other speaks of another split it is merged.
+  // If the other is about another split it is merged.
   const merged = await check(
     await folderOf({
       'annotations/instances_val.json': coco(['1.png']),
@@ -111,7 +111,7 @@ test('two folders of labels for the same images stop too', async () => {
   ])
 })
 
-test('an image is the one at the written path, never one of that name elsewhere', async () => {
+test('an image is the one at the written path, never a namesake elsewhere', async () => {
   const missing = await check(
     await folderOf({
       'annotations/instances_train.json': coco(['camA/1.png', 'camB/2.png']),
@@ -161,7 +161,7 @@ test('an image is the one at the written path, never one of that name elsewhere'
   )
 })
 
-test('what belongs to an image is its label, whatever its name', async () => {
+test('a file that belongs to an image is its label, whatever its name', async () => {
   const names = ['test0001', 'license_plate_1', 'readme', 'train', 'obj', 'names_2']
   const files = Object.fromEntries(
     names.flatMap((name) => [
@@ -173,7 +173,7 @@ test('what belongs to an image is its label, whatever its name', async () => {
   assert.deepEqual(Object.keys(boxes).sort(), names.map((name) => `train/${name}`).sort())
 })
 
-test('text is read as it says: declared encodings, byte-order marks, UTF-16; other bytes stop with file and line', async () => {
+test('text is read as it declares: encodings, byte-order marks, UTF-16; other bytes stop with file and line', async () => {
   const gb = Buffer.concat([
     Buffer.from(
       '<?xml version="1.0" encoding="gb2312"?><annotation><filename>a.png</filename><object><name>',
@@ -214,7 +214,7 @@ test('text is read as it says: declared encodings, byte-order marks, UTF-16; oth
   assert.deepEqual(names.report.classes, ['car', 'bus'])
 })
 
-test('EXIF orientation: turned where the annotation says so, as stored where it says that, else a problem', async () => {
+test('EXIF orientation: turned or as stored, whichever the annotation implies; otherwise a problem', async () => {
   const turned = await jpeg(6)
   const yolo = await folderOf({
     'images/a.jpg': turned,
@@ -263,7 +263,7 @@ test('EXIF orientation: turned where the annotation says so, as stored where it 
     const [found] = (await openDataset(set, { validation: false })).splits.train ?? []
     assert.deepEqual([found?.width, found?.height, found?.orientation], expected)
   }
-  // Upside down the size says nothing, and a list states none.
+  // Upside down, the size does not decide, and a list states none.
   const flipped = await check(
     await folderOf({ 'JPEGImages/a.jpg': await jpeg(3), 'Annotations/a.xml': xml('a.jpg') }),
   )
@@ -354,7 +354,7 @@ test('paths as others write them: blanks, back slashes, drives, Darknet’s fold
     assert.deepEqual(Object.values(said.boxes), [[BOX]], written)
     assert.match(said.noted.join(), guess)
   }
-  // What could be two images is none.
+  // A path that could mean two images means none.
   const two = await check(
     await folderOf({
       'images/a.png': 'image',
@@ -476,7 +476,7 @@ test('class lists are found where the notation puts them, and numbers and boolea
   )
 })
 
-test('companions of OpenImages and COCO are used for what they are', async () => {
+test('companion files of OpenImages and COCO are recognised as such', async () => {
   const header = 'ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsGroupOf\n'
   const open = await check(
     await folderOf({
@@ -511,7 +511,7 @@ test('companions of OpenImages and COCO are used for what they are', async () =>
   ])
 })
 
-test('nothing is left out in silence', async () => {
+test('nothing is left out silently', async () => {
   const voc = await check(
     await folderOf({
       ...Object.fromEntries(
@@ -668,7 +668,7 @@ test('a folder may hold more files than a call has arguments', () => {
     for (let i = 0; i < 30000; i++) writeFileSync(process.argv[1] + '/' + i + '.png', '')
     require(${JSON.stringify(join(__dirname, '../../lib/data/intake/listing'))})
       .listFolder(process.argv[1]).then(({ files }) => console.log(files.length))`
-  // With a stack of 200 kB as many files are too many as 150,000 with the usual one.
+  // With a stack of 200 kB, this number of files is as much too many as 150,000 with the usual one.
   const args = ['--stack-size=200', '--require', 'tsx/cjs', '-e', program, folder]
   const run = spawnSync(process.execPath, args, { encoding: 'utf8' })
   rmSync(dirname(folder), { recursive: true })
@@ -702,7 +702,7 @@ test('ids are compared with their type, and large ones keep their digits', async
   assert.deepEqual([large.boxes, large.problems], [{ 'train/a': [BOX], 'train/b': [BOX] }, []])
 })
 
-test('an annotation of nothing, floats as pixels, and other single faults are refused by name', async () => {
+test('an empty annotation, float pixels, and other single faults are refused by name', async () => {
   const voc = await check(
     await folderOf({
       'JPEGImages/a.png': 'image',

@@ -36,10 +36,10 @@ function broken(name: string): string {
   )
   annotation('train/lost', voc(object('car', 1, 1, 9, 9)))
   annotation('train/cut', '<annotation>\n<object>\n')
-  // The held-out image also among the training images.
+  // The held-out image is also among the training images.
   cpSync(join(folder, 'images/test/c_001.jpg'), join(folder, 'images/train/copy.jpg'))
   annotation('train/copy', voc(object('light', 16, 4, 24, 20)))
-  // A header that says more than there is.
+  // A header that promises more than there is.
   const jpeg = readFileSync(join(folder, 'images/train/a_002.jpg'))
   writeFileSync(join(folder, 'images/train/a_002.jpg'), jpeg.subarray(0, jpeg.length - 200))
   // A size that is not the image's.
@@ -77,7 +77,7 @@ test('every problem is listed with its file and line', async () => {
   )
 })
 
-/** The fixtures' images with labels in one notation, to be spoilt. */
+/** The fixtures' images with labels in one notation, to be damaged. */
 function notation(name: string, place: string, title = name): string {
   const folder = join(scratch, `sound-${title}`)
   cpSync(join(fixtures, 'images'), join(folder, 'images'), { recursive: true })
@@ -108,7 +108,7 @@ test('an empty split is a problem: without boxes, without images, as a folder, a
     writeFileSync(join(coco, 'annotations/instances_val.json'), JSON.stringify(value, null, 1))
   write({ ...document, images: [], annotations: [] })
   assert.deepEqual(await emptySplits(coco), none)
-  // A file that lacks a part is not taken for something else.
+  // A file that lacks a part is not mistaken for something else.
   write({ ...document, categories: undefined })
   const { problems } = await checkDataset(coco)
   assert.deepEqual(
@@ -120,7 +120,7 @@ test('an empty split is a problem: without boxes, without images, as a folder, a
   )
 })
 
-test('a list of classes that is empty, or names one twice', async () => {
+test('a list of classes that is empty, or names a class twice, is a problem', async () => {
   const folder = join(scratch, 'classes')
   cpSync(join(fixtures, 'images'), join(folder, 'images'), { recursive: true })
   cpSync(join(fixtures, 'voc'), join(folder, 'Annotations'), { recursive: true })
@@ -255,7 +255,7 @@ test('dataset check --fix writes a clean copy and leaves the originals alone', a
   assert.deepEqual((await checkDataset(fixed)).problems, [])
 })
 
-test('what a list does not hold makes --fix write COCO, and --to list says what is lost', async () => {
+test('data that a list cannot hold make --fix write COCO, and --to list says what is lost', async () => {
   const folder = notation('voc', 'Annotations', 'flags') // a_002 is difficult
   const fixed = join(scratch, 'fixed-flags')
   const run = dataset('check', folder, '--fix', fixed)

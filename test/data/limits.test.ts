@@ -9,7 +9,7 @@ const box = (label: number, [x1, y1, x2, y2] = [10, 20, 30, 40]): Box => ({
 const images = (count: number, ...boxes: Box[]): Sample[] =>
   Array.from({ length: count }, (_, i) => ({ id: `i${i}`, file: '', width: 64, height: 48, boxes }))
 
-test('what crop and size remove is said by split and class', () => {
+test('boxes removed by crop and size are reported by split and class', () => {
   const classes = ['car', 'light']
   const splits = {
     // Rows 24 to 48 are kept: of the second box nothing, of the third a quarter, of the first four fifths.
@@ -28,7 +28,7 @@ test('what crop and size remove is said by split and class', () => {
   assert.deepEqual(lostBoxes({ classes, splits }, { input: [48, 64] }), [])
 })
 
-test('what a study lacks is named with the number found and the key that changes it', () => {
+test('anything a study lacks is named with the number found and the key that changes it', () => {
   const needs = { input: [48, 64] as const, batch: 8, labelled: 300, tested: true }
   const limits = (splits: Parameters<typeof studyLimits>[0]['splits'], more = {}) =>
     studyLimits({ classes: ['car'], splits }, { ...needs, ...more })

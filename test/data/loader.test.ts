@@ -127,7 +127,7 @@ test('every epoch is a new permutation; dropLast keeps one shape', () => {
   }
 })
 
-test('a step gives the same batch whoever prepares it, and wherever a run starts', async () => {
+test('a step gives the same batch whoever prepares it and wherever a run starts', async () => {
   const alone = await take(training, 0, 6)
   assert.ok(new Set(alone.map(({ shape }) => shape.join())).size > 1, 'multi-scale draws several sizes')
   for (const workers of [1, 2]) assert.deepEqual(await take({ ...training, workers }, 0, 6), alone)
@@ -226,7 +226,7 @@ test('two callers may ask for the same step, and one who stops early leaves noth
   await loader.close()
 })
 
-test('an abort rejects what is waited for and everything after', async () => {
+test('an abort rejects the awaited batch and everything after', async () => {
   for (const workers of [0, 1]) {
     const stop = new AbortController()
     const loader = createLoader(samples, { ...training, workers, signal: stop.signal })
@@ -275,7 +275,7 @@ test('a worker that dies is an error that names the files it had in hand', async
   await loader.close()
 })
 
-test('options that cannot be are errors', () => {
+test('impossible options are errors', () => {
   assert.throws(() => createLoader([], { input: [32, 64] }), /expected at least 1 samples, found 0/)
   assert.throws(
     () => createLoader(samples, { input: [32, 64], batch: 16, dropLast: true }),
@@ -284,7 +284,7 @@ test('options that cannot be are errors', () => {
   assert.throws(() => createLoader(samples, { input: [32, 64], ...{ bach: 4 } }), /bach/)
 })
 
-test('a process ends without close when nothing is under way', async () => {
+test('a process ends without close when the loader is idle', async () => {
   const loader = createLoader(samples, { ...training, workers: 1 })
   await loader.batchAt(0)
   // Left open on purpose: this file would never finish if an idle worker held the process.

@@ -201,7 +201,7 @@ test('VOC devkit: JPEGImages, Annotations, and the lists of ImageSets/Main', asy
   await assert.rejects(openDataset(folder), /test\.txt:2: missing image: expected one image c_002/)
 })
 
-test('YOLO: images called after splits, beside a list of images called after one', async () => {
+test('YOLO: images named after splits, beside a list of images named after one', async () => {
   const folder = join(scratch, 'called')
   mkdirSync(join(folder, 'labels'), { recursive: true })
   mkdirSync(join(folder, 'images'))
@@ -283,7 +283,7 @@ test('a cache gives the same data set and notices a changed image', async () => 
   assert.notEqual((await openDataset(folder, { cache })).hash, first.hash)
 })
 
-test('errors say what was looked for', async () => {
+test('errors say what they looked for', async () => {
   await assert.rejects(
     openDataset(join(scratch, 'nowhere')),
     /expected the folder of a data set, found nothing/,

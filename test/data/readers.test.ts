@@ -15,7 +15,7 @@ import { describeProblem, type Problem } from '../../lib/data/problem'
 /** A file of text as the intake hands it to a reader. */
 const file = (text: string, name: string) => new TextFile({ path: name, place: name, kind: 'other' }, text)
 
-/** What a reader is given beside the file; what it leaves out or notes goes to `said`. */
+/** A reader's context; what it leaves out or notes goes to `said`. */
 const around = (
   report: (problem: Problem) => void,
   classes: readonly string[] = [],
@@ -86,7 +86,7 @@ test('VOC: errors name the line of the object or the number', () => {
   ])
 })
 
-test('VOC: text that is no annotation', () => {
+test('VOC: text that is not an annotation', () => {
   const cut = collect((report) => parseVoc(file('<annotation>\n<object>\n', 'a.xml'), around(report)))
   assert.equal(cut.result, undefined)
   assert.match(cut.problems[0] ?? '', /^a\.xml:\d+: syntax: expected well-formed XML, found: /)
@@ -147,7 +147,7 @@ test('COCO: errors name the key', () => {
   ])
 })
 
-test('what is no JSON is reported with its line', () => {
+test('invalid JSON is reported with its line', () => {
   const lineOf = (text: string) => {
     const { result, problems } = collect((report) => parseCoco(file(text, 'c.json'), around(report)))
     assert.equal(result, undefined)
@@ -241,7 +241,7 @@ test('YOLO: data.yaml and obj.data', () => {
       },
     ],
   })
-  // YAML's own types are no names: what stands there counts.
+  // YAML's own types do not apply to names: the written text counts.
   assert.deepEqual(read('train: x\nnames: [2146, true, no, 1e3, null]\n').result?.names, [
     '2146',
     'true',

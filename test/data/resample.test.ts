@@ -49,7 +49,7 @@ test('a mirror reverses the columns', () => {
   assert.deepEqual(reds(target), [30, 20, 10, 0, 30, 20, 10, 0])
 })
 
-test('what is outside is filled and keeps its value under a change of colour', () => {
+test('the outside is filled and keeps its value under a change of colour', () => {
   const target = new Float32Array(5 * 3 * 3)
   const black = { linear: new Float64Array(12) }
   resample(ramp(3, 1), { scaleX: 1, shiftX: 1, scaleY: 1, shiftY: 1 }, [3, 5], target, 0, { fill: 200 })

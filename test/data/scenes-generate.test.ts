@@ -27,7 +27,7 @@ const CONFIG = {
   height: 48,
 }
 
-/** What does not depend on where the files lie. */
+/** The part that does not depend on where the files are. */
 function content(dataset: Dataset): unknown {
   const { splits, ...rest } = dataset
   const samples = Object.entries(splits).map(([name, list]) => [
@@ -107,7 +107,7 @@ test('a split is the beginning of the same split with more images', async () => 
   )
 })
 
-test('an interrupted run leaves nothing behind and is done anew', async () => {
+test('an interrupted run leaves nothing behind and is repeated', async () => {
   const directory = await folder()
   const config = { ...CONFIG, splits: { train: 64 } }
   const controller = new AbortController()
@@ -124,7 +124,7 @@ test('an interrupted run leaves nothing behind and is done anew', async () => {
   assert.deepEqual(progress, [16, 32, 48, 64])
 })
 
-test('what a killed process has left is removed, what a running one is making is not', async () => {
+test("a killed process's leftovers are removed, a running one's work is not", async () => {
   const directory = await folder()
   const config = { ...CONFIG, splits: { test: 1 } }
   const name = (await generateScenes(directory, config)).splits.test![0]!.file.split('/').at(-3)!

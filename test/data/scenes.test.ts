@@ -8,7 +8,7 @@ function digest({ image, boxes }: Scene): string {
   return createHash('sha256').update(image.pixels).update(JSON.stringify(rows)).digest('hex').slice(0, 16)
 }
 
-// Any machine has to give these. When a change of the renderer changes them, SCENES_VERSION has to rise.
+// Every machine must give these. If a change of the renderer changes them, SCENES_VERSION must rise.
 const FIXED: readonly (readonly [SceneOptions, string])[] = [
   [{ seed: 1, index: 0 }, '405bb51f611bd48e'],
   [{ seed: 1, index: 5 }, '2ca112e6ac4fe473'],
@@ -38,7 +38,7 @@ test('seed, index, stream, style and difficulty each give another scene', () => 
   assert.equal(new Set(others.map((options) => digest(renderScene(options)))).size, others.length)
 })
 
-test('boxes lie in the frame, in half pixels, and are no specks', () => {
+test('boxes lie in the frame, in half pixels, and are not specks', () => {
   for (const style of ['default', 'shifted'] as const) {
     for (let index = 0; index < 60; index++) {
       const { image, boxes } = renderScene({ seed: 4, index, style })

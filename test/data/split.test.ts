@@ -28,7 +28,7 @@ test('a few sequences each give one block of consecutive frames', () => {
   }
 })
 
-test('of many sequences whole ones go', () => {
+test('of many sequences, whole ones are taken', () => {
   const samples = Array.from({ length: 40 }, (_, i) =>
     frames(`video${String.fromCharCode(97 + (i % 26))}${i}`, 5),
   ).flat()

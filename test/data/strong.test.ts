@@ -36,7 +36,7 @@ test("blur is SciPy's Gaussian filter along rows and columns", () => {
   assert.deepEqual(values, Float32Array.from(oracle.values))
 })
 
-test('what is switched off changes nothing, and the same stream gives the same look', () => {
+test('parts that are off change nothing, and the same stream gives the same look', () => {
   assert.deepEqual(looked({}), new Float32Array(COUNT).fill(0.5))
   const strong = strongSchema.parse({})
   assert.deepEqual(looked(strong, 5), looked(strong, 5))
@@ -60,7 +60,7 @@ test('a grey look has three equal channels', () => {
     for (let c = 0; c < 3; c++) assert.ok(Math.abs(values[3 * pixel + c]! - luma) < 1e-6)
 })
 
-test('what is cut out are rectangles of one grey, as large as asked for', () => {
+test('cut-outs are uniform grey rectangles of the requested size', () => {
   let [most, none] = [0, 0]
   for (let seed = 0; seed < 200; seed++) {
     const values = looked({ cutouts: { most: 1, side: [0.2, 0.4] } }, seed, -1)
@@ -111,7 +111,7 @@ async function batch(options: object, step = 1) {
   }
 }
 
-test('the plain look, the boxes and the geometry are those without it, whoever prepares the batch', async () => {
+test('the plain look, the boxes and the geometry are the same without it, whoever prepares the batch', async () => {
   const plain = await batch({})
   assert.equal(plain.strong, undefined)
   const { strong, ...rest } = await batch({ strong: {} })

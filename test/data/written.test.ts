@@ -1,4 +1,4 @@
-/** What the writers write is what the readers, and others' readers, read. */
+/** The readers, and other programs' readers, read what the writers write. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import {
@@ -69,7 +69,7 @@ function contentOf({ splits, classes }: WritableSet): Record<string, string> {
   )
 }
 
-/** Names as people and cameras give them: Unicode forms, blanks, dots, signs, capitals. */
+/** Names as given by people and cameras: Unicode forms, blanks, dots, signs, capitals. */
 const nameArbitrary = fc
   .tuple(
     fc.array(
@@ -102,7 +102,7 @@ const nameArbitrary = fc
   .map(([parts, folder]) => `${folder}${parts.join('').trim() || 'x'}`)
   .filter((name) => !/(^|\/)\./.test(name))
 
-/** Sevenths of pixels: near no whole pixel but those, since shares round to a millionth. */
+/** Sevenths of pixels: never near a whole pixel without being one, since fractions round to a millionth. */
 const sevenths = (from: number, to: number) => fc.integer({ min: 7 * from, max: 7 * to }).map((n) => n / 7)
 const boxArbitrary = fc
   .tuple(
@@ -127,7 +127,7 @@ const setArbitrary = fc
     }),
     { minLength: 1, maxLength: 6, selector: ({ name }) => name.normalize('NFC').toLowerCase() },
   )
-  // Images that nobody has labelled say in no notation but COCO what they are.
+  // Only COCO can mark images as unlabelled.
   .filter((samples) => samples.some(({ split }) => split !== 'unlabelled'))
 
 type Drawn = typeof setArbitrary extends fc.Arbitrary<infer T> ? T : never
@@ -153,7 +153,7 @@ async function placed(drawn: Drawn): Promise<Dataset> {
   return { name: 'drawn', classes: CLASSES, splits, hash: '' }
 }
 
-test('any set that is written in any notation reads back to the same boxes, through all notations in turn', async () => {
+test('any set written in any notation reads back to the same boxes, through all notations in turn', async () => {
   await fc.assert(
     fc.asyncProperty(
       setArbitrary,
@@ -175,7 +175,7 @@ test('any set that is written in any notation reads back to the same boxes, thro
   )
 })
 
-/** Labels of a drawn set in notations that are only read, or as others lay them out. */
+/** Labels of a drawn set in notations that are only read, or in others' layouts. */
 const LAYOUTS: Readonly<Record<string, (drawn: Drawn) => Record<string, string>>> = {
   kitti: (drawn) =>
     Object.fromEntries(
@@ -308,7 +308,7 @@ for (const [notation, write] of Object.entries(LAYOUTS)) {
   })
 }
 
-/** A loader as YOLO's own: data.yaml, the images of a folder, labels at the same path with "labels" for "images". */
+/** A loader like YOLO's own: data.yaml, the images of a folder, labels at the same path with "labels" for "images". */
 async function loadYolo(folder: string): Promise<Record<string, string>> {
   const config = parse(readFileSync(join(folder, 'data.yaml'), 'utf8')) as {
     path: string
@@ -344,7 +344,7 @@ async function loadYolo(folder: string): Promise<Record<string, string>> {
   return found
 }
 
-test('a loader of another hand reads the same boxes from what is written as YOLO', async () => {
+test('an independent loader reads the same boxes from what is written as YOLO', async () => {
   await fc.assert(
     fc.asyncProperty(setArbitrary, async (drawn) => {
       const known = drawn.filter(

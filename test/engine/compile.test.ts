@@ -83,7 +83,7 @@ test('compiled steps are bit-equal to eager ones in float32, state included', ()
   assert.ok(eager.losses[4]![0]! < eager.losses[0]![0]!, 'the loss falls')
 })
 
-test('every signature is recorded once, and the state goes with the call', () => {
+test('every signature is recorded once, and the state follows the calls', () => {
   const small = batch(1)
   const large = batch(2, 1, 16)
   const steps = [small, large, small, large, small]
@@ -94,7 +94,7 @@ test('every signature is recorded once, and the state goes with the call', () =>
   assert.deepEqual(compiled.state, eager.state)
 })
 
-test('variables have their values again after sync, and an assignment from outside is taken over', () => {
+test('variables have their values again after sync, and an assignment from outside is picked up', () => {
   const variable = tf.variable(tf.tensor1d([1]))
   const other = tf.variable(tf.tensor1d([10]))
   const add = compile(
@@ -153,7 +153,7 @@ test('arguments and results are tensors, or arrays and objects of them', () => {
   for (const compiled of [f, g]) compiled.dispose()
 })
 
-test('state of every type and rank: vectors are kept together, the others alone', () => {
+test('state of every type and rank: vectors are kept together, the others separately', () => {
   const state = [
     tf.variable(tf.tensor1d([1, 2, 3])),
     tf.variable(tf.scalar(10)),
@@ -202,7 +202,7 @@ test('compiled functions that share variables see what the others assigned', () 
     { state: [own, shared] },
   )
   assert.deepEqual(values([double(), add(), double(), add(), add()]), [[2], [2], [4], [6], [10]])
-  // What is captured is the newest value at the first call.
+  // The captured value is the newest one at the first call.
   const frozen = compile(() => tf.add(shared, own))
   assert.deepEqual(values([frozen(), double(), frozen()]), [[14], [8], [14]])
   for (const compiled of [double, add]) compiled.sync()
@@ -311,11 +311,11 @@ test('float32 inputs are fed as they lie in the program, and come out bit by bit
       backend.binding = real
     }
     assert.deepEqual(bitsOf(output.dataSync()), bitsOf(odd))
-    // tfjs leaves int32 alone in the host's memory; on a card it copies any other type there at once.
+    // tfjs leaves only int32 in the host's memory; on a card it copies any other type there at once.
     if (input === inputs[1]) assert.deepEqual(uploaded, [DTYPE.int32])
     output.dispose()
   }
-  // One whose values TensorFlow has already.
+  // A tensor whose values TensorFlow already has.
   const native = tf.square(inputs[1]!)
   const again = copy(native)
   assert.deepEqual(bitsOf(again.dataSync()), bitsOf(native.dataSync()))
@@ -341,7 +341,7 @@ test('an error inside the function passes through and leaves the state as it was
   failing.dispose()
 })
 
-test('memory stays as it is over 100 compiled and disposed graphs', () => {
+test('memory does not grow over 100 compiled and disposed graphs', () => {
   const { binding } = nativeBackend()
   const weights = tf.variable(tf.ones([512, 512]))
   const x = tf.ones([1, 512])
@@ -392,7 +392,7 @@ test('dispose frees the sessions; tensors neither leak nor vanish', () => {
   for (let i = 0; i < 3; i++) for (const input of [x, y]) call(input)
   compiled.sync()
   assert.equal(tf.memory().numTensors, tensors)
-  // The variables' own, which the session alone had before.
+  // The variables' values, which only the session had before.
   assert.equal(binding.getNumOfTensors(), native + net.state.length)
   assert.equal(binding.getNumOfSavedModels(), sessions + 2)
   compiled.dispose()

@@ -14,7 +14,7 @@ const waiting = (nodes: readonly GraphNode[], ends = ENDS) =>
 
 const GRADIENT = node('gradient', 'Conv2DBackpropFilter', ['x'])
 
-test('what is made of the state waits for the gradient that it is added to, a chain as a whole', () => {
+test('values made from the state wait for the gradient that they are added to, a chain as a whole', () => {
   const nodes = [
     node('decay', 'Mul', ['kernel', 'constant']),
     node('scaled', 'Mul', ['momentum', 'constant']),
@@ -26,7 +26,7 @@ test('what is made of the state waits for the gradient that it is added to, a ch
   assert.deepEqual(waiting(nodes), { decay: ['gradient'], scaled: ['decayed'], shifted: ['decayed'] })
 })
 
-test('nothing else waits: what two take, what is returned, what meets an input, small values, other consumers', () => {
+test('nothing else waits: values with two consumers, returned values, values that meet an input, small values, other consumers', () => {
   const scaled = node('scaled', 'Mul', ['momentum', 'constant'])
   const next = node('next', 'AddV2', ['gradient', 'scaled'])
   assert.deepEqual(waiting([scaled, GRADIENT, next]), { scaled: ['gradient'] })
@@ -38,7 +38,7 @@ test('nothing else waits: what two take, what is returned, what meets an input, 
   assert.deepEqual(waiting([node('scaled', 'Mul', ['constant', 'constant']), GRADIENT, next]), {})
 })
 
-test('low gradients of kernels are widened when the last of them is there, unless it depends on one that is', () => {
+test('low kernel gradients are widened when the last of them is ready, unless it depends on a widened one', () => {
   const nodes = [
     node('first', 'Conv2DBackpropFilter', ['x']),
     node('early', 'Cast', ['first']),

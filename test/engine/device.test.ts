@@ -47,7 +47,7 @@ test('the device is described', () => {
   assert.equal(deviceInfo(), info)
 })
 
-test('where the set-up is for CUDA and there is no card, that is said at once', () => {
+test('a set-up for CUDA without a card is an error at once', () => {
   const engine = join(__dirname, '../../lib/engine')
   const code = `console.log(require(${JSON.stringify(engine)}).deviceInfo().device)`
   const describe = (environment: { readonly [name: string]: string }) =>
@@ -55,7 +55,7 @@ test('where the set-up is for CUDA and there is no card, that is said at once', 
       encoding: 'utf8',
       env: { ...process.env, WORKBOOK_DEVICE: 'cuda', ...environment },
     })
-  // A card of that number is nowhere.
+  // No machine has a card of that number.
   assert.match(
     describe({ CUDA_VISIBLE_DEVICES: '99' }).stderr,
     /expected a CUDA device, as .* set up for one/,
@@ -63,7 +63,7 @@ test('where the set-up is for CUDA and there is no card, that is said at once', 
   assert.equal(describe({ CUDA_VISIBLE_DEVICES: '' }).stdout, 'CPU\n')
 })
 
-test('a process computes with as many threads as it is told, and refuses what is no number of them', () => {
+test('a process computes with the given number of threads, and refuses anything else', () => {
   const loader = join(__dirname, '../../lib/engine/loader.cjs')
   const code = `console.log(require(${JSON.stringify(join(__dirname, '../../lib/engine'))}).deviceInfo().threads)`
   const start = (threads: string) =>

@@ -61,7 +61,7 @@ test("the device's doubles are JavaScript's, to the last bit", () => {
   })
 })
 
-test('float32 tensors are widened as they are, and what comes back is rounded once', () => {
+test('float32 tensors are widened exactly, and results are rounded once', () => {
   const [third, small] = [Math.fround(1 / 3), 2 ** -30]
   const x = tf.tensor2d([[third, 1, -0]])
   const narrowed = inFloat64((device) => {
@@ -86,7 +86,7 @@ test('descending order: exact where float32 sees ties, equal values by ascending
   assert.deepEqual([...found], expected)
 })
 
-test('gathering, rows and the largest of segments', () => {
+test('gathering, rows and the maximum of segments', () => {
   inFloat64((device) => {
     const table = device.upload(Float64Array.of(1, 2, 3, 4, 5, 6), [2, 3])
     const picked = device.gather(table, device.indices(Int32Array.of(2, 0, 2, 2)), 1)
@@ -107,7 +107,7 @@ test('gathering, rows and the largest of segments', () => {
   })
 })
 
-test('a scope frees what was made in it, also when it throws', () => {
+test('a scope frees what was made in it, even when it throws', () => {
   const count = () => nativeBackend().binding.getNumOfTensors()
   const before = count()
   inFloat64((device) => {

@@ -9,7 +9,7 @@ test('garbage is collected', () => {
   collectGarbage()
   const before = getHeapStatistics().used_heap_size
   const grown = () => (getHeapStatistics().used_heap_size - before) / MIB
-  // Less than V8 collects by itself at once.
+  // Too little for V8 to collect by itself at once.
   let list: object[] = Array.from({ length: 400_000 }, (_, i) => ({ name: `node ${i}`, inputs: [i] }))
   assert.ok(grown() > 16 && list.length === 400_000)
   list = []

@@ -22,7 +22,7 @@ const NODES = [
 const ENDS = { inputs: ['x'], state: ['w'], outputs: ['z'] }
 const names = (nodes: readonly GraphNode[]) => nodes.map(({ name }) => name)
 
-test('what leaves a graph is returned, assigned or taken by an update', () => {
+test('values that leave a graph are returned, assigned or taken by an update', () => {
   const update = node('step', 'ResourceApplyMomentum', ['v/handle', 'double'])
   const graph = {
     ...graphOf(NODES, ENDS),
@@ -37,7 +37,7 @@ test('nodes that no result depends on are dropped, the others stay in their orde
   assert.deepEqual(names(dropUnused(graphOf(NODES, ENDS)).nodes), ['y', 'z'])
 })
 
-test('dependents are those that a value reaches, consumers those that take it, once for every input', () => {
+test('dependents are the nodes that a value reaches, consumers those that take it, once per input', () => {
   assert.deepEqual([...dependents(NODES, new Set(['x']))], ['x', 'y', 'unused', 'z'])
   assert.deepEqual(names(consumersOf(NODES).get('y')!), ['unused', 'z', 'z'])
   assert.equal(consumersOf(NODES).get('z'), undefined)

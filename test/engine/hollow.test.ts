@@ -24,7 +24,7 @@ test('a recording takes the memory of one operation, not of them all', () => {
   x.dispose()
 })
 
-test('where zeros would not do, it is recorded with values', () => {
+test('a function for which zeros do not work is recorded with values', () => {
   const rows = tf.tensor3d([[[10], [20]]])
   let recordings = 0
   const pick = compile((x: tf.Tensor) => {

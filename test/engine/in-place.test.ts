@@ -63,7 +63,7 @@ test('a step of SGD with momentum becomes one operation on both variables, after
   assert.deepEqual(nodes, STEP)
 })
 
-test('what is not just that stays as it was recorded', () => {
+test('anything else stays as it was recorded', () => {
   const replaced = (other: GraphNode) => STEP.map((each) => (each.name === other.name ? other : each))
   const turned = { ...SUM, inputs: [...SUM.inputs].reverse() }
   const broadcast = node('sum', 'AddV2', [

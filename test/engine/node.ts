@@ -1,7 +1,7 @@
 import { firstOutput, type Graph, type GraphNode } from '../../lib/engine/graph'
 import { DTYPE } from '../../lib/engine/native'
 
-/** A node on float32 values of one shape, which is large unless it is said. */
+/** A node on float32 values of one shape, large by default. */
 export function node(
   name: string,
   operation: string,
@@ -15,7 +15,7 @@ export function node(
   }
 }
 
-/** A graph whose ends are the first outputs of the named nodes; a run leaves its state as it is. */
+/** A graph whose outputs are the first outputs of the named nodes; a run leaves its state unchanged. */
 export function graphOf(
   nodes: readonly GraphNode[],
   ends: {

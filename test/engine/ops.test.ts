@@ -117,7 +117,7 @@ test('conv2d names both shapes when they disagree', () => {
   )
 })
 
-test('topK is in descending order and takes equal values by ascending index', () => {
+test('topK sorts in descending order and takes equal values by ascending index', () => {
   const { values, indices } = topK(
     tf.tensor2d([
       [1, 5, 2, 5, 0],

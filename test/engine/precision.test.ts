@@ -31,7 +31,7 @@ function lowered(nodes: readonly GraphNode[], outputs: readonly NodeOutput[]) {
   }
 }
 
-test('the way of a gradient past a concatenation and a residual add stays low', () => {
+test('a gradient stays low past a concatenation and a residual add', () => {
   const { types, casts, outputs } = lowered(
     [
       node('back', 'Conv2DBackpropInput', [at('size'), at('kernel'), at('dy')]),
@@ -48,7 +48,7 @@ test('the way of a gradient past a concatenation and a residual add stays low', 
   assert.deepEqual(outputs, [at('square'), at('parts/1/float32')])
 })
 
-test('what moves or adds float32 values stays in float32, and so do statistics of a low batch norm', () => {
+test('operations that move or add float32 values stay in float32, and so do the statistics of a low batch norm', () => {
   const normalise = node('normal', 'FusedBatchNormV3', [at('x'), at('gamma'), at('beta'), at('e'), at('e')])
   const types = [[2, 4, 4, 32], [32], [32], [0], [0]].map((shape) => ({ dtype: DTYPE.float32, shape }))
   const { types: found, casts } = lowered(

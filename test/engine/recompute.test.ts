@@ -6,7 +6,7 @@ import { graphOf, node } from './node'
 
 const ENDS = { inputs: ['x'], state: ['w'], outputs: ['dw1', 'dw2'] }
 
-/** What is made again, with its inputs and what it waits for, and who takes it. */
+/** The recomputed values, with their inputs, what they wait for, and who takes them. */
 function again(nodes: readonly GraphNode[], ends = ENDS) {
   const result = recompute(graphOf(nodes, ends)).nodes
   const names = result.map(({ name }) => name)
@@ -44,13 +44,13 @@ const network = (middle: readonly GraphNode[], taken: string): GraphNode[] => [
   node('dw2', 'LeakyReluGrad', ['back', 'y']),
 ]
 
-test('a copy of what is there anyway is made again for the backward pass, when its gradient is there', () => {
+test('a copy of a value that is in memory anyway is made for the backward pass, once its gradient is ready', () => {
   assert.deepEqual(again(network([node('padded', 'PadV2', ['y'])], 'padded')), {
     padded: { of: ['y'], after: ['dz'], for: ['dw1'] },
   })
 })
 
-test('a chain is made again as a whole, and from itself', () => {
+test('a chain is recomputed as a whole, and from itself', () => {
   const middle = [node('padded', 'PadV2', ['y']), node('sum', 'AddV2', ['padded', 'y'])]
   assert.deepEqual(again(network(middle, 'sum')), {
     padded: { of: ['y'], after: ['dz'], for: ['sum/again'] },
@@ -58,13 +58,13 @@ test('a chain is made again as a whole, and from itself', () => {
   })
 })
 
-test('what is made of the state can always be made again, what is made of a passing value cannot', () => {
+test('values made from the state can always be recomputed, values made from a passing value cannot', () => {
   const cast = (of: string) => [node('low', 'Conv2D', ['y', 'w']), node('cast', 'Cast', [of])]
   assert.deepEqual(again(network(cast('w'), 'cast')), { cast: { of: ['w'], after: ['dz'], for: ['dw1'] } })
   assert.deepEqual(again(network(cast('low'), 'cast')), {})
 })
 
-test('a copy for the backward pass alone is made when its gradient is there, and what it is made of is made again for it', () => {
+test('a copy only for the backward pass is made once its gradient is ready, and its inputs are recomputed for it', () => {
   const nodes = [
     ...network([node('sum', 'AddV2', ['y', 'y'])], 'sum').slice(0, -3),
     { ...node('margins', 'Const', []), inputTypes: [] },
@@ -86,7 +86,7 @@ test('a copy for the backward pass alone is made when its gradient is there, and
   )
 })
 
-test('nothing else is: costly operations, small values, what is returned, what the backward pass does not take', () => {
+test('nothing else is recomputed: costly operations, small values, returned values, values the backward pass does not take', () => {
   const padded = node('padded', 'PadV2', ['y'])
   assert.deepEqual(again(network([node('padded', 'Conv2D', ['y', 'w'])], 'padded')), {})
   const small = network([padded], 'padded').map((each) => ({

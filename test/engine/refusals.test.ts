@@ -54,7 +54,7 @@ for (const [name, body] of Object.entries(refused)) {
     )
     assert.deepEqual([tf.memory().numTensors, binding.getNumOfSavedModels()], before)
     assert.deepEqual([...x.dataSync(), ...outside.dataSync()], [1, -2, 1, 2])
-    // Nothing of it is left in tfjs: all of it works outside of a recording.
+    // Nothing of it is left in tfjs: everything works outside of a recording.
     assert.equal(tf.randomNormal([2]).size, 2)
     assert.deepEqual([...tf.relu(x).dataSync()], [1, 0])
     compiled.dispose()
@@ -72,7 +72,7 @@ test('a recorded function cannot call another compiled one', () => {
   inner.dispose()
 })
 
-test('what is no tensor is named by its place', () => {
+test('anything but a tensor is named by its place', () => {
   const x = tf.tensor1d([1])
   const named = (fn: (...inputs: readonly tf.Tensor[]) => unknown) =>
     compile(fn as (...inputs: readonly tf.Tensor[]) => tf.Tensor, { name: 'step' })

@@ -4,7 +4,7 @@ import { Random } from '../../lib/base'
 import { inFloat64 } from '../../lib/engine'
 import { assignGreedily, type Proposals } from '../../lib/evaluate/assignment'
 
-/** One detection after the other takes what it prefers of what is left. */
+/** One detection after the other takes what it prefers among the free truths. */
 function oneByOne(proposals: Proposals, thresholds: Float64Array): Float64Array {
   const { detections, detection, truth, overlap, preference, priority, shared } = proposals
   const taken = new Float64Array(detections * thresholds.length).fill(-1)
@@ -35,7 +35,7 @@ function compare(proposals: Proposals, thresholds: Float64Array, what: string): 
   )
 }
 
-test('proposals give what one detection after the other would take', () => {
+test('proposals give the same result as one detection after the other', () => {
   for (let number = 0; number < 150; number++) {
     const random = new Random('assignment', number)
     const detections = 1 + random.integer(12)

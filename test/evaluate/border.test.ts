@@ -123,7 +123,7 @@ test('a width of 0 is refused before anything is drawn', async () => {
   )
 })
 
-test('columns that are missing or no typed arrays are refused by name', () => {
+test('columns that are missing or not typed arrays are refused by name', () => {
   const evaluate = (change: { truths?: object; detections?: object }) => () =>
     evaluateVoc(
       { ...truths, ...change.truths } as Truths,

@@ -79,7 +79,7 @@ export function columns(
   }
 }
 
-/** One random case; what is special about it follows from its number (see oracle/cases.py). */
+/** One random case; its number determines its special features (see oracle/cases.py). */
 export function makeCase(number: number): Case {
   const random = new Lcg(number)
   const grid = number % 2 === 0

@@ -22,7 +22,7 @@ const mAP = async (folder: string, file?: string, options = {}) => {
   return evaluateVoc(truths, detections).mAP
 }
 
-test('columns that nobody names are the default, or the only order that every line allows', async () => {
+test('columns that are not given are the default, or the only order that fits every line', async () => {
   for (const [line, order] of [
     ['0 0.5 0.5 0.25 0.5 0.9', undefined],
     ['0 0.9 0.5 0.5 0.25 0.5', 'class score cx cy w h'],
@@ -35,7 +35,7 @@ test('columns that nobody names are the default, or the only order that every li
     assert.deepEqual(notes.length, order === undefined ? 0 : 1)
     if (order) assert.match(notes[0]!, new RegExp(`columns read as "${order}"`))
   }
-  // Shares where pixels are the default.
+  // Fractions where pixels are the default.
   const folder = await folderOf({
     'truth.json': coco(['a.png', 'b.png']),
     'found/a.txt': 'car 0.5 0.5 0.25 0.5 0.9\n',
@@ -44,7 +44,7 @@ test('columns that nobody names are the default, or the only order that every li
   const data = await readEvaluation({ truth: join(folder, 'truth.json'), detections: join(folder, 'found') })
   assert.equal(evaluateVoc(data.truths, data.detections).mAP, 1)
   assert.match(data.notes.join(), /columns read as "class cx cy w h score"/)
-  // What may be several things is refused, and so are lines without a score.
+  // Ambiguous lines are refused, and so are lines without a score.
   const two = await yolo({ 'a.txt': '0 0.9 10 10 40 20\n' })
   await assert.rejects(
     read(two),
@@ -57,7 +57,7 @@ test('columns that nobody names are the default, or the only order that every li
   )
 })
 
-test('class numbers are those of a list beside the detections, by name', async () => {
+test('class numbers are looked up in a list beside the detections', async () => {
   const swapped = await yolo({
     'a.txt': '1 0.5 0.5 0.25 0.5 0.9\n',
     'b.txt': '1 0.5 0.5 0.25 0.5 0.9\n',
@@ -94,7 +94,7 @@ test("Ultralytics' predictions.json: images by name, classes counted from 0 or 1
   assert.equal(await mAP(folder, 'found/open.json', { firstClass: 1 }), 1)
 })
 
-test("Darknet's -out and what it prints", async () => {
+test("Darknet's -out, and its printed output", async () => {
   const object = {
     class_id: 0,
     name: 'car',

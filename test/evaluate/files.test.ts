@@ -152,7 +152,7 @@ test("the devkit's inclusive pixels widen VOC's boxes by one", async () => {
   assert.deepEqual([...data.detections.box.subarray(0, 4)].slice(2), [158, 84])
 })
 
-test('what is wrong is named with file, line or key', async () => {
+test('errors name file, line or key', async () => {
   const { truth, detections } = coco()
   const refusal = (files: Parameters<typeof readEvaluation>[0], pattern: RegExp) =>
     assert.rejects(readEvaluation(files), pattern)
@@ -266,7 +266,7 @@ test("COCO truths: ids and names once, missing keys named, ignore is VOC's diffi
   assert.deepEqual(plain.notes, [])
 })
 
-test("a YOLO folder's lists of images are no labels, and its images may be called after splits", async () => {
+test("a YOLO folder's lists of images are not labels, and its images may be named after splits", async () => {
   const { detections } = await yolo()
   const labels = join(folder, 'yolo-lists/labels')
   for (const name of ['a', 'b', 'c']) {

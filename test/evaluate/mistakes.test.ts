@@ -76,7 +76,7 @@ test('one mistake of each kind, with the rows concerned', () => {
   )
 })
 
-test('nothing at all has no mAP and no cost', () => {
+test('an empty set has no mAP and no cost', () => {
   const { truths, detections } = columns(1, 1, [], [])
   const result = mistakes(truths, detections)
   assert.ok(Number.isNaN(result.mAP))

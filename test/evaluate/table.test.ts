@@ -15,7 +15,7 @@ import { CASES, type Case, columns, makeCase } from './cases'
 
 const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
 
-test('with every image once the table gives VOC and COCO again', () => {
+test("with every image once the table reproduces VOC's and COCO's numbers", () => {
   for (let number = 0; number < CASES; number++) {
     const { truths, detections } = makeCase(number)
     const voc = matchTable(truths, detections, { iouThresholds: [0.5, 0.75] })

@@ -91,7 +91,7 @@ test('slots are ignored strictly above the threshold, by hand', () => {
   assert.equal(at(0.499).has('0 0 0 1 0'), true)
 })
 
-test('of two truths that fight for a slot the later has it, and best slots beat secondary ones', () => {
+test('of two truths that compete for a slot the later one gets it, and best slots beat secondary ones', () => {
   const rivals = [centred(48, 48, 24, 18, 1), centred(48, 48, 24, 18, 2)]
   const slot = (truths: Box[], options: AssignOptions, key: string) =>
     special(assignTargets([truths], config, options)).get(key)?.[6]

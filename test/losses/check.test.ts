@@ -83,7 +83,7 @@ test('lambda for a ratio', () => {
   assert.throws(() => lambdaForRatio(-1, { groundTruth: 1, distillation: 1 }), /ratio above 0/)
 })
 
-test('share of passing slots, counted by hand', () => {
+test('fraction of passing slots, counted by hand', () => {
   // Two cells, two anchors, one class: objectness at channels 4 and 10.
   const logits = new Array(24).fill(0)
   for (const [i, value] of [-1, 2, 3, 4].entries()) logits[(i >> 1) * 12 + (i & 1) * 6 + 4] = value

@@ -111,7 +111,7 @@ test('methods of features with an adapter equal the oracle, the gradient of the 
   }
 })
 
-/** Of some options those that a method has. */
+/** The options that a method has, among others. */
 function optionsOf(method: MethodName, options: DistillationOptions): DistillationOptions {
   const known = methodNamed(method).options.shape
   return Object.fromEntries(Object.entries(options).filter(([name]) => name in known))
@@ -381,7 +381,7 @@ test('a method is one file and one line: no other source file names or imports i
   const sources = files.map((file) => ({ file, text: readFileSync(join(lib, file), 'utf8') }))
   const having = (pattern: RegExp) => sources.filter(({ text }) => pattern.test(text)).map(({ file }) => file)
   const list = join('losses', 'distill', 'methods.ts')
-  // Beside the published numbers the report has to say whose they are.
+  // The report must say whose the published numbers are.
   const quoting = join('report', 'findings.ts')
   for (const name of METHOD_NAMES) {
     const naming = having(new RegExp(`(?<![\\w/.-])${name}(?![\\w/.-])['"\`]`))
@@ -396,7 +396,7 @@ test('a method is one file and one line: no other source file names or imports i
   assert.equal(lines.filter((line) => line.startsWith('export')).length, METHODS.length)
 })
 
-test('adapters where widths differ, the same for every method and whatever stands beside it', () => {
+test('adapters where widths differ, the same for every method and whatever other methods there are', () => {
   const wide = publishedDetector(undefined, { neck: [512, 256, 128] })
   const narrow = publishedDetector(undefined, { neck: [512, 200, 128] })
   const variables = createVariables(METHOD_NAMES, narrow, wide, 1)
@@ -416,7 +416,7 @@ test('adapters where widths differ, the same for every method and whatever stand
   tf.dispose([alone, other, ...Object.values(variables).flatMap((own) => [...own.values()])])
 })
 
-test('what does not fit is an error that says so', () => {
+test('parts that do not fit are an error that says so', () => {
   tf.tidy(() => {
     const student = outputs(tensors(data.two!.student))
     const teacher = outputs(tensors(data.one!.teacher))

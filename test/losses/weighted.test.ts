@@ -47,7 +47,7 @@ test('at weight 0 the slots that would be its own are neither positive nor negat
       else if (values[1] === 1) assert.deepEqual(values, [...alone!.scales[s]!.data.slice(i, i + 7)])
     }
   }
-  // Where both claim the same slots they are the sure one's, whichever comes first.
+  // Slots claimed by both belong to the confident one, whichever comes first.
   const twin = { ...sure, label: 2, weight: 0 }
   const positives = (boxes: readonly Box[]) => targetsOf(boxes).scales.map(({ data }) => [...data])
   assert.deepEqual(positives([sure, twin]), positives([sure]))

@@ -4,7 +4,7 @@ import { checkDataset } from '../../lib/data'
 import { datasetPage } from '../../lib/report'
 import { coco, folderOf, LINE, png } from '../data/sets/small'
 
-test('the page of a data set holds its bars, pictures, problems and duplicates, and needs nothing else', async () => {
+test('the page of a data set has its bars, pictures, problems and duplicates, and is self-contained', async () => {
   const image = await png()
   const folder = await folderOf({
     'images/train/a.png': 'image',
@@ -36,7 +36,7 @@ test('the page of a data set holds its bars, pictures, problems and duplicates, 
   assert.match(page, /class="pair"[\s\S]*train · train\/twin[\s\S]*validation · val\/first/)
 })
 
-test('an image that cannot be drawn is said to be so', async () => {
+test('an image that cannot be drawn is reported as such', async () => {
   const folder = await folderOf({
     'images/a.png': (await png()).subarray(0, 120),
     'images/b.png': 'image',

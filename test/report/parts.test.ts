@@ -120,7 +120,7 @@ test('figures draw values with their intervals', () => {
   assert.ok(costs[3]! - costs[1]! > 0 && costs[3]! - costs[1]! < 2)
 })
 
-test('lambda is drawn over the gradient ratio, one curve a method', () => {
+test('lambda is drawn over the gradient ratio, one curve per method', () => {
   const point = (method: string, ratio: number, own: boolean): ArmNumbers => ({
     ...arm('method', `${method} ${ratio}`, 46e6, difference(-0.01, 'no difference shown')),
     variation: { method, varied: 'lambda', value: own ? 1 : 3, own },
@@ -225,7 +225,7 @@ test('what pruning costs: by the ratio of channels, and by group', () => {
   )
 })
 
-test('a log in which steps were done again', () => {
+test('a log with repeated steps', () => {
   const folder = mkdtempSync(join(tmpdir(), 'log-'))
   const line = (step: number, total: number) => JSON.stringify({ level: 30, time: 1, step, total })
   try {

@@ -112,7 +112,7 @@ test('students that detect next to nothing are not compared', () => {
   assert.match(buildReport({ ...study, bootstrap }).findings.verdict, /detect next to nothing/)
 })
 
-test('methods that differ from the control by nothing are not called better', () => {
+test('methods that do not differ from the control are not called better', () => {
   const runs = join(folder, 'equal')
   const study = syntheticStudy(runs, { images: 60, seeds: [1], test: false, control: 0.75, best: 0.75 })
   const report = buildReport({ ...study, bootstrap })
@@ -164,7 +164,7 @@ test('every metric of the list is in the report, with the value of the trials’
   assert.ok(values.mAP75!.value < values.mAP50!.value)
 })
 
-test('all sections are there, and what a run lacks is left out', () => {
+test('all sections are there, except those that a run has no data for', () => {
   assert.deepEqual(sectionIds(model), [
     'results',
     'classes',
@@ -195,7 +195,7 @@ test('all sections are there, and what a run lacks is left out', () => {
   assert.doesNotMatch(renderMarkdown(partial), /NaN|undefined|null/)
 })
 
-test('every form says what the data holds', () => {
+test('every format shows the content of the data', () => {
   const rows = renderMarkdown(model).split('\n')
   assert.ok(rows.includes('| images | 12 | 5 |'))
   assert.ok(rows.includes('| car | 31 | – |'))

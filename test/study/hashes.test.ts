@@ -6,7 +6,7 @@ import { SCENE_CLASSES } from '../../lib/data'
 import { loadProfile, loadSweep, namedTrials, planArms, planModels, profileSweep } from '../../lib/study'
 import { trialHash } from '../../lib/trial'
 
-/** Hashes of its scenes, of the default profile's trials by name, and of sweeps' trials by arm: by them results are found. */
+/** Hashes of the scenes, the default profile's trials by name, and the sweeps' trials by arm; results are found by them. */
 interface Kept {
   readonly data: string
   readonly trials: { readonly [name: string]: string }

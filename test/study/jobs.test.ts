@@ -37,7 +37,7 @@ const optionsIn = (runs: string) => ({
   logEvery: 1,
 })
 
-test('every trial is a job behind those whose models it loads, with its task written', () => {
+test('every trial is a job after those whose models it loads, with its task written', () => {
   const runs = join(temporary(), 'trials')
   const plan = planJobs([evaluated, distilled, second, first, second], optionsIn(runs))
   assert.deepEqual(plan.jobs, { [a]: [], [b]: [], [c]: [a, b], [d]: [c] })
@@ -47,7 +47,7 @@ test('every trial is a job behind those whose models it loads, with its task wri
   assert.deepEqual(taskSchema.parse(task), { trial: distilled, ...told })
 })
 
-test('finished trials are no jobs, and nobody waits for them', () => {
+test('finished trials are not jobs, and no job waits for them', () => {
   const runs = temporary()
   for (const trial of [first, distilled]) {
     finishTrial(runs, trial, 0.5)
@@ -60,7 +60,7 @@ test('finished trials are no jobs, and nobody waits for them', () => {
   assert.ok(!existsSync(join(runs, a, 'task.json')))
 })
 
-test('a trial whose model comes from nowhere is named', () => {
+test('a trial whose model no trial makes is named', () => {
   const runs = temporary()
   assert.throws(
     () => planJobs([first, distilled], optionsIn(runs)),

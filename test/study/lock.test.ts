@@ -64,7 +64,7 @@ test('a lock of another machine that is touched stays', async () => {
   assert.ok(touched > 0)
 })
 
-test('the owner touches its lock also while its main thread is held', async () => {
+test('the owner touches its lock even while its main thread is blocked', async () => {
   const folder = temporary()
   const file = join(folder, 'lock')
   const release = await lockFolder(folder, { beat: 10 })
@@ -80,7 +80,7 @@ test('of processes that take over a lock at the same moment one gets it', async 
   const folder = temporary()
   writeFileSync(join(folder, 'lock'), String(deadProcess()))
   const lock = JSON.stringify(join(__dirname, '../../lib/base/lock'))
-  // All begin at one moment, when the modules are loaded; who has the folder keeps it until the end.
+  // All begin at the same moment, once the modules are loaded; the one with the folder keeps it until the end.
   const program = `
     const { lockFolder } = require(${lock})
     const [folder, start] = process.argv.slice(1)

@@ -30,7 +30,7 @@ import {
 import { temporary, tinyDetector } from '../train/tiny'
 import { placeModel, tinyTraining } from './tiny'
 
-/** Data that is never opened: nine sizes of boxes for the anchors. */
+/** Data that are never opened: nine sizes of boxes for the anchors. */
 const dataset: Dataset = {
   name: 'imagined',
   classes: ['a', 'b', 'c'],
@@ -177,7 +177,7 @@ function prepared(change: Partial<Profile> = {}, seeds: readonly number[] = [1])
   }
 }
 
-/** Share of the teacher's MACs that the student of `prepared` has. */
+/** The student's fraction of the teacher's MACs in `prepared`. */
 function shareOf({ plan, runs }: Study): number {
   const [teacher, student] = [plan.teacher, plan.student].map(
     (ref) => complexity(loadModel(ref, runs).detector).macs,
@@ -194,7 +194,7 @@ describe('the trials of a profile', () => {
   const study = prepared()
   const { plan } = study
 
-  test('have names that stay', () => {
+  test('have stable names', () => {
     assert.deepEqual(
       [...namedTrials(study).keys()],
       [
@@ -229,7 +229,7 @@ describe('the trials of a profile', () => {
     )
   })
 
-  test('are known before teacher and student are there, but for the arms that start from them', () => {
+  test('are known before teacher and student exist, except those of arms that start from them', () => {
     const early = { ...study, runs: temporary() }
     assert.deepEqual(
       [...namedTrials(early).keys()],
@@ -348,7 +348,7 @@ describe('shipped checkpoints', () => {
   const profile = loadProfile('default')
   const eight = { ...options, dataset: { ...dataset, classes: [...'abcdefgh'] } }
 
-  test('stand for the training of teacher and student', () => {
+  test('replace the training of teacher and student', () => {
     const plan = planModels({ ...eight, profile })
     assert.deepEqual(plan.preparation, [])
     assert.equal(plan.slimming, undefined)
@@ -370,7 +370,7 @@ describe('shipped checkpoints', () => {
     assert.notDeepEqual(teacher.detector.anchors, profile.detector.anchors)
   })
 
-  test('are refused where the profile asks for other models, with both values and the way on', () => {
+  test('are refused if the profile asks for other models, with both values and the remedy', () => {
     const { stages, detector } = profile
     const refused = (change: Partial<Profile>, from: StartingPoint = 'student') => {
       try {
@@ -417,7 +417,7 @@ describe('shipped checkpoints', () => {
     assert.equal(refused({}), undefined)
   })
 
-  test('that are missing or others are named', () => {
+  test('that are missing or different are named', () => {
     assert.throws(
       () => shippedRef('large-teacher'),
       /large-teacher\.json: expected a shipped checkpoint, found .*default-teacher\.json.*; --from scratch/,

@@ -43,7 +43,7 @@ test('the profiles that come with the workbook are valid, and their files carry 
   }
 })
 
-test('what a profile leaves out takes the defaults', () => {
+test('keys that a profile leaves out take the defaults', () => {
   const { recipe, detector } = loadProfile('smoke')
   assert.equal(recipe.augment.flip, 0.5)
   assert.equal(recipe.augment.photometric, false)
@@ -79,7 +79,7 @@ test("a YAML file of the user's own is read", () => {
   assert.equal(loadProfile(file).name, 'mine')
 })
 
-describe('what is wrong is named by file and key', () => {
+describe('mistakes are named by file and key', () => {
   const wrong: readonly [string, (profile: Node) => void, RegExp][] = [
     [
       'an unknown key',

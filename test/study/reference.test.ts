@@ -56,7 +56,7 @@ describe('on the machine that made the reference', () => {
     }
   })
 
-  test('what is missing is listed', () => {
+  test('missing numbers are listed', () => {
     const found = { ...REFERENCE, trials: {} }
     assert.deepEqual(deviating(found), Object.keys(REFERENCE.trials.teacher!))
     assert.ok(
@@ -75,7 +75,7 @@ describe('elsewhere', () => {
     })
   })
 
-  test('what differs by more is listed with what was allowed', () => {
+  test('larger differences are listed with their tolerance', () => {
     const { deviations } = compareWithReference(
       REFERENCE,
       rerun({ 'mAP@0.5': 0.229, 'loss total': 2.21 }, ELSEWHERE),

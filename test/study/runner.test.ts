@@ -22,7 +22,7 @@ before(async () => {
   dataset = await tinyData(cache)
 })
 
-/** Runs trials and notes what was said of each. */
+/** Runs trials and records the events of each. */
 function start(trials: readonly TrialConfig[], runs: string, options: Partial<RunOptions> = {}) {
   const states: string[] = []
   const results = runSideBySide(trials, {
@@ -73,7 +73,7 @@ test('trials run side by side, come back in order, and are found the next time',
   assert.deepEqual(second.states, [`${trialFolder(b)} found`, `${trialFolder(a)} found`])
 })
 
-test('a trial that fails says why in its own words, and the others are stopped', async () => {
+test('a failed trial says why in its own words, and the others are stopped', async () => {
   const runs = temporary()
   const long = teacherTrial(dataset, 100_000)
   const failing = trialSchema.parse({
@@ -112,7 +112,7 @@ function watchProcesses() {
 }
 
 test('a trial runs after the one of the same call that it starts from, and short ones share a process', async (t) => {
-  // On a busy machine too, no minute passes.
+  // Even on a busy machine this takes less than a minute.
   t.mock.method(performance, 'now', () => 0)
   const [together, alone] = [temporary(), temporary()]
   const [first, second] = [teacherTrial(dataset, 2, 1), teacherTrial(dataset, 2, 2)]
@@ -196,7 +196,7 @@ test('a trial that another process has announced is waited for, with its progres
   )
 })
 
-test('a trial that another process has announced and not run is run when that one is gone, others at once', async () => {
+test('a trial that another process announced but did not run is run once that process is gone, others at once', async () => {
   const runs = temporary()
   const trial = evaluation(runs, 'validation')
   const other = otherProcess(runs, trial, { isRun: false })
@@ -266,7 +266,7 @@ test('a trial whose study is killed writes its checkpoint and ends', async () =>
   assert.ok(loadCheckpoint(join(folder, 'checkpoint.json')).step > 0)
 })
 
-test('a trial that was killed goes on from its checkpoint and ends with the weights of one that was not', async () => {
+test('a killed trial continues from its checkpoint and ends with the weights of one that was not', async () => {
   const [undisturbed, disturbed] = [temporary(), temporary()]
   const trial = teacherTrial(dataset, 60)
   const folder = join(disturbed, trialFolder(trial))

@@ -131,12 +131,12 @@ test('the number of images needed undoes the formula', () => {
   assert.ok(Math.abs(smallest / imageDeviation - 1.645) < 0.01)
   assert.equal(needed.length, 1)
   assert.ok(Math.abs(needed[0]!.images! / ((30 * smallest ** 2) / 0.05 ** 2) - 1) < 0.01)
-  // Two seeds that differ by 0.12 cannot show one point, however many images there are.
+  // Two seeds that differ by 0.12 cannot show one point, with any number of images.
   const noisy = imagesNeeded(a, b, options)
   assert.equal(noisy.needed[0]!.images, undefined)
 })
 
-test('tables of other images are refused', () => {
+test('tables of different images are refused', () => {
   const fewer = metricTable({ truths: { ...truths, images: 31 }, detections: detectionsOf([]) })
   assert.throws(
     () => pairedDifference(a, [fewer]),

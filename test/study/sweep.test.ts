@@ -232,7 +232,7 @@ describe('a sweep', () => {
   })
 })
 
-test('results of the form before are read: roles, references and the teacher among them', () => {
+test('results in the old format are read, with roles, references and the teacher', () => {
   const { sweep, arms } = shippedSweeps().get('recovery')!
   assert.deepEqual(
     arms.map(({ name, role, steps }) => [name, role, steps]),

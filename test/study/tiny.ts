@@ -6,7 +6,7 @@ import { saveCheckpoint } from '../../lib/train'
 import { type TrialConfig, trialFolder, trialHash, trialSchema } from '../../lib/trial'
 import { TINY_SCENES, tinyDetector } from '../train/tiny'
 
-/** What a profile's study tells its trials beside their configs. */
+/** What a profile's study passes to its trials beside their configs. */
 export const TINY_SOURCE = { scenes: scenesSchema.parse(TINY_SCENES) }
 
 /** The scenes where a trial's process with this cache looks for them. */
@@ -41,7 +41,7 @@ export function teacherTrial(data: Dataset, steps: number, seed = 1): TrialConfi
   })
 }
 
-/** Puts a model where trials look for that of the trial with the given hash. */
+/** Puts a model where trials look for the one of the trial with the given hash. */
 export function placeModel(
   runs: string,
   hash: string,
@@ -52,7 +52,7 @@ export function placeModel(
   return { trial: hash }
 }
 
-/** Writes the folder of a finished trial, as far as it is read. */
+/** Writes the parts of a finished trial's folder that are read. */
 export function finishTrial(runs: string, config: TrialConfig, mAP: number | null): void {
   const folder = join(runs, trialFolder(config))
   mkdirSync(folder, { recursive: true })

@@ -5,14 +5,14 @@ import { loadProfile, trialMemory, workersOf } from '../../lib/study'
 const profile = loadProfile('default')
 const machine = { device: 'CPU', cores: 8, free: 64e9 } as const
 
-test('one trial a core where the memory holds them, fewer where it does not, one at least', () => {
+test('one trial per core if memory allows, otherwise fewer, at least one', () => {
   assert.equal(profile.workers, 'auto')
   assert.equal(workersOf(profile, machine), 8)
   assert.equal(workersOf(profile, { ...machine, free: 3.5 * trialMemory(profile) }), 3)
   assert.equal(workersOf(profile, { ...machine, free: 0.5 * trialMemory(profile) }), 1)
 })
 
-test('a card runs one trial at a time, and a number is taken as it is', () => {
+test('a card runs one trial at a time, and an explicit number is kept', () => {
   assert.equal(workersOf(profile, { ...machine, device: 'GPU' }), 1)
   assert.equal(workersOf({ ...profile, workers: 5 }, { ...machine, free: 0 }), 5)
 })

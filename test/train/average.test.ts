@@ -20,7 +20,7 @@ import { assertClose } from '../losses/support'
 import oracle from './oracle/average.json'
 import { hashOf, TINY_TRAINING, temporary, tinyDetector, tinyScenes, tinyWeights } from './tiny'
 
-test("the decay rises to its value, and is TensorFlow's on the way", () => {
+test("the decay rises to its value as TensorFlow's does", () => {
   const at = (step: number) => averageDecay({ decay: 0.5 }, step)
   assert.deepEqual([0, 1, 8, 1e6].map(at), [0.1, 2 / 11, 0.5, 0.5])
   assert.deepEqual(averageSchema.parse({}), { decay: 0.999 })
@@ -108,7 +108,7 @@ test('in a graph it trains to the same bits as without the average', async () =>
   assert.notEqual(averaged.hash, plain.hash)
 })
 
-test('the average is what is evaluated on the way, and what is kept as the best', async () => {
+test('the average is evaluated along the way and kept as the best', async () => {
   const validation = { every: 2, keep: 'best', gain: 0 } as const
   const options = { average: AVERAGE, validation, augment: false as const, eager: true, steps: 20 }
   const { summary, left, directory } = await trained(options)

@@ -32,14 +32,14 @@ const checkpoint: Checkpoint = {
     seconds: 1.5,
     last: { total: 3.25 },
   },
-  // What JSON does not keep is not part of the hash.
+  // Values that JSON does not keep are not part of the hash.
   provenance: { recipe: { rate: 0.1 }, nothing: undefined },
 }
 const other: Checkpoint = { ...checkpoint, step: 13, weights: initialWeights(detector, 2) }
 const tensorsIn = (directory: string) =>
   readdirSync(directory).filter((name) => name.endsWith('.safetensors'))
 
-test('what is saved is loaded again', () => {
+test('a saved checkpoint is loaded again', () => {
   const path = join(folder(), 'sub/checkpoint.json')
   const { sha256: hash } = saveCheckpoint(path, checkpoint)
   assert.deepEqual(loadCheckpoint(path), {
@@ -98,7 +98,7 @@ describe('after a crash', () => {
     assert.deepEqual(tensorsIn(directory), [`checkpoint.${last.sha256.slice(0, 12)}.safetensors`])
   })
 
-  test('in a write the temporary file is never read, and the next checkpoint removes it', () => {
+  test('during a write the temporary file is never read, and the next checkpoint removes it', () => {
     const directory = folder()
     const path = join(directory, 'checkpoint.json')
     saveCheckpoint(path, checkpoint)
@@ -110,7 +110,7 @@ describe('after a crash', () => {
     assert.equal(loadCheckpoint(path).step, 13)
   })
 
-  test('of a process that does nothing but save, killed at any moment, a checkpoint loads', async () => {
+  test('a process that does nothing but save, killed at any moment, leaves a checkpoint that loads', async () => {
     const path = join(folder(), 'checkpoint.json')
     const rest = { detector, classes: checkpoint.classes, provenance: {} }
     const program = `

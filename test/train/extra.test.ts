@@ -1,4 +1,4 @@
-/** A distillation loss that counts at some steps alone. */
+/** A distillation loss that counts only at some steps. */
 import assert from 'node:assert/strict'
 import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -93,7 +93,7 @@ for (const eager of [false, true]) {
       stopped.log.map((row) => 'teacher' in row),
       [true, true, false, false],
     )
-    // Its own variables rest, and are kept.
+    // Its own variables stay unchanged, and are kept.
     const { optimizer } = loadCheckpoint(join(directory, 'checkpoint.json'))
     assert.equal(optimizer.get('extra/factor')!.values[0], stopped.factor)
     assert.notEqual(stopped.factor, 1)
@@ -143,7 +143,7 @@ test('images without labels are seen while it counts: after it a step is the pla
   const isOn = (step: number) => step !== 1 && step !== 2
   const { summary, hash } = await trained(isOn, options)
   assert.deepEqual([summary.images, summary.distilled], [4 * 2 + 2 * 3, 2 * (2 + 3)])
-  // The last step has the unlabelled batch of its number, also where the training was interrupted before it.
+  // The last step has the unlabelled batch of its number, even if the training was interrupted before it.
   for (const until of [1, 3]) {
     const directory = await begun(isOn, until, options)
     assert.equal((await trained(isOn, options, { directory })).hash, hash)

@@ -20,8 +20,8 @@ async function sample(id: string, width: number, height: number, boxes: Sample['
 }
 
 /**
- * A detector that sees in every cell of stride 32 one box of its first anchor (40x30) about the cell's centre, of class 5,
- * whatever the image: all kernels of the last layers are 0, the biases say it.
+ * A detector that sees one box in every cell of stride 32, of its first anchor (40x30) around the cell's centre, of class 5,
+ * whatever the image: all kernels of the last layers are 0, and the biases determine it.
  */
 function blindDetector(): Detector {
   const config = tinyDetector()
@@ -103,7 +103,7 @@ test('an image without labels is named', async () => {
   detector.dispose()
 })
 
-test('without a crop the whole frame is seen; limits are passed on; an empty answer is one', async () => {
+test('without a crop the whole frame is seen; limits are passed on; an empty result is valid', async () => {
   const detector = blindDetector()
   const samples = [await sample('frame', 192, 128, [{ x1: 1, y1: 2, x2: 3, y2: 4, label: 7 }])]
   const limited = await predict(detector, samples, { eager: true, decode: { limit: 1 } })

@@ -85,7 +85,7 @@ test("every step learns the labels of the frames beside those of its batch, in t
   assertClose([summary.last.total!], [total], 'total')
 })
 
-test('labels are made before the first step, and anew after so many, by the average as it is then', async () => {
+test('labels are made before the first step and renewed at intervals, by the average at that time', async () => {
   const once = unlabelled()
   await trained({ unlabelled: once })
   assert.deepEqual([once.calls, once.averages], [[0], []])

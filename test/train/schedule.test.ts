@@ -8,7 +8,7 @@ const WARM = { steps: 0, from: 0.1 }
 
 const close = (actual: number, expected: number) => allclose(actual, expected, { rtol: 1e-12 })
 
-test('cosine: the whole rate at first, half way the middle, next to the final share at the end', () => {
+test('cosine: the full rate at first, the middle half way, almost the final fraction at the end', () => {
   const schedule = { kind: 'cosine', rate: 0.04, final: 0.01 } as const
   const at = (step: number) => learningRate(schedule, WARM, { step, steps: 100, stepsPerEpoch: 7 })
   close(at(0), 0.04)
@@ -34,7 +34,7 @@ test('poly: (1e-3 - 1e-6) (1 - e / 100)^0.9 + 1e-6 by whole epochs, as published
   close(at(40_000), 1e-6)
 })
 
-test('a cosine over fewer steps stays at its final share, and one over more is cut off', () => {
+test('a cosine over fewer steps stays at its final fraction, and one over more is cut off', () => {
   const at = (step: number, over: number) =>
     learningRate({ kind: 'cosine', rate: 1, final: 0.1, over }, WARM, { step, steps: 100, stepsPerEpoch: 7 })
   close(at(20, 40), 0.55)
@@ -60,7 +60,7 @@ test("warm restarts are PyTorch's", () => {
   close(doubled!.rates[10]!, 0.4 * (0.01 + 0.99 / 2))
 })
 
-test('plateau: the whole rate until the decay begins, then half a cosine to the final share', () => {
+test('plateau: the full rate until the decay begins, then half a cosine to the final fraction', () => {
   const schedule = scheduleSchema.parse({ kind: 'plateau', rate: 0.04, decay: 20 })
   const at = (step: number, decayFrom?: number) =>
     learningRate(schedule, WARM, { step, steps: 100, stepsPerEpoch: 7, decayFrom })
@@ -74,7 +74,7 @@ test('plateau: the whole rate until the decay begins, then half a cosine to the 
   }
 })
 
-test('warm-up rises linearly from its share to the whole of the schedule', () => {
+test('warm-up rises linearly from its fraction to the full schedule', () => {
   const schedule = { kind: 'poly', rate: 1, floor: 0, power: 1, epochs: 10 } as const
   const warmUp = { steps: 20, from: 0.1 }
   const at = (step: number) => learningRate(schedule, warmUp, { step, steps: 100, stepsPerEpoch: 10 })
@@ -98,7 +98,7 @@ test('defaults and limits of the options', () => {
   assert.throws(() => scheduleSchema.parse({ kind: 'cosine', rate: 1, floor: 0 }), /Unrecognized key.*floor/s)
 })
 
-test('a schedule, a warm-up or a place in the run that cannot be is refused by name', () => {
+test('an impossible schedule, warm-up or position in the run is refused by name', () => {
   const cosine = { kind: 'cosine', rate: 0.04, final: 0.01 } as const
   const at = { step: 0, steps: 10, stepsPerEpoch: 1 }
   assert.throws(

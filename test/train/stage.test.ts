@@ -17,7 +17,7 @@ test('the best evaluation has the largest mAP@0.5, then the larger AP, then the 
   assert.equal(bestRow(rows([0.3, 0.1], [0.3, 0.1]))?.step, 10)
 })
 
-test('without gain for the patience the training has a plateau, at the first evaluation that says so', () => {
+test('without gain for `patience` steps the training has a plateau, at the first evaluation that shows it', () => {
   const rule = { patience: 20, gain: 0 }
   assert.equal(findPlateau([], rule), undefined)
   assert.equal(findPlateau(rows(0.5, 0.4), rule), undefined)
@@ -40,7 +40,7 @@ const PLATEAU = { kind: 'plateau', rate: 1, decay: 30, final: 0.01 } as const
 const COSINE = { kind: 'cosine', rate: 1, final: 0.01 } as const
 const validation = validationSchema.parse({ every: 10, patience: 20 })
 
-test('a training goes to its last step, or to that at which its evaluations say stop', () => {
+test('a training runs to its last step, or to the one at which its evaluations say stop', () => {
   const stage = (...values: number[]) =>
     stageOf({ steps: 100, schedule: COSINE, validation }, rows(...values))
   assert.deepEqual(stage(0.1, 0.2, 0.3), { end: 100, plateau: undefined })
@@ -54,7 +54,7 @@ test('with a plateau schedule they begin the decay, with which the training ends
   assert.deepEqual(stage(0.1, 0.2, 0.3), { end: 100, decayFrom: 70 })
   const { end, decayFrom, plateau } = stage(0.3, 0.2, 0.1)
   assert.deepEqual([end, decayFrom, plateau?.step], [60, 30, 30])
-  // What is measured while the rate falls does not change the way.
+  // Evaluations while the rate falls change nothing.
   assert.deepEqual(stage(0.3, 0.2, 0.1, 0.4, 0.1, 0.1), { end, decayFrom, plateau })
   // The last at which it can begin is 30 steps before the end, where it begins by itself.
   assert.deepEqual(stage(0, 0, 1, 2, 3, 2, 2).end, 100)

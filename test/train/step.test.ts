@@ -137,7 +137,7 @@ for (const precision of ['bfloat16', 'float16'] as const) {
         `${name}: expected about ${expected}, found ${found}`,
       )
     }
-    // Behind the heads, batch norm over a handful of cells magnifies the rounding without bound.
+    // After the heads, batch norm over a handful of cells magnifies the rounding without bound.
     for (const name of ['head/1/output/bias', 'head/2/output/bias', 'head/3/output/bias']) {
       const [found, expected] = [low.momentum.get(name)!, full.momentum.get(name)!]
       const length = (values: Float32Array) => Math.hypot(...values)

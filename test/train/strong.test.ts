@@ -28,7 +28,7 @@ async function trained(options: Partial<TrainOptions> = {}, context: Partial<Tra
   }
 }
 
-/** The images that the loss is given, and the mean of what the student makes of its own. */
+/** The images that the loss gets, and the mean of the student's outputs on its own. */
 function watching(seen: Float32Array[]) {
   return {
     weights: 1,
@@ -81,7 +81,7 @@ test('a look that changes nothing gives the bits of a training without one', asy
   assert.notEqual((await trained({ strong: {} })).hash, (await trained()).hash)
 })
 
-test('at a step without distillation the plain look is not asked for, and an interruption changes no bit', async () => {
+test('a step without distillation does not use the plain look, and an interruption changes no bit', async () => {
   const seen: Float32Array[] = []
   const options = {
     strong: {},

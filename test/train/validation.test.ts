@@ -55,7 +55,7 @@ const bestFiles = (directory: string) =>
   readdirSync(directory).filter((name) => /^best-\d+\.json$/.test(name))
 
 let reference: Awaited<ReturnType<typeof trained>>
-/** Of a training without evaluations, after so many steps. */
+/** Weights of a training without evaluations, after this many steps. */
 const plain = new Map<number, string>()
 before(async () => {
   data = await tinyScenes(temporary())
@@ -64,7 +64,7 @@ before(async () => {
   await trained({ validation: undefined, checkpointEvery: 8 }, { onCheckpoint })
 })
 
-test('the weights of the best evaluation are left, which are those that a training without evaluations had then', () => {
+test('the weights of the best evaluation remain, equal to those of a training without evaluations at that step', () => {
   const { directory, summary, hash } = reference
   const rows = lines(directory)
   assert.deepEqual(
@@ -82,7 +82,7 @@ test('the weights of the best evaluation are left, which are those that a traini
   assert.deepEqual(bestFiles(directory), ['best-16.json'])
 })
 
-test('an evaluation measures what an evaluation of these weights by themselves does', async () => {
+test('an evaluation during training gives the same numbers as one of the same weights alone', async () => {
   const detector = new Detector(tinyDetector(), reference.left)
   const { truths, detections } = await predict(detector, pair())
   detector.dispose()
@@ -91,14 +91,14 @@ test('an evaluation measures what an evaluation of these weights by themselves d
   assert.ok(voc.mAP! > 0)
 })
 
-test('the last weights are left where these are asked for, and no file of the best is written', async () => {
+test('the last weights remain if requested, and no file of the best is written', async () => {
   const { directory, summary, hash } = await trained({ validation: { ...OPTIONS.validation!, keep: 'last' } })
   assert.equal(hash, plain.get(24))
   assert.deepEqual(summary.kept, lines(reference.directory)[2])
   assert.deepEqual(bestFiles(directory), [])
 })
 
-test('the end is evaluated too, where it is no multiple', async () => {
+test('the end is evaluated too, even if it is not a multiple', async () => {
   const { directory, summary } = await trained({ validation: { every: 16, keep: 'best', gain: 0 } })
   assert.deepEqual(
     lines(directory).map(({ step }) => step),
@@ -146,7 +146,7 @@ describe('a training whose evaluations do not gain ends before its steps', () =>
   })
 })
 
-/** Trains until something is reported, is stopped then, and returns the folder. */
+/** Trains until something is reported, stops there, and returns the folder. */
 async function interrupted(
   options: Partial<TrainOptions>,
   isReached: (progress: TrainProgress) => boolean,
@@ -180,7 +180,7 @@ describe('an interruption changes no bit', () => {
     })
   }
 
-  test('nor does being asked for again after its end', async () => {
+  test('nor does running it again after its end', async () => {
     const { directory, hash, summary } = reference
     const steps: number[] = []
     const onProgress = ({ step }: TrainProgress) => void steps.push(step)
@@ -189,7 +189,7 @@ describe('an interruption changes no bit', () => {
   })
 })
 
-test('progress tells the evaluation that runs, and the last one', async () => {
+test('progress reports the running evaluation and the last one', async () => {
   const seen: TrainProgress[] = []
   const { directory } = await trained(
     { steps: 10, eager: true },

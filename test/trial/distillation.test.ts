@@ -17,7 +17,7 @@ before(async () => {
   await loader.close()
 })
 
-/** Steps with every method, sparsity, decay and clipping; all that they leave, by name. */
+/** Steps with every method, sparsity, decay and clipping; everything they leave, by name. */
 function trained(
   eager: boolean,
   { spp, steps, temperature }: { spp: boolean; steps: number; temperature: number },

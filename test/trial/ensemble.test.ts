@@ -1,4 +1,4 @@
-/** Several teachers, or one in mirrored views too, as one. */
+/** Several teachers, or one in mirrored views, treated as one. */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
@@ -33,7 +33,7 @@ function output(seed: number, size = 1): DetectorOutput {
   }
 }
 
-test('what is said of the mirrored image is the mirror of what is said of the image', () => {
+test('the output on the mirrored image is the mirrored output on the image', () => {
   tf.tidy(() => {
     const said = output(1)
     const mirrored = flipOutput(said, 8)
@@ -92,7 +92,7 @@ test('the mean is that of probabilities, of log sizes and of features, however s
   })
 })
 
-test('a teacher in mirrored views says the same of an image and, mirrored, of its mirror', () => {
+test('a teacher in mirrored views gives the same output for an image and, mirrored, for its mirror image', () => {
   const teacher = new Detector(CONFIG, initialWeights(CONFIG, 3))
   const both = ensembleOf([teacher], { flip: true })
   tf.tidy(() => {

@@ -15,7 +15,7 @@ export interface KilledTrial {
   readonly step: number
 }
 
-/** Where a process ends itself: behind a step, or in what comes between it and the next. */
+/** Where a process kills itself: after a step, or between it and the next. */
 export interface Death {
   readonly step: number
   readonly in?: 'evaluating' | 'labelling'
@@ -70,7 +70,7 @@ export async function runKilled(
   return { result: await toItsEnd(file, folder), step }
 }
 
-/** What a trial's metrics say about its training, but for what differs from run to run. */
+/** The training part of a trial's metrics, without what differs from run to run. */
 export function trainingNumbers({ metrics }: TrialResult): object {
   const { seconds: _, waitedShare: __, peakBytes: ___, ...numbers } = metrics.training ?? {}
   return numbers

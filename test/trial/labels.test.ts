@@ -13,11 +13,11 @@ const samples: Sample[] = Array.from({ length: 400 }, (_, i) => ({
 }))
 
 describe('labels', () => {
-  test('are left alone where nothing is asked for', () => {
+  test('are left alone by default', () => {
     assert.deepEqual(applyLabels(samples, 4, {}), { labelled: samples, rest: [] })
   })
 
-  test('of so many images stay, spread over the list, and the others are handed out apart', () => {
+  test('of the given number of images stay, spread over the list, and the other images are returned separately', () => {
     const { labelled, rest } = applyLabels(samples, 4, { images: 30 })
     assert.equal(labelled.length, 30)
     const places = labelled.map((sample) => samples.indexOf(sample))
@@ -33,7 +33,7 @@ describe('labels', () => {
     )
   })
 
-  test('are missing or wrong by the share, the same every time, more faults on top of fewer', () => {
+  test('are missing or wrong by the given fraction, the same every time, and more faults include the fewer', () => {
     const faults = { missing: 0.2, wrongClass: 0.3 }
     const { labelled } = applyLabels(samples, 4, faults)
     assert.deepEqual(applyLabels(samples, 4, faults).labelled, labelled)

@@ -23,7 +23,7 @@ const at = (place: number, label: number, score: number, shift = 0): ScoredBox =
 describe('thresholds', () => {
   const sample = (boxes: readonly ScoredBox[]) => ({ id: '', file: '', width: 200, height: 10, boxes })
 
-  test('by precision: the lowest score at which so many of the detections are right', () => {
+  test('by precision: the lowest score at which that fraction of the detections is right', () => {
     const truths = truthsOf([sample([at(0, 0, 1), at(1, 0, 1), at(2, 0, 1), at(3, 1, 1), at(4, 2, 1)])], 4)
     const detections = detectionsOf([
       [
@@ -41,7 +41,7 @@ describe('thresholds', () => {
     assert.deepEqual(precisionThresholds(truths, detections, 0.5), [0.4, 0.5, none, none])
   })
 
-  test('by count: as many objects an image as on the labelled images, times a factor', () => {
+  test('by count: as many objects per image as on the labelled images, times a factor', () => {
     // Class 0 has 2 in 2 images, class 1 one, class 2 none.
     const truths = truthsOf([sample([at(0, 0, 1), at(1, 0, 1)]), sample([at(2, 1, 1)])], 3)
     const found = [
@@ -57,7 +57,7 @@ describe('thresholds', () => {
   })
 })
 
-test('detections are objects, regions to look away from, or nothing', () => {
+test('detections are objects, ignored regions, or nothing', () => {
   const found = [at(0, 0, 0.8), at(1, 0, 0.5), at(2, 0, 0.3), at(3, 0, 0.2), at(4, 1, 0.9)]
   const thresholds = [0.5, Number.POSITIVE_INFINITY]
   const weights = (options: { ignore?: number; soft?: true }) =>
@@ -79,7 +79,7 @@ test('detections are objects, regions to look away from, or nothing', () => {
   assert.deepEqual(first, { x1: 0, y1: 0, x2: 10, y2: 10, label: 0 })
 })
 
-test('views are merged to the mean of what they say', () => {
+test('views are merged into their mean', () => {
   const [a, b] = [at(0, 0, 0.75), at(0, 0, 0.25, 2)]
   const [mean] = mergeViews([[a], [b]])
   // (0.75 * 0 + 0.25 * 2) / 1
@@ -196,7 +196,7 @@ test('a mean teacher that is killed ends with the bits of one that was not', asy
   }
 })
 
-test('what does not fit together is refused by its key', () => {
+test('keys that contradict each other are refused by name', () => {
   const runs = temporary()
   const refused = (rest: object, message: RegExp) =>
     assert.throws(() => tinyDistillation(runs, dataset, 4, { ...rest }), message)
@@ -209,7 +209,7 @@ test('what does not fit together is refused by its key', () => {
   refused({ terms: [{ method: 'class-kd', weight: 1 }], teacher: [placeModels(runs).teachers[0]] }, /teacher/)
 })
 
-test('an option that is absent leaves the hash', () => {
+test('an absent option does not change the hash', () => {
   const runs = temporary()
   const config = tinyDistillation(runs, dataset, 4, { terms: [{ method: 'class-kd', weight: 1 }] })
   for (const key of ['pseudo', 'views', 'unlabelled']) assert.ok(!(key in config))

@@ -14,7 +14,7 @@ export function placeModels(runs: string) {
   return { start: place('1', 1), teachers: [place('2', 2), place('3', 3)] as const }
 }
 
-/** A distillation of these models, with changes of its recipe and of what stands beside it. */
+/** A distillation of these models, with changes to its recipe and its other keys. */
 export function tinyDistillation(
   runs: string,
   dataset: Dataset,

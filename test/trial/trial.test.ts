@@ -56,7 +56,7 @@ describe('a training', () => {
     assert.deepEqual(JSON.parse(readFileSync(join(result.folder, 'config.json'), 'utf8')), config)
   })
 
-  test('says what it measured, and from what', () => {
+  test('records what it measured, and on what', () => {
     const { metrics } = result
     assert.equal(metrics.hash, trialHash(config))
     assert.equal(metrics.kind, 'teacher')
@@ -94,13 +94,13 @@ describe('a training', () => {
     assert.equal(coco.AP, result.metrics.evaluation.coco.AP)
   })
 
-  test('tells how far it is', () => {
+  test('reports its progress', () => {
     const training = events.flatMap((event) => (event.phase === 'training' ? [event.progress.step] : []))
     assert.deepEqual(training, [1, 2])
     assert.deepEqual(events.at(-1), { phase: 'evaluating', done: 3, total: 3 })
   })
 
-  test('is read when it is asked for again', async () => {
+  test('is read when it is requested again', async () => {
     const written = () =>
       readdirSync(result.folder).map((name) => statSync(join(result.folder, name)).mtimeMs)
     const times = written()
@@ -108,7 +108,7 @@ describe('a training', () => {
     assert.deepEqual(written(), times)
   })
 
-  test('has weights that an evaluation on the test split takes over', async () => {
+  test('has weights that an evaluation on the test split loads', async () => {
     const evaluation = trialSchema.parse({
       kind: 'evaluate',
       data: config.data,
@@ -124,7 +124,7 @@ describe('a training', () => {
   })
 })
 
-test('pruning gives a narrower model that keeps the asked share of MACs', async () => {
+test('pruning gives a narrower model with the requested fraction of MACs', async () => {
   const detector = tinyDetector()
   // Half of every layer's gammas are small.
   const weights = initialWeights(detector, 3)
@@ -186,7 +186,7 @@ describe('a distillation', () => {
     )
   })
 
-  test('has the asked ratio of gradients, or the asked lambda', () => {
+  test('has the requested ratio of gradients, or the requested lambda', () => {
     const [output, feature] = byRatio.metrics.gradients!
     assert.equal(output!.method, 'output-kd')
     assert.ok(Math.abs(output!.ratio - 0.3) < 1e-9)
@@ -197,7 +197,7 @@ describe('a distillation', () => {
     for (const { cosine } of byRatio.metrics.gradients!) assert.ok(Math.abs(cosine!) <= 1)
   })
 
-  test('gives the same model with the number that the ratio came to', async () => {
+  test('gives the same model with the lambda that the ratio gave', async () => {
     const { lambda } = byRatio.metrics.gradients![0]!
     const byNumber = await run(
       config([
@@ -239,7 +239,7 @@ describe('a distillation', () => {
     assert.equal(byRatio.metrics.training?.macs, macs)
   })
 
-  test("does not ask the teacher, and does not count it, once its schedule's stop has passed", async () => {
+  test("neither runs nor counts the teacher once its schedule's stop has passed", async () => {
     const terms = [{ method: 'class-kd', weight: 1, schedule: { stop: 1 } }]
     const scheduled = config(terms)
     const folder = folderOf(scheduled)
@@ -301,7 +301,7 @@ describe('folders that are not as they should be', () => {
     await assert.rejects(runTrial(config, context), message)
   })
 
-  test('other data are refused', async () => {
+  test('different data are refused', async () => {
     const config = { ...evaluation('d'.repeat(64)), data: { hash: 'other' } } as TrialConfig
     await assert.rejects(run(config), new RegExp(`expected data with hash other, found ${dataset.hash}`))
     assert.ok(!existsSync(folderOf(config)))

@@ -24,7 +24,7 @@ function trial(steps: number, recipe: object) {
   })
 }
 
-test('a trial that evaluates on its way leaves the best model, says when it was, and keeps the curve', async () => {
+test('a trial that evaluates along the way leaves the best model, records its step, and keeps the curve', async () => {
   const config = trial(12, { validation: { every: 4 } })
   const runs = temporary()
   const folder = join(runs, trialFolder(config))
@@ -71,7 +71,7 @@ test('a trial with a plateau schedule that is killed ends with the bits of one t
   }
 })
 
-test('what a recipe may ask for', () => {
+test('the settings that a recipe accepts', () => {
   assert.deepEqual(
     trial(1, { validation: { every: 5 } }),
     trial(1, { validation: { every: 5, keep: 'best', gain: 0 } }),

@@ -25,7 +25,7 @@ const lib = path.join(root, 'lib')
 const ROOMS = 'base engine data detector losses evaluate slimming train trial study report workbench'.split(
   ' ',
 )
-/** Not a room: the ways in from outside. */
+/** Not a room: the entry points from outside. */
 const ENTRIES = 'entries'
 
 /** The code of lib/ by its place in lib/, with what each file imports or requires. */
@@ -42,7 +42,7 @@ const files = new Map(
 
 function importsOf(text: string): string[] {
   const names = ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => fileName)
-  // A type that is asked for where it is needed: import('...').
+  // A type imported where it is used: import('...').
   for (const [, name = ''] of text.matchAll(/\b(?:import|require)\(\s*'([^']+)'\s*\)/g)) names.push(name)
   return names
 }
@@ -89,7 +89,7 @@ test('rooms import only from earlier rooms, and only engine imports TensorFlow',
   assert.deepEqual(broken, [])
 })
 
-test('nothing in lib/ imports from outside of it, or what is not there', () => {
+test('nothing in lib/ imports from outside of it, or files that do not exist', () => {
   const broken: string[] = []
   for (const [file, { imports }] of files) {
     for (const name of imports) {
@@ -101,7 +101,7 @@ test('nothing in lib/ imports from outside of it, or what is not there', () => {
   assert.deepEqual(broken, [])
 })
 
-test('nothing below the workbench names it or the command line, in no string either', () => {
+test('nothing below the workbench names it or the command line, not even in a string', () => {
   const broken: string[] = []
   for (const [file, { text }] of files) {
     if (roomOf(file) < 0 || file.startsWith('workbench')) continue
@@ -128,7 +128,7 @@ test('no two files of lib/ import each other, types included', () => {
   assert.deepEqual(circles, [])
 })
 
-test('the checks see what they look for', () => {
+test('the checks find what they look for', () => {
   const text = `import type { A } from './a'\nexport * from './b'\nconst c = require('./c') as typeof import('./d')`
   assert.deepEqual(new Set(importsOf(text)), new Set(['./a', './b', './c', './d']))
   assert.equal(target('workbench/cli.ts', './project'), 'workbench/project.ts')

@@ -57,7 +57,7 @@ writeFileSync(
 )
 const NODE_OPTIONS = `--require ${probe}`
 
-test('no words, --help and -h list the commands but the hidden ones, and load none', async () => {
+test('no words, --help and -h list all but the hidden commands, and load none', async () => {
   const [first, ...others] = await Promise.all(
     [[], ['--help'], ['-h'], ['help']].map((words) => workbook(words, { NODE_OPTIONS })),
   )
@@ -103,7 +103,7 @@ test('help <command> is the help of the command, and subcommands have theirs', a
   assert.match(below.stdout, /^Usage: npx workbook dataset convert /)
 })
 
-test('a command with a program of its own has help as the others have', async () => {
+test('a command with a program of its own has help like the others', async () => {
   const [asked, direct] = await Promise.all([workbook(['help', 'bench']), workbook(['bench', '--help'])])
   assert.equal(asked.stdout, direct.stdout)
   assert.match(direct.stdout, /^Usage: npx workbook bench /)
@@ -163,7 +163,7 @@ for (const [words, message] of WRONG) {
   })
 }
 
-test('an error says where it comes from with --debug alone', async () => {
+test('an error says where it comes from only with --debug', async () => {
   const words = ['model', 'show', 'missing.json']
   for (const debugged of [
     ['--debug', ...words],
@@ -176,7 +176,7 @@ test('an error says where it comes from with --debug alone', async () => {
   }
 })
 
-test("an error that is nobody's message has no stack trace either, in a promise or a timer", async () => {
+test('a bug has no stack trace either, in a promise or a timer', async () => {
   for (const [how, code] of [
     ['thrown', "throw new TypeError('odd')"],
     ['in a timer', "setTimeout(() => { throw new TypeError('odd') })"],

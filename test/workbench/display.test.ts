@@ -18,7 +18,7 @@ function sent(show: () => void): MimeBundle {
   return bundles[0]!
 }
 
-/** Two bars, the shorter one ended in the middle of the other. */
+/** Two bars; the shorter one ends in the middle of the other. */
 const BARS = `
   const { showProgress } = require('./lib/workbench/progress')
   const bars = ['first', 'second'].map((name) => showProgress(name, 10))
@@ -35,7 +35,7 @@ const BARS = `
 
 const program = [process.execPath, '--require', 'tsx/cjs', '--eval', BARS]
 
-test('bars of a command are drawn again and again on a terminal, and stay as a line each', () => {
+test('bars of a command are redrawn on a terminal, and stay as one line each', () => {
   const terminal = 'import pty, sys; pty.spawn(sys.argv[1:])'
   const { status, stdout } = spawnSync(pythonProgram('python'), ['-c', terminal, ...program], {
     cwd: root,
@@ -81,7 +81,7 @@ test('escapes a table, joins the columns of its rows and counts what it leaves o
   assert.match(text, /1 more rows$/)
 })
 
-test('sends a picture as what it is', () => {
+test('sends a picture in its own format', () => {
   assert.equal(sent(() => showImage('<svg/>'))['image/svg+xml'], '<svg/>')
   assert.equal(sent(() => showImage(Uint8Array.of(137, 80)))['image/png'], 'iVA=')
 })

@@ -72,7 +72,7 @@ export class KernelClient {
     void client.listen(shell)
     void client.listen(control)
     void client.listenIopub()
-    // The subscription travels on its own: it is there when something is heard of what the kernel publishes with every answer.
+    // The subscription travels separately: it has arrived once something is heard that the kernel publishes with every answer.
     do await client.request('kernel_info_request', {})
     while (client.published.size === 0)
     return client
@@ -125,7 +125,7 @@ export class KernelClient {
     })
   }
 
-  /** Interrupts as Jupyter does by the kernel's specification; resolves when the kernel has heard it. */
+  /** Interrupts as the kernel's specification tells Jupyter to; resolves when the kernel has heard it. */
   async interrupt(): Promise<void> {
     assert.equal((await this.request('interrupt_request', {}, { socket: this.control })).status, 'ok')
   }

@@ -73,7 +73,7 @@ let kernel: KernelClient
 const value = async (code: string): Promise<string> => resultOf(await kernel.execute(code))
 const error = async (code: string): Promise<KernelError> => errorOf(await kernel.execute(code))
 
-/** Asks until a variable of the cells is true; answers how many cells that took. */
+/** Polls until a variable of the cells is true; returns how many cells that took. */
 const becomesTrue = async (name: string): Promise<number> => {
   let asked = 1
   while ((await value(name)) !== 'true') asked++
@@ -89,15 +89,11 @@ after(async () => {
   rmSync(modules, { recursive: true, force: true })
 })
 
-test(
-  'the kernel loads ahead what most notebooks import',
-  { skip: !existsSync('/proc/self/maps') },
-  async () => {
-    const loaded = (): boolean =>
-      readFileSync(`/proc/${kernel.process.pid}/maps`, 'utf8').includes('/tfjs_binding.node')
-    while (!loaded()) await setTimeout(100)
-  },
-)
+test('the kernel preloads what most notebooks import', { skip: !existsSync('/proc/self/maps') }, async () => {
+  const loaded = (): boolean =>
+    readFileSync(`/proc/${kernel.process.pid}/maps`, 'utf8').includes('/tfjs_binding.node')
+  while (!loaded()) await setTimeout(100)
+})
 
 test('the kernel runs in the project root and knows the notebook folder', async () => {
   assert.equal(await value('process.cwd()'), root)
@@ -124,7 +120,7 @@ test('the kernel takes renamed properties of an earlier cell’s variable', asyn
   assert.equal(await value('const { left: l, right: { deep: r } } = pair; l + 10 * r'), '21')
 })
 
-test('the kernel takes every await', async () => {
+test('the kernel accepts every kind of await', async () => {
   assert.equal(await value('const w = await (Promise.resolve(4)); w'), '4')
   // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the cell's template
   assert.equal(await value('const five = [await [5][0], `${await (5)}`, await -5]; five.join()'), '5,5,-5')
@@ -142,7 +138,7 @@ test('the kernel lets a later cell set a variable that a function of an earlier 
   assert.equal(await value('faster(); [rate, doubled()].join()'), '6,12')
 })
 
-test('the kernel takes declarations anew, and those that are marked as exports', async () => {
+test('the kernel accepts repeated declarations, and those marked as exports', async () => {
   assert.equal(await value('class Layer { size() { return 1 } }; new Layer().size()'), '1')
   assert.equal(await value("class Layer { size() { return 'two' } }; new Layer().size()"), 'two')
   assert.equal(await value('function size() { return new Layer().size() }; size()'), 'two')
@@ -150,7 +146,7 @@ test('the kernel takes declarations anew, and those that are marked as exports',
   assert.equal(await value('export enum Unit { Points = 7 }; Unit.Points'), '7')
 })
 
-test('the kernel keeps what a failed cell had declared until then', async () => {
+test('the kernel keeps what a failed cell had declared before it failed', async () => {
   await kernel.execute('const start = 1')
   await error("const losses = [0.5]; const half = () => 0.5; const start = 'text'; throw new Error('mid')")
   assert.equal(await value('losses[0] === half() && start'), 'text')
@@ -217,7 +213,7 @@ test('the kernel checks the types of an edited file of lib', async () => {
   }
 })
 
-test('the kernel loads an edited module again, also behind another one', async () => {
+test('the kernel reloads an edited module, even if imported through another one', async () => {
   const cell = `import { value } from ${from('outer')}; value`
   assert.equal(await value(cell), '10')
   write('inner.ts', 'export const value = 20\n')
@@ -251,7 +247,7 @@ test('the kernel loses no output and keeps its order', async () => {
   assert.equal(reply.text, expected)
 })
 
-test('the kernel loses no display of many at once', async () => {
+test('the kernel loses none of many displays at once', async () => {
   const reply = await kernel.execute(`
       import { showMarkdown } from './lib/workbench'
       for (let i = 0; i < 5000; i++) showMarkdown(String(i))`)
@@ -263,7 +259,7 @@ test('the kernel loses no display of many at once', async () => {
   )
 })
 
-test('the kernel shows what has columns and values as a table', async () => {
+test('the kernel shows values with columns as a table', async () => {
   const reply = await kernel.execute("({ columns: ['a'], values: [[0.123456]] })")
   assert.match(resultOf(reply), /0\.1235/)
   const result = reply.messages.find(({ type }) => type === 'execute_result')
@@ -323,7 +319,7 @@ test('the kernel cancels the cells that wait behind a failed one', async () => {
   assert.equal(resultOf(await next), '3')
 })
 
-/** Interrupts a cell once it has printed something, and sees that it stops. */
+/** Interrupts a cell once it has printed something, and checks that it stops. */
 const interrupted = async (code: string, printed = 'running'): Promise<KernelError> => {
   const running = kernel.printed(printed)
   const reply = kernel.execute(code)
@@ -334,7 +330,7 @@ const interrupted = async (code: string, printed = 'running'): Promise<KernelErr
   return failure
 }
 
-test('the kernel stops loops without an await, in the first part of a cell and behind one', async () => {
+test('the kernel stops loops without an await, in the first part of a cell and after an await', async () => {
   await interrupted("console.log('running'); while (true);")
   const { traceback } = await interrupted("await 0\nconsole.log('running')\nfor (;;) {\n}")
   assert.match(traceback.join('\n'), /at cell\[\d+\]:3:/)
@@ -345,7 +341,7 @@ test('the kernel stops loops without an await, in the first part of a cell and b
   assert.equal(errorOf(await reply).ename, 'Interrupted')
 })
 
-test('the kernel stops a loop with an await, also in a function of an earlier cell', async () => {
+test('the kernel stops a loop with an await, even in a function of an earlier cell', async () => {
   await kernel.execute(`
       let ended = false
       const work = async () => {
@@ -371,7 +367,7 @@ test('the kernel stops computations of TensorFlow, which tidy up', async () => {
   assert.equal(await value('tensors() - before'), '1')
 })
 
-test('the kernel breaks off what does not ask, says so, and goes on', async () => {
+test('the kernel breaks off code that does not check, says so, and continues', async () => {
   await interrupted(`import { spin } from ${from('spin')}; spin()`, 'spinning')
   const running = kernel.printed('spinning')
   const reply = kernel.execute('await 0; spin()')
@@ -409,7 +405,7 @@ test('the kernel stops a loop that asks for the signal, and child processes that
   await becomesTrue('over')
 })
 
-test('the kernel gives up an await that never ends, and what follows it never runs', async () => {
+test('the kernel gives up an await that never ends, and the code after it never runs', async () => {
   await interrupted("console.log('running'); await new Promise(() => {})")
   await kernel.execute('let slow = 0, finish = () => {}')
   const running = kernel.printed('running')
@@ -424,7 +420,7 @@ test('the kernel gives up an await that never ends, and what follows it never ru
   assert.equal(await value('slow'), '0')
 })
 
-test('the kernel stops between cells what an earlier one has left behind', async () => {
+test("the kernel stops an earlier cell's leftover work between cells", async () => {
   const { count } = await kernel.execute(`
       let over = false
       void (async () => {

@@ -108,7 +108,7 @@ describe('JupyterLab in a browser', { skip }, () => {
   test('stops the work of a cell that is interrupted', async () => {
     await open('working.ipynb')
     await run('Run>Run All Cells')
-    await page.getByText(/steps [1-9]\d* %/).waitFor() // its bar is on the way
+    await page.getByText(/steps [1-9]\d* %/).waitFor() // its bar is moving
     await run('Kernel>Interrupt Kernel')
     await page
       .locator('[data-mime-type="application/vnd.jupyter.stderr"]', { hasText: 'Interrupted' })

@@ -45,7 +45,7 @@ async function run(t: { mock: typeof import('node:test').mock }, ...words: strin
   return lines.join('\n')
 }
 
-test('show: drawing, table and what the checkpoint says; the published networks by name', async (t) => {
+test('show: drawing, table and content of the checkpoint; the published networks by name', async (t) => {
   const shown = await run(t, 'show', path('training.json'), '--svg', path('net.svg'))
   assert.match(shown, /^image 64x96x3\n/)
   assert.match(
@@ -83,7 +83,7 @@ test("export to Darknet's files and import of them give the same network", async
   own.dispose()
 })
 
-test('what does not fit is said', async (t) => {
+test('a mismatch is an error', async (t) => {
   await assert.rejects(
     run(t, 'export', path('training.json'), path('training.json')),
     /training\.json: expected another file than/,

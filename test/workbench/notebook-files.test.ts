@@ -16,7 +16,7 @@ test('notebooks are stored without outputs, for the tslab kernel', () => {
   assert.deepEqual(notebooks.flatMap(checkForm), [])
 })
 
-test('the method notebooks have one skeleton, and try a weight by the same cells', () => {
+test('the method notebooks have one skeleton, and try a weight with the same cells', () => {
   const methods = notebooks.filter((file) => /\/0[4-8]-/.test(file)).map((file) => readNotebook(file).cells)
   assert.equal(methods.length, 5)
   const [first, ...others] = methods
@@ -37,7 +37,7 @@ test('the cells of the notebooks type-check', async () => {
   )
 })
 
-test('the checks see outputs, counts, a wrong kernel and type errors', async () => {
+test('the checks find outputs, counts, a wrong kernel and type errors', async () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'notebook-check-'))
   const file = path.join(folder, 'bad.ipynb')
   const code = (source: string): object => ({ cell_type: 'code', source, outputs: [], execution_count: null })

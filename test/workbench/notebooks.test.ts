@@ -28,7 +28,7 @@ function written(name: string, source: string): string {
 const appending = (line: string): string =>
   `require('node:fs').appendFileSync(process.env.WORKBOOK_TEST, '${line}\\n')`
 
-/** How many running processes have a text in their environment. */
+/** Number of running processes with a text in their environment. */
 function processesWith(text: string): number {
   const holds = (pid: string): boolean => {
     try {
@@ -59,7 +59,7 @@ async function failure(name: string): Promise<NotebookError> {
 
 after(() => rmSync(outDir, { recursive: true, force: true }))
 
-test('an execution runs every cell, tells how far it is and makes a page that needs no network', async () => {
+test('an execution runs every cell, reports progress and makes a page that needs no network', async () => {
   const seen: NotebookProgress[] = []
   const [result] = await executeNotebooks({
     notebooks: [fixture('small')],
@@ -137,7 +137,7 @@ test('an execution names the cell that failed and keeps what ran', async () => {
   assert.equal(existsSync(path.join(outDir, 'failing.ipynb')), false)
 })
 
-test('an execution runs notebooks in one kernel that forgets what the one before has declared and left running', async () => {
+test('an execution runs notebooks in one kernel that forgets what the previous one declared and left running', async () => {
   const record = path.join(outDir, 'record.txt')
   const pause = (milliseconds: number): string =>
     `new Promise((resolve) => setTimeout(resolve, ${milliseconds}))`
@@ -177,7 +177,7 @@ test('an execution runs notebooks in one kernel that forgets what the one before
 })
 
 test(
-  'an execution runs nothing behind a failed notebook and leaves no process',
+  'an execution runs nothing after a failed notebook and leaves no process',
   { skip: !existsSync('/proc/self/environ') },
   async () => {
     const mark = path.join(outDir, 'waiting.txt')
@@ -253,7 +253,7 @@ test(
     const { signal } = controller
     const failed = executeNotebooks({ notebooks, outDir, env: { WORKBOOK_TEST: mark }, signal })
     const refused = assert.rejects(failed, /It was interrupted/)
-    while (processesWith(mark) < 2) await setTimeout(10) // nbconvert's process, and the kernel that begins
+    while (processesWith(mark) < 2) await setTimeout(10) // nbconvert's process, and the starting kernel
     controller.abort()
     await refused
     assert.equal(existsSync(mark), false)

@@ -12,7 +12,7 @@ const project = mkdtempSync(path.join(tmpdir(), 'package-test-'))
 after(() => rmSync(project, { recursive: true }))
 const workbook = path.join(root, 'lib/workbench/bootstrap.cjs')
 
-/** Runs a program in the other project, without what this test's own process was started with. */
+/** Runs a program in the other project, without this test process's own options and environment. */
 function run(program: string, words: readonly string[], cwd = project) {
   const { TSX_TSCONFIG_PATH: _, NODE_OPTIONS: __, ...env } = process.env
   return spawnSync(program, words, { cwd, encoding: 'utf8', env })
@@ -33,7 +33,7 @@ before(() => {
   succeeds('npm', ['install', '--offline', '--no-audit', '--no-fund', `file:${root}`])
 })
 
-test('lib/entries has an entry a room, and one for all, with the names that are exported', () => {
+test('lib/entries has one entry per room, and one for all, with the exported names', () => {
   const files = entryFiles()
   const rooms = 'base engine data detector losses evaluate slimming train trial study report workbench'.split(
     ' ',
@@ -69,7 +69,7 @@ import { yoloLoss as same } from 'detector-distillation-workbook/losses'
 if ((await Promise.resolve(same)) !== yoloLoss) throw new Error('two of one')
 ${COMPUTE}`
 
-test('ES modules import them by name, with an await at the top', () => {
+test('ES modules import them by name, with top-level await', () => {
   assert.equal(succeeds(process.execPath, [write('main.mjs', MODULE)]), EXPECTED)
 })
 

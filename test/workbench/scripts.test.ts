@@ -15,14 +15,14 @@ function lines(name: string): string[] {
   return stdout.trimEnd().split('\n')
 }
 
-/** What a line "step 3: total 1.5, box 0.7" says. */
+/** The numbers in a line "step 3: total 1.5, box 0.7". */
 function numbers(line: string): Map<string, number> {
   return new Map(
     [...line.matchAll(/([\w/-]+) (-?[\d.]+)(?=,|$)/g)].map(([, name = '', text]) => [name, Number(text)]),
   )
 }
 
-test('scripts have at most 40 lines, say how they are started, and are in the README', () => {
+test('scripts have at most 40 lines, say how to start them, and are in the README', () => {
   const readme = readFileSync(path.join(root, 'README.md'), 'utf8')
   const names = readdirSync(folder)
   assert.deepEqual(names.sort(), ['distil.mts', 'score.mts', 'ten-steps.mts'])

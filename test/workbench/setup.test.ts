@@ -34,7 +34,7 @@ const { environmentOf } = require('../../lib/workbench/setup/steps.cjs') as {
 const folder = mkdtempSync(path.join(tmpdir(), 'setup-test-'))
 after(() => rmSync(folder, { recursive: true }))
 
-test('the set-up gives the lock back, also when the work fails', async () => {
+test('the set-up releases the lock, even when the work fails', async () => {
   const file = path.join(folder, 'lock')
   const failing = withLock(() => Promise.reject(new Error('no space')), { file, onWait: () => undefined })
   await assert.rejects(failing, /no space/)
@@ -60,7 +60,7 @@ test('the set-up waits for a living owner and takes over from a dead one', async
   assert.equal(existsSync(file), false)
 })
 
-test('the set-up asks a card for the same bits every time, and for XLA where that is wanted', () => {
+test('the set-up asks a card for the same bits every time, and for XLA on request', () => {
   const prefix = path.join(folder, 'environment')
   const site = path.join(prefix, 'lib/python3.12/site-packages')
   const compiler = path.join(site, 'nvidia/cuda_nvcc')

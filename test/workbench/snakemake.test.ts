@@ -19,7 +19,7 @@ import { root } from '../../lib/workbench/project'
 import { type Engine, parseEngine, runOnEngine, snakemakeProgram } from '../../lib/workbench/snakemake'
 import { temporary } from '../train/tiny'
 
-test('options of an engine that is not asked for are refused', () => {
+test('options of an engine that was not requested are refused', () => {
   assert.deepEqual(parseEngine('snakemake', ['--jobs', '2']), { name: 'snakemake', options: ['--jobs', '2'] })
   assert.equal(parseEngine(undefined, []), undefined)
   assert.throws(
@@ -29,7 +29,7 @@ test('options of an engine that is not asked for are refused', () => {
 })
 
 const ENGINE: Engine = { name: 'snakemake', options: [] }
-/** Steps of the fine-tuning, which is stopped and killed on its way. */
+/** Steps of the fine-tuning, which is stopped and killed along the way. */
 const STEPS = 200
 
 const sweep = sweepSchema.parse({
@@ -150,7 +150,7 @@ describe('trials on Snakemake', { skip }, () => {
     assert.ok(!existsSync(join(folderOf(finetune), 'lock')))
   })
 
-  test('a job that is killed goes on from its checkpoint, and the sweep ends as with the built-in runner', async (t) => {
+  test('a killed job continues from its checkpoint, and the sweep ends as with the built-in runner', async (t) => {
     if (unavailable) return t.skip(unavailable)
     const before = steps().length
     const lock = join(folderOf(finetune), 'lock')

@@ -1,4 +1,4 @@
-/** Small data sets written for a test, and what a check of them says. */
+/** Small data sets written for a test, and the result of checking them. */
 import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
