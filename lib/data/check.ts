@@ -149,7 +149,9 @@ function boxProblems(
       problems.push({ kind: 'empty box', ...place, message: `expected x1 < x2 and y1 < y2, ${found}` })
     } else if (out >= ROUNDING) {
       const hint =
-        parsed.relative && out > Math.max(width, height) ? '; are these pixels? shares are within 0 .. 1' : ''
+        parsed.relative && out > Math.max(width, height)
+          ? '; are these pixels? fractions are within 0 .. 1'
+          : ''
       const message = `expected a box within 0 .. ${width}, 0 .. ${height} of ${sample.file}, ${found}${hint}`
       problems.push({ kind: 'outside image', ...place, message })
     } else if (earlier !== undefined && !box.crowd) {

@@ -56,7 +56,7 @@ export function uprightSize({ width, height, orientation = 1 }: ImageHeader): {
 async function refuseFloats(image: sharp.Sharp): Promise<sharp.Metadata> {
   const metadata = await image.metadata()
   if (metadata.depth !== 'uchar' && metadata.depth !== 'ushort')
-    throw new Error(`8 or 16 bits a channel wanted, pixels are of type ${metadata.depth}; convert the image`)
+    throw new Error(`pixels of type ${metadata.depth}, not 8 or 16 bits a channel; convert the image`)
   return metadata
 }
 

@@ -105,7 +105,7 @@ export function studyLimits(dataset: Pick<Dataset, 'classes' | 'splits'>, needs:
   }
   if ((splits.validation?.length ?? 0) === 0)
     found.push(
-      'validation: expected images to choose by, found none; add a folder, file or list of that name, or more training images, of which a share is taken',
+      'validation: expected images to choose by, found none; add a folder, file or list of that name, or more training images, of which some are then taken',
     )
   if (tested && (splits.test?.length ?? 0) === 0)
     found.push(

@@ -161,8 +161,8 @@ function sampleOf(
   const size = turnedAs(facts, parsed)
   if (size === undefined) {
     const message =
-      `expected an annotation that says whether ${file} is turned as its EXIF orientation ${facts.orientation} says ` +
-      '(a size that fits one reading only, or shares), found one that fits both; turn the pixels and remove the tag'
+      `expected an annotation that shows whether ${file} is turned by its EXIF orientation ${facts.orientation} ` +
+      '(a size that fits only one reading, or fractions), found one that fits both; turn the pixels and remove the tag'
     report({ kind: 'orientation', ...place, message })
     return undefined
   }
@@ -172,8 +172,7 @@ function sampleOf(
     report({ kind: 'wrong size', ...place, message })
     return undefined
   }
-  if (orientation !== undefined)
-    ledger.notes.add('image', 'turned as the EXIF orientation says', image!.place)
+  if (orientation !== undefined) ledger.notes.add('image', 'turned by the EXIF orientation', image!.place)
   const written: ParsedBox[] = []
   const boxes: Box[] = []
   for (const box of parsed.boxes ?? []) {

@@ -24,7 +24,7 @@ export function carveValidation(
   imageOf: (sample: Sample) => string = ({ id }) => id,
 ): { train: Sample[]; validation: Sample[] } {
   if (!(share > 0 && share < 1))
-    throw new RangeError(`validation: expected a share between 0 and 1, found ${share}`)
+    throw new RangeError(`validation: expected a fraction between 0 and 1, found ${share}`)
   const sequences = new Map<string, Sample[]>()
   for (const sample of samples) {
     const { sequence } = sequenceOf(sample.id)

@@ -92,15 +92,15 @@ export const trialSchema = trialKinds.superRefine((config, { addIssue }) => {
   if (config.kind !== 'distill') return
   const refuse = (path: (string | number)[], message: string) => addIssue({ code: 'custom', path, message })
   const { terms, pseudo, views, unlabelled, training } = config
-  if (terms.length === 0 && !pseudo) refuse(['terms'], 'expected at least one, or pseudo-labels beside none')
-  if (pseudo && !unlabelled) refuse(['pseudo'], 'expected unlabelled frames beside it, found none')
+  if (terms.length === 0 && !pseudo) refuse(['terms'], 'expected at least one, or pseudo-labels instead')
+  if (pseudo && !unlabelled) refuse(['pseudo'], 'expected unlabelled frames with it, found none')
   if (pseudo?.renew !== undefined && !training.recipe.average)
-    refuse(
-      ['pseudo', 'renew'],
-      'expected training.recipe.average, whose model makes the labels anew; found none',
-    )
+    refuse(['pseudo', 'renew'], 'expected training.recipe.average, whose model renews the labels; found none')
   if (views?.scales && terms.length > 0)
-    refuse(['views', 'scales'], 'expected no terms: slots of different scales are not of the same objects')
+    refuse(
+      ['views', 'scales'],
+      'expected no terms: slots of different scales do not belong to the same objects',
+    )
 })
 export type TrialConfig = z.infer<typeof trialSchema>
 export type TrialKind = TrialConfig['kind']

@@ -45,5 +45,5 @@ test('the split does not depend on the order of the samples', () => {
   const one = carveValidation(samples, 0.2)
   const other = carveValidation([...samples].reverse(), 0.2)
   assert.deepEqual(ids(one.validation), ids(other.validation))
-  assert.throws(() => carveValidation(samples, 1), /expected a share between 0 and 1, found 1/)
+  assert.throws(() => carveValidation(samples, 1), /expected a fraction between 0 and 1, found 1/)
 })

@@ -201,7 +201,7 @@ test('keys that contradict each other are refused by name', () => {
   const refused = (rest: object, message: RegExp) =>
     assert.throws(() => tinyDistillation(runs, dataset, 4, { ...rest }), message)
   refused({}, /expected at least one, or pseudo-labels/)
-  refused({ pseudo: { threshold: 0.5 } }, /expected unlabelled frames beside it/)
+  refused({ pseudo: { threshold: 0.5 } }, /expected unlabelled frames with it/)
   const unlabelled = { batch: 1 }
   refused({ pseudo: { threshold: 0.5, renew: 2 }, unlabelled }, /expected training\.recipe\.average/)
   refused({ terms: [{ method: 'class-kd', weight: 1 }], views: { scales: [0.5] } }, /expected no terms/)

@@ -166,7 +166,7 @@ function readDarknet(
     const image = images.ofName(filename, { file, key: `[${i}].filename` })
     const { width, height, name } = set.images[image]!
     if (width === undefined || height === undefined) {
-      const message = `expected the size of ${name}, since its boxes are shares of it, found none with the truths; name the folder of the images (--images)`
+      const message = `expected the size of ${name}, since its boxes are fractions of it, found none with the truths; name the folder of the images (--images)`
       return refuse({ kind: 'wrong size', file, key: `[${i}]`, message })
     }
     return objects.map((object, j): FileDetection => {

@@ -96,7 +96,7 @@ function oddLines(files: readonly LinesOfImage[], set: TruthSet, layout: Layout)
   }
   // All boxes are smaller than a pixel, so these are fractions.
   if (layout.form !== 'shares' && !hasLarge && start !== undefined)
-    return { lines, odd: lines, first: first ?? { ...start, reason: 'all of whose numbers are shares' } }
+    return { lines, odd: lines, first: first ?? { ...start, reason: 'all of whose numbers are fractions' } }
   return { lines, odd, first }
 }
 
@@ -112,14 +112,14 @@ function oddity(fields: readonly string[], set: TruthSet, image: number, layout:
     return `whose class would be ${label}`
   if (!(score >= 0 && score <= 1)) return `whose score would be ${score}`
   const box = boxOf(fields, layout)
-  if (!box.every(Number.isFinite)) return 'which holds what is no number'
+  if (!box.every(Number.isFinite)) return 'which contains something other than numbers'
   const [a, b, c, d] = box as [number, number, number, number]
   const { width = Infinity, height = Infinity } = set.images[image]!
   if (layout.form === 'shares') {
     const slack = 0.02
     const isInside =
       a - c / 2 >= -slack && b - d / 2 >= -slack && a + c / 2 <= 1 + slack && b + d / 2 <= 1 + slack
-    return isInside && c >= 0 && d >= 0 ? undefined : 'whose box would not lie within shares of 0 .. 1'
+    return isInside && c >= 0 && d >= 0 ? undefined : 'whose box would not lie within fractions of 0 .. 1'
   }
   const [x2, y2] = layout.form === 'corners' ? [c, d] : [a + c, b + d]
   if (x2 < a || y2 < b) return backwards(layout)

@@ -55,7 +55,7 @@ export function readLines(
     const name = knownClass(className(field('class')!, classes, file, line), set, { file, line })
     const placed = cornersOf(layout, [a, b, c, d], set.images[image]!)
     if (placed === undefined) {
-      const message = `expected the size of ${set.images[image]!.name}, since its boxes are shares of it, found none with the truths; name the folder of the images (--images)`
+      const message = `expected the size of ${set.images[image]!.name}, since its boxes are fractions of it, found none with the truths; name the folder of the images (--images)`
       return refuse({ kind: 'wrong size', file, message })
     }
     expectForwards(placed.box, { file, line })

@@ -44,7 +44,7 @@ export function featurePairs(student: DetectorOutput, teacher: DetectorOutput, a
     if (target === undefined || String(adapted.shape) !== String(target.shape)) {
       throw new Error(
         `${name}: expected features of the teacher's shape [${target?.shape ?? 'none'}], found [${adapted.shape}] ` +
-          `${kernel ? 'behind the adapter' : 'without an adapter; where widths differ, createVariables gives the kernels'}`,
+          `${kernel ? 'after the adapter' : 'without an adapter; where widths differ, createVariables gives the kernels'}`,
       )
     }
     return { name, student: adapted, teacher: constant(target) }

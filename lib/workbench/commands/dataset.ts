@@ -69,7 +69,7 @@ export function datasetCommand(): Command {
       'what to do with the images: link (hard links, the default), copy or none; or their folder. May be given twice',
       parseImages,
     )
-    .option('--validation <share>', 'carve a validation split from training if there is none', parseShare)
+    .option('--validation <fraction>', 'carve a validation split from training if there is none', parseShare)
     .action(convert)
   return command
 }
@@ -202,6 +202,6 @@ function parseImages(text: string, earlier: ConvertOptions['images'] = {}): Conv
 
 function parseShare(text: string): number {
   const share = Number(text)
-  if (!(share > 0 && share < 1)) throw new InvalidArgumentError('expected a share between 0 and 1')
+  if (!(share > 0 && share < 1)) throw new InvalidArgumentError('expected a fraction between 0 and 1')
   return share
 }

@@ -10,7 +10,7 @@ const checkpoints = () => require('../../train') as typeof import('../../train')
 
 /** `model`: shows a checkpoint, and exports or imports models. */
 export function modelCommand(): Command {
-  const command = new Command('model').description('show a model, export it, or take one from Darknet')
+  const command = new Command('model').description('show a model, export it, or import one from Darknet')
   command
     .command('show <model>')
     .description(
