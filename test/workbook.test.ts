@@ -37,7 +37,7 @@ const workbook = (...words: string[]) => node(root, 'lib/workbench/cli.ts', ...w
 before(() => {
   const { status, output } = workbook('repro', '--profile', 'smoke', '--out', out)
   assert.equal(status, 0, output)
-  assert.match(output, /Everything came out again/)
+  assert.match(output, /Everything was reproduced/)
 })
 after(() => rmSync(folder, { recursive: true, force: true }))
 

@@ -7,7 +7,7 @@ import type { z } from 'zod'
 /** A schema whose output is T, whatever the input. */
 export type Schema<T> = z.ZodType<T, z.ZodTypeDef, unknown>
 
-/** How an error speaks of a document. */
+/** How an error refers to a document. */
 export interface Wording {
   /** What the document should be: "a profile". */
   readonly what?: string

@@ -65,7 +65,7 @@ export function compile<A extends readonly Tree[], R extends Tree>(
   const supported = supportsPrecision(precision)
   if (supported !== true) {
     throw new Error(
-      `compile(${name}): precision "${precision}" cannot be had here: ${supported}; choose "float32"`,
+      `compile(${name}): precision "${precision}" is not available here: ${supported}; choose "float32"`,
     )
   }
   const state = [...new Set(given)]

@@ -113,6 +113,6 @@ export function supportsPrecision(
   }
   const extensions = CPU_EXTENSIONS[precision]
   if (extensions.some((extension) => device.instructionSets.includes(extension))) return true
-  const found = device.instructionSets.join(' ') || `none that this system tells`
+  const found = device.instructionSets.join(' ') || `none that this system reports`
   return `${precision} needs one of ${extensions.join(', ')} on a CPU, found ${found} (${device.name})`
 }

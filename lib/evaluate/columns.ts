@@ -136,7 +136,7 @@ function refuseNaN(name: string, column: string, values: Float64Array): void {
   for (let i = 0; i < values.length; i++) {
     if (Number.isNaN(values[i]!)) {
       throw new RangeError(
-        `${name} row ${i}: ${column} is NaN; a NaN cannot be ranked, look for it in what made the row`,
+        `${name} row ${i}: ${column} is NaN; a NaN cannot be ranked, so look for it where the row was made`,
       )
     }
   }

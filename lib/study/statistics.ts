@@ -190,7 +190,7 @@ function paired(
   const seeds = Math.max(a.length, b.length)
   if ([a, b].some(({ length }) => length !== seeds && length !== 1)) {
     throw new RangeError(
-      `paired bootstrap: expected one table a seed for both models, found ${a.length} and ${b.length}`,
+      `paired bootstrap: expected one table per seed for both models, found ${a.length} and ${b.length}`,
     )
   }
   const repeated = (tables: readonly MatchTable[]) =>

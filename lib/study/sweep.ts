@@ -60,8 +60,8 @@ export const sweepSchema = z
       const found = !like
         ? steps.asCostlyAs
         : like.pseudo
-          ? `${like.name}, whose pseudo-labels cost what is known when it has run`
-          : `${like.name}, whose steps are none`
+          ? `${like.name}, whose pseudo-labels have a cost known only after its run`
+          : `${like.name}, whose steps are not a number`
       complain(['arms', i, 'steps', 'asCostlyAs'], `expected an arm with a number of steps, found ${found}`)
     })
   })

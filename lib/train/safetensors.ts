@@ -90,7 +90,7 @@ export function decodeSafetensors(
     if (name === '__metadata__') {
       const parsed = metadataSchema.safeParse(value)
       if (!parsed.success)
-        return fail(`__metadata__: expected texts by name, ${parsed.error.issues[0]?.message}`)
+        return fail(`__metadata__: expected strings by name, ${parsed.error.issues[0]?.message}`)
       metadata = parsed.data
       continue
     }
@@ -113,7 +113,7 @@ export function decodeSafetensors(
     at = end
   }
   if (at !== file.length) {
-    fail(`its tensors take ${at - headerEnd} bytes behind the header, found ${file.length - headerEnd}`)
+    fail(`its tensors take ${at - headerEnd} bytes after the header, found ${file.length - headerEnd}`)
   }
   return { tensors, metadata }
 }

@@ -24,7 +24,7 @@ test('bfloat16 and float16 on a CPU need an extension that computes in them', ()
     'bfloat16 needs one of avx512_bf16, amx_bf16, avx_ne_convert on a CPU, found avx2 avx512f (a processor)',
   )
   assert.match(String(supportsPrecision('float16', cpu('avx512_bf16'))), /float16 needs one of avx512_fp16/)
-  assert.match(String(supportsPrecision('float16', cpu())), /found none that this system tells/)
+  assert.match(String(supportsPrecision('float16', cpu())), /found none that this system reports/)
 })
 
 test('on a GPU float16 needs compute capability 7.0, bfloat16 8.0', () => {

@@ -98,7 +98,7 @@ describe('broken files are named, with the tensor', () => {
     ['header past the end', file('{}', 0).subarray(0, 9), /its header ends at byte 10, the file at 9/],
     ['no JSON', file('{"x":', 8), /its header is not JSON/],
     ['a list', file('[1]', 0), /its header is not a JSON object of tensors/],
-    ['metadata with numbers', file({ __metadata__: { a: 1 } }, 0), /__metadata__: expected texts by name/],
+    ['metadata with numbers', file({ __metadata__: { a: 1 } }, 0), /__metadata__: expected strings by name/],
     ['another type', file({ x: { ...entry, dtype: 'F16' } }, 8), /tensor "x": expected dtype F32, found F16/],
     ['a shape of text', file({ x: { ...entry, shape: '2' } }, 8), /tensor "x": Expected array/],
     ['an unknown key', file({ x: { ...entry, stride: 1 } }, 8), /tensor "x": Unrecognized key.*stride/],
@@ -118,7 +118,7 @@ describe('broken files are named, with the tensor', () => {
       file({ x: entry, y: { ...entry, data_offsets: [12, 20] } }, 20),
       /tensor "y": expected it to begin at byte \d+, found \d+/,
     ],
-    ['bytes of no tensor', file({ x: entry }, 12), /its tensors take 8 bytes behind the header, found 12/],
+    ['bytes of no tensor', file({ x: entry }, 12), /its tensors take 8 bytes after the header, found 12/],
   ]
   for (const [what, bytes, message] of broken) {
     test(what, () => {

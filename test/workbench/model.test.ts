@@ -86,7 +86,7 @@ test("export to Darknet's files and import of them give the same network", async
 test('a mismatch is an error', async (t) => {
   await assert.rejects(
     run(t, 'export', path('training.json'), path('training.json')),
-    /training\.json: expected another file than/,
+    /training\.json: expected a file other than/,
   )
   await assert.rejects(
     run(t, 'export', path('training.json'), path('model.onnx')),

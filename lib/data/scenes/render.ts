@@ -93,7 +93,7 @@ function checkOptions(
 ): void {
   if (!Number.isSafeInteger(seed)) throw new RangeError(`seed: expected an integer, found ${seed}`)
   if (!Number.isSafeInteger(index) || index < 0) {
-    throw new RangeError(`index: expected an integer from 0 up, found ${index}`)
+    throw new RangeError(`index: expected an integer of at least 0, found ${index}`)
   }
   if (!(difficulty >= 0 && difficulty <= 1)) {
     throw new RangeError(`difficulty: expected a number from 0 to 1, found ${difficulty}`)

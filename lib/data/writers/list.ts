@@ -22,7 +22,7 @@ export function classLines(classes: readonly string[]): string {
   for (const name of classes)
     if (name !== name.trim() || name === '' || /[\r\n]/.test(name))
       throw new Error(
-        `class ${JSON.stringify(name)}: expected a name that fills a line of a list of classes; write COCO, or rename it`,
+        `class ${JSON.stringify(name)}: expected a name that fits on one line of a list of classes; write COCO, or rename it`,
       )
   return classes.map((name) => `${name}\n`).join('')
 }

@@ -50,7 +50,7 @@ export function modelCommand(): Command {
       const model = withoutTraining(loadCheckpoint(from))
       const [name, ending] = [out.replace(/\.\w+$/, ''), path.extname(out)]
       if (path.resolve(from) === path.resolve(out))
-        throw new Error(`${out}: expected another file than ${from}`)
+        throw new Error(`${out}: expected a file other than ${from}`)
       if (ending === '.json') {
         console.log(`${out}, SHA-256 of the numbers ${saveCheckpoint(out, model).sha256}`)
         return

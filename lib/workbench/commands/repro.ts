@@ -57,7 +57,7 @@ export function reproCommand(): Command {
         )
         console.log(`Compared ${count} numbers of ${Object.keys(reference.trials).length} trials ${how}.`)
         if (deviations.length === 0) {
-          console.log('Everything came out again.')
+          console.log('Everything was reproduced.')
           return
         }
         const table = new Table({ head: ['trial', 'metric', 'expected', 'found', 'difference', 'allowed'] })
@@ -66,7 +66,7 @@ export function reproCommand(): Command {
           table.push([trial, metric, expected, value ?? 'none', difference, allowed.toExponential(2)])
         }
         console.log(table.toString())
-        throw new Error(`${deviations.length} of ${count} numbers did not come out again`)
+        throw new Error(`${deviations.length} of ${count} numbers were not reproduced`)
       } finally {
         if (kept === undefined) rmSync(folder, { recursive: true, force: true })
       }

@@ -12,6 +12,6 @@ export function scriptCommand(): Command {
     .argument('<file>', 'the script')
     .argument('[arguments...]', "the script's own")
     .action((file: string) => {
-      throw new Error(`script: expected the file before its arguments, found ${file} behind an option`)
+      throw new Error(`script: expected the file before its arguments, found ${file} after an option`)
     })
 }
