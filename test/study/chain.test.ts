@@ -56,7 +56,7 @@ test('a chain’s arms start from what it makes', () => {
   const like = { ...control, name: 'like', steps: { asCostlyAs: 'pseudo-labels, the large one' } }
   assert.match(
     problem({ arms: [control, pseudo, like] }),
-    /arms\.2\.steps\.asCostlyAs: expected an arm with .* whose pseudo-labels cost/,
+    /arms\.2\.steps\.asCostlyAs: expected an arm with .* whose pseudo-labels have a cost/,
   )
   assert.match(
     problem({ arms: [control, { ...distilled, terms: [] }] }),
