@@ -311,6 +311,7 @@ function published(input: ReportInput, summary: Summary): Section {
 }
 
 function settings(input: ReportInput, { profile, data, arms }: Summary): Section {
+  const { changes = [] } = input
   const { recipe, stages, detector } = profile
   const seeds = new Set(arms.flatMap(({ splits: { validation, test } }) => (validation ?? test)?.seeds ?? []))
   const { teacher, sparse, finetune, distill } = stageSteps(profile, data.ownData)
@@ -347,9 +348,17 @@ function settings(input: ReportInput, { profile, data, arms }: Summary): Section
       `Profile ${profile.name}`,
       entries.map(([setting, value]) => ({ setting, value })),
     ),
+    changes.length > 0 &&
+      table(
+        'Changed of the profile that it extends',
+        changes.map(({ key, from, to }) => ({ key, before: valueText(from), now: valueText(to) })),
+      ),
     text('For the rest, see the profile’s file and every trial’s config.json.'),
   ])
 }
+
+/** A value of a profile as one writes it. */
+const valueText = (value: unknown): string => (value === undefined ? 'none' : JSON.stringify(value))
 
 function origin(summary: Summary): Section {
   const { trials, data } = summary

@@ -1,4 +1,5 @@
 /** A comparison in numbers: everything in a report follows from this, and this from the trials alone. */
+import type { Change } from '../base'
 import { countBoxes, describeAccount, describeLost, lostBoxes, type SplitCounts } from '../data'
 import {
   type Arm,
@@ -37,6 +38,8 @@ export interface ReportInput {
   readonly name: string
   readonly question: string
   readonly profile: Profile
+  /** What that profile has otherwise than the one that it extends. */
+  readonly changes?: readonly Change[]
   readonly data: {
     readonly name: string
     readonly hash: string
@@ -143,11 +146,12 @@ export function collectSweep(
   study: Study,
   splits: readonly Split[] = [sweep.split],
 ): ReportInput {
-  const { profile, dataset, settings, workers } = study
+  const { profile, changes, dataset, settings, workers } = study
   return {
     name: sweep.name,
     question: sweep.question,
     profile,
+    changes,
     data: {
       name: dataset.name,
       hash: dataset.hash,

@@ -18,6 +18,7 @@ export {
   loadProfile,
   type Profile,
   profileNames,
+  readProfile,
 } from './profile'
 export { CONTROL_NAMES, profileSweep } from './profile-arms'
 export { compareWithReference, type Deviation, type Reference, readReference, referenceOf } from './reference'

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { readDocument } from '../base'
+import { type Change, parseDocument, readVariant } from '../base'
 import { scenesSchema } from '../data'
 import { METHOD_NAMES, thresholdSchema } from '../losses'
 import { pruneSchema, recipeSchema, termSchema } from '../trial'
@@ -115,15 +115,30 @@ export function profileNames(): string[] {
 }
 
 /**
- * Reads a profile by name, or a user's own YAML file.
+ * Reads a profile by name, or a YAML file of the user's own, which may say `extends: default` and only what differs.
+ * @param set `key=value` each, laid over the file
  * @throws Error naming the file, the key or line, and what was expected there
  */
-export function loadProfile(nameOrFile: string): Profile {
-  const file = nameOrFile.endsWith('.yaml') ? nameOrFile : join(FOLDER, `${nameOrFile}.yaml`)
+export function loadProfile(nameOrFile: string, set: readonly string[] = []): Profile {
+  return readProfile(nameOrFile, set).profile
+}
+
+/** A profile, with what was changed of the one that it extends. */
+export function readProfile(
+  nameOrFile: string,
+  set: readonly string[] = [],
+): { profile: Profile; changes: readonly Change[] } {
+  const { content, changes } = readVariant(profileFile(nameOrFile), profileFile, set)
+  const place = [profileFile(nameOrFile), ...set.map((assignment) => `--set ${assignment}`)].join(' ')
+  return { profile: parseDocument(content, profileSchema, place, { what: 'a valid profile' }), changes }
+}
+
+function profileFile(nameOrFile: string, folder = ''): string {
+  const file = nameOrFile.endsWith('.yaml') ? resolve(folder, nameOrFile) : join(FOLDER, `${nameOrFile}.yaml`)
   if (!existsSync(file)) {
     throw new Error(
       `profile ${nameOrFile}: expected one of ${profileNames().join(', ')} or a .yaml file, found neither`,
     )
   }
-  return readDocument(file, profileSchema, { what: 'a valid profile' })
+  return file
 }

@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path'
+import type { Change } from '../base'
 import { type Dataset, type StudyNeeds, studyLimits } from '../data'
 import { deviceInfo, supportsPrecision } from '../engine'
 import {
@@ -11,7 +12,7 @@ import {
 } from '../trial'
 import { type JobPlan, planJobs } from './jobs'
 import { type Planned, planModels, type StartingPoint } from './plan'
-import { loadProfile, type Profile } from './profile'
+import { type Profile, readProfile } from './profile'
 import { profileSweep } from './profile-arms'
 import { type RunOptions, runSideBySide } from './runner'
 import type { Sweep } from './sweep'
@@ -21,6 +22,8 @@ import { workersOf } from './workers'
 export interface StudySettings {
   /** A profile's name or a YAML file. */
   readonly profile: string
+  /** Keys of the profile with other values, `key=value` each. */
+  readonly set?: readonly string[]
   /** A folder with the user's own data set, replacing the profile's scenes. */
   readonly data?: string
   /** How to read that folder. */
@@ -45,6 +48,8 @@ export interface StudySettings {
 /** A profile on a data set, with its plan and its folder. */
 export interface Study extends Planned {
   readonly settings: StudySettings
+  /** What the profile has otherwise than the one that it extends. */
+  readonly changes: readonly Change[]
   /** The study's own comparison: controls, methods, ablations. */
   readonly sweep: Sweep
   /** Number of trials that run side by side. */
@@ -60,7 +65,7 @@ export interface Study extends Planned {
 
 /** Opens the data (rendering it the first time), resolves the profile and plans the trials. */
 export async function createStudy(settings: StudySettings): Promise<Study> {
-  const loaded = loadProfile(settings.profile)
+  const { profile: loaded, changes } = readProfile(settings.profile, settings.set)
   const long = settings.full && loaded.full ? { ...loaded, ...loaded.full } : loaded
   const changed = { ...long, ownDataSteps: { ...long.ownDataSteps, ...settings.ownDataSteps } }
   const from = settings.from ?? (loaded.checkpoints ? 'student' : 'scratch')
@@ -88,6 +93,7 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
   return {
     settings,
     profile,
+    changes,
     dataset,
     plan,
     sweep: profileSweep(profile, { seeds, ownData }),

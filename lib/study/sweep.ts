@@ -1,8 +1,8 @@
 /** Sweeps: a comparison of arms on a profile's data, networks and recipe. A study's own comparison is one too. */
 import { existsSync, readdirSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { readDocument } from '../base'
+import { parseDocument, readVariant } from '../base'
 import { labelsSchema } from '../trial'
 import { armSchema, isModelRole, MODEL_ROLES, recipeChangeSchema, seedsSchema } from './arm'
 import { chainSchema } from './chain'
@@ -77,15 +77,22 @@ export function sweepNames(): string[] {
 }
 
 /**
- * Reads a sweep by name, or a user's own YAML file.
+ * Reads a sweep by name, or a YAML file of the user's own, which may say `extends: few-labels-300` and only what differs.
+ * @param set `key=value` each, laid over the file
  * @throws Error naming the file and every wrong key
  */
-export function loadSweep(nameOrFile: string): Sweep {
-  const file = nameOrFile.endsWith('.yaml') ? nameOrFile : join(FOLDER, `${nameOrFile}.yaml`)
+export function loadSweep(nameOrFile: string, set: readonly string[] = []): Sweep {
+  const { content } = readVariant(sweepFile(nameOrFile), sweepFile, set)
+  const place = [sweepFile(nameOrFile), ...set.map((assignment) => `--set ${assignment}`)].join(' ')
+  return parseDocument(content, sweepSchema, place, { what: 'a valid sweep' })
+}
+
+function sweepFile(nameOrFile: string, folder = ''): string {
+  const file = nameOrFile.endsWith('.yaml') ? resolve(folder, nameOrFile) : join(FOLDER, `${nameOrFile}.yaml`)
   if (!existsSync(file)) {
     throw new Error(
       `sweep ${nameOrFile}: expected one of ${sweepNames().join(', ')} or a .yaml file, found neither`,
     )
   }
-  return readDocument(file, sweepSchema, { what: 'a valid sweep' })
+  return file
 }

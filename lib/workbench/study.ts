@@ -1,5 +1,6 @@
-import { join, resolve } from 'node:path'
-import { interruptSignal, jsonOf, parseDocument } from '../base'
+import { basename, join, resolve } from 'node:path'
+import { z } from 'zod'
+import { interruptSignal, jsonOf, parseDocument, type Schema, sha256 } from '../base'
 import {
   createStudy,
   namedTrials,
@@ -16,6 +17,8 @@ import { root } from './project'
 /** Environment variables that tell the notebooks which study to run; all are optional. */
 export const ENVIRONMENT = {
   profile: 'WORKBOOK_PROFILE',
+  /** Keys of the profile with other values, as a JSON list of `key=value`. */
+  set: 'WORKBOOK_SET',
   data: 'WORKBOOK_DATA',
   /** How to read that folder, as JSON. */
   reading: 'WORKBOOK_READING',
@@ -27,10 +30,19 @@ export const ENVIRONMENT = {
   started: 'WORKBOOK_STARTED',
 } as const
 
-/** Default output folder of a study: runs/<profile>, or runs/<profile>-<name of the data folder>. */
-export function defaultOut(profile: string, data?: string): string {
+/**
+ * Where a study writes when nothing is said: runs/<profile>, with the name of the data folder behind it, and a few letters that
+ * stand for what `--set` changes.
+ */
+export function defaultOut(profile: string, data?: string, set: readonly string[] = []): string {
   const name = profile.replace(/^.*\/|\.yaml$/g, '')
-  return join(root, 'runs', data ? `${name}-${resolve(data).split('/').pop()}` : name)
+  const on = data === undefined ? '' : `-${basename(resolve(data))}`
+  return join(root, 'runs', `${name}${on}${changeMark(set)}`)
+}
+
+/** What tells results with `--set` from those without, as the end of a name: a few letters of a hash. */
+export function changeMark(set: readonly string[]): string {
+  return set.length === 0 ? '' : `-${sha256(JSON.stringify([...set].sort())).slice(0, 6)}`
 }
 
 /** Comma-separated whole numbers. */
@@ -58,18 +70,21 @@ export function parseStart(text: string | undefined): StartingPoint | undefined 
  */
 export async function openStudy(settings: Partial<StudySettings> = {}): Promise<Study> {
   const read = (name: keyof typeof ENVIRONMENT) => process.env[ENVIRONMENT[name]] || undefined
+  const parsed = <T>(name: keyof typeof ENVIRONMENT, schema: Schema<T>): T | undefined => {
+    const text = read(name)
+    const variable = ENVIRONMENT[name]
+    return text === undefined ? undefined : parseDocument(jsonOf(text, variable), schema, variable)
+  }
   const profile = settings.profile ?? read('profile') ?? 'default'
+  const set = settings.set ?? parsed('set', z.array(z.string()))
   const data = settings.data ?? read('data')
   const seeds = read('seeds')
-  const reading = read('reading')
   return createShownStudy({
     profile,
+    set,
     data,
-    reading:
-      reading === undefined
-        ? undefined
-        : parseDocument(jsonOf(reading, ENVIRONMENT.reading), readingSchema, ENVIRONMENT.reading),
-    out: resolve(read('out') ?? defaultOut(profile, data)),
+    reading: parsed('reading', readingSchema),
+    out: resolve(read('out') ?? defaultOut(profile, data, set)),
     seeds: seeds === undefined ? undefined : parseSeeds(seeds),
     from: parseStart(read('from')),
     full: read('full') === '1',

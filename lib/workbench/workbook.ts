@@ -21,6 +21,8 @@ import { notebookReporter } from './terminal'
 /** Options of the commands that run the notebooks, as given on the command line. */
 export interface WorkbookOptions {
   readonly profile: string
+  /** Keys of the profile with other values, `key=value` each. */
+  readonly set?: readonly string[]
   readonly data?: string
   /** How to read that folder. */
   readonly reading?: DataReading
@@ -55,6 +57,21 @@ export async function openWorkbook({ seeds, out, ...options }: WorkbookOptions):
   return study
 }
 
+/** Tells the kernels of notebooks which study a command's options mean. */
+export function environmentOf(options: WorkbookOptions): Record<string, string> {
+  const { profile, set = [], data, reading, out, seeds, from, full } = options
+  return {
+    [ENVIRONMENT.profile]: profile.endsWith('.yaml') ? path.resolve(profile) : profile,
+    [ENVIRONMENT.set]: set.length === 0 ? '' : JSON.stringify(set),
+    [ENVIRONMENT.out]: path.resolve(out),
+    [ENVIRONMENT.data]: data === undefined ? '' : path.resolve(data),
+    [ENVIRONMENT.reading]: data === undefined || reading === undefined ? '' : JSON.stringify(reading),
+    [ENVIRONMENT.seeds]: seeds ?? '',
+    [ENVIRONMENT.from]: from ?? '',
+    [ENVIRONMENT.full]: full ? '1' : '',
+  }
+}
+
 /**
  * Executes all notebooks on one study; executed notebooks and their pages go to <out>/notebooks. Trials run ahead of the
  * notebooks, which wait for the ones they need, so that no core idles while a notebook draws.
@@ -66,24 +83,14 @@ export async function runWorkbook(
   signal: AbortSignal,
   started = new Date(),
 ): Promise<void> {
-  const { profile, data, reading, out, seeds, from, full } = options
-  const env: Record<string, string> = {
-    [ENVIRONMENT.profile]: profile.endsWith('.yaml') ? path.resolve(profile) : profile,
-    [ENVIRONMENT.out]: path.resolve(out),
-    [ENVIRONMENT.data]: data === undefined ? '' : path.resolve(data),
-    [ENVIRONMENT.reading]: data === undefined || reading === undefined ? '' : JSON.stringify(reading),
-    [ENVIRONMENT.seeds]: seeds ?? '',
-    [ENVIRONMENT.from]: from ?? '',
-    [ENVIRONMENT.full]: full ? '1' : '',
-    [ENVIRONMENT.started]: started.toISOString(),
-  }
+  const env = { ...environmentOf(options), [ENVIRONMENT.started]: started.toISOString() }
   const study = await openWorkbook(options)
   const release = await lockFolder(study.runs, { signal })
   const stop = new AbortController()
   const ahead = runAhead(study, AbortSignal.any([signal, stop.signal])).finally(release)
   const { report, end } = notebookReporter()
   try {
-    const outDir = path.join(path.resolve(out), 'notebooks')
+    const outDir = path.join(path.resolve(options.out), 'notebooks')
     await executeNotebooks({ notebooks: allNotebooks(), outDir, env, onProgress: report, signal })
   } finally {
     stop.abort()

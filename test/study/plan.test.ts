@@ -171,6 +171,7 @@ function prepared(change: Partial<Profile> = {}, seeds: readonly number[] = [1])
   return {
     settings: { profile: profile.name, out: runs, cache: runs },
     ...{ profile, dataset, plan, runs, precision: 'float32', workers: 1 },
+    changes: [],
     sweep: profileSweep(profile, { seeds, ownData: false }),
     run: () => Promise.reject(new Error('nothing is to run')),
     jobs: () => assert.fail('nothing is to run'),

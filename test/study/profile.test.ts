@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { parse, stringify } from 'yaml'
 import { detectorSchema, scaledDetector } from '../../lib/detector'
-import { loadProfile, profileNames } from '../../lib/study'
+import { loadProfile, profileNames, readProfile } from '../../lib/study'
 import { temporary } from '../train/tiny'
 
 const folder = temporary()
@@ -150,4 +150,32 @@ describe('mistakes are named by file and key', () => {
     )
     assert.throws(() => loadProfile('/nowhere/mine.yaml'), /profile \/nowhere\/mine\.yaml: expected one of/)
   })
+})
+
+test('a profile says what it extends and what differs, and --set comes on top of it', () => {
+  const file = join(folder, 'mine.yaml')
+  writeFileSync(file, 'extends: smoke\nname: mine\nstages: { distill: { steps: 7 } }\n')
+  const { profile, changes } = readProfile(file, ['stages.distill.rate=0.5'])
+  assert.deepEqual(profile.stages.distill, { steps: 7, rate: 0.5 })
+  assert.deepEqual(
+    {
+      ...profile,
+      name: 'smoke',
+      stages: { ...profile.stages, distill: loadProfile('smoke').stages.distill },
+    },
+    loadProfile('smoke'),
+  )
+  assert.deepEqual(
+    changes.map(({ key }) => key),
+    ['name', 'stages.distill.steps', 'stages.distill.rate'],
+  )
+  assert.throws(
+    () => loadProfile('smoke', ['stages.distil.steps=7']),
+    /smoke\.yaml --set stages\.distil\.steps=7: expected a valid profile: at "stages\.distil": unknown key/,
+  )
+  writeFileSync(file, 'extends: smok\n')
+  assert.throws(
+    () => loadProfile(file),
+    /profile smok: expected one of .*smoke.* or a \.yaml file, found neither/,
+  )
 })

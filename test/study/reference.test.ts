@@ -159,6 +159,7 @@ test('the reference of a study has the numbers of all its trials by their names'
     profile,
     dataset,
     plan,
+    changes: [],
     sweep: profileSweep(profile, { seeds: [1], ownData: false }),
     precision: 'float32' as const,
     runs,

@@ -8,12 +8,14 @@ import type { SweepFile } from '../../study'
 import { type DataOptions, readingOf, withDataOptions } from '../data-options'
 import { root } from '../project'
 import { type Engine, withEngine } from '../snakemake/option'
+import { withSet } from '../study-options'
 
 /** Shipped sweeps; read here, because help does not load the room. */
 const shipped = () =>
   readdirSync(path.join(root, 'lib/study/sweeps')).flatMap((file) => /(.*)\.yaml$/.exec(file)?.[1] ?? [])
 
 interface Options extends DataOptions {
+  set: readonly string[]
   data?: string
   from?: string
   seeds?: string
@@ -38,6 +40,7 @@ export function sweepCommand(): Command {
   const command = new Command('sweep')
     .description('run the arms of a sweep with every seed, and compare them with its references')
     .argument('<sweep>', `${shipped().join(', ')}, or a YAML file; the keys are in lib/study/sweep.ts`)
+  withSet(command, 'sweep', 'labels.images=100')
   return withDataOptions(withEngine(command))
     .option('--data <folder>', 'your own data set instead of the rendered scenes')
     .option('--from <start>', 'as in run: student, teacher or scratch')
@@ -51,11 +54,11 @@ export function sweepCommand(): Command {
         require('../../study') as typeof import('../../study')
       const { provenance } = require('../../trial') as typeof import('../../trial')
       const { parseEngine, runOnEngine } = require('../snakemake') as typeof import('../snakemake')
-      const { createShownStudy, defaultOut, parseSeeds, parseStart, runTrials } =
+      const { changeMark, createShownStudy, defaultOut, parseSeeds, parseStart, runTrials } =
         require('../study') as typeof import('../study')
-      const { data, from, seeds, out, ship } = options
+      const { data, from, seeds, out, ship, set } = options
       const engine = parseEngine(options.engine, engineOptions)
-      const loaded = loadSweep(nameOrFile)
+      const loaded = loadSweep(nameOrFile, set)
       const sweep = seeds === undefined ? loaded : { ...loaded, seeds: parseSeeds(seeds) }
       const study = await createShownStudy({
         profile: sweep.profile,
@@ -81,6 +84,7 @@ export function sweepCommand(): Command {
       console.log(asText(differencesTable({ arms, references: sweep.references }, sweep.split)))
       console.log(report.findings.verdict)
       const given = [
+        ...set.map((assignment) => ` --set '${assignment}'`),
         data === undefined ? '' : ` --data <${study.dataset.name}>`,
         options.format === undefined ? '' : ` --format ${options.format}`,
         from === undefined ? '' : ` --from ${from}`,
@@ -93,7 +97,8 @@ export function sweepCommand(): Command {
         command: `npx workbook sweep ${path.basename(nameOrFile)}${given.join('')}`,
         provenance: { ...provenance(), data: study.dataset.hash },
       }
-      const name = data === undefined ? sweep.name : `${sweep.name}-${study.dataset.name}`
+      const on = data === undefined ? '' : `-${study.dataset.name}`
+      const name = `${sweep.name}${on}${changeMark(set)}`
       const folder = path.join(study.settings.out, 'sweeps')
       const target = path.join(ship ? SWEEPS : folder, `${name}.json`)
       writeAtomically(target, `${JSON.stringify(file, null, 2)}\n`)

@@ -1,0 +1,68 @@
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { type Command, Option } from 'commander'
+import { type DataOptions, readingOf, withDataOptions } from './data-options'
+import type { WorkbookOptions } from './workbook'
+
+/** What every command takes that opens a study, and means the same by. */
+export interface StudyOptions extends DataOptions {
+  readonly profile: string
+  readonly set: readonly string[]
+  readonly data?: string
+  readonly seeds?: string
+  readonly full?: boolean
+  readonly out?: string
+  readonly from?: string
+}
+
+/** Adds `--set`, which may be given several times. */
+export function withSet(command: Command, what: string, example: string): Command {
+  return command.addOption(
+    new Option(
+      '--set <key=value>',
+      `another value for a key of the ${what}, e.g. ${example}; as often as you like`,
+    )
+      .argParser((value: string, before: readonly string[]) => [...before, value])
+      .default([], 'none'),
+  )
+}
+
+/** Adds the options. */
+export function withStudyOptions(command: Command): Command {
+  command.option(
+    '--profile <name>',
+    'smoke, default, paper, or a .yaml file (`extends: default` and what differs)',
+    'default',
+  )
+  withSet(command, 'profile', 'stages.distill.steps=500')
+  return withDataOptions(command)
+    .option(
+      '--data <folder>',
+      'your own data set, in any notation that `dataset check` reads, instead of the rendered scenes',
+    )
+    .option('--out <folder>', 'where everything goes; what is finished there is not done again')
+    .option('--seeds <list>', 'random seeds, e.g. 1,2,3')
+    .option(
+      '--from <start>',
+      'take the shipped teacher and student ("student", the default), slim the shipped teacher again ("teacher"), or train everything ("scratch")',
+    )
+    .addOption(new Option('--from-scratch', 'short for --from scratch').implies({ from: 'scratch' }))
+    .option('--full', 'the long version of the profile: more seeds, finer ablations')
+}
+
+/**
+ * The options as the library takes them.
+ * @throws Error naming what is wrong with one of them, before anything runs
+ */
+export async function workbookOptions(given: StudyOptions): Promise<WorkbookOptions> {
+  const { loadProfile } = require('../study') as typeof import('../study')
+  const { defaultOut, parseSeeds, parseStart } = require('./study') as typeof import('./study')
+  const { profile, set, data, seeds, full } = given
+  loadProfile(profile, set)
+  if (seeds !== undefined) parseSeeds(seeds)
+  if (data !== undefined && !existsSync(data))
+    throw new Error(`--data ${data}: expected a folder with a data set, found nothing`)
+  const reading = await readingOf(given)
+  const out = path.resolve(given.out ?? defaultOut(profile, data, set))
+  return { profile, set, data, reading, seeds, full, out, from: parseStart(given.from) }
+}
