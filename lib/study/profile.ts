@@ -44,6 +44,8 @@ export const ownDataStepsSchema = z
 export const profileSchema = z
   .object({
     name: z.string(),
+    /** How long the study takes, for people. */
+    cost: z.string().optional(),
     data: scenesSchema,
     /** Part of a frame to use, as fractions [x1, y1, x2, y2]; only for data sets given by the user. */
     crop: z.tuple([z.number(), z.number(), z.number(), z.number()]).optional(),

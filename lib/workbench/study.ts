@@ -3,14 +3,24 @@ import { z } from 'zod'
 import { interruptSignal, jsonOf, parseDocument, type Schema, sha256 } from '../base'
 import {
   createStudy,
+  isPrepared,
   namedTrials,
+  notebookTrials,
   type RunOptions,
   type StartingPoint,
   type Study,
   type StudySettings,
 } from '../study'
 import type { TrainProgress } from '../train'
-import { readingSchema, type TrialConfig, type TrialProgress, type TrialResult, trialHash } from '../trial'
+import {
+  findTrial,
+  readingSchema,
+  type TrialConfig,
+  type TrialProgress,
+  type TrialResult,
+  trialHash,
+} from '../trial'
+import { inNotebook, showMarkdown } from './display'
 import { type ProgressBar, showFinished, showProgress } from './progress'
 import { root } from './project'
 
@@ -69,6 +79,13 @@ export function parseStart(text: string | undefined): StartingPoint | undefined 
  * opened by hand. Settings given here take precedence.
  */
 export async function openStudy(settings: Partial<StudySettings> = {}): Promise<Study> {
+  const study = await createShownStudy(askedSettings(settings))
+  if (inNotebook()) showMarkdown(describeStudy(study))
+  return study
+}
+
+/** What the environment asks for; settings given here win. */
+function askedSettings(settings: Partial<StudySettings>): Parameters<typeof createShownStudy>[0] {
   const read = (name: keyof typeof ENVIRONMENT) => process.env[ENVIRONMENT[name]] || undefined
   const parsed = <T>(name: keyof typeof ENVIRONMENT, schema: Schema<T>): T | undefined => {
     const text = read(name)
@@ -79,7 +96,7 @@ export async function openStudy(settings: Partial<StudySettings> = {}): Promise<
   const set = settings.set ?? parsed('set', z.array(z.string()))
   const data = settings.data ?? read('data')
   const seeds = read('seeds')
-  return createShownStudy({
+  return {
     profile,
     set,
     data,
@@ -89,7 +106,33 @@ export async function openStudy(settings: Partial<StudySettings> = {}): Promise<
     from: parseStart(read('from')),
     full: read('full') === '1',
     ...settings,
-  })
+  }
+}
+
+/** What a notebook works on, and what is still to be computed: its first output. */
+export function describeStudy(study: Study): string {
+  const { profile, changes, dataset, settings, runs } = study
+  const trials = [...new Map(plannedTrials(study).map((trial) => [trialHash(trial), trial])).values()]
+  const left = trials.filter((trial) => !findTrial(runs, trial))
+  const steps = left.reduce((sum, trial) => sum + ('training' in trial ? trial.training.steps : 0), 0)
+  const changed = changes.map(({ key, to }) => `${key} = ${JSON.stringify(to) ?? 'none'}`)
+  const images = Object.entries(dataset.splits).map(([split, samples]) => `${samples.length} ${split}`)
+  const { cost } = profile
+  return [
+    `Profile **${profile.name}**${changed.length > 0 ? ` with ${changed.join(', ')}` : ''}, data **${dataset.name}** (${images.join(', ')}).`,
+    left.length === 0
+      ? 'All its trials are there: nothing is left to be computed.'
+      : `${left.length} of ${trials.length} trials${isPrepared(study) ? '' : ' so far known'} are to be computed (${steps} training steps), ${study.workers} at a time; a cell runs those that it needs.`,
+    ...(left.length > 0 && cost !== undefined && changes.length === 0 && settings.data === undefined
+      ? [`All chapters together take ${cost}.`]
+      : []),
+    `Everything is kept in \`${settings.out}\`.`,
+  ].join('\n')
+}
+
+function plannedTrials(study: Study): TrialConfig[] {
+  const named = [...study.plan.preparation, ...namedTrials(study).values()]
+  return isPrepared(study) ? [...named, ...notebookTrials(study)] : named
 }
 
 /** Opens a study with the project's cache; if its scenes are not rendered yet, a bar shows the rendering. */

@@ -31,7 +31,9 @@ async function freePort(): Promise<number> {
 
 async function startLab(port: number): Promise<ChildProcess> {
   const bootstrap = path.join(root, 'lib/workbench/bootstrap.cjs')
-  const options = [`--port=${port}`, '--no-browser', '--IdentityProvider.token=', '--ServerApp.password=']
+  const own = ['--profile', 'smoke', '--set', 'stages.distill.steps=7', '--out', folder]
+  const jupyter = [`--port=${port}`, '--no-browser', '--IdentityProvider.token=', '--ServerApp.password=']
+  const options = [...own, '--', ...jupyter]
   const env = { ...process.env, JUPYTERLAB_SETTINGS_DIR: profile, JUPYTERLAB_WORKSPACES_DIR: profile }
   const lab = spawn(process.execPath, [bootstrap, 'lab', ...options], { env, stdio: 'ignore' })
   for (let i = 0; i < 240; i++) {
@@ -88,6 +90,22 @@ describe('JupyterLab in a browser', { skip }, () => {
     }
     rmSync(folder, { recursive: true, force: true })
     rmSync(profile, { recursive: true, force: true })
+  })
+
+  test('opens on working copies, whose first cell says what they work on', async () => {
+    assert.match(page.url(), new RegExp(`/lab/tree/runs/${path.basename(folder)}/lab`))
+    await open('lab/01-data.ipynb')
+    await page.locator('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell').first().click()
+    await run('Run>Run Selected Cell')
+    const said = page.locator('.jp-RenderedMarkdown', { hasText: 'Profile smoke' }).last()
+    await said.waitFor()
+    const text = await said.innerText()
+    assert.match(
+      text,
+      /Profile smoke with stages\.distill\.steps = 7, data .* \(96 train, 32 validation, 32 test\)\./,
+    )
+    assert.match(text, /\d+ of \d+ trials so far known are to be computed \(\d+ training steps\)/)
+    assert.match(text, new RegExp(`kept in ${folder}`))
   })
 
   test('runs a notebook and shows its figure, table and bar', async () => {

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { Command } from 'commander'
 import { writeAtomically } from '../../base'
 import { pythonProgram, root } from '../project'
+import { type StudyOptions, withStudyOptions, workbookOptions } from '../study-options'
 
 const { makeDeclarations } = require('../kernel/declarations.cjs') as { makeDeclarations(): Promise<void> }
 
@@ -11,26 +12,50 @@ const SETTINGS = {
   '@jupyterlab/apputils-extension:notification': { fetchNews: 'false', checkForUpdates: false },
 }
 
-/** `lab`: starts JupyterLab on the project; further options are passed to Jupyter. */
+/**
+ * `lab`: JupyterLab on working copies of the notebooks, which open the study that the options say.
+ *
+ *     npx workbook lab --profile smoke --seeds 1,2
+ *     npx workbook lab --data frames -- --port=8890 --no-browser      what stands behind -- is JupyterLab's own
+ */
 export function labCommand(): Command {
-  return new Command('lab')
-    .description('start JupyterLab on the project')
-    .argument('[options...]', "JupyterLab's own, e.g. --port=8890")
-    .allowUnknownOption()
-    .action(async (options: string[]) => {
-      void makeDeclarations() // kernels use them as soon as they exist
-      const jupyter = pythonProgram('jupyter')
-      const settings = path.join(root, '.cache/lab')
-      writeAtomically(path.join(settings, 'overrides.json'), JSON.stringify(SETTINGS))
-      const asRoot = process.getuid?.() === 0 ? ['--allow-root'] : []
-      const places = [`--ServerApp.root_dir=${root}`, `--LabApp.app_settings_dir=${settings}`]
-      const args = ['lab', ...places, ...asRoot, ...options]
-      const lab = spawn(jupyter, args, { cwd: root, stdio: 'inherit' })
-      process.on('SIGINT', () => undefined) // JupyterLab asks whether to stop
-      process.on('SIGTERM', () => lab.kill('SIGTERM'))
-      process.exitCode = await new Promise<number>((resolve, reject) => {
-        lab.once('error', reject)
-        lab.once('exit', (code) => resolve(code ?? 1))
-      })
+  const command = new Command('lab')
+    .description(
+      'start JupyterLab on working copies of the notebooks; they open the study that the options say',
+    )
+    .argument('[jupyter-options...]', "behind --: JupyterLab's own options, e.g. -- --port=8890 --no-browser")
+  return withStudyOptions(command).action(async (jupyterOptions: string[], given: StudyOptions) => {
+    const { allNotebooks, environmentOf } = require('../workbook') as typeof import('../workbook')
+    const { makeWorkingCopies } = require('../working-copies') as typeof import('../working-copies')
+    void makeDeclarations() // kernels take them from when they are there
+    const options = await workbookOptions(given)
+    const { folder, outdated } = makeWorkingCopies(allNotebooks(), path.join(options.out, 'lab'))
+    console.log(`Working copies: ${folder}`)
+    for (const copy of outdated)
+      console.log(
+        `${copy}: your cells were kept; the notebook has changed since. Delete the copy to have the new one.`,
+      )
+    const settings = path.join(root, '.cache/lab')
+    writeAtomically(path.join(settings, 'overrides.json'), JSON.stringify(SETTINGS))
+    const asRoot = process.getuid?.() === 0 ? ['--allow-root'] : []
+    const inside = path.relative(root, folder)
+    // A folder outside of the project is a place of its own for JupyterLab, which shows nothing above it.
+    const isInside = !inside.startsWith('..') && !path.isAbsolute(inside)
+    const places = [
+      `--ServerApp.root_dir=${isInside ? root : folder}`,
+      `--LabApp.default_url=/lab/tree/${isInside ? inside.split(path.sep).map(encodeURIComponent).join('/') : ''}`,
+      `--LabApp.app_settings_dir=${settings}`,
+    ]
+    const lab = spawn(pythonProgram('jupyter'), ['lab', ...places, ...asRoot, ...jupyterOptions], {
+      cwd: root,
+      stdio: 'inherit',
+      env: { ...process.env, ...environmentOf(options) },
     })
+    process.on('SIGINT', () => undefined) // JupyterLab asks whether it shall stop
+    process.on('SIGTERM', () => lab.kill('SIGTERM'))
+    process.exitCode = await new Promise<number>((resolve, reject) => {
+      lab.once('error', reject)
+      lab.once('exit', (code) => resolve(code ?? 1))
+    })
+  })
 }

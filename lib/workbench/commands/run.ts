@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { Command } from 'commander'
 import { interruptSignal } from '../../base'
+import { root } from '../project'
 import { type Engine, withEngine } from '../snakemake/option'
 import { type StudyOptions, withStudyOptions, workbookOptions } from '../study-options'
 
@@ -21,9 +22,12 @@ export function runCommand(): Command {
       const { parseEngine, runOnEngine } = require('../snakemake') as typeof import('../snakemake')
       const { openWorkbook, resultTable, runWorkbook } =
         require('../workbook') as typeof import('../workbook')
+      const { changedFiles } = require('../working-copies') as typeof import('../working-copies')
       const engine = parseEngine(name, engineOptions)
       const options = await workbookOptions(given)
       const { out } = options
+      for (const file of changedFiles(path.join(root, 'notebooks')))
+        console.log(`notebooks/${file} is not as it was committed; it runs as it is now.`)
       if (engine) {
         const study = await openWorkbook(options)
         await runOnEngine(study, engine, () => notebookTrials(study))
