@@ -93,7 +93,9 @@ describe('JupyterLab in a browser', { skip }, () => {
   })
 
   test('opens on working copies, whose first cell says what they work on', async () => {
-    assert.match(page.url(), new RegExp(`/lab/tree/runs/${path.basename(folder)}/lab`))
+    const { origin } = new URL(page.url())
+    await page.goto(`${origin}/`)
+    await page.waitForURL(`**/lab/tree/runs/${path.basename(folder)}/lab`)
     await open('lab/01-data.ipynb')
     await page.locator('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell').first().click()
     await run('Run>Run Selected Cell')
