@@ -2,7 +2,8 @@
 'use strict'
 module.exports = require('../engine/entry.cjs').room('base')
 0 && (module.exports = {
-  InterruptedError, Random, abortCells, beginCell, complaintsOf, interruptSignal, interrupted, isInterrupt,
-  jsonErrorAt, jsonOf, keyOf, lineAt, lockFolder, mapLimited, parseDocument, readDocument, readJson,
-  readSealed, readYaml, sha256, throwIfInterrupted, unreadable, watchFolder, writeAtomically, writeSealed,
+  InterruptedError, Random, abortCells, assigned, beginCell, changesBetween, complaintsOf, interruptSignal,
+  interrupted, isInterrupt, jsonErrorAt, jsonOf, keyOf, lineAt, lockFolder, mapLimited, parseDocument,
+  readDocument, readJson, readSealed, readVariant, readYaml, sha256, throwIfInterrupted, unreadable,
+  watchFolder, writeAtomically, writeSealed,
 })

@@ -11,5 +11,5 @@ module.exports = require('../engine/entry.cjs').room('report')
   metricsTable, mostChanged, objectnessMaps, openProbe, overviewTable, paretoFigure, perClassFigure,
   perClassTable, prCurveFigure, provenanceTable, publishedRows, readOverview, renderCsv, renderHtml,
   renderJson, renderMarkdown, selectionTable, sensitivityFigure, shareWhere, sizeTable, summarise,
-  summariseTried, thresholdFigure, trainingTable, trialRows, verdictSentence, writeReport,
+  summariseTried, thresholdFigure, tiles, trainingTable, trialRows, verdictSentence, writeReport,
 })

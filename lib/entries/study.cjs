@@ -7,7 +7,7 @@ module.exports = require('../engine/entry.cjs').room('study')
   createStudy, evaluationOn, findArms, imageResamples, imagesNeeded, interval, isPrepared, jobPlanSchema,
   loadProfile, loadSweep, measuringTrial, metricTable, namedTrials, needsOf, notebookTrials, pairSeeds,
   pairedDifference, planArms, planJobs, planModels, preparationTrials, profileNames, profileSweep,
-  readPreparation, readReference, readSweepFile, readTables, referenceOf, seedResamples, select, selectStudent,
-  shippedSweeps, shortSweep, shortTrials, stageSteps, sweepFileSchema, sweepNames, sweepPreparation,
-  sweepSchema, sweepTrials, tableValue, termsOf, trialMemory, withTerms, workersOf,
+  readPreparation, readProfile, readReference, readSweepFile, readTables, referenceOf, seedResamples, select,
+  selectStudent, shippedSweeps, shortSweep, shortTrials, stageSteps, sweepFileSchema, sweepNames,
+  sweepPreparation, sweepSchema, sweepTrials, tableValue, termsOf, trialMemory, withTerms, workersOf,
 })

@@ -50,4 +50,5 @@ export {
 } from './probe'
 export * from './summary'
 export * from './tables'
+export { type Tile, tiles } from './tiles'
 export { REPORT_FILES, readOverview, renderCsv, renderJson, writeReport } from './write'

@@ -2,10 +2,11 @@ import { type Block, columnsOf, isNumeric, type TableRow } from './document'
 import type { ReportModel } from './model'
 
 /** The report as Markdown: text and tables; only the captions of figures. */
-export function renderMarkdown({ title, subtitle, findings, sections }: ReportModel): string {
+export function renderMarkdown({ title, subtitle, tiles, findings, sections }: ReportModel): string {
   const parts = [
     `# ${literal(title)}`,
     literal(subtitle),
+    ...tiles.map((tile) => `**${literal(`${tile.title}: ${tile.value}`)}.** ${literal(tile.detail)}`),
     `**${literal(findings.verdict)}**`,
     ...findings.details.map(literal),
     ...sections.flatMap((section) => [

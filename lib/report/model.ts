@@ -54,9 +54,12 @@ import {
   trainingTable,
 } from './tables'
 
+import { type Tile, tiles } from './tiles'
+
 export interface ReportModel {
   readonly title: string
   readonly subtitle: string
+  readonly tiles: readonly Tile[]
   readonly findings: Findings
   readonly sections: readonly Section[]
   readonly summary: Summary
@@ -71,7 +74,6 @@ export function buildReport(input: ReportInput): ReportModel {
     classes(input, summary),
     methods(input, summary),
     ablations(summary),
-    sideSweeps(input),
     selection(summary),
     modelCard(input, summary),
     cost(summary),
@@ -79,10 +81,12 @@ export function buildReport(input: ReportInput): ReportModel {
     section('limits', 'Limits', [list(limits(summary))]),
     settings(input, summary),
     origin(summary),
+    sideSweeps(input),
   ]
   return {
     title: isStudy(input) ? 'Distillation of a pruned detector' : input.question,
     subtitle: `${isStudy(input) ? 'Profile' : 'Sweep'} ${input.name}, data set ${data.name}${data.ownData ? '' : ' (rendered street scenes)'}`,
+    tiles: tiles(summary),
     findings: findings(summary),
     sections: sections.filter(({ blocks }) => blocks.length > 0),
     summary,
@@ -232,7 +236,7 @@ function sideSweeps({ sweeps = [], shipped = [] }: ReportInput): Section {
     table('Arms', trainingTable({ arms }, sweep.split)),
     table('Paired differences, points', differencesTable(withTeacher({ sweep, arms }), sweep.split)),
   ]
-  return section('sweeps', 'When to distil, and on what', [
+  return section('sweeps', 'Appendix: when to distil, and on what', [
     sweeps.length > 0 &&
       text('This run has one seed and few steps: a first look, not a result. Rely on the longer runs below.'),
     ...sweeps.map((result) => details(`${result.sweep.name}: this run`, shown(result))),

@@ -5,13 +5,14 @@ import { type Block, columnsOf, isNumeric, type TableRow } from './document'
 import type { Figure } from './figures'
 import { type Html, html, trusted } from './html'
 import type { ReportModel } from './model'
+import type { Tile } from './tiles'
 
-const VERDICTS: { readonly [verdict: string]: string } = {
-  better: 'better',
-  worse: 'worse',
-  'no difference shown': 'open',
-  chosen: 'better',
-}
+const VERDICTS: ReadonlyMap<string, string> = new Map([
+  ['better', 'better'],
+  ['worse', 'worse'],
+  ['no difference shown', 'open'],
+  ['chosen', 'better'],
+])
 
 /**
  * Hidden figures are drawn when opened, since their width is unknown before. In narrow windows legends move below, long
@@ -44,7 +45,7 @@ for (const part of document.querySelectorAll('details')) {
 
 /** The page; a string of about 5 MB, nearly all of it Plotly. */
 export function renderHtml(model: ReportModel): string {
-  const { title, subtitle, findings, sections } = model
+  const { title, subtitle, tiles, findings, sections } = model
   const plotly = readFileSync(require.resolve('plotly.js-dist-min'), 'utf8')
   const page = html`<!doctype html>
 <html lang="en-GB">
@@ -58,7 +59,11 @@ export function renderHtml(model: ReportModel): string {
 <header>
 <h1>${title}</h1>
 <p class="subtitle">${subtitle}</p>
-<div class="findings">
+${
+  tiles.length > 0 &&
+  html`<dl class="tiles">${tiles.map(renderTile)}</dl>
+`
+}<div class="findings">
 <p class="verdict">${findings.verdict}</p>
 ${findings.details.map((detail) => html`<p>${detail}</p>\n`)}</div>
 </header>
@@ -79,6 +84,10 @@ ${blocks.map(renderBlock)}</section>
   return page.html
 }
 
+function renderTile({ title, value, detail, tone }: Tile): Html {
+  return html`<div class="tile ${tone}"><dt>${title}</dt><dd><strong>${value}</strong><p>${detail}</p></dd></div>\n`
+}
+
 function renderBlock(block: Block): Html {
   if (block.kind === 'text') return html`<p>${block.text}</p>\n`
   if (block.kind === 'list') return html`<ul>${block.items.map((item) => html`<li>${item}</li>\n`)}</ul>\n`
@@ -90,19 +99,25 @@ ${block.blocks.map(renderBlock)}</details>
 `
 }
 
+/** Where the window is narrow a row becomes a card, whose lines have the names of the columns. */
 function renderTable(caption: string, rows: readonly TableRow[]): Html {
   const columns = columnsOf(rows).map((name) => ({ name, side: isNumeric(rows, name) ? 'number' : 'text' }))
   const cell = (row: TableRow, { name, side }: (typeof columns)[number], first: boolean): Html => {
     const value = row[name] ?? ''
-    const verdict = VERDICTS[value]
+    const verdict = VERDICTS.get(String(value))
     const content = verdict ? html`<span class="chip ${verdict}">${value}</span>` : html`${value}`
-    return first ? html`<th scope="row">${content}</th>` : html`<td class="${side}">${content}</td>`
+    return first
+      ? html`<th scope="row" role="rowheader">${content}</th>`
+      : html`<td class="${side}" role="cell" data-column="${name}">${content}</td>`
   }
-  return html`<div class="table"><table>
+  const head = columns.map(
+    ({ name, side }) => html`<th scope="col" role="columnheader" class="${side}">${name}</th>`,
+  )
+  return html`<div class="table"><table role="table">
 <caption>${caption}</caption>
-<thead><tr>${columns.map(({ name, side }) => html`<th scope="col" class="${side}">${name}</th>`)}</tr></thead>
-<tbody>
-${rows.map((row) => html`<tr>${columns.map((column, i) => cell(row, column, i === 0))}</tr>\n`)}</tbody>
+<thead role="rowgroup"><tr role="row">${head}</tr></thead>
+<tbody role="rowgroup">
+${rows.map((row) => html`<tr role="row">${columns.map((column, i) => cell(row, column, i === 0))}</tr>\n`)}</tbody>
 </table></div>
 `
 }
@@ -113,7 +128,7 @@ function renderFigure(caption: string, { data, layout: { title, ...rest } }: Fig
   const layout = { ...rest, height, margin: { l: 60, r: 20, t: 36, b: 56 } }
   return html`<figure>
 <h3>${title.text}</h3>
-<div class="plot" style="min-height: ${height}px"></div>
+<div class="plot" role="img" aria-label="${title.text}. ${caption}" style="min-height: ${height}px"></div>
 <script type="application/json">${trusted(JSON.stringify({ data, layout }).replaceAll('<', '\\u003c'))}</script>
 <figcaption>${caption}</figcaption>
 </figure>
