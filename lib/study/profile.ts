@@ -117,7 +117,7 @@ export function profileNames(): string[] {
 }
 
 /**
- * Reads a profile by name, or a YAML file of the user's own, which may say `extends: default` and only what differs.
+ * Reads a profile by name, or a user's own YAML file, which may say `extends: default` and only what differs.
  * @param set `key=value` each, laid over the file
  * @throws Error naming the file, the key or line, and what was expected there
  */

@@ -77,7 +77,7 @@ export function sweepNames(): string[] {
 }
 
 /**
- * Reads a sweep by name, or a YAML file of the user's own, which may say `extends: few-labels-300` and only what differs.
+ * Reads a sweep by name, or a user's own YAML file, which may say `extends: few-labels-300` and only what differs.
  * @param set `key=value` each, laid over the file
  * @throws Error naming the file and every wrong key
  */

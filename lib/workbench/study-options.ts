@@ -40,7 +40,7 @@ export function withStudyOptions(command: Command): Command {
       '--data <folder>',
       'your own data set, in any notation that `dataset check` reads, instead of the rendered scenes',
     )
-    .option('--out <folder>', 'where everything goes; what is finished there is not done again')
+    .option('--out <folder>', 'folder for all output; whatever is finished there is not repeated')
     .option('--seeds <list>', 'random seeds, e.g. 1,2,3')
     .option(
       '--from <start>',

@@ -27,7 +27,7 @@ export function labCommand(): Command {
   return withStudyOptions(command).action(async (jupyterOptions: string[], given: StudyOptions) => {
     const { allNotebooks, environmentOf } = require('../workbook') as typeof import('../workbook')
     const { makeWorkingCopies } = require('../working-copies') as typeof import('../working-copies')
-    void makeDeclarations() // kernels take them from when they are there
+    void makeDeclarations() // kernels use them as soon as they exist
     const options = await workbookOptions(given)
     const { folder, outdated } = makeWorkingCopies(allNotebooks(), path.join(options.out, 'lab'))
     console.log(`Working copies: ${folder}`)
@@ -51,7 +51,7 @@ export function labCommand(): Command {
       stdio: 'inherit',
       env: { ...process.env, ...environmentOf(options) },
     })
-    process.on('SIGINT', () => undefined) // JupyterLab asks whether it shall stop
+    process.on('SIGINT', () => undefined) // JupyterLab asks whether to stop
     process.on('SIGTERM', () => lab.kill('SIGTERM'))
     process.exitCode = await new Promise<number>((resolve, reject) => {
       lab.once('error', reject)
