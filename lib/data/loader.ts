@@ -11,7 +11,7 @@ const fraction = z.number().min(0).max(1)
 /** What a loader gives, and the defaults (those of an evaluation: every sample once, in order, unchanged). */
 export const loaderSchema = z
   .object({
-    /** [height, width] of the network's input, multiples of 32. */
+    /** [height, width] of the network's input. */
     input: z.tuple([z.number().int().positive(), z.number().int().positive()]),
     batch: z.number().int().positive().default(8),
     seed: z.number().int().default(0),

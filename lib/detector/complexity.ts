@@ -1,22 +1,21 @@
-import { type Layer, layersOf } from './layers'
-import type { Part } from './operations'
-import type { DetectorConfig } from './types'
+import { layersOf, type WeightedLayer } from './layers'
+import type { NetworkSpec, Part } from './spec'
 
 /**
- * Multiply-accumulate operations of one layer on one image: kernel^2 * in * out * height * width of the output; a
+ * Multiply-accumulate operations of one layer on one image: kernel^2 * in / groups * out * height * width of the output; a
  * deconvolution is counted on its input positions, as mmdetection does.
  */
-export function layerMacs(layer: Layer): number {
-  const [height, width] = layer.kind === 'deconv' ? layer.inputSize : layer.outputSize
-  return layer.kernel ** 2 * layer.in * layer.out * height * width
+export function layerMacs(layer: WeightedLayer): number {
+  const [height, width] = layer.kind === 'deconvolution' ? layer.inputSize : layer.outputSize
+  return layer.kernel ** 2 * (layer.in / layer.groups) * layer.out * height * width
 }
 
 /**
- * Trained parameters of one layer: kernel^2 * in * out, and 2 * out (gamma and beta) or out (a bias). Running statistics do
- * not count.
+ * Trained parameters of one layer: kernel^2 * in / groups * out, and 2 * out (gamma and beta) or out (a bias). Running
+ * statistics do not count.
  */
-export function layerParameters(layer: Layer): number {
-  return layer.kernel ** 2 * layer.in * layer.out + (layer.kind === 'linear' ? 1 : 2) * layer.out
+export function layerParameters(layer: WeightedLayer): number {
+  return layer.kernel ** 2 * (layer.in / layer.groups) * layer.out + (layer.batchNorm ? 2 : 1) * layer.out
 }
 
 export interface Complexity {
@@ -26,18 +25,18 @@ export interface Complexity {
   readonly parameters: number
   /**
    * The count under mmdetection's rules, which published tables call FLOPs: MACs + bias additions + 2 an element of
-   * batch norm + 1 an element of LeakyReLU + the input elements of max pools; additions and concatenations are free.
+   * batch norm + 1 an element of an activation + the input elements of max pools; additions and concatenations are free.
    */
   readonly mmdet: number
 }
 
 /**
- * Counts a detector's operations on one image of `config.input`, and its parameters.
+ * Counts a network's operations on one image of its input, and its parameters.
  *
- * @throws Error naming the key of a config that describes no network
+ * @throws Error naming the key or the layer of what describes no network
  */
-export function complexity(config: DetectorConfig): Complexity {
-  const { layers, pools } = layersOf(config)
+export function complexity(network: NetworkSpec): Complexity {
+  const { layers, pools } = layersOf(network)
   const macsByPart = { backbone: 0, neck: 0, head: 0 }
   let parameters = 0
   let mmdet = pools.reduce((sum, pool) => sum + pool.elements, 0)
@@ -46,7 +45,7 @@ export function complexity(config: DetectorConfig): Complexity {
     macsByPart[layer.part] += macs
     parameters += layerParameters(layer)
     const elements = layer.out * layer.outputSize[0] * layer.outputSize[1]
-    mmdet += macs + elements * (layer.kind === 'linear' ? 1 : 3)
+    mmdet += macs + elements * ((layer.batchNorm ? 2 : 1) + (layer.activation === 'linear' ? 0 : 1))
   }
   const macs = macsByPart.backbone + macsByPart.neck + macsByPart.head
   return { macs, macsByPart, parameters, mmdet }

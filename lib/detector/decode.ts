@@ -1,8 +1,7 @@
 import { z } from 'zod'
 import { parseDocument, type Schema } from '../base'
 import { gatherRows, nonMaxSuppression, tf, topK } from '../engine'
-import type { DetectorConfig } from './types'
-import { STRIDES } from './types'
+import type { HeadConfig } from './heads'
 
 export interface DecodeOptions {
   /** Slots with less objectness are dropped. */
@@ -39,7 +38,7 @@ const optionsSchema: Schema<DecodeOptions> = z
   .strict()
 
 /** What decoding needs to know of a detector. */
-export type DecodeConfig = Pick<DetectorConfig, 'anchors' | 'classes' | 'scaleXY'>
+export type DecodeConfig = Pick<HeadConfig, 'anchors' | 'classes' | 'scaleXY' | 'strides'>
 
 /** No box is larger than e^16 anchors, so that coordinates stay finite whatever the logits. */
 const LARGEST_LOG_SIZE = 16
@@ -62,13 +61,10 @@ export interface Decoded {
  */
 export function decodeScale(logits: tf.Tensor4D, scale: number, config: DecodeConfig): Decoded {
   const [n, h, w] = logits.shape
-  const anchors = config.anchors[scale]
-  const stride = STRIDES[scale]
-  if (anchors === undefined || stride === undefined) {
-    const last = Math.min(config.anchors.length, STRIDES.length) - 1
-    throw new Error(`decodeScale: expected a scale in 0..${last}, found ${scale}`)
+  const [anchors, stride, s] = [config.anchors[scale], config.strides[scale], config.scaleXY[scale]]
+  if (anchors === undefined || stride === undefined || s === undefined) {
+    throw new Error(`decodeScale: expected a scale in 0..${config.anchors.length - 1}, found ${scale}`)
   }
-  const s = config.scaleXY
   const slots = h * w * anchors.length
   if (logits.shape[3] !== anchors.length * (5 + config.classes)) {
     throw new Error(
@@ -109,7 +105,7 @@ export interface DetectionTensors {
  * `DecodeOptions`, then class-wise NMS. Equal scores keep the order of the slots: by scale, then row, column, anchor (on
  * a scale with more than `perScale` slots by objectness first).
  *
- * @param outputs logits [n, h, w, anchors * (5 + classes)] of each scale, in the order of STRIDES
+ * @param outputs logits [n, h, w, anchors * (5 + classes)] of each scale, in the order of the heads
  * @param options replace single ones of DECODE_DEFAULTS
  * @throws Error naming the option that is wrong, or when there are other numbers of scales or channels than the config says
  */

@@ -1,24 +1,11 @@
 import { Random } from '../base'
-import {
-  batchNormTraining,
-  biasAdd,
-  conv2d,
-  conv2dTranspose,
-  leakyRelu,
-  tf,
-  upsampleNearest,
-} from '../engine'
-import { type Layer, layersOf } from './layers'
-import { network } from './network'
-import type { Operations } from './operations'
-import { type DetectorConfig, type ForwardOutput, STRIDES } from './types'
+import { tf } from '../engine'
+import { coarsestStride, type HeadConfig, headsOf } from './heads'
+import { interpret } from './interpret'
+import { layersOf, type WeightedLayer } from './layers'
+import type { NetworkSpec } from './spec'
+import { inferenceOperations, SLOPE, trainingOperations } from './tensors'
 
-/** Batch norm's epsilon. */
-export const BATCH_NORM_EPSILON = 1e-5
-/** Share of the running statistics that stays at every step. */
-const MOMENTUM = 0.9
-/** LeakyReLU: x above 0, SLOPE * x below. */
-export const SLOPE = 0.1
 /** Objectness starts at sigmoid(-4.6) = 1 %, about the share of positives (Lin et al. 2017, section 3.3). */
 const OBJECTNESS_BIAS = -4.6
 
@@ -28,6 +15,20 @@ export type Weights = ReadonlyMap<
   { readonly shape: readonly number[]; readonly values: Float32Array }
 >
 
+/** What a forward pass gives. Scales are in the order of the yolo layers. */
+export interface DetectorOutput {
+  /** Raw logits [n, h / stride, w / stride, anchors * (5 + classes)], anchor-major: tx ty tw th obj class... */
+  readonly outputs: readonly tf.Tensor4D[]
+  /** Maps in front of the heads [n, h / stride, w / stride, width], as far as the network names them. */
+  readonly features: readonly tf.Tensor4D[]
+}
+
+/** What a detector's own forward pass gives: the losses need no more than a DetectorOutput. */
+export interface ForwardOutput extends DetectorOutput {
+  /** The network's named features: `C3`, `detect1`, ... */
+  readonly named: { readonly [name: string]: tf.Tensor4D }
+}
+
 export interface ForwardOptions {
   /** Batch statistics (and an update of the running ones), or the running statistics folded into the kernels. */
   readonly training: boolean
@@ -36,52 +37,67 @@ export interface ForwardOptions {
 }
 
 /** Shapes of a layer's weights by the last part of their names. */
-export function weightShapes(layer: Layer): ReadonlyMap<string, number[]> {
-  const { kernel, in: inputs, out } = layer
-  const shape = layer.kind === 'deconv' ? [kernel, kernel, out, inputs] : [kernel, kernel, inputs, out]
-  const vectors = layer.kind === 'linear' ? ['bias'] : ['gamma', 'beta', 'mean', 'variance']
+export function weightShapes(layer: WeightedLayer): ReadonlyMap<string, number[]> {
+  const { kind, kernel, groups, in: inputs, out, batchNorm } = layer
+  const shape =
+    kind === 'deconvolution' ? [kernel, kernel, out, inputs] : [kernel, kernel, inputs / groups, out]
+  const vectors = batchNorm ? ['gamma', 'beta', 'mean', 'variance'] : ['bias']
   return new Map([['kernel', shape], ...vectors.map((name): [string, number[]] => [name, [out]])])
 }
 
 /**
- * Initial weights: kernels He-normal for LeakyReLU (sd = sqrt(2 / ((1 + 0.1^2) fan-in)), He et al. 2015, eq. 15), linear
- * layers sd 0.01, gamma 1, beta 0, objectness biased to about 1 %.
+ * Initial weights: kernels He-normal for LeakyReLU (sd = sqrt(2 / ((1 + 0.1^2) fan-in)), He et al. 2015, eq. 15), those that
+ * give logits sd 0.01, gamma 1, beta 0, objectness biased to about 1 %.
  */
-export function initialWeights(config: DetectorConfig, seed: number): Weights {
+export function initialWeights(network: NetworkSpec, seed: number): Weights {
+  return new Map(
+    layersOf(network).layers.flatMap((layer) => [
+      ...initialLayer(layer, new Random('weights', seed, layer.name)),
+    ]),
+  )
+}
+
+/** The initial weights of one layer, by their whole names. */
+function initialLayer(
+  layer: WeightedLayer,
+  random: Random,
+): Map<string, { shape: number[]; values: Float32Array }> {
+  const { name, kind, kernel, stride, groups, in: inputs, head } = layer
+  // A pixel that a deconvolution gives is a sum over (kernel / stride)^2 cells.
+  const area = kind === 'deconvolution' ? (kernel / stride) ** 2 : kernel ** 2
+  const deviation = head ? 0.01 : Math.sqrt(2 / ((1 + SLOPE ** 2) * ((area * inputs) / groups)))
   const weights = new Map<string, { shape: number[]; values: Float32Array }>()
-  for (const layer of layersOf(config).layers) {
-    const random = new Random('weights', seed, layer.name)
-    const fanIn = (layer.kind === 'deconv' ? 1 : layer.kernel ** 2) * layer.in
-    const deviation = layer.kind === 'linear' ? 0.01 : Math.sqrt(2 / ((1 + SLOPE ** 2) * fanIn))
-    for (const [name, shape] of weightShapes(layer)) {
-      const values = new Float32Array(shape.reduce((product, size) => product * size, 1))
-      if (name === 'kernel') for (let i = 0; i < values.length; i++) values[i] = deviation * random.normal()
-      if (name === 'gamma' || name === 'variance') values.fill(1)
-      if (name === 'bias')
-        for (let i = 4; i < values.length; i += 5 + config.classes) values[i] = OBJECTNESS_BIAS
-      weights.set(`${layer.name}/${name}`, { shape, values })
-    }
+  for (const [suffix, shape] of weightShapes(layer)) {
+    const values = new Float32Array(shape.reduce((product, size) => product * size, 1))
+    if (suffix === 'kernel') for (let i = 0; i < values.length; i++) values[i] = deviation * random.normal()
+    if (suffix === 'gamma' || suffix === 'variance') values.fill(1)
+    if (suffix === 'bias' && head)
+      for (let i = 4; i < values.length; i += 5 + head.classes) values[i] = OBJECTNESS_BIAS
+    weights.set(`${name}/${suffix}`, { shape, values })
   }
   return weights
 }
 
-/** Darknet pads (kernel - 1) / 2 on every side; with stride 1 that is TensorFlow's 'same', which has faster kernels. */
-const paddingOf = (kernel: number, stride: number) => (stride === 1 ? 'same' : (kernel - 1) / 2)
-
 /** A detector: its architecture as data and its weights as variables. Dispose it when done. */
 export class Detector {
-  readonly layers: readonly Layer[]
+  readonly layers: readonly WeightedLayer[]
   private readonly variables = new Map<string, tf.Variable>()
+  private readonly coarsest: number
+  /** The layers that give logits. */
+  private readonly logits: ReadonlySet<string>
+  private heads: HeadConfig | undefined
 
   /**
    * @param weights every weight of the architecture and nothing else
    * @throws Error naming the weight that is missing, superfluous or of another shape
    */
   constructor(
-    readonly config: DetectorConfig,
+    readonly network: NetworkSpec,
     weights: Weights,
   ) {
-    this.layers = layersOf(config).layers
+    this.layers = layersOf(network).layers
+    this.coarsest = coarsestStride(network)
+    this.logits = new Set(this.layers.flatMap(({ name, head }) => (head ? [name] : [])))
     for (const layer of this.layers) {
       for (const [suffix, shape] of weightShapes(layer)) {
         const name = `${layer.name}/${suffix}`
@@ -107,8 +123,17 @@ export class Detector {
   }
 
   /** A new detector with random weights. */
-  static create(config: DetectorConfig, seed: number): Detector {
-    return new Detector(config, initialWeights(config, seed))
+  static create(network: NetworkSpec, seed: number): Detector {
+    return new Detector(network, initialWeights(network, seed))
+  }
+
+  /**
+   * What its outputs mean.
+   * @throws Error when its heads cannot be decoded together: see `headsOf`
+   */
+  get config(): HeadConfig {
+    this.heads ??= headsOf(this.network)
+    return this.heads
   }
 
   /** Every weight, trained ones and running statistics, in the order of the layers. */
@@ -129,7 +154,7 @@ export class Detector {
 
   /** Overwrites every weight; the same rules as for the constructor. */
   restore(weights: Weights): void {
-    const other = new Detector(this.config, weights)
+    const other = new Detector(this.network, weights)
     for (const [name, variable] of this.variables) variable.assign(other.variable(name))
     other.dispose()
   }
@@ -147,94 +172,31 @@ export class Detector {
   /**
    * Runs the network. Call it inside tf.tidy or a compiled function.
    *
-   * @param images [n, h, w, 3] in 0..1; h and w multiples of 32, not necessarily those of the config
+   * @param images [n, h, w, channels] in 0..1; h and w those of the network's input, or multiples of its coarsest stride
    * @throws Error when the images have another shape
    */
   forward(images: tf.Tensor4D, { training, updateStatistics = true }: ForwardOptions): ForwardOutput {
-    const [, height, width, channels] = images.shape
-    if (images.rank !== 4 || height % STRIDES[0] !== 0 || width % STRIDES[0] !== 0 || channels !== 3) {
+    const { input, channels } = this.network
+    const [, height, width, depth] = images.shape
+    const fits =
+      (height === input[0] && width === input[1]) ||
+      [height, width].every((side) => side % this.coarsest === 0)
+    if (images.rank !== 4 || !fits || depth !== channels) {
       throw new Error(
-        `images: expected [n, h, w, 3] with h and w multiples of ${STRIDES[0]}, found [${images.shape}]`,
+        `images: expected [n, h, w, ${channels}] with h and w multiples of ${this.coarsest}, found [${images.shape}]`,
       )
     }
-    const operations = training ? this.trainingOperations(updateStatistics) : this.inferenceOperations()
-    return network(operations, images, this.config)
+    const weights = {
+      variable: (name: string) => this.variable(name),
+      givesLogits: (layer: string) => this.logits.has(layer),
+    }
+    const operations = training ? trainingOperations(weights, updateStatistics) : inferenceOperations(weights)
+    const { outputs, features, named } = interpret(this.network, operations, images)
+    return { outputs, features, named }
   }
 
   dispose(): void {
     for (const variable of this.variables.values()) variable.dispose()
     this.variables.clear()
-  }
-
-  private vector(name: string): tf.Tensor1D {
-    return this.variable(name) as tf.Tensor as tf.Tensor1D
-  }
-
-  private kernel(layer: string): tf.Tensor4D {
-    return this.variable(`${layer}/kernel`) as tf.Tensor as tf.Tensor4D
-  }
-
-  private readonly common: Pick<
-    Operations<tf.Tensor4D>,
-    'nearest' | 'linear' | 'add' | 'concat' | 'maxPool'
-  > = {
-    nearest: (x) => upsampleNearest(x, 2),
-    // The logits' last bits decide between neighbouring boxes, and the layer is cheap: always float32.
-    linear: (x, { name }) =>
-      biasAdd(conv2d(x, this.kernel(name), { float32: true }), this.vector(`${name}/bias`)),
-    add: (a, b) => tf.add(a, b),
-    concat: (values) => tf.concat([...values], 3),
-    maxPool: (x, size) => tf.maxPool(x, size, 1, 'same'),
-  }
-
-  private trainingOperations(updateStatistics: boolean): Operations<tf.Tensor4D> {
-    const normalise = (x: tf.Tensor4D, layer: string) => {
-      const update = (name: string, value: tf.Tensor1D) => {
-        const running = this.variable(`${layer}/${name}`)
-        running.assign(tf.add(tf.mul(running, MOMENTUM), tf.mul(value, 1 - MOMENTUM)))
-      }
-      const y = batchNormTraining(x, this.vector(`${layer}/gamma`), this.vector(`${layer}/beta`), {
-        epsilon: BATCH_NORM_EPSILON,
-        onStatistics: (mean, variance) => {
-          if (!updateStatistics) return
-          update('mean', mean)
-          update('variance', variance)
-        },
-      })
-      return leakyRelu(y, SLOPE)
-    }
-    return {
-      ...this.common,
-      conv: (x, { name, kernel, stride }) =>
-        normalise(conv2d(x, this.kernel(name), { stride, padding: paddingOf(kernel, stride) }), name),
-      deconv: (x, { name }) => normalise(conv2dTranspose(x, this.kernel(name), 2), name),
-    }
-  }
-
-  /** Batch norm with fixed statistics is a scale and a shift: the scale goes into the kernel, the shift is a bias. */
-  private inferenceOperations(): Operations<tf.Tensor4D> {
-    const folded = (layer: string, kernelShape: readonly number[]) => {
-      const deviation = tf.sqrt(tf.add(this.vector(`${layer}/variance`), BATCH_NORM_EPSILON))
-      const scale = tf.div(this.vector(`${layer}/gamma`), deviation)
-      const shift = tf.sub(
-        this.vector(`${layer}/beta`),
-        tf.mul(this.vector(`${layer}/mean`), scale),
-      ) as tf.Tensor1D
-      return { kernel: tf.mul(this.kernel(layer), tf.reshape(scale, [...kernelShape])) as tf.Tensor4D, shift }
-    }
-    return {
-      ...this.common,
-      conv: (x, { name, kernel: size, stride, out }) => {
-        const { kernel, shift } = folded(name, [1, 1, 1, out])
-        return leakyRelu(
-          biasAdd(conv2d(x, kernel, { stride, padding: paddingOf(size, stride) }), shift),
-          SLOPE,
-        )
-      },
-      deconv: (x, { name, out }) => {
-        const { kernel, shift } = folded(name, [1, 1, out, 1])
-        return leakyRelu(biasAdd(conv2dTranspose(x, kernel, 2), shift), SLOPE)
-      },
-    }
   }
 }

@@ -1,10 +1,9 @@
 /** The detector as a picture: strides from top to bottom, backbone, neck and heads from left to right. */
 import { complexity } from './complexity'
-import type { Layer } from './layers'
-import { outlineOf } from './outline'
+import { outlineOf, type Scale } from './outline'
+import type { Shape } from './shapes'
+import type { NetworkSpec } from './spec'
 import { inGiga } from './summary'
-import type { DetectorConfig } from './types'
-import { STRIDES } from './types'
 
 interface Box {
   readonly x: number
@@ -27,8 +26,8 @@ const COLUMNS = {
   neck: { x: 400, width: 270 },
   head: { x: 750, width: 210 },
 } as const
-/** Distances from one row to the next: those of strides 8 to 32 leave room for the upsampling between them. */
-const PITCH = [90, 90, 90, 134, 134] as const
+/** Distances from one row to the next; between two scales there is room for the upsampling. */
+const PITCH = { stages: 90, scales: 134 } as const
 
 const right = ({ x, y, width, height }: Box): [number, number] => [x + width, y + height / 2]
 const left = ({ x, y, height }: Box): [number, number] => [x, y + height / 2]
@@ -63,89 +62,104 @@ const arrow = ([x1, y1]: [number, number], [x2, y2]: [number, number]) =>
 
 const times = (...sizes: number[]) => sizes.join(' × ')
 
+const shape = ({ height, width, channels }: Shape) => times(height, width, channels)
+
+interface Rows {
+  /** Strides from fine to coarse, one a row. */
+  readonly strides: readonly number[]
+  place(column: keyof typeof COLUMNS, stride: number): Box
+  readonly bottom: number
+}
+
+function layRows(strides: readonly number[], scales: readonly Scale[]): Rows {
+  const isScale = (stride: number) => scales.some(({ logits }) => logits.stride === stride)
+  const tops: number[] = [SIZE.top]
+  strides.slice(1).forEach((stride, i) => {
+    tops.push(tops.at(-1)! + (isScale(strides[i]!) && isScale(stride) ? PITCH.scales : PITCH.stages))
+  })
+  return {
+    strides,
+    place: (column, stride) => ({ ...COLUMNS[column], y: tops[strides.indexOf(stride)]!, height: SIZE.box }),
+    bottom: tops.at(-1)! + SIZE.box,
+  }
+}
+
+/** A scale's neck, its way from the scale below, and its head. */
+function drawScale(scale: Scale, backbone: Box | undefined, { strides, place }: Rows): string[] {
+  const { title, head, feature, logits, layers, headLayers, pools, isJoined, link } = scale
+  const { stride } = logits
+  const note = (x: number, y: number, content: string) =>
+    text(x, y, content, 12, 'text-anchor="middle" fill="#555"')
+  const box = place('neck', stride)
+  const parts = [draw(box, 'neck', [title, shape(feature), layers.join(' ')].filter(Boolean))]
+  if (backbone) parts.push(arrow(right(backbone), left(box)))
+  if (pools.length > 0) {
+    const [x, y] = bottom(box)
+    parts.push(note(x, y + 20, `SPP: max pools ${pools.join(', ')} and the map itself`))
+  }
+  if (isJoined && backbone) {
+    const [x, y] = left(box)
+    parts.push(note((right(backbone)[0] + x) / 2, y - 8, 'concat'))
+  }
+  const coarser = strides[strides.indexOf(stride) + 1]
+  if (link && coarser !== undefined) {
+    // The upsampling stands between this map and the coarser one below it.
+    const below = place('neck', coarser)
+    const gap = below.y - (box.y + box.height)
+    const y = below.y - (gap + SIZE.up) / 2
+    const up: Box = { x: box.x + 30, y, width: box.width - 60, height: SIZE.up }
+    parts.push(draw(up, 'up', [link.text]), arrow(top(below), bottom(up)), arrow(top(up), bottom(box)))
+  }
+  const end = place('head', stride)
+  const meaning = `${head.anchors.length} anchors × (5 + ${head.classes}), ${headLayers.join(' ')}`
+  parts.push(draw(end, 'head', [`head, stride ${stride}`, shape(logits), meaning]))
+  parts.push(arrow(right(box), left(end)))
+  return parts
+}
+
 /**
- * The network as an SVG picture: stages, SPP, neck and the three heads with their shapes (height x width x channels).
+ * The network as an SVG picture: stages, SPP, neck and heads with their shapes (height x width x channels).
+ *
+ * @param name what its heading calls it
  */
-export function drawNetwork(config: DetectorConfig): string {
-  const { stages, scales } = outlineOf(config)
-  const shape = (layer: Layer) => times(...layer.outputSize, layer.out)
-  const rows: number[] = [SIZE.top]
-  for (const pitch of PITCH) rows.push(rows.at(-1)! + pitch)
-  const place = (column: keyof typeof COLUMNS, row: number): Box => ({
-    ...COLUMNS[column],
-    y: rows[row]!,
-    height: SIZE.box,
+export function drawNetwork(network: NetworkSpec, name = 'darknet21-YOLOv3'): string {
+  const { stages, scales } = outlineOf(network)
+  const all = [...stages.map((stage) => stage.shape.stride), ...scales.map(({ logits }) => logits.stride)]
+  const rows = layRows(
+    [...new Set(all)].sort((a, b) => a - b),
+    scales,
+  )
+  const backbone = new Map(
+    stages.map((stage) => [stage.shape.stride, rows.place('backbone', stage.shape.stride)]),
+  )
+  const parts = stages.flatMap(({ title, shape: map, detail }, i) => {
+    const box = backbone.get(map.stride)!
+    const before = stages[i - 1]
+    const drawn = draw(box, 'backbone', [title, shape(map), detail])
+    return before ? [drawn, arrow(bottom(backbone.get(before.shape.stride)!), top(box))] : [drawn]
   })
-  const parts: string[] = []
+  for (const scale of scales) parts.push(...drawScale(scale, backbone.get(scale.logits.stride), rows))
 
-  const backbone = rows.map((_, row) => place('backbone', row))
-  backbone.forEach((box, row) => {
-    const { title, layer, detail } = stages[row]!
-    parts.push(draw(box, 'backbone', [title, shape(layer), detail]))
-    if (row > 0) parts.push(arrow(bottom(backbone[row - 1]!), top(box)))
-  })
-
-  scales.forEach(({ detect, output, route }, scale) => {
-    const row = rows.length - 1 - scale
-    const box = place('neck', row)
-    const kernels =
-      scale === 0
-        ? config.spp
-          ? '1×1 3×3 1×1 SPP 1×1 3×3 1×1'
-          : '1×1 3×3 1×1 1×1 3×3 1×1'
-        : '1×1 3×3 1×1 3×3 1×1'
-    parts.push(draw(box, 'neck', [`detect${scale + 1}`, shape(detect), kernels]))
-    parts.push(arrow(right(backbone[row]!), left(box)))
-    if (scale === 0 && config.spp) {
-      const [x, y] = bottom(box)
-      parts.push(
-        text(x, y + 20, 'SPP: max pools 13, 9, 5 and the map itself', 12, 'text-anchor="middle" fill="#555"'),
-      )
-    }
-    if (route) {
-      const [x, y] = left(box)
-      const middle = (right(backbone[row]!)[0] + x) / 2
-      parts.push(text(middle, y - 8, 'concat', 12, 'text-anchor="middle" fill="#555"'))
-      // The upsampling stands between this map and the coarser one below it.
-      const below = place('neck', row + 1)
-      const gap = below.y - (box.y + box.height)
-      const up: Box = {
-        x: box.x + 30,
-        y: below.y - (gap + SIZE.up) / 2,
-        width: box.width - 60,
-        height: SIZE.up,
-      }
-      const method = config.upsample === 'deconv' ? 'deconv 2×2 /2' : 'nearest ×2'
-      parts.push(draw(up, 'up', [`1×1 to ${route.out}, ${method}`]))
-      parts.push(arrow(top(below), bottom(up)), arrow(top(up), bottom(box)))
-    }
-    const head = place('head', row)
-    const anchors = config.anchors[scale]!.length
-    const meaning = `${anchors} anchors × (5 + ${config.classes}), 3×3 1×1`
-    parts.push(draw(head, 'head', [`head, stride ${STRIDES[scale]}`, shape(output), meaning]))
-    parts.push(arrow(right(box), left(head)))
-  })
-
-  const { macs, mmdet, parameters } = complexity(config)
-  const height = rows.at(-1)! + SIZE.box + 76
-  const [inputHeight, inputWidth] = config.input
+  const { macs, mmdet, parameters } = complexity(network)
+  const height = rows.bottom + 76
+  const classes = scales[0]?.head.classes ?? 0
   const counts =
     `${inGiga(macs)} MACs (${inGiga(mmdet)} by mmdetection’s rules), ` +
     `${(parameters / 1e6).toFixed(2)} M parameters; shapes are height × width × channels`
-  const caption = `image ${times(inputHeight, inputWidth, 3)}, ${config.classes} ${config.classes === 1 ? 'class' : 'classes'}`
-  const heading = (column: keyof typeof COLUMNS, row: number, content: string) => {
-    const { x, width } = COLUMNS[column]
-    return text(x + width / 2, rows[row]! - 16, content, 14, 'text-anchor="middle" fill="#555"')
+  const caption = `image ${times(...network.input, network.channels)}, ${classes} ${classes === 1 ? 'class' : 'classes'}`
+  const heading = (column: keyof typeof COLUMNS, stride: number, content: string) => {
+    const { x, y, width } = rows.place(column, stride)
+    return text(x + width / 2, y - 16, content, 14, 'text-anchor="middle" fill="#555"')
   }
-  const finest = rows.length - STRIDES.length
+  const finest = Math.min(...scales.map(({ logits }) => logits.stride))
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${SIZE.width}" height="${height}" ` +
       `viewBox="0 0 ${SIZE.width} ${height}" font-family="${FONT}" fill="#222">`,
     '<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">' +
       '<path d="M0 0 8 4 0 8z" fill="#555"/></marker></defs>',
     `<rect width="${SIZE.width}" height="${height}" fill="#fff"/>`,
-    text(40, 40, `darknet21-YOLOv3: ${caption}`, 20, 'font-weight="bold"'),
-    heading('backbone', 0, 'backbone'),
+    text(40, 40, `${name}: ${caption}`, 20, 'font-weight="bold"'),
+    heading('backbone', rows.strides[0]!, 'backbone'),
     heading('neck', finest, 'neck'),
     heading('head', finest, 'heads'),
     ...parts,

@@ -1,63 +1,63 @@
-/** The detector as a table: every layer's shapes, found by running the network over shapes instead of tensors. */
-import { network } from './network'
-import type { Operations, Part } from './operations'
-import { checkConfig } from './schema'
-import type { DetectorConfig } from './types'
+/** The network as a table: its layers with weights, and their shapes. */
+import { checkNetwork } from './check'
+import { shapesOf } from './shapes'
+import type { Activation, NetworkSpec, Part, Yolo } from './spec'
 
-/** A layer with weights: a convolution or deconvolution with batch norm, or a linear one with bias. */
-export interface Layer {
+/** A layer with weights, and its shapes. */
+export interface WeightedLayer {
   readonly name: string
   readonly part: Part
-  readonly kind: 'conv' | 'deconv' | 'linear'
+  readonly kind: 'convolution' | 'deconvolution'
   readonly kernel: number
   readonly stride: number
+  readonly groups: number
   readonly in: number
   readonly out: number
+  /** Batch norm behind the kernel, or a bias. */
+  readonly batchNorm: boolean
+  readonly activation: Activation
   /** Of the input and of the output, in cells. */
   readonly inputSize: readonly [height: number, width: number]
   readonly outputSize: readonly [height: number, width: number]
-}
-
-interface Shape {
-  readonly height: number
-  readonly width: number
-  readonly channels: number
+  /** The head whose logits this layer gives. */
+  readonly head?: Yolo
 }
 
 /** A max pool, which costs operations but has no weights. */
 export interface Pool {
   readonly part: Part
   readonly size: number
+  /** Of its input. */
   readonly elements: number
 }
 
 /**
- * All layers in the order of the forward pass.
+ * The layers that cost something, in the order of the forward pass, with their shapes.
  *
- * @throws Error naming the key of a config that describes no network
+ * @throws Error naming the key or the layer of what describes no network
  */
-export function layersOf(config: DetectorConfig): { layers: Layer[]; pools: Pool[] } {
-  checkConfig(config)
-  const [height, width] = config.input
-  const layers: Layer[] = []
+export function layersOf(network: NetworkSpec): { layers: WeightedLayer[]; pools: Pool[] } {
+  const shapes = shapesOf(checkNetwork(network))
+  const heads = new Map(
+    network.layers.flatMap((layer) => (layer.kind === 'yolo' ? [[layer.from, layer] as const] : [])),
+  )
+  const layers: WeightedLayer[] = []
   const pools: Pool[] = []
-  const add = (x: Shape, layer: Omit<Layer, 'in' | 'inputSize' | 'outputSize'>, factor: number): Shape => {
-    const y = { height: x.height * factor, width: x.width * factor, channels: layer.out }
-    layers.push({ ...layer, in: x.channels, inputSize: [x.height, x.width], outputSize: [y.height, y.width] })
-    return y
+  for (const layer of network.layers) {
+    if (layer.kind === 'maxPool') {
+      const x = shapes.get(layer.from)!
+      pools.push({ part: layer.part, size: layer.size, elements: x.height * x.width * x.channels })
+    }
+    if (layer.kind !== 'convolution' && layer.kind !== 'deconvolution') continue
+    const { name, part, kind, kernel, stride, out, batchNorm, activation } = layer
+    const [x, y] = [shapes.get(layer.from)!, shapes.get(name)!]
+    layers.push({
+      ...{ name, part, kind, kernel, stride, in: x.channels, out, batchNorm, activation },
+      groups: layer.kind === 'convolution' ? layer.groups : 1,
+      inputSize: [x.height, x.width],
+      outputSize: [y.height, y.width],
+      head: heads.get(name),
+    })
   }
-  const shapes: Operations<Shape> = {
-    conv: (x, spec) => add(x, { ...spec, kind: 'conv' }, 1 / spec.stride),
-    deconv: (x, spec) => add(x, { ...spec, kind: 'deconv', kernel: 2, stride: 2 }, 2),
-    linear: (x, spec) => add(x, { ...spec, kind: 'linear', kernel: 1, stride: 1 }, 1),
-    nearest: (x) => ({ ...x, height: x.height * 2, width: x.width * 2 }),
-    add: (a) => a,
-    concat: (values) => ({ ...values[0]!, channels: values.reduce((sum, value) => sum + value.channels, 0) }),
-    maxPool: (x, size) => {
-      pools.push({ part: 'neck', size, elements: x.height * x.width * x.channels })
-      return x
-    },
-  }
-  network(shapes, { height, width, channels: 3 }, config)
   return { layers, pools }
 }

@@ -1,38 +1,38 @@
-import type { Layer } from './layers'
-import { outlineOf } from './outline'
-import type { DetectorConfig } from './types'
+import { outlineOf, type Scale } from './outline'
+import type { Shape } from './shapes'
+import type { NetworkSpec } from './spec'
 
-const shape = ({ outputSize: [height, width], out }: Layer) => `${height}x${width}x${out}`
+const shape = ({ height, width, channels }: Shape) => `${height}x${width}x${channels}`
 
 /**
- * The network as lines of text: stages from top to bottom, neck and heads to the right of the stages that they take,
- * shapes as height x width x channels.
+ * The network as lines of text: stages from top to bottom, neck and heads to the right of the stages of their size, shapes as
+ * height x width x channels.
  */
-export function sketchNetwork(config: DetectorConfig): string {
-  const { stages, scales } = outlineOf(config)
-  const [height, width] = config.input
-  const rows = stages.map(({ title, layer, detail }) => [title, shape(layer), detail])
-  const columns = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]!.length)))
+export function sketchNetwork(network: NetworkSpec): string {
+  const { stages, scales } = outlineOf(network)
+  const rows = stages.map(({ title, shape: map, detail }) => [title, shape(map), detail])
+  const columns = [0, 1, 2].map((column) => Math.max(0, ...rows.map((row) => row[column]!.length)))
   const backbone = rows.map((row) => row.map((cell, column) => cell.padEnd(columns[column]!)).join('  '))
-  const detects = scales.map(
-    ({ detect }, i) => `detect${i + 1} ${shape(detect)}${i === 0 && config.spp ? ' with SPP' : ''}`,
-  )
-  const widest = Math.max(...detects.map((text) => text.length))
-  const way = config.upsample === 'deconv' ? 'deconv 2×2 /2' : 'nearest ×2'
+  const detect = ({ title, feature, pools }: Scale) =>
+    `${title} ${shape(feature)}${pools.length > 0 ? ' with SPP' : ''}`
+  const widest = Math.max(...scales.map((scale) => detect(scale).length))
+  const strides = [
+    ...new Set([...stages.map((stage) => stage.shape.stride), ...scales.map((scale) => scale.logits.stride)]),
+  ]
 
-  const lines = [`image ${height}x${width}x3`]
-  backbone.forEach((text, row) => {
-    const i = stages.length - 1 - row
-    const scale = scales[i]
-    if (!scale) {
-      lines.push(text.trimEnd())
-      return
-    }
-    const joined = scale.route ? '─▶ concat ─▶ ' : '───────────▶ '
-    lines.push(`${text} ${joined}${detects[i]!.padEnd(widest)} ─▶ head ${shape(scale.output)}`)
-    if (scale.route) {
-      lines.push(`${' '.repeat(text.length + 6)}▲ 1×1 to ${scale.route.out}, ${way}, of detect${i}`)
-    }
-  })
+  const [height, width] = network.input
+  const lines = [`image ${height}x${width}x${network.channels}`]
+  for (const stride of strides.sort((a, b) => a - b)) {
+    const stage = stages.findIndex(({ shape: map }) => map.stride === stride)
+    const text = backbone[stage] ?? ' '.repeat(columns.reduce((sum, column) => sum + column, 4))
+    const own = scales.filter(({ logits }) => logits.stride === stride)
+    if (own.length === 0) lines.push(text.trimEnd())
+    own.forEach((scale, i) => {
+      const before = i === 0 ? text : ' '.repeat(text.length)
+      const joined = scale.isJoined ? '─▶ concat ─▶ ' : '───────────▶ '
+      lines.push(`${before} ${joined}${detect(scale).padEnd(widest)} ─▶ head ${shape(scale.logits)}`)
+      if (scale.link) lines.push(`${' '.repeat(text.length + 6)}▲ ${scale.link.text}, of ${scale.link.of}`)
+    })
+  }
   return lines.join('\n')
 }

@@ -105,6 +105,43 @@ export function conv2d(x: tf.Tensor4D, kernel: tf.Tensor4D, options: Conv2dOptio
 }
 
 /**
+ * The same with the channels in and out cut into `groups` equal parts, each of which sees its own alone. TensorFlow has no
+ * gradient of it on a CPU, so every group is a convolution of its own; where each group sees one channel, all are one depthwise
+ * convolution.
+ *
+ * @param x [n, h, w, in]
+ * @param kernel [kh, kw, in / groups, out]
+ * @returns [n, h', w', out]
+ */
+export function groupedConv2d(
+  x: tf.Tensor4D,
+  kernel: tf.Tensor4D,
+  groups: number,
+  options: Conv2dOptions = {},
+): tf.Tensor4D {
+  const [rows, columns, seen, out] = kernel.shape
+  if (groups === 1) return conv2d(x, kernel, options)
+  if (x.shape[3] !== seen * groups || out % groups !== 0) {
+    throw new Error(
+      `groupedConv2d: expected x [n, h, w, ${seen * groups}] and filters in ${groups} equal groups for a kernel ` +
+        `[${kernel.shape}], found x [${x.shape}]`,
+    )
+  }
+  const { stride = 1, padding = 'same' } = options
+  if (seen === 1) {
+    const around: [number, number] = typeof padding === 'number' ? [padding, padding] : [0, 0]
+    const padded = around[0] > 0 ? tf.pad(x, [[0, 0], around, around, [0, 0]]) : x
+    const filter = tf.reshape(kernel, [rows, columns, groups, out / groups]) as tf.Tensor4D
+    return tf.depthwiseConv2d(padded, filter, stride, typeof padding === 'number' ? 'valid' : padding)
+  }
+  const [maps, kernels] = [tf.split(x, groups, 3), tf.split(kernel, groups, 3)]
+  return tf.concat(
+    maps.map((map, group) => conv2d(map as tf.Tensor4D, kernels[group] as tf.Tensor4D, options)),
+    3,
+  )
+}
+
+/**
  * Transposed 2-D convolution by a factor of `stride`, the gradient of `conv2d` with respect to its input.
  *
  * @param x [n, h, w, in]

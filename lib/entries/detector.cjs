@@ -2,9 +2,10 @@
 'use strict'
 module.exports = require('../engine/entry.cjs').room('detector')
 0 && (module.exports = {
-  BATCH_NORM_EPSILON, BLOCKS, DARKNET_EPSILON, DECODE_DEFAULTS, DarknetNetwork, Detector, PUBLISHED_ANCHORS,
-  SLOPE, STRIDES, STUDENT_WIDTHS, TEACHER_WIDTHS, complexity, convolutionsOf, countNumbers, decodeScale,
-  decodeWeights, decodingOf, detect, detectorCfg, detectorSchema, drawNetwork, encodeWeights, fromDarknet,
-  initialWeights, layerMacs, layerParameters, layersOf, parseCfg, publishedDetector, readDarknet,
-  scaledDetector, sketchNetwork, summary, toDarknet, weightShapes, yolov3Cfg, yolov3SppCfg, yolov3TinyCfg,
+  ACTIVATIONS, BATCH_NORM_EPSILON, BLOCKS, DECODE_DEFAULTS, Detector, IMAGES, PUBLISHED_OPTIONS, SLOPE,
+  STUDENT_WIDTHS, TEACHER_WIDTHS, checkNetwork, coarsestStride, complexity, convolutionsOf, countNumbers,
+  darknet21, darknet21Schema, decodeScale, decodeWeights, detect, drawNetwork, encodeWeights, featureOfHead,
+  fromDarknet, headsOf, initialWeights, interpret, layerMacs, layerParameters, layersOf, networkCfg,
+  networkSchema, networkText, parseCfg, readDarknet, scaledWidths, shapesOf, sketchNetwork, sourcesOf, summary,
+  toDarknet, weightShapes, withWidths, yolov3, yolov3Spp, yolov3Tiny,
 })

@@ -7,7 +7,7 @@
 import { z } from 'zod'
 import { parseDocument } from '../base'
 import type { Box } from '../data/types'
-import { type DetectorConfig, STRIDES } from '../detector/types'
+import type { HeadConfig } from '../detector'
 import { tf } from '../engine'
 
 /** Values of a slot: positive, negative, x1, y1, x2, y2, class. */
@@ -25,7 +25,7 @@ export interface TargetScale {
  * Box (pixels of the network's input) and class are 0 where the slot is not positive.
  */
 export interface Targets {
-  /** In the order of STRIDES. */
+  /** In the order of the heads. */
   readonly scales: readonly TargetScale[]
   /** Images of the batch whose truths are known. */
   readonly labelled: number
@@ -53,7 +53,7 @@ export type AssignOptions = Readonly<z.input<typeof assignSchema>>
 /** Largest coordinate in pixels: areas of boxes, and of hulls with predictions, stay finite in float32. */
 const LARGEST_CORNER = 1e9
 
-type GridConfig = Pick<DetectorConfig, 'input' | 'classes' | 'anchors'>
+type GridConfig = Pick<HeadConfig, 'input' | 'classes' | 'anchors' | 'strides'>
 
 /** The part of a truth that assignment needs. */
 interface Truth {
@@ -69,8 +69,8 @@ interface Truth {
  *
  * - Every slot of a labelled image is negative, unless its anchor box, centred in its cell at
  *   ((i + 0.5) * stride, (j + 0.5) * stride), has IoU > `ignoreThreshold` with any truth.
- * - A truth's best slot is the first maximum of that same IoU over the anchors at the truth's cell in each scale, stride
- *   32 first; it is positive. `multiAnchor` and `crossGrid` add secondary slots.
+ * - A truth's best slot is the first maximum of that same IoU over the anchors at the truth's cell in each scale, the
+ *   first head's first; it is positive. `multiAnchor` and `crossGrid` add secondary slots.
  * - All secondary slots are written in the order of the truths, then all best slots in that order; the last write wins.
  * - A truth of weight 0 removes its slots from the negatives and takes none from another truth.
  * - Truths without area are skipped. Difficult and crowd truths are not objects, but slots on them are ignored. Cell
@@ -78,7 +78,7 @@ interface Truth {
  *
  * @param truths one list per image, boxes in pixels of the network's input; undefined for an unlabelled image, whose
  *   slots are neither positive nor negative
- * @throws RangeError when a label is not a class index, a coordinate is not finite, or the input is not a multiple of 32
+ * @throws RangeError when a label is not a class index, a coordinate is not finite, or the strides do not divide the input
  * @throws Error naming the wrong option
  */
 export function assignTargets(
@@ -91,11 +91,13 @@ export function assignTargets(
     assignSchema,
     'assignTargets options',
   )
+  const { strides } = config
   const [height, width] = config.input
-  if (!(height > 0 && width > 0) || height % STRIDES[0] !== 0 || width % STRIDES[0] !== 0) {
-    throw new RangeError(`expected an input of multiples of ${STRIDES[0]} pixels, found [${config.input}]`)
+  const coarsest = Math.max(...strides)
+  if (!(height > 0 && width > 0) || height % coarsest !== 0 || width % coarsest !== 0) {
+    throw new RangeError(`expected an input of multiples of ${coarsest} pixels, found [${config.input}]`)
   }
-  const scales = STRIDES.map((stride, s): TargetScale => {
+  const scales = strides.map((stride, s): TargetScale => {
     const shape = [
       truths.length,
       height / stride,
@@ -112,7 +114,7 @@ export function assignTargets(
     for (const [s, scale] of scales.entries()) {
       markNegatives(scale, image)
       for (const truth of all)
-        ignoreOverlaps(scale, image, STRIDES[s]!, config.anchors[s]!, truth, ignoreThreshold)
+        ignoreOverlaps(scale, image, strides[s]!, config.anchors[s]!, truth, ignoreThreshold)
     }
     const objects = all.filter(({ box }) => !box.difficult && !box.crowd)
     const best = objects.map((truth) => bestSlot(truth, scales, config))
@@ -122,7 +124,7 @@ export function assignTargets(
           for (const [a, [width, height]] of anchors.entries()) {
             const isBest = best[t]!.scale === s && best[t]!.anchor === a
             const fits = multiAnchor && shapeIoU(truth, width, height) > multiAnchorThreshold
-            if (isBest || fits) writeSecondary(scales[s]!, image, a, STRIDES[s]!, truth, crossGrid)
+            if (isBest || fits) writeSecondary(scales[s]!, image, a, strides[s]!, truth, crossGrid)
           }
         }
       }
@@ -241,7 +243,7 @@ function bestSlot(truth: Truth, scales: readonly TargetScale[], config: GridConf
   let best: Slot = { scale: 0, row: 0, column: 0, anchor: 0 }
   let highest = -1
   for (const [scale, anchors] of config.anchors.entries()) {
-    const stride = STRIDES[scale]!
+    const stride = config.strides[scale]!
     const { row, column } = cellOf(truth, stride, scales[scale]!)
     for (const [anchor, [width, height]] of anchors.entries()) {
       const iou = positionalIoU(truth, (column + 0.5) * stride, (row + 0.5) * stride, width, height)

@@ -2,7 +2,7 @@
  * Checks before a distillation run: does the gradient reach the right variables, and how large is the distillation
  * term relative to the ground truth's? lambda alone does not tell, since the two losses may be normalised differently.
  */
-import type { DetectorConfig, DetectorOutput } from '../detector/types'
+import type { DetectorOutput, HeadConfig } from '../detector'
 import { scoped, tf } from '../engine'
 import { PASSING_THRESHOLD, passingMask } from './distill'
 
@@ -42,7 +42,7 @@ export interface DistillationCheckOptions {
   readonly teacherVariables?: ReadonlyMap<string, tf.Variable>
   /** The teacher's outputs for the batch; without them the fraction of passing cells is not reported. */
   readonly teacher?: DetectorOutput
-  readonly config?: Pick<DetectorConfig, 'classes' | 'anchors'>
+  readonly config?: Pick<HeadConfig, 'classes' | 'anchors'>
   readonly threshold?: number
 }
 
@@ -135,7 +135,7 @@ export function lambdaForRatio(
 /** Fraction of slots with sigmoid(teacher objectness) >= threshold, overall and for each scale and anchor. */
 export function passingShare(
   teacher: Pick<DetectorOutput, 'outputs'>,
-  { classes, anchors }: Pick<DetectorConfig, 'classes' | 'anchors'>,
+  { classes, anchors }: Pick<HeadConfig, 'classes' | 'anchors'>,
   threshold: number,
 ): PassingShare {
   let [passing, slots] = [0, 0]

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { parseDocument } from '../base'
-import { type DetectorConfig, STRIDES } from '../detector/types'
+import type { HeadConfig as Heads } from '../detector'
 import { tf } from '../engine'
 import { TARGET_CHANNELS } from './assign'
 import type { LossResult } from './types'
@@ -31,7 +31,7 @@ export type YoloLossOptions = Readonly<z.input<typeof lossSchema>>
 export type BoxLoss = NonNullable<YoloLossOptions['box']>
 export type Normalisation = NonNullable<YoloLossOptions['normalise']>
 
-type HeadConfig = Pick<DetectorConfig, 'classes' | 'anchors' | 'scaleXY'>
+type HeadConfig = Pick<Heads, 'classes' | 'anchors' | 'scaleXY' | 'strides'>
 
 /** Sizes are decoded as anchor * exp(clip(tw)): beyond e^16 times an anchor, IoU and its gradient are 0 in float32. */
 const LARGEST_LOG_SIZE = 16
@@ -146,7 +146,7 @@ interface Grid {
   readonly shift: tf.Tensor3D
 }
 
-function gridOf(outputs: readonly tf.Tensor4D[], { anchors, scaleXY }: HeadConfig): Grid {
+function gridOf(outputs: readonly tf.Tensor4D[], { anchors, scaleXY, strides }: HeadConfig): Grid {
   const slots = outputs.reduce((sum, { shape }, s) => sum + shape[1] * shape[2] * anchors[s]!.length, 0)
   const origin = new Float32Array(slots * 2)
   const anchor = new Float32Array(slots * 2)
@@ -154,7 +154,7 @@ function gridOf(outputs: readonly tf.Tensor4D[], { anchors, scaleXY }: HeadConfi
   const shift = new Float32Array(slots)
   let slot = 0
   for (const [s, { shape }] of outputs.entries()) {
-    const stride = STRIDES[s]!
+    const [stride, scale] = [strides[s]!, scaleXY[s]!]
     for (let row = 0; row < shape[1]; row++) {
       for (let column = 0; column < shape[2]; column++) {
         for (const [width, height] of anchors[s]!) {
@@ -162,8 +162,8 @@ function gridOf(outputs: readonly tf.Tensor4D[], { anchors, scaleXY }: HeadConfi
           origin[slot * 2 + 1] = row * stride
           anchor[slot * 2] = width
           anchor[slot * 2 + 1] = height
-          reach[slot] = scaleXY * stride
-          shift[slot] = ((scaleXY - 1) / 2) * stride
+          reach[slot] = scale * stride
+          shift[slot] = ((scale - 1) / 2) * stride
           slot++
         }
       }
@@ -211,7 +211,7 @@ function overlapLoss(
 function checkShapes(
   outputs: readonly tf.Tensor4D[],
   targets: readonly tf.Tensor5D[],
-  { anchors, classes }: HeadConfig,
+  { anchors, classes, strides }: HeadConfig,
 ): void {
   if (outputs.length !== anchors.length || targets.length !== anchors.length) {
     throw new Error(
@@ -223,13 +223,13 @@ function checkShapes(
     const count = anchors[s]!.length
     if (shape[3] !== count * (5 + classes)) {
       throw new Error(
-        `stride ${STRIDES[s]}: expected logits [n, h, w, ${count} * (5 + ${classes})], found [${shape}]`,
+        `stride ${strides[s]}: expected logits [n, h, w, ${count} * (5 + ${classes})], found [${shape}]`,
       )
     }
     const expected = [n, h, w, count, TARGET_CHANNELS]
     if (String(targets[s]!.shape) !== String(expected)) {
       throw new Error(
-        `stride ${STRIDES[s]}: expected targets [${expected}] for logits [${shape}], found [${targets[s]!.shape}]`,
+        `stride ${strides[s]}: expected targets [${expected}] for logits [${shape}], found [${targets[s]!.shape}]`,
       )
     }
   }

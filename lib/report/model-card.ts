@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { headsOf, layersOf } from '../detector'
 import { evaluationOn, type PairedDifference } from '../study'
 import { loadCheckpoint } from '../train'
 import { FILES, type TrialResult } from '../trial'
@@ -90,10 +91,22 @@ function training({ config, metrics }: TrialResult): string {
 function architecture({ folder }: TrialResult): [string, string][] {
   const file = join(folder, FILES.model)
   if (!existsSync(file)) return []
-  const { input, classes: number, backbone, neck } = loadCheckpoint(file).detector
-  const widths = `stem ${backbone.in[0]}; stages ${backbone.out.join(', ')}; blocks ${backbone.mid.join(', ')}`
+  const { network } = loadCheckpoint(file)
+  const { input, classes, strides } = headsOf(network)
+  const { layers } = layersOf(network)
+  const widths = (['backbone', 'neck', 'head'] as const).map(
+    (part) =>
+      `${part} ${layers
+        .filter((layer) => layer.part === part)
+        .map(({ out }) => out)
+        .join(', ')}`,
+  )
   return [
-    ['architecture', `YOLOv3 on darknet21, input ${input[1]} × ${input[0]} pixels, ${number} classes`],
-    ['channels', `${widths}; neck ${neck.join(', ')}`],
+    [
+      'architecture',
+      `YOLOv3 of ${layers.length} convolutions, heads at strides ${strides.join(', ')}, input ${input[1]} × ${input[0]} pixels, ` +
+        `${classes} classes`,
+    ],
+    ['channels', widths.join('; ')],
   ]
 }

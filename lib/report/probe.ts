@@ -50,8 +50,8 @@ export async function openProbe(study: Study, options: ProbeOptions = {}): Promi
   const { plan, profile, dataset, runs } = study
   const { count = 8, recipe = profile.recipe } = options
   const [teacher, student] = [plan.teacher, options.student ?? plan.student].map((ref) => {
-    const { detector, weights } = loadModel(ref, runs)
-    return new Detector(detector, weights)
+    const { network, weights } = loadModel(ref, runs)
+    return new Detector(network, weights)
   }) as [Detector, Detector]
   const { crop } = plan.baselines.teacher.data
   const loader = createLoader((dataset.splits.validation ?? []).slice(0, count), {

@@ -1,7 +1,5 @@
 /** Which layers may be pruned, and which of them must keep the same channels. */
-import { type BackboneWidths, type DetectorConfig, layersOf } from '../detector'
-import { darknet21 } from '../detector/network'
-import type { Operations } from '../detector/operations'
+import { interpret, layersOf, type NetworkSpec, type Operations, withWidths } from '../detector'
 
 /** Layers whose outputs are added up somewhere: channel c of each is pruned together or not at all. */
 export interface MaskGroup {
@@ -16,44 +14,47 @@ export interface MaskGroup {
  * the second convolutions of its residual blocks, and the first convolution of every block. Neck and head keep their
  * widths.
  */
-export function maskGroups(config: DetectorConfig): readonly MaskGroup[] {
+export function maskGroups(network: NetworkSpec): readonly MaskGroup[] {
   interface Group {
     name: string
     layers: string[]
     channels: number
   }
   const groups = new Set<Group>()
-  const none = (): never => {
-    throw new Error('mask groups: expected a backbone of convolutions and additions only')
-  }
+  /** A map of the neck, the head, or several groups beside one another: nothing of it is pruned. */
+  const free: Group = { name: 'none', layers: [], channels: 0 }
   const operations: Operations<Group> = {
-    conv: (_, { name, out }) => {
+    conv: (_, { name, part, out }) => {
+      if (part !== 'backbone') return free
       const group = { name, layers: [name], channels: out }
       groups.add(group)
       return group
     },
-    add: (a, b) => {
+    add: ([a, b], { name, part }) => {
+      if (part !== 'backbone') return free
+      if (!a || !b || a === free || b === free)
+        throw new Error(`mask groups: ${name}: expected a sum of two maps of the backbone`)
       if (a !== b) {
         a.layers.push(...b.layers)
         groups.delete(b)
       }
       return a
     },
-    deconv: none,
-    nearest: none,
-    linear: none,
-    concat: none,
-    maxPool: none,
+    deconv: () => free,
+    upsample: (x) => x,
+    maxPool: (x) => x,
+    group: () => free,
+    concat: () => free,
   }
-  darknet21(operations, { name: 'images', layers: [], channels: 3 }, config.backbone)
+  interpret(network, operations, free)
   return [...groups]
 }
 
 /** Names of the batch-norm scales that sparsity training shrinks: those of every layer in a mask group. */
-export function prunableGammas(config: DetectorConfig): ReadonlySet<string> {
-  const prunable = new Set(maskGroups(config).flatMap(({ layers }) => layers))
+export function prunableGammas(network: NetworkSpec): ReadonlySet<string> {
+  const prunable = new Set(maskGroups(network).flatMap(({ layers }) => layers))
   return new Set(
-    layersOf(config)
+    layersOf(network)
       .layers.filter(({ name }) => prunable.has(name))
       .map(({ name }) => gammaOf(name)),
   )
@@ -64,10 +65,10 @@ export function gammaOf(layer: string): string {
   return `${layer}/gamma`
 }
 
-/** The backbone's widths when every group has the given number of channels. */
-export function widthsOf(channels: ReadonlyMap<string, number>): BackboneWidths {
-  const of = (pattern: RegExp) =>
-    [...channels].filter(([name]) => pattern.test(name)).map(([, width]) => width)
-  const out = of(/\/down$/)
-  return { in: [...of(/^stem$/), ...out.slice(0, -1)], out, mid: of(/\/reduce$/) }
+/** The network when every group has the given number of channels. */
+export function narrowed(network: NetworkSpec, channels: ReadonlyMap<string, number>): NetworkSpec {
+  const widths = maskGroups(network).flatMap(({ name, layers, channels: all }) =>
+    layers.map((layer): [string, number] => [layer, channels.get(name) ?? all]),
+  )
+  return withWidths(network, new Map(widths))
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { parseDocument } from '../base'
-import { type BackboneWidths, complexity, type DetectorConfig } from '../detector'
-import { gammaOf, type MaskGroup, maskGroups, widthsOf } from './groups'
+import { complexity, type NetworkSpec } from '../detector'
+import { gammaOf, type MaskGroup, maskGroups, narrowed } from './groups'
 
 const share = z.number().min(0).max(1)
 /** How layers that share a channel agree on its importance. */
@@ -56,9 +56,8 @@ export interface PruningPlan {
   readonly kept: { readonly [group: string]: readonly number[] }
   /** The threshold on |gamma| that was used. */
   readonly threshold: number
-  readonly widths: BackboneWidths
   /** The pruned architecture. */
-  readonly config: DetectorConfig
+  readonly network: NetworkSpec
 }
 
 /** A group's channels with their importance. */
@@ -68,18 +67,18 @@ export interface ScoredGroup extends MaskGroup {
 
 /** Importance of every prunable channel: |gamma|, joined over the layers that share it. */
 export function scoreGroups(
-  config: DetectorConfig,
+  network: NetworkSpec,
   gammas: Gammas,
   shared: PruningRules['shared'],
 ): readonly ScoredGroup[] {
   parseDocument({ shared }, z.object({ shared: sharedSchema }), 'pruning options')
-  return maskGroups(config).map((group) => {
+  return maskGroups(network).map((group) => {
     const scores = new Float64Array(group.channels)
     for (const layer of group.layers) {
       const values = gammas.get(gammaOf(layer))?.values
       if (values?.length !== group.channels) {
         throw new Error(
-          `${gammaOf(layer)}: expected ${group.channels} values as in the given config, found ` +
+          `${gammaOf(layer)}: expected ${group.channels} values as in the given network, found ` +
             `${values ? values.length : 'none'}; pass the weights of that very network`,
         )
       }
@@ -104,7 +103,7 @@ function boundedCount(wanted: number, channels: number, { floor, cap, multiple }
 
 /** Keeps the given number of channels of every group: the most important ones, of equal ones the first. */
 export function planOfCounts(
-  config: DetectorConfig,
+  network: NetworkSpec,
   groups: readonly ScoredGroup[],
   counts: ReadonlyMap<string, number>,
   threshold: number,
@@ -115,8 +114,8 @@ export function planOfCounts(
     )
     return [name, order.slice(0, counts.get(name) ?? channels).sort((a, b) => a - b)]
   })
-  const widths = widthsOf(new Map(kept.map(([name, channels]) => [name, channels.length])))
-  return { kept: Object.fromEntries(kept), threshold, widths, config: { ...config, backbone: widths } }
+  const widths = new Map(kept.map(([name, channels]) => [name, channels.length]))
+  return { kept: Object.fromEntries(kept), threshold, network: narrowed(network, widths) }
 }
 
 /**
@@ -128,11 +127,11 @@ export function planOfCounts(
  * A budget is met by bisection over the thresholds that can make a difference (the values of |gamma|); the result is
  * the largest network on this path whose count is at most the budget.
  *
- * @param gammas the weights of the network that `config` describes, or its batch-norm scales alone
+ * @param gammas the weights of the network, or its batch-norm scales alone
  * @throws Error when a scale is missing or not finite, options are malformed, or even the smallest network that the
  * bounds allow is above the budget
  */
-export function planPruning(config: DetectorConfig, gammas: Gammas, options: PruningOptions): PruningPlan {
+export function planPruning(network: NetworkSpec, gammas: Gammas, options: PruningOptions): PruningPlan {
   const { threshold, ratio, budget, ...rest }: Partial<Record<'threshold' | 'ratio' | 'budget', unknown>> =
     options
   const rules = parseDocument(rest, pruningRulesSchema, 'pruning options')
@@ -142,7 +141,7 @@ export function planPruning(config: DetectorConfig, gammas: Gammas, options: Pru
     throw new Error(`pruning options: expected one of threshold, ratio and budget, found ${found}`)
   }
   const target = parseDocument(Object.fromEntries(given), pruningTargetSchema, 'pruning options')
-  const groups = scoreGroups(config, gammas, rules.shared)
+  const groups = scoreGroups(network, gammas, rules.shared)
   const scores = groups.flatMap((group) => [...group.scores]).sort((a, b) => a - b)
   const above = 2 * (scores.at(-1) || 1)
 
@@ -153,7 +152,7 @@ export function planPruning(config: DetectorConfig, gammas: Gammas, options: Pru
         return [group.name, boundedCount(wanted, group.channels, rules)]
       }),
     )
-  const planAt = (limit: number) => planOfCounts(config, groups, countsAt(limit), limit)
+  const planAt = (limit: number) => planOfCounts(network, groups, countsAt(limit), limit)
   if ('threshold' in target) return planAt(target.threshold)
   if ('ratio' in target) return planAt(scores[Math.floor(target.ratio * scores.length)] ?? above)
 
@@ -161,15 +160,15 @@ export function planPruning(config: DetectorConfig, gammas: Gammas, options: Pru
   const atMost =
     'atMost' in target.budget
       ? target.budget.atMost
-      : (complexity(config)[count] * target.budget.percent) / 100
-  const costAt = (limit: number) => complexity({ ...config, backbone: widthsOf(countsAt(limit)) })[count]
+      : (complexity(network)[count] * target.budget.percent) / 100
+  const costAt = (limit: number) => complexity(narrowed(network, countsAt(limit)))[count]
   // Widths never grow with the threshold, so the first threshold within the budget gives the largest network.
   const limits = [...new Set(scores), above]
   const smallest = costAt(above)
   if (smallest > atMost) {
     throw new Error(
-      `budget of ${Math.floor(atMost)} ${count}: the smallest network that floor = ${rules.floor} and neck ` +
-        `[${config.neck}] allow has ${smallest}; raise the budget or lower the floor`,
+      `budget of ${Math.floor(atMost)} ${count}: the smallest network that floor = ${rules.floor} allows has ` +
+        `${smallest}; raise the budget or lower the floor`,
     )
   }
   let [low, high] = [0, limits.length - 1]

@@ -1,7 +1,5 @@
-import { type DetectorConfig, SLOPE, type Weights } from '../detector'
-import { network } from '../detector/network'
-import type { Operations } from '../detector/operations'
-import { maskGroups, widthsOf } from './groups'
+import { interpret, type NetworkSpec, type Operations, SLOPE, type Weights } from '../detector'
+import { maskGroups, narrowed } from './groups'
 import type { PruningPlan } from './plan'
 
 /** What is known of a value's channels when some of them are pruned. */
@@ -25,19 +23,19 @@ type WeightArray = { readonly shape: readonly number[]; readonly values: Float32
  * 1x1 convolutions and max pools; a 3x3 convolution pads its input with zeros, not with the constant, so the unpruned
  * network differs in the outermost row and column, and behind further 3x3 convolutions in as many more.
  *
- * @param config the unpruned architecture
+ * @param network the unpruned architecture
  * @param weights its weights
  * @param plan from `planPruning` or a pruned structure that was read
- * @throws Error when plan, config and weights do not belong together
+ * @throws Error when plan, network and weights do not belong together
  */
 export function prune(
-  config: DetectorConfig,
+  network: NetworkSpec,
   weights: Weights,
   plan: PruningPlan,
-): { readonly config: DetectorConfig; readonly weights: Weights } {
+): { readonly network: NetworkSpec; readonly weights: Weights } {
   const keptOf = new Map<string, readonly number[]>()
   const counts = new Map<string, number>()
-  for (const { name, layers, channels } of maskGroups(config)) {
+  for (const { name, layers, channels } of maskGroups(network)) {
     const kept = plan.kept[name]
     const fits = (c: number, i: number) => Number.isInteger(c) && c > (kept?.[i - 1] ?? -1) && c < channels
     if (!kept || kept.length === 0 || !kept.every(fits)) {
@@ -83,14 +81,20 @@ export function prune(
   }
   const operations: Operations<Channels> = {
     conv: (x, { name, out }) => convolve(x, name, out),
-    linear: (x, { name, out }) => convolve(x, name, out),
     // Only the neck has deconvolutions, and its own channels are never pruned.
     deconv: (_, { name, out }) => {
       for (const [key, value] of weights) if (key.startsWith(`${name}/`)) pruned.set(key, value)
       return { kept: all(out), constant: new Float64Array(out) }
     },
-    nearest: (x) => x,
-    add: (a, b) => ({ kept: a.kept, constant: a.constant.map((value, c) => value + b.constant[c]!) }),
+    upsample: (x) => x,
+    add: (values) =>
+      values.reduce((a, b) => ({
+        kept: a.kept,
+        constant: a.constant.map((value, c) => value + b.constant[c]!),
+      })),
+    group: (_, { name }) => {
+      throw new Error(`pruning ${name}: expected whole maps, found a group of channels`)
+    },
     concat: (values) => {
       const kept: number[] = []
       const constant: number[] = []
@@ -102,8 +106,9 @@ export function prune(
     },
     maxPool: (x) => x,
   }
-  network(operations, { kept: all(3), constant: new Float64Array(3) }, config)
-  return { config: { ...config, backbone: widthsOf(counts) }, weights: pruned }
+  const { channels } = network
+  interpret(network, operations, { kept: all(channels), constant: new Float64Array(channels) })
+  return { network: narrowed(network, counts), weights: pruned }
 }
 
 const all = (channels: number) => Array.from({ length: channels }, (_, c) => c)

@@ -1,10 +1,10 @@
 /** What pruning costs, measured: accuracy against the ratio of channels, and layer by layer. */
-import { complexity, type DetectorConfig, type Weights } from '../detector'
+import { complexity, type NetworkSpec, type Weights } from '../detector'
 import { type PruningPlan, type PruningRules, planOfCounts, planPruning, scoreGroups } from './plan'
 import { prune } from './prune'
 
 /** Measures a network, for example its mAP over validation images. */
-export type Evaluate = (config: DetectorConfig, weights: Weights) => Promise<number>
+export type Evaluate = (network: NetworkSpec, weights: Weights) => Promise<number>
 
 export interface ScanOptions {
   /** Shares of channels to take away. */
@@ -38,7 +38,7 @@ const LAYER_RATIOS = [0.25, 0.5, 0.75]
  * @param options the rules of `planPruning`; cap is 1 unless given, so that ratio 0 is the unpruned network
  */
 export async function accuracyByRatio(
-  config: DetectorConfig,
+  network: NetworkSpec,
   weights: Weights,
   evaluate: Evaluate,
   options: ScanOptions & Partial<PruningRules> = {},
@@ -47,9 +47,9 @@ export async function accuracyByRatio(
   checkRatios('accuracy by ratio', ratios)
   const plans = ratios.map((ratio) => ({
     ratio,
-    plan: planPruning(config, weights, { cap: 1, ...rules, ratio }),
+    plan: planPruning(network, weights, { cap: 1, ...rules, ratio }),
   }))
-  return measure(config, weights, evaluate, plans, { signal, onProgress })
+  return measure(network, weights, evaluate, plans, { signal, onProgress })
 }
 
 /**
@@ -60,13 +60,13 @@ export async function accuracyByRatio(
  * @param options.shared importance of shared channels, as in `planPruning`
  */
 export async function sensitivityScan(
-  config: DetectorConfig,
+  network: NetworkSpec,
   weights: Weights,
   evaluate: Evaluate,
   options: ScanOptions & { readonly groups?: readonly string[]; readonly shared?: 'union' | 'mean' } = {},
 ): Promise<readonly LayerPoint[]> {
   const { ratios = LAYER_RATIOS, groups: names, shared = 'union', signal, onProgress } = options
-  const groups = scoreGroups(config, weights, shared)
+  const groups = scoreGroups(network, weights, shared)
   const unknown = names?.find((name) => !groups.some((group) => group.name === name))
   if (unknown !== undefined) {
     throw new Error(
@@ -80,11 +80,11 @@ export async function sensitivityScan(
       ratios.map((ratio) => {
         const kept = Math.max(1, channels - Math.floor(ratio * channels))
         const threshold = [...scores].sort((a, b) => b - a)[kept - 1]!
-        const plan = planOfCounts(config, groups, new Map([[group, kept]]), threshold)
+        const plan = planOfCounts(network, groups, new Map([[group, kept]]), threshold)
         return { group, ratio, kept, channels, plan }
       }),
     )
-  return measure(config, weights, evaluate, plans, { signal, onProgress })
+  return measure(network, weights, evaluate, plans, { signal, onProgress })
 }
 
 function checkRatios(scan: string, ratios: readonly number[]): void {
@@ -94,7 +94,7 @@ function checkRatios(scan: string, ratios: readonly number[]): void {
 
 /** One after the other, since every evaluation wants the whole machine. */
 async function measure<P extends { readonly ratio: number; readonly plan: PruningPlan }>(
-  config: DetectorConfig,
+  network: NetworkSpec,
   weights: Weights,
   evaluate: Evaluate,
   plans: readonly P[],
@@ -103,9 +103,9 @@ async function measure<P extends { readonly ratio: number; readonly plan: Prunin
   const points: (Omit<P, 'plan'> & ScanPoint)[] = []
   for (const { plan, ...point } of plans) {
     signal?.throwIfAborted()
-    const pruned = prune(config, weights, plan)
-    const { macs, parameters } = complexity(pruned.config)
-    points.push({ ...point, macs, parameters, score: await evaluate(pruned.config, pruned.weights) })
+    const pruned = prune(network, weights, plan)
+    const { macs, parameters } = complexity(pruned.network)
+    points.push({ ...point, macs, parameters, score: await evaluate(pruned.network, pruned.weights) })
     onProgress?.(points.length, plans.length)
   }
   return points

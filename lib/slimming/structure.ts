@@ -1,47 +1,61 @@
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { readDocument, writeAtomically } from '../base'
-import { type BackboneWidths, type DetectorConfig, detectorSchema } from '../detector'
-import { maskGroups, widthsOf } from './groups'
+import {
+  checkNetwork,
+  darknet21,
+  darknet21Schema,
+  type NetworkSpec,
+  networkSchema,
+  networkText,
+} from '../detector'
+import { maskGroups, narrowed } from './groups'
 import type { PruningPlan } from './plan'
 
-const FORMAT = 'pruned-structure/1'
+const FORMAT = 'pruned-structure/2'
 const index = z.number().int().min(0)
 const width = z.number().int().positive()
 
-const documentSchema = z
-  .object({
-    format: z.literal(FORMAT),
-    /** The unpruned architecture. */
-    detector: detectorSchema,
-    /** The pruned backbone's widths: they follow from `kept`, and are here to be read. */
-    widths: z.object({ in: z.array(width), out: z.array(width), mid: z.array(width) }).strict(),
-    threshold: z.number().min(0),
-    /** Indices of the channels that stay, by mask group. */
-    kept: z.record(z.array(index).min(1)),
-    provenance: z.record(z.unknown()),
-  })
-  .strict()
+const described = {
+  threshold: z.number().min(0),
+  /** Indices of the channels that stay, by mask group. */
+  kept: z.record(z.array(index).min(1)),
+  provenance: z.record(z.unknown()),
+}
+const documentSchema = z.discriminatedUnion('format', [
+  /** `network` is the unpruned architecture. */
+  z
+    .object({ format: z.literal(FORMAT), network: networkSchema, ...described })
+    .strict(),
+  /** Of a darknet21 by its widths and options, with the pruned backbone's widths. */
+  z
+    .object({
+      format: z.literal('pruned-structure/1'),
+      detector: darknet21Schema,
+      widths: z.object({ in: z.array(width), out: z.array(width), mid: z.array(width) }).strict(),
+      ...described,
+    })
+    .strict(),
+])
 
-/** A pruning as a file: apply it with `prune(detector, weights, plan)`. */
+/** A pruning as a file: apply it with `prune(network, weights, plan)`. */
 export interface PrunedStructure {
   /** The unpruned architecture. */
-  readonly detector: DetectorConfig
+  readonly network: NetworkSpec
   readonly plan: PruningPlan
   /** Anything else worth knowing: parents, options, versions. */
   readonly provenance: { readonly [key: string]: unknown }
 }
 
-/** Writes a pruned structure as JSON, lists of numbers on one line each. */
-export function writeStructure(path: string, { detector, plan, provenance }: PrunedStructure): void {
-  const { widths, threshold, kept } = plan
-  const text = JSON.stringify({ format: FORMAT, detector, widths, threshold, kept, provenance }, null, 2)
-  writeAtomically(path, `${text.replace(/\[\n[\d\s.,]+\]/g, onOneLine)}\n`)
+/** Writes a pruned structure as JSON, layers and lists of numbers on one line each. */
+export function writeStructure(path: string, { network, plan, provenance }: PrunedStructure): void {
+  const { threshold, kept } = plan
+  writeAtomically(path, networkText({ format: FORMAT, network, threshold, kept, provenance }))
 }
 
-const onOneLine = (list: string) => list.replace(/\s+/g, ' ').replace('[ ', '[').replace(' ]', ']')
-
 /**
- * Reads a pruned structure and checks that it fits the architecture that it names.
+ * Reads a pruned structure and checks that it fits the architecture that it names. Files of version 1, of a darknet21 by its
+ * widths, are still read.
  *
  * @throws Error naming the file and the key, what was expected and what was found
  */
@@ -55,8 +69,12 @@ export function readStructure(path: string): PrunedStructure {
     what: 'a pruned structure',
     advice: 'write it again with writeStructure',
   })
-  const { detector, widths, threshold, kept, provenance } = document
-  const groups = maskGroups(detector)
+  const { threshold, kept, provenance } = document
+  const network =
+    'network' in document
+      ? checkNetwork(document.network, path)
+      : darknet21(document.detector.backbone, document.detector)
+  const groups = maskGroups(network)
   for (const { name, channels } of groups) {
     const indices = kept[name]
     if (!indices) return fail(`kept.${name}`, 'expected a list of channels, found none')
@@ -67,15 +85,8 @@ export function readStructure(path: string): PrunedStructure {
   }
   const superfluous = Object.keys(kept).find((key) => !groups.some(({ name }) => name === key))
   if (superfluous !== undefined) fail(`kept.${superfluous}`, 'the architecture has no such group of layers')
-  const counted: BackboneWidths = widthsOf(new Map(groups.map(({ name }) => [name, kept[name]!.length])))
-  for (const key of ['in', 'out', 'mid'] as const) {
-    if (widths[key].join() !== counted[key].join()) {
-      fail(
-        `widths.${key}`,
-        `expected [${counted[key]}], the numbers of channels kept, found [${widths[key]}]`,
-      )
-    }
-  }
-  const config = { ...detector, backbone: counted }
-  return { detector, plan: { kept, threshold, widths: counted, config }, provenance }
+  const pruned = narrowed(network, new Map(groups.map(({ name }) => [name, kept[name]!.length])))
+  if ('widths' in document && !isDeepStrictEqual(pruned, darknet21(document.widths, document.detector)))
+    fail('widths', `expected the numbers of channels kept, found ${JSON.stringify(document.widths)}`)
+  return { network, plan: { kept, threshold, network: pruned }, provenance }
 }

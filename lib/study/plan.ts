@@ -1,6 +1,6 @@
 /** Plans the models a study starts with from its profile: pure functions, so that trials can be listed and hashed. */
 import { type Dataset, fitAnchors } from '../data'
-import { type DetectorConfig, scaledDetector } from '../detector'
+import { type Darknet21Config, PUBLISHED_OPTIONS, scaledWidths } from '../detector'
 import { type Labels, type ModelRef, refTo, shippedRef, type TrialConfig } from '../trial'
 import { compareWithCheckpoints } from './checkpoints'
 import type { Profile } from './profile'
@@ -143,7 +143,7 @@ function resolveDetector(
   { detector, crop: published }: Profile,
   dataset: Dataset,
   ownData: boolean,
-): DetectorConfig {
+): Darknet21Config {
   const { input, width, upsample, spp, anchors, ownDataAnchors } = detector
   const crop = ownData ? published : undefined
   const train = dataset.splits.train ?? []
@@ -152,5 +152,9 @@ function resolveDetector(
   const rounded = fitted.map((scale) =>
     scale.map(([w, h]): [number, number] => [Math.max(1, Math.round(w)), Math.max(1, Math.round(h))]),
   )
-  return scaledDetector(width, { input, upsample, spp, anchors: rounded, classes: dataset.classes.length })
+  return {
+    ...PUBLISHED_OPTIONS,
+    ...{ input, upsample, spp, anchors: rounded, classes: dataset.classes.length },
+    ...scaledWidths(width),
+  }
 }

@@ -65,7 +65,7 @@ function costOf(
   sweep: Pick<Sweep, 'recipe'>,
   { plan, profile, runs }: Planned,
 ) {
-  const macs = (ref: ModelRef) => complexity(loadModel(ref, runs).detector).macs
+  const macs = (ref: ModelRef) => complexity(loadModel(ref, runs).network).macs
   const own = { student: macs(plan[start]), teacher: macs(plan.teacher) }
   const { batch } = { ...profile.recipe, ...sweep.recipe, ...recipe }
   const both = batch + (unlabelled?.batch ?? 0)

@@ -12,7 +12,16 @@ import { basename, dirname, join } from 'node:path'
 import stringify from 'safe-stable-stringify'
 import { z } from 'zod'
 import { parseDocument, readJson, sha256, writeAtomically } from '../base'
-import { type DetectorConfig, detectorSchema, type Weights } from '../detector'
+import {
+  checkNetwork,
+  type Darknet21Config,
+  darknet21,
+  darknet21Schema,
+  type NetworkSpec,
+  networkSchema,
+  networkText,
+  type Weights,
+} from '../detector'
 import { averageSchema } from './average'
 import { sgdSchema } from './optimizer'
 import { labelsStateSchema } from './pseudo-labels'
@@ -55,7 +64,6 @@ const described = {
   /** Name of the safetensors file, in the same folder, and its SHA-256. */
   file: z.string(),
   sha256: hash,
-  detector: detectorSchema,
   classes: z.array(z.string()),
   step: z.number().int().min(0),
   /** Anything else worth knowing: recipe, metrics, versions, parents. */
@@ -64,22 +72,17 @@ const described = {
 
 /**
  * `document` is the SHA-256 of the other keys, as JSON without white space and with sorted keys. Version 1 files, which
- * lack it, can still be read.
+ * lack it, can still be read, as can version 2 files, whose `detector` is the widths and options of a darknet21.
  */
+const hashed = { ...described, training: trainingSchema.optional(), document: hash }
 const documentSchema = z.discriminatedUnion('format', [
-  z.object({ format: z.literal('detector-checkpoint/1'), ...described }).strict(),
-  z
-    .object({
-      format: z.literal('detector-checkpoint/2'),
-      ...described,
-      training: trainingSchema.optional(),
-      document: hash,
-    })
-    .strict(),
+  z.object({ format: z.literal('detector-checkpoint/1'), detector: darknet21Schema, ...described }).strict(),
+  z.object({ format: z.literal('detector-checkpoint/2'), detector: darknet21Schema, ...hashed }).strict(),
+  z.object({ format: z.literal('detector-checkpoint/3'), network: networkSchema, ...hashed }).strict(),
 ])
 
 export interface Checkpoint {
-  readonly detector: DetectorConfig
+  readonly network: NetworkSpec
   readonly classes: readonly string[]
   /** Steps done. */
   readonly step: number
@@ -119,14 +122,14 @@ export function saveCheckpoint(path: string, checkpoint: Checkpoint): { sha256: 
   const file = `${stem}.${digest.slice(0, 12)}.safetensors`
   const directory = dirname(path)
   writeAtomically(join(directory, file), bytes)
-  const { detector, classes, step, training, provenance } = checkpoint
+  const { network, classes, step, training, provenance } = checkpoint
   const content = {
-    format: 'detector-checkpoint/2',
+    format: 'detector-checkpoint/3',
     file,
     sha256: digest,
-    ...{ detector, classes, step, training, provenance },
+    ...{ network, classes, step, training, provenance },
   }
-  writeAtomically(path, `${JSON.stringify({ ...content, document: documentHash(content) }, null, 2)}\n`)
+  writeAtomically(path, networkText({ ...content, document: documentHash(content) }))
   for (const other of readdirSync(directory)) {
     const isOwn = other.startsWith(`${stem}.`) && OWN_FILE.test(other.slice(stem.length))
     if (isOwn && other !== file) rmSync(join(directory, other))
@@ -141,7 +144,7 @@ export function saveCheckpoint(path: string, checkpoint: Checkpoint): { sha256: 
 export function loadCheckpoint(path: string): Checkpoint & { readonly sha256: string } {
   const content = readJson(path)
   const document = parseDocument(content, documentSchema, path, { what: 'a checkpoint' })
-  if (document.format === 'detector-checkpoint/2') {
+  if (document.format !== 'detector-checkpoint/1') {
     const { document: _, ...rest } = z.record(z.unknown()).parse(content)
     verifyHash(path, document.document, documentHash(rest), 'its key "document"')
   }
@@ -159,7 +162,7 @@ export function loadCheckpoint(path: string): Checkpoint & { readonly sha256: st
         .map(([name, t]) => [name.slice(prefix.length), t]),
     )
   return {
-    detector: document.detector,
+    network: 'network' in document ? checkNetwork(document.network, path) : darknet21Of(document.detector),
     classes: document.classes,
     step: document.step,
     ...('training' in document && { training: document.training }),
@@ -169,6 +172,8 @@ export function loadCheckpoint(path: string): Checkpoint & { readonly sha256: st
     sha256: document.sha256,
   }
 }
+
+const darknet21Of = (config: Darknet21Config): NetworkSpec => darknet21(config.backbone, config)
 
 function verifyHash(file: string, expected: string, found: string, source: string): void {
   if (found === expected) return

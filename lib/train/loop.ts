@@ -93,7 +93,7 @@ class Training {
       detector,
       slots: createSlots(new Map([...detector.trained, ...(extra?.variables ?? [])])),
       extra: extra?.variables,
-      averaged: options.average && new Detector(detector.config, detector.weights()),
+      averaged: options.average && new Detector(detector.network, detector.weights()),
     }
     this.#checkpoint = join(directory, 'checkpoint.json')
     const before = restore(this.#checkpoint, this.#trained, options)
@@ -245,7 +245,7 @@ class Training {
       labels: this.#labels?.state,
     })
     const optimizer = trainingTensors(this.#trained)
-    const model = { detector: detector.config, classes, step: this.#done, weights, provenance }
+    const model = { network: detector.network, classes, step: this.#done, weights, provenance }
     saveCheckpoint(this.#checkpoint, { ...model, training, optimizer })
     this.#validation?.tidy()
     this.#labels?.tidy()

@@ -17,7 +17,7 @@ export interface PredictOptions {
 
 /** How a model views images, if not plainly; boxes are returned as if it did. */
 export interface ViewOptions {
-  /** [height, width] of the network's input, multiples of 32; the detector's own by default. */
+  /** [height, width] of the network's input, multiples of its coarsest stride; the detector's own by default. */
   readonly input?: readonly [number, number]
   /** Mirrors the images left to right. */
   readonly flip?: boolean

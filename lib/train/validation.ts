@@ -81,7 +81,7 @@ export class Validation {
     this.#rows = [...this.#rows, row]
     if (rule.keep === 'best' && bestRow(this.#rows) === row) {
       const detector = this.#detector
-      const model = { detector: detector.config, weights: detector.weights(), optimizer: new Map() }
+      const model = { network: detector.network, weights: detector.weights(), optimizer: new Map() }
       const { sha256 } = saveCheckpoint(bestFile(directory, step), { ...model, classes, step, provenance })
       this.#best = { step, sha256 }
     }

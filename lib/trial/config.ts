@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import stringify from 'safe-stable-stringify'
 import { z } from 'zod'
-import { detectorSchema } from '../detector'
+import { darknet21Schema } from '../detector'
 import { labelsSchema } from './labels'
 import { pseudoSchema, teacherViewsSchema } from './pseudo'
 import { pruneSchema, recipeSchema, termSchema, unlabelledSchema } from './recipe'
@@ -34,7 +34,7 @@ const common = {
 
 /** A trial: everything its result depends on, and nothing else. Its hash names its folder. */
 const trialKinds = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('teacher'), ...common, detector: detectorSchema, training }).strict(),
+  z.object({ kind: z.literal('teacher'), ...common, detector: darknet21Schema, training }).strict(),
   z
     .object({
       kind: z.literal('sparse'),

@@ -1,4 +1,5 @@
 /** The cost of trainings in multiply-accumulates, before and after they run. */
+import type { HeadConfig } from '../detector'
 import { methodWeights } from '../losses'
 import { type PseudoOptions, type TeacherViews, viewsOf } from './pseudo'
 import type { Term } from './recipe'
@@ -34,26 +35,26 @@ export function trainingMacs(
  * Cost of the labels of a training's unlabelled frames: every round runs over the frames (with thresholds by precision, over
  * the labelled images too), in every view by its area. The teacher runs the first round, the student the renewals.
  *
- * @param input [height, width] of the network
+ * @param teacher the size of its input, and its strides
  */
 export function labellingPasses(
   { threshold, renew }: PseudoOptions,
   views: TeacherViews | undefined,
   {
-    input,
+    teacher,
     frames,
     labelled,
     steps,
   }: {
-    readonly input: readonly [number, number]
+    readonly teacher: Pick<HeadConfig, 'input' | 'strides'>
     readonly frames: number
     readonly labelled: number
     readonly steps: number
   },
 ): LabellingPasses {
   const images = frames + (typeof threshold === 'object' && 'precision' in threshold ? labelled : 0)
-  const area = viewsOf(input, views).reduce((sum, view) => sum + view.input[0] * view.input[1], 0)
-  const round = (images * area) / (input[0] * input[1])
+  const area = viewsOf(teacher, views).reduce((sum, view) => sum + view.input[0] * view.input[1], 0)
+  const round = (images * area) / (teacher.input[0] * teacher.input[1])
   const renewals = renew === undefined ? 0 : Math.ceil(steps / renew) - 1
   return { teacher: round, student: renewals * round }
 }

@@ -69,13 +69,13 @@ export async function distill(
     const labelling =
       pseudo &&
       labellingPasses(pseudo, views, {
-        input: teachers[0]!.config.input,
+        teacher: teachers[0]!.config,
         frames: frames?.length ?? 0,
         labelled: samples.length,
         steps: summary.steps,
       })
     const distilled = summary.distilled * (views?.flip ? 2 : 1)
-    const teacherMacs = teachers.reduce((sum, { config }) => sum + complexity(config).macs, 0)
+    const teacherMacs = teachers.reduce((sum, { network }) => sum + complexity(network).macs, 0)
     return { summary, gradients, seen: { images: summary.images, distilled, labelling }, teacherMacs }
   } finally {
     distillation?.dispose()

@@ -20,11 +20,11 @@ export function ensembleOf(
   const [first] = teachers
   if (!first) throw new Error('teacher: expected at least one, found none')
   const meaning = ({ config }: Detector) =>
-    JSON.stringify([config.classes, config.anchors, config.scaleXY, config.neck])
+    JSON.stringify([config.classes, config.strides, config.anchors, config.scaleXY, config.featureWidths])
   const other = teachers.find((teacher) => meaning(teacher) !== meaning(first))
   if (other) {
     throw new Error(
-      `teacher: expected several with the same [classes, anchors, scaleXY, neck], found ${meaning(first)} and ${meaning(other)}`,
+      `teacher: expected several with the same [classes, strides, anchors, scaleXY, featureWidths], found ${meaning(first)} and ${meaning(other)}`,
     )
   }
   if (teachers.length === 1 && !flip) return first

@@ -74,7 +74,7 @@ async function detectInViews(
   { views, crop, precision }: LabellingOptions,
   { signal, onProgress }: Pick<Parameters<Labeller['label']>[0], 'signal' | 'onProgress'>,
 ): Promise<(readonly ScoredBox[])[]> {
-  const looks = models.flatMap((model) => viewsOf(model.config.input, views).map((view) => ({ model, view })))
+  const looks = models.flatMap((model) => viewsOf(model.config, views).map((view) => ({ model, view })))
   const found: ScoredBox[][][] = []
   for (const [i, { model, view }] of looks.entries()) {
     const predictor = createPredictor(model, samples, { crop, precision, ...view })

@@ -1,6 +1,7 @@
 /** Pseudo-labels: which of a model's detections count as objects, and how much. */
 import { z } from 'zod'
 import type { Box } from '../data'
+import type { HeadConfig } from '../detector'
 import { type Detections, matchTable, precisionRecall, type ScoredBox, type Truths } from '../evaluate'
 import type { ViewOptions } from '../train'
 
@@ -11,7 +12,7 @@ export const teacherViewsSchema = z
   .object({
     /** Also mirrors every view. */
     flip: z.literal(true).optional(),
-    /** Input sizes relative to the detector's own, each rounded to multiples of 32; for pseudo-labels only. */
+    /** Input sizes relative to the detector's own, each rounded to multiples of its coarsest stride; for pseudo-labels only. */
     scales: z.array(z.number().positive()).min(1).optional(),
   })
   .strict()
@@ -19,12 +20,13 @@ export type TeacherViews = z.infer<typeof teacherViewsSchema>
 
 /** The views of a model: its scales, each also mirrored with `flip`. */
 export function viewsOf(
-  [height, width]: readonly [number, number],
+  { input: [height, width], strides }: Pick<HeadConfig, 'input' | 'strides'>,
   views: TeacherViews = {},
 ): Required<ViewOptions>[] {
   const { flip, scales = [1] } = views
+  const unit = Math.max(...strides)
   return scales.flatMap((scale) => {
-    const side = (length: number) => Math.max(32, 32 * Math.round((scale * length) / 32))
+    const side = (length: number) => Math.max(unit, unit * Math.round((scale * length) / unit))
     const input = [side(height), side(width)] as const
     return flip
       ? [

@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node
 import { join } from 'node:path'
 import { writeAtomically } from '../base'
 import type { Dataset, Sample, SplitName } from '../data'
-import { complexity, Detector, type DetectorConfig, type Weights } from '../detector'
+import { complexity, Detector, darknet21, type NetworkSpec, type Weights } from '../detector'
 import { type DeviceInfo, deviceInfo, type Precision } from '../engine'
 import { evaluateDetections } from '../evaluate'
 import { gammaHistogram, planPruning, prunableGammas, prune, writeStructure } from '../slimming'
@@ -99,7 +99,7 @@ export async function runTrial(config: TrialConfig, context: TrialContext): Prom
   })
   writeDetections(folder, { truths, detections, ids: samples.map((sample) => sample.id) })
   const weights = saveCheckpoint(join(folder, FILES.model), {
-    detector: detector.config,
+    network: detector.network,
     classes: dataset.classes,
     step: extra.training?.kept?.step ?? extra.training?.steps ?? 0,
     weights: detector.weights(),
@@ -115,7 +115,7 @@ export async function runTrial(config: TrialConfig, context: TrialContext): Prom
       ...evaluateDetections(truths, detections, { classes: dataset.classes }),
       secondsPerImage,
     },
-    complexity: complexity(detector.config),
+    complexity: complexity(detector.network),
     ...extra,
     weights: weights.sha256,
     provenance: { ...provenance(), data: dataset.hash },
@@ -140,38 +140,41 @@ function splitOf(dataset: Dataset, name: SplitName): readonly Sample[] {
 
 async function produce(config: TrialConfig, context: TrialContext): Promise<Trained> {
   if (config.kind === 'teacher') {
-    const detector = Detector.create(config.detector, config.training.seed)
+    const detector = Detector.create(
+      darknet21(config.detector.backbone, config.detector),
+      config.training.seed,
+    )
     const { labelled } = trainingSamples(config.training, context)
     const options = trainOptions(config.training, labelled.length, context, config)
     const summary = await train(detector, labelled, options, trainContext(context, config))
-    return { detector, training: summarise(summary, detector.config) }
+    return { detector, training: summarise(summary, detector.network) }
   }
   const start = loadModel(config.start, context.runs)
   if (config.kind === 'prune') return pruneModel(start, config, context)
   const detector =
     'fresh' in config && config.fresh
-      ? Detector.create(start.detector, config.training.seed)
-      : new Detector(start.detector, start.weights)
+      ? Detector.create(start.network, config.training.seed)
+      : new Detector(start.network, start.weights)
   if (config.kind === 'evaluate') return { detector }
   const { labelled: samples, rest } = trainingSamples(config.training, context)
   const options = trainOptions(config.training, samples.length, context, config)
   if (config.kind === 'sparse') {
-    const gammas = prunableGammas(start.detector)
+    const gammas = prunableGammas(start.network)
     const onCheckpoint = (step: number, weights: Weights) =>
       recordGammas(context.folder, step, weights, gammas)
     if (!existsSync(join(context.folder, FILES.gammas))) onCheckpoint(0, start.weights)
     const sparsity = { strength: config.strength, gammas }
     const following = { ...trainContext(context, config), onCheckpoint }
     const summary = await train(detector, samples, { ...options, sparsity }, following)
-    return { detector, training: summarise(summary, detector.config) }
+    return { detector, training: summarise(summary, detector.network) }
   }
   if (config.kind !== 'distill') {
     const summary = await train(detector, samples, options, trainContext(context, config))
-    return { detector, training: summarise(summary, detector.config) }
+    return { detector, training: summarise(summary, detector.network) }
   }
   const teachers = teachersOf(config).map((ref) => {
     const model = loadModel(ref, context.runs)
-    return new Detector(model.detector, model.weights)
+    return new Detector(model.network, model.weights)
   })
   const { unlabelled } = config
   const frames = unlabelled && (unlabelled.source === 'train' ? rest : splitOf(context.dataset, 'unlabelled'))
@@ -185,7 +188,7 @@ async function produce(config: TrialConfig, context: TrialContext): Promise<Trai
       context: trainContext(context, config),
     }
     const { summary, gradients, seen, teacherMacs } = await distill(config, inputs)
-    return { detector, gradients, training: summarise(summary, detector.config, seen, teacherMacs) }
+    return { detector, gradients, training: summarise(summary, detector.network, seen, teacherMacs) }
   } finally {
     for (const teacher of teachers) teacher.dispose()
   }
@@ -287,7 +290,7 @@ function loaderThreads({ device, cores }: Pick<DeviceInfo, 'device' | 'cores'>):
 
 function summarise(
   { steps, images, distilled, seconds, waitedShare, last, kept, plateau }: TrainSummary,
-  student: DetectorConfig,
+  student: NetworkSpec,
   seen: SeenImages = { images, distilled },
   teacherMacs = 0,
 ): Metrics['training'] {
@@ -299,21 +302,21 @@ function summarise(
 }
 
 function pruneModel(
-  { detector, weights }: Pick<Checkpoint, 'detector' | 'weights'>,
+  { network, weights }: Pick<Checkpoint, 'network' | 'weights'>,
   config: Extract<TrialConfig, { kind: 'prune' }>,
   context: TrialContext,
 ): Trained {
   const { macs, ...rules } = config.prune
-  const plan = planPruning(detector, weights, { budget: { of: 'macs', percent: 100 * macs }, ...rules })
+  const plan = planPruning(network, weights, { budget: { of: 'macs', percent: 100 * macs }, ...rules })
   const provenance = originOf(config, context)
-  writeStructure(join(context.folder, FILES.structure), { detector, plan, provenance })
-  const pruned = prune(detector, weights, plan)
-  const { quantiles } = gammaHistogram(weights, prunableGammas(detector))
+  writeStructure(join(context.folder, FILES.structure), { network, plan, provenance })
+  const pruned = prune(network, weights, plan)
+  const { quantiles } = gammaHistogram(weights, prunableGammas(network))
   return {
-    detector: new Detector(pruned.config, pruned.weights),
+    detector: new Detector(pruned.network, pruned.weights),
     pruning: {
       threshold: plan.threshold,
-      keptMacs: complexity(pruned.config).macs / complexity(detector).macs,
+      keptMacs: complexity(pruned.network).macs / complexity(network).macs,
       gammaQuantiles: [...quantiles],
     },
   }

@@ -12,8 +12,8 @@ import { createSlots, createStep, loadCheckpoint } from 'detector-distillation-w
 import { createDistillation, SHIPPED } from 'detector-distillation-workbook/trial'
 
 function shipped(name: string): Detector {
-  const { detector, weights } = loadCheckpoint(join(SHIPPED, `default-${name}.json`))
-  return new Detector(detector, weights)
+  const { network, weights } = loadCheckpoint(join(SHIPPED, `default-${name}.json`))
+  return new Detector(network, weights)
 }
 const [teacher, student] = [shipped('teacher'), shipped('pruned')]
 const terms = (['class-kd', 'feature-mse'] as const).map((method) => ({ method, weight: 1 }))

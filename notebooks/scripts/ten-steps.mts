@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLoader, fitAnchors, generateScenes } from 'detector-distillation-workbook/data'
-import { Detector, scaledDetector } from 'detector-distillation-workbook/detector'
+import { Detector, darknet21, scaledWidths } from 'detector-distillation-workbook/detector'
 import { tf } from 'detector-distillation-workbook/engine'
 import { assignTargets, targetTensors } from 'detector-distillation-workbook/losses'
 import { createSlots, createStep } from 'detector-distillation-workbook/train'
@@ -17,8 +17,9 @@ const { train = [] } = splits
 // An eighth of the published channels, on images of 96x64 pixels.
 const input: [number, number] = [64, 96]
 const { anchors } = fitAnchors(train, { input })
-const config = scaledDetector(1 / 8, { input, classes: classes.length, anchors })
-const detector = Detector.create(config, 1)
+const { backbone, neck } = scaledWidths(1 / 8)
+const network = darknet21(backbone, { neck, input, classes: classes.length, anchors })
+const detector = Detector.create(network, 1)
 
 const loader = createLoader(train, { input, batch: 4, shuffle: true, augment: {}, seed: 1 })
 const sgd = { momentum: 0.9, weightDecay: 5e-4, clip: 35 }
@@ -28,7 +29,7 @@ const step = createStep(detector, createSlots(detector.trained), {
 
 for await (const { step: done, images, shape, truths } of loader.batches(0, 10)) {
   const batch = tf.tensor4d(images, [...shape])
-  const targets = targetTensors(assignTargets(truths, config))
+  const targets = targetTensors(assignTargets(truths, detector.config))
   const measured = step.run({ images: batch, targets, rate: 0.01, weights: [] })
   const parts = ['total', 'box', 'objectness', 'class'].map((name) => `${name} ${measured[name]?.toFixed(3)}`)
   console.log(`step ${done + 1}: ${parts.join(', ')}`)

@@ -47,7 +47,7 @@ export async function trainEpoch(request: z.infer<typeof epochSchema>): Promise<
       },
       {
         directory,
-        classes: Array.from({ length: options.teacher.classes }, (_, i) => `class ${i}`),
+        classes: Array.from({ length: detector.config.classes }, (_, i) => `class ${i}`),
         onProgress: ({ step }) => {
           if (step === stepsPerEpoch) begin = performance.now()
           if (step === 2 * stepsPerEpoch) end = performance.now()

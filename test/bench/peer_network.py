@@ -1,4 +1,4 @@
-"""darknet21-YOLOv3, its loss and masked-class-kd in plain PyTorch (NCHW), on the problems that problem.ts writes."""
+"""A network as a list of layers, its loss and masked-class-kd in plain PyTorch (NCHW), on the problems that problem.ts writes."""
 
 import json
 import struct
@@ -8,8 +8,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-BLOCKS = [1, 1, 2, 2, 1]
-STRIDES = [32, 16, 8]
 LARGEST_LOG_SIZE = 16
 
 
@@ -18,27 +16,29 @@ class Problem:
 
     def __init__(self, tensors, options):
         self.tensors = tensors
-        self.configs = {name: options[name] for name in ("teacher", "student") if name in options}
+        self.networks = {name: options[name] for name in ("teacher", "student") if name in options}
         self.loss, self.sgd, self.rate = options["loss"], options["sgd"], options["rate"]
         self.threshold, self.weight = options["threshold"], options["weight"]
-        self.config = self.configs["teacher"]
+        self.config = options["heads"]
         self.images = torch.from_numpy(tensors["images"]).permute(0, 3, 1, 2).contiguous()
         self.targets = [torch.from_numpy(tensors[f"targets/{i}"]) for i in range(3)]
         # Constants of the decoding for every slot, in the order of the logits.
-        origin, anchor, stride = [], [], []
+        origin, anchor, stride, scale_xy = [], [], [], []
         for scale, targets in enumerate(self.targets):
             _, h, w, anchors, _ = targets.shape
             y, x, a = np.meshgrid(np.arange(h), np.arange(w), np.arange(anchors), indexing="ij")
-            origin.append(np.stack([x, y], -1).reshape(-1, 2) * STRIDES[scale])
+            origin.append(np.stack([x, y], -1).reshape(-1, 2) * self.config["strides"][scale])
             anchor.append(np.array(self.config["anchors"][scale])[a.ravel()])
-            stride.append(np.full((h * w * anchors, 1), STRIDES[scale]))
-        self.origin, self.anchor, self.stride = (
-            torch.from_numpy(np.concatenate(v).astype(np.float32)) for v in (origin, anchor, stride)
+            stride.append(np.full((h * w * anchors, 1), self.config["strides"][scale]))
+            scale_xy.append(np.full((h * w * anchors, 1), self.config["scaleXY"][scale]))
+        self.origin, self.anchor, self.stride, self.scale_xy = (
+            torch.from_numpy(np.concatenate(v).astype(np.float32)) for v in (origin, anchor, stride, scale_xy)
         )
 
     def to(self, device):
         """Moves the constants; the batch stays where it is."""
-        self.origin, self.anchor, self.stride = (v.to(device) for v in (self.origin, self.anchor, self.stride))
+        constants = (self.origin, self.anchor, self.stride, self.scale_xy)
+        self.origin, self.anchor, self.stride, self.scale_xy = (v.to(device) for v in constants)
         return self
 
 
@@ -57,83 +57,82 @@ def read_problem(file):
 
 
 class Conv(nn.Module):
-    """Convolution or deconvolution without bias, batch norm, LeakyReLU."""
+    """Convolution or deconvolution, batch norm or bias, LeakyReLU or nothing."""
 
-    def __init__(self, weights, stride=1, deconv=False):
+    def __init__(self, layer, weights):
         super().__init__()
         # [kh, kw, in, out] to [out, in, kh, kw]; of a deconvolution [kh, kw, out, in] to [in, out, kh, kw].
         kernel = torch.from_numpy(weights["kernel"]).permute(3, 2, 0, 1).contiguous()
-        if deconv:
-            self.conv = nn.ConvTranspose2d(kernel.shape[0], kernel.shape[1], 2, 2, bias=False)
+        bias = not layer["batchNorm"]
+        if layer["kind"] == "deconvolution":
+            self.conv = nn.ConvTranspose2d(*kernel.shape[:2], layer["kernel"], layer["stride"], bias=bias)
         else:
-            size = kernel.shape[2]
-            self.conv = nn.Conv2d(kernel.shape[1], kernel.shape[0], size, stride, size // 2, bias=False)
-        self.bn = nn.BatchNorm2d(len(weights["gamma"]), eps=1e-5, momentum=0.1)
-        self.act = nn.LeakyReLU(0.1, inplace=True)
+            shape = (kernel.shape[1], kernel.shape[0], layer["kernel"], layer["stride"], layer["padding"])
+            self.conv = nn.Conv2d(*shape, bias=bias)
+        self.bn = nn.Identity() if bias else nn.BatchNorm2d(len(weights["gamma"]), eps=1e-5, momentum=0.1)
+        self.act = nn.LeakyReLU(0.1, inplace=True) if layer["activation"] == "leaky" else nn.Identity()
         with torch.no_grad():
             self.conv.weight.copy_(kernel)
-            self.bn.weight.copy_(torch.from_numpy(weights["gamma"]))
-            self.bn.bias.copy_(torch.from_numpy(weights["beta"]))
-            self.bn.running_mean.copy_(torch.from_numpy(weights["mean"]))
-            self.bn.running_var.copy_(torch.from_numpy(weights["variance"]))
+            if bias:
+                self.conv.bias.copy_(torch.from_numpy(weights["bias"]))
+            else:
+                self.bn.weight.copy_(torch.from_numpy(weights["gamma"]))
+                self.bn.bias.copy_(torch.from_numpy(weights["beta"]))
+                self.bn.running_mean.copy_(torch.from_numpy(weights["mean"]))
+                self.bn.running_var.copy_(torch.from_numpy(weights["variance"]))
 
     def forward(self, x):
         return self.act(self.bn(self.conv(x)))
 
 
 class Detector(nn.Module):
+    """The layers of darknet21, as its list has them: what others there are is refused."""
+
     def __init__(self, problem, network):
         super().__init__()
-        config = problem.configs[network]
-        if config["upsample"] != "deconv" or not config["spp"]:
-            raise ValueError("expected a network with deconvolutions and SPP")
-
-        def weights(name):
-            start = f"{network}/{name}/"
-            return {key[len(start) :]: value for key, value in problem.tensors.items() if key.startswith(start)}
-
-        def convs(*names):
-            return nn.Sequential(*(Conv(weights(name)) for name in names))
-
-        self.stem = Conv(weights("stem"))
-        self.downs = nn.ModuleList(Conv(weights(f"stage{i + 1}/down"), stride=2) for i in range(5))
-        self.blocks = nn.ModuleList(
-            nn.ModuleList(
-                convs(f"stage{i + 1}/block{b + 1}/reduce", f"stage{i + 1}/block{b + 1}/expand") for b in range(blocks)
-            )
-            for i, blocks in enumerate(BLOCKS)
-        )
-        detect = lambda scale, first, last: convs(*(f"neck/detect{scale}/{i}" for i in range(first, last + 1)))
-        self.before, self.after = detect(1, 1, 3), detect(1, 4, 6)
-        self.route2, self.route3 = convs("neck/route2"), convs("neck/route3")
-        self.up2, self.up3 = Conv(weights("neck/up2"), deconv=True), Conv(weights("neck/up3"), deconv=True)
-        self.detect2, self.detect3 = detect(2, 1, 5), detect(3, 1, 5)
-        self.heads = nn.ModuleList()
-        for scale in (1, 2, 3):
-            output = weights(f"head/{scale}/output")
-            kernel = torch.from_numpy(output["kernel"]).permute(3, 2, 0, 1).contiguous()
-            linear = nn.Conv2d(kernel.shape[1], kernel.shape[0], 1)
-            with torch.no_grad():
-                linear.weight.copy_(kernel)
-                linear.bias.copy_(torch.from_numpy(output["bias"]))
-            self.heads.append(nn.Sequential(Conv(weights(f"head/{scale}/conv")), linear))
+        spec = problem.networks[network]
+        self.layers = spec["layers"]
+        heads = [layer["from"] for layer in self.layers if layer["kind"] == "yolo"]
+        self.ends = heads, [spec["features"][f"detect{i + 1}"] for i in range(len(heads))]
+        self.convs = nn.ModuleDict()
+        last = {}  # the layer after which a map is not needed any more
+        for layer in self.layers:
+            name, kind = layer["name"], layer["kind"]
+            for source in sources(layer):
+                last[source] = name
+            if kind in ("convolution", "deconvolution"):
+                start = f"{network}/{name}/"
+                own = {key[len(start) :]: value for key, value in problem.tensors.items() if key.startswith(start)}
+                if layer.get("groups", 1) > 1 or layer["activation"] not in ("leaky", "linear"):
+                    raise ValueError(f"layer {name}: expected one group and leaky or linear")
+                self.convs[name] = Conv(layer, own)
+            elif kind not in ("maxPool", "route", "shortcut", "yolo"):
+                raise ValueError(f"layer {name}: expected a layer of the published network, found {kind}")
+        kept = {*heads, *self.ends[1]}
+        self.drops = {name: [s for s, user in last.items() if user == name and s not in kept] for name in last.values()}
 
     def forward(self, x):
-        x = self.stem(x)
-        maps = []
-        for down, blocks in zip(self.downs, self.blocks):
-            x = down(x)
-            for block in blocks:
-                x = x + block(x)
-            maps.append(x)
-        _, _, c3, c4, c5 = maps
-        x = self.before(c5)
-        x = torch.cat([F.max_pool2d(x, k, 1, k // 2) for k in (13, 9, 5)] + [x], 1)
-        coarse = self.after(x)
-        middle = self.detect2(torch.cat([self.up2(self.route2(coarse)), c4], 1))
-        fine = self.detect3(torch.cat([self.up3(self.route3(middle)), c3], 1))
-        features = [coarse, middle, fine]
-        return [head(feature) for head, feature in zip(self.heads, features)], features
+        maps = {"images": x}
+        for layer in self.layers:
+            name, kind = layer["name"], layer["kind"]
+            taken = [maps[source] for source in sources(layer)]
+            if kind in ("convolution", "deconvolution"):
+                maps[name] = self.convs[name](taken[0])
+            elif kind == "maxPool":
+                maps[name] = F.max_pool2d(taken[0], layer["size"], layer["stride"], layer["padding"] // 2)
+            elif kind == "route":
+                maps[name] = torch.cat(taken, 1)
+            elif kind == "shortcut":
+                maps[name] = taken[0] + taken[1]
+            del taken
+            for source in self.drops.get(name, []):
+                del maps[source]
+        outputs, features = self.ends
+        return [maps[name] for name in outputs], [maps[name] for name in features]
+
+
+def sources(layer):
+    return [layer["from"]] if isinstance(layer["from"], str) else layer["from"]
 
 
 def slots(outputs, channels):
@@ -144,7 +143,7 @@ def slots(outputs, channels):
 def yolo_loss(outputs, targets, problem):
     """The loss of lib/losses/yolo.ts with GIoU, divided by the positives of the batch."""
     config, options = problem.config, problem.loss
-    classes, s = config["classes"], config["scaleXY"]
+    classes, s = config["classes"], problem.scale_xy
     xy, wh, objectness, category = slots(outputs, 5 + classes).split([2, 2, 1, classes], 2)
     truth = torch.cat([t.reshape(t.shape[0], -1, t.shape[-1]) for t in targets], 1)
     positive, negative, low, high, label = truth.split([1, 1, 2, 2, 1], 2)

@@ -7,12 +7,14 @@ import { writeAtomically } from '../../lib/base'
 import { type Box, renderScene } from '../../lib/data'
 import {
   complexity,
-  type DetectorConfig,
-  detectorSchema,
+  type Darknet21Config,
+  darknet21,
+  headsOf,
   initialWeights,
-  publishedDetector,
+  type NetworkSpec,
+  networkSchema,
   STUDENT_WIDTHS,
-  scaledDetector,
+  scaledWidths,
   type Weights,
 } from '../../lib/detector'
 import { assignTargets, PUBLISHED } from '../../lib/losses'
@@ -25,8 +27,10 @@ import type { Answer, ProblemSpec } from './protocol'
 const RATE = 1e-4
 
 const optionsSchema = z.object({
-  teacher: detectorSchema,
-  student: detectorSchema.optional(),
+  teacher: networkSchema,
+  student: networkSchema.optional(),
+  /** What the outputs of both mean. */
+  heads: z.record(z.unknown()),
   loss: z.object({
     box: z.literal('giou'),
     normalise: z.literal('positive'),
@@ -52,7 +56,7 @@ export interface Problem {
 }
 
 interface Network {
-  readonly config: DetectorConfig
+  readonly network: NetworkSpec
   readonly weights: Weights
   readonly text: string
 }
@@ -60,22 +64,22 @@ interface Network {
 /** The published teacher and student at a width, untrained. */
 function publishedNetworks(
   width: number,
-  options: Partial<DetectorConfig>,
+  options: Partial<Darknet21Config>,
 ): { teacher: Network; student: Network } {
-  const fresh = (config: DetectorConfig, name: string): Network => ({
-    config,
-    weights: initialWeights(config, 1),
+  const fresh = (network: NetworkSpec, name: string): Network => ({
+    network,
+    weights: initialWeights(network, 1),
     text: `published ${name} at width ${width}, untrained`,
   })
-  const teacher = scaledDetector(width, options)
+  const { backbone, neck } = scaledWidths(width)
   const scale = (channels: number) => Math.max(4, 4 * Math.round((channels * width) / 4))
   const widths = {
     in: STUDENT_WIDTHS.in.map(scale),
     out: STUDENT_WIDTHS.out.map(scale),
     mid: STUDENT_WIDTHS.mid.map(scale),
   }
-  const student = publishedDetector(widths, { ...options, neck: teacher.neck })
-  return { teacher: fresh(teacher, 'teacher'), student: fresh(student, 'student') }
+  const [teacher, student] = [backbone, widths].map((own) => darknet21(own, { ...options, neck }))
+  return { teacher: fresh(teacher!, 'teacher'), student: fresh(student!, 'student') }
 }
 
 /** The default profile's teacher and student: the shipped checkpoints, else fresh weights at the published widths. */
@@ -87,8 +91,8 @@ function defaultNetworks(): { teacher: Network; student: Network } {
   const shipped = (name: string | undefined): Network | undefined => {
     const file = name && join(SHIPPED, `${name}.json`)
     if (!file || !existsSync(file)) return undefined
-    const { detector, weights } = loadCheckpoint(file)
-    return { config: detector, weights, text: `shipped ${name}` }
+    const { network, weights } = loadCheckpoint(file)
+    return { network, weights, text: `shipped ${name}` }
   }
   return {
     teacher: shipped(checkpoints?.teacher) ?? fresh().teacher,
@@ -108,7 +112,8 @@ export function writeProblem(
       : publishedNetworks(width ?? 0.25, { input: input ?? loadProfile('default').detector.input })
   const { teacher } = networks
   const student = wantsStudent ? networks.student : undefined
-  const [height, columns] = teacher.config.input
+  const heads = headsOf(teacher.network)
+  const [height, columns] = heads.input
   const area = height * columns * 3
   const images = new Float32Array(batch * area)
   const truths: (readonly Box[])[] = []
@@ -117,7 +122,7 @@ export function writeProblem(
     for (let i = 0; i < area; i++) images[index * area + i] = pixels[i]! / 255
     truths.push(boxes)
   }
-  const { scales } = assignTargets(truths, teacher.config, recipe.assign)
+  const { scales } = assignTargets(truths, heads, recipe.assign)
   const tensors = new Map<string, NamedTensor>()
   for (const [weight, tensor] of teacher.weights) tensors.set(`teacher/${weight}`, tensor)
   for (const [weight, tensor] of student?.weights ?? []) tensors.set(`student/${weight}`, tensor)
@@ -127,10 +132,10 @@ export function writeProblem(
   })
   const { threshold, weight } = PUBLISHED['masked-class-kd']
   const { loss, sgd } = recipe
-  const configs = { teacher: teacher.config, student: student?.config }
-  const options = optionsSchema.parse({ ...configs, loss, sgd, rate: RATE, threshold, weight })
+  const given = { teacher: teacher.network, student: student?.network, heads }
+  const options = optionsSchema.parse({ ...given, loss, sgd, rate: RATE, threshold, weight })
   writeAtomically(file, encodeSafetensors(tensors, { problem: JSON.stringify(options) }))
-  const about = ({ text, config }: Network) => ({ text, macs: complexity(config).macs })
+  const about = ({ text, network }: Network) => ({ text, macs: complexity(network).macs })
   return { teacher: about(teacher), student: student && about(student) }
 }
 

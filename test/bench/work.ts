@@ -15,9 +15,9 @@ export interface Runnable {
 }
 
 function detectorOf({ options, weights }: Problem, network: Work['network']): Detector {
-  const config = options[network]
-  if (!config) throw new Error(`expected a problem with a ${network}, found none in it`)
-  return new Detector(config, weights[network])
+  const spec = options[network]
+  if (!spec) throw new Error(`expected a problem with a ${network}, found none in it`)
+  return new Detector(spec, weights[network])
 }
 
 /**

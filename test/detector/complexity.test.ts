@@ -2,20 +2,20 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   complexity,
-  type DetectorConfig,
+  darknet21,
   layerMacs,
   layerParameters,
   layersOf,
-  publishedDetector,
+  type NetworkSpec,
   STUDENT_WIDTHS,
-  scaledDetector,
+  scaledWidths,
   TEACHER_WIDTHS,
 } from '../../lib/detector'
 import oracle from './oracle/network.json'
-import { narrowDetector } from './support'
+import { narrowConfig, narrowDetector } from './support'
 
-const teacher = publishedDetector()
-const student = publishedDetector(STUDENT_WIDTHS)
+const teacher = darknet21()
+const student = darknet21(STUDENT_WIDTHS)
 
 test('the teacher counts 8,453,406,720 MACs and 27,256,917 parameters', () => {
   const { macs, macsByPart, parameters } = complexity(teacher)
@@ -38,20 +38,20 @@ test('mmdetection rules give the published 8.5 G and 3.94 G', () => {
 
 test('mmdetection rules, term by term on the stem and the last layer', () => {
   // A stem of 1x1 input cells cannot exist; take differences between two detectors that differ in their classes only.
-  const one = complexity(publishedDetector(TEACHER_WIDTHS, { classes: 1 }))
-  const two = complexity(publishedDetector(TEACHER_WIDTHS, { classes: 2 }))
+  const one = complexity(darknet21(TEACHER_WIDTHS, { classes: 1 }))
+  const two = complexity(darknet21(TEACHER_WIDTHS, { classes: 2 }))
   // 3 more channels on 6x16, 12x32 and 24x64 cells: MACs from 512, 256, 128 channels, and one bias addition each.
   const macs = 3 * (6 * 16 * 512 + 12 * 32 * 256 + 24 * 64 * 128)
   assert.equal(two.macs - one.macs, macs)
   assert.equal(two.mmdet - one.mmdet, macs + 3 * (6 * 16 + 12 * 32 + 24 * 64))
   // SPP costs the pools' input elements and a wider 1x1 convolution.
-  const without = complexity(publishedDetector(TEACHER_WIDTHS, { classes: 1, spp: false }))
+  const without = complexity(darknet21(TEACHER_WIDTHS, { classes: 1, spp: false }))
   assert.equal(one.mmdet - without.mmdet, 3 * 6 * 16 * 512 + 3 * 512 * 512 * 6 * 16)
 })
 
 test('every layer counts what PyTorch measures while it runs the same network', () => {
-  const rows = (config: DetectorConfig) =>
-    layersOf(config).layers.map((layer) => [
+  const rows = (network: NetworkSpec) =>
+    layersOf(network).layers.map((layer) => [
       [layer.in, ...layer.inputSize],
       [layer.out, ...layer.outputSize],
       layerMacs(layer),
@@ -69,7 +69,7 @@ test('inputs of any multiple of 32 and any number of classes have their shapes',
   ] as const) {
     for (const classes of [1, 20, 80]) {
       const { layers } = layersOf(narrowDetector({ input, classes }))
-      const outputs = layers.filter((layer) => layer.kind === 'linear')
+      const outputs = layers.filter((layer) => layer.head)
       assert.deepEqual(
         outputs.map((layer) => [...layer.outputSize, layer.out]),
         [32, 16, 8].map((stride) => [input[0] / stride, input[1] / stride, 3 * (5 + classes)]),
@@ -79,10 +79,9 @@ test('inputs of any multiple of 32 and any number of classes have their shapes',
 })
 
 test('a config that describes no network is refused by its key', () => {
-  const refused = (change: object, message: RegExp) =>
-    assert.throws(() => complexity({ ...narrowDetector(), ...change }), message)
+  const refused = (change: object, message: RegExp) => assert.throws(() => narrowDetector(change), message)
   for (const height of [48, 0, -32, 64.5, Number.NaN]) {
-    refused({ input: [height, 64] }, /detector config: at "input\[0\]": .*, found (-?[\d.]+|NaN)$/)
+    refused({ input: [height, 64] }, /darknet21: at "input\[0\]": .*, found (-?[\d.]+|NaN)$/)
   }
   refused({ input: [64, 48] }, /"input\[1\]": expected a multiple of 32 pixels, found 48/)
   refused({ classes: 0 }, /"classes": expected a number above 0, found 0/)
@@ -91,7 +90,7 @@ test('a config that describes no network is refused by its key', () => {
   refused({ neck: [8, 6] }, /"neck": expected at least 3 entries, found \[8,6\]/)
   refused({ anchors: [[[1, 1]]] }, /"anchors": expected exactly 3 entries/)
   refused({ depth: 3 }, /"depth": unknown key/)
-  const { backbone } = narrowDetector()
+  const { backbone } = narrowConfig()
   refused(
     { backbone: { ...backbone, mid: [1, 2, 3] } },
     /"backbone\.mid": expected exactly 7 entries, found \[1,2,3\]/,
@@ -103,13 +102,13 @@ test('a config that describes no network is refused by its key', () => {
 })
 
 test('MACs grow with the input area, parameters do not', () => {
-  const small = complexity(publishedDetector(STUDENT_WIDTHS, { input: [96, 256] }))
+  const small = complexity(darknet21(STUDENT_WIDTHS, { input: [96, 256] }))
   assert.equal(small.macs * 4, complexity(student).macs)
   assert.equal(small.parameters, complexity(student).parameters)
 })
 
 test('nearest upsampling drops the two deconvolutions', () => {
-  const nearest = complexity(publishedDetector(TEACHER_WIDTHS, { upsample: 'nearest' }))
+  const nearest = complexity(darknet21(TEACHER_WIDTHS, { upsample: 'nearest' }))
   assert.equal(complexity(teacher).macs - nearest.macs, 4 * 256 * 256 * 6 * 16 + 4 * 128 * 128 * 12 * 32)
   assert.equal(
     complexity(teacher).parameters - nearest.parameters,
@@ -118,7 +117,7 @@ test('nearest upsampling drops the two deconvolutions', () => {
 })
 
 test('a scaled detector rounds its widths to even numbers', () => {
-  const { backbone, neck } = scaledDetector(0.1)
+  const { backbone, neck } = scaledWidths(0.1)
   assert.deepEqual(backbone.in, [4, 6, 12, 26, 52])
   assert.deepEqual(neck, [52, 26, 12])
 })

@@ -5,13 +5,15 @@ import {
   type ConvolutionWeights,
   convolutionsOf,
   type DarknetWeights,
+  darknet21,
   encodeWeights,
+  type NetworkSpec,
+  networkCfg,
   parseCfg,
-  publishedDetector,
   toDarknet,
-  yolov3Cfg,
-  yolov3SppCfg,
-  yolov3TinyCfg,
+  yolov3,
+  yolov3Spp,
+  yolov3Tiny,
 } from '../../lib/detector'
 import { Lcg } from './lcg'
 import { drawnWeights, narrowDetector } from './support'
@@ -23,13 +25,14 @@ export type Name = (typeof NAMES)[number]
 const SEEDS = { yolov3: 11, 'yolov3-spp': 12, 'yolov3-tiny': 13, darknet21: 14, forms: 15 } as const
 
 /** Weights drawn in the order of the file; shrunken residual branches keep 23 of them from adding up. */
-function drawn(cfg: ReturnType<typeof parseCfg>, random: Lcg): DarknetWeights {
-  const convolutions = convolutionsOf(cfg).map(({ layer }): ConvolutionWeights => {
-    const { filters, in: inputs, size } = layer
+function drawn(network: NetworkSpec, random: Lcg): DarknetWeights {
+  const convolutions = convolutionsOf(network).map(({ layer }): ConvolutionWeights => {
+    const { out: filters, groups, kernel: size } = layer
+    const inputs = layer.in / groups
     const biases = random.uniform(filters, -0.2, 0.2)
     const bound = Math.sqrt(6 / (inputs * size ** 2))
     const kernel = () => random.uniform(filters * inputs * size ** 2, -bound, bound)
-    if (!layer.batchNormalize) return { biases, kernel: kernel() }
+    if (!layer.batchNorm) return { biases, kernel: kernel() }
     const scales = random.uniform(filters, 0.4, 0.8)
     const means = random.uniform(filters, -0.1, 0.1)
     const variances = random.uniform(filters, 0.5, 1.5)
@@ -52,21 +55,23 @@ export function darknetCase(name: Name, full = false): Files {
   const options = full ? {} : { input: [96, 160] as const, classes: 2, multiplier: 1 / 16 }
   const build = (): { cfg: string; weights: DarknetWeights } => {
     if (name === 'darknet21') {
-      const config = full
-        ? publishedDetector(undefined, { upsample: 'nearest' })
+      const network = full
+        ? darknet21(undefined, { upsample: 'nearest' })
         : narrowDetector({ upsample: 'nearest', input: [96, 160], classes: 2 })
-      return toDarknet(config, drawnWeights(config, random), 1234)
+      const { weights } = toDarknet(network, drawnWeights(network, random), 1234)
+      return { cfg: networkCfg(network, 'darknet21-YOLOv3'), weights }
     }
     if (name === 'forms') {
       const cfg = readFileSync(join(__dirname, 'oracle/forms.cfg'), 'utf8')
-      return { cfg, weights: drawn(parseCfg(cfg), random) }
+      return { cfg, weights: drawn(parseCfg(cfg).network, random) }
     }
-    const published = { yolov3: yolov3Cfg, 'yolov3-spp': yolov3SppCfg, 'yolov3-tiny': yolov3TinyCfg }
-    const cfg = published[name](options)
-    return { cfg, weights: drawn(parseCfg(cfg), random) }
+    const published = { yolov3, 'yolov3-spp': yolov3Spp, 'yolov3-tiny': yolov3Tiny }
+    const titles = { yolov3: 'YOLOv3', 'yolov3-spp': 'YOLOv3-SPP', 'yolov3-tiny': 'YOLOv3-tiny' }
+    const cfg = networkCfg(published[name](options), titles[name])
+    return { cfg, weights: drawn(parseCfg(cfg).network, random) }
   }
   const { cfg, weights } = build()
-  const { height, width } = parseCfg(cfg).input
+  const [height, width] = parseCfg(cfg).network.input
   const image = random.uniform(height * width * 3, 0, 1)
   return { cfg, weights: encodeWeights(weights), size: [height, width], image }
 }

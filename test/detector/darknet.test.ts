@@ -7,21 +7,24 @@ import { test } from 'node:test'
 import {
   convolutionsOf,
   countNumbers,
-  DarknetNetwork,
   Detector,
+  darknet21,
   decodeWeights,
-  decodingOf,
   detect,
-  detectorCfg,
   encodeWeights,
   fromDarknet,
+  headsOf,
+  initialWeights,
+  type NetworkSpec,
+  networkCfg,
   parseCfg,
-  publishedDetector,
   readDarknet,
+  shapesOf,
+  sourcesOf,
   toDarknet,
-  yolov3Cfg,
-  yolov3SppCfg,
-  yolov3TinyCfg,
+  yolov3,
+  yolov3Spp,
+  yolov3Tiny,
 } from '../../lib/detector'
 import { compile, tf } from '../../lib/engine'
 import { assertClose, unpack } from '../losses/support'
@@ -38,27 +41,32 @@ for (const name of NAMES) {
     const files = darknetCase(name)
     const digest = createHash('sha256').update(files.cfg).update(files.weights).digest('hex')
     assert.equal(digest, expected.sha256, 'the files changed: run oracle/darknet.py again')
-    const cfg = parseCfg(files.cfg)
-    const network = new DarknetNetwork(cfg, decodeWeights(files.weights, cfg))
-    const outputs = network.forward(tf.tensor4d(files.image, [1, ...files.size, 3]))
+    const { network } = parseCfg(files.cfg)
+    const detector = new Detector(
+      network,
+      fromDarknet(network, decodeWeights(files.weights, network)).weights,
+    )
+    const images = tf.tensor4d(files.image, [1, ...files.size, 3])
+    const { outputs } = detector.forward(images, { training: false })
     assert.deepEqual(
       outputs.map((output) => output.shape),
       expected.shapes,
     )
     assertClose(flat(outputs), unpack(expected.logits), 'logits', 1e-5)
-    network.dispose()
+    detector.dispose()
   })
 }
 
 test('a weights file is the same to the byte after reading and writing', () => {
   for (const name of NAMES) {
     const { cfg, weights } = darknetCase(name)
-    assert.deepEqual(encodeWeights(decodeWeights(weights, parseCfg(cfg))), weights)
+    assert.deepEqual(encodeWeights(decodeWeights(weights, parseCfg(cfg).network)), weights)
   }
 })
 
 test('headers: version, images seen in 64 bits from version 0.2 on and in 32 before', () => {
-  const cfg = parseCfg('[net]\nwidth=32\nheight=32\n[convolutional]\nfilters=1\nsize=1\nactivation=linear\n')
+  const cfg = '[net]\nwidth=32\nheight=32\n[convolutional]\nfilters=1\nsize=1\nactivation=linear\n'
+  const { network } = parseCfg(cfg)
   const convolutions = [{ biases: Float32Array.of(1), kernel: Float32Array.of(2, 3, 4) }]
   const recent = encodeWeights({ version: [0, 2, 5], seen: 2n ** 40n + 7n, convolutions })
   const early = encodeWeights({ version: [0, 1, 0], seen: 7n, convolutions })
@@ -70,8 +78,8 @@ test('headers: version, images seen in 64 bits from version 0.2 on and in 32 bef
   for (const [i, value] of [1, 2, 3, 4].entries()) wide.writeFloatLE(value, 20 + 4 * i)
   assert.deepEqual(Buffer.from(recent), wide)
   assert.equal(early.length, 16 + 16)
-  assert.deepEqual(decodeWeights(recent, cfg), { version: [0, 2, 5], seen: 2n ** 40n + 7n, convolutions })
-  assert.deepEqual(decodeWeights(early, cfg), { version: [0, 1, 0], seen: 7n, convolutions })
+  assert.deepEqual(decodeWeights(recent, network), { version: [0, 2, 5], seen: 2n ** 40n + 7n, convolutions })
+  assert.deepEqual(decodeWeights(early, network), { version: [0, 1, 0], seen: 7n, convolutions })
 })
 
 test('a number of images that does not fit into the header is refused', () => {
@@ -87,12 +95,13 @@ test('a number of images that does not fit into the header is refused', () => {
 
 test('weights that do not fit the cfg are refused with layer and numbers', () => {
   const { cfg: text, weights } = darknetCase('yolov3-tiny')
-  const cfg = parseCfg(text, 'tiny.cfg')
-  const decode = (bytes: Uint8Array) => () => decodeWeights(bytes, cfg, 'tiny.weights')
-  const total = countNumbers(cfg)
+  const { network } = parseCfg(text, 'tiny.cfg')
+  const place = { file: 'tiny.weights', cfg: 'tiny.cfg' }
+  const decode = (bytes: Uint8Array) => () => decodeWeights(bytes, network, place)
+  const total = countNumbers(network)
   assert.equal(weights.length, 20 + 4 * total)
-  const last = convolutionsOf(cfg).at(-1)!
-  assert.deepEqual([last.index, last.layer.in, last.layer.filters], [22, 16, 21])
+  const last = convolutionsOf(network).at(-1)!
+  assert.deepEqual([last.index, last.layer.in, last.layer.out], [22, 16, 21])
   const plain = (value: number) => value.toLocaleString('en-US')
   assert.throws(decode(weights.subarray(0, weights.length - 4)), {
     message:
@@ -119,30 +128,59 @@ test('weights that do not fit the cfg are refused with layer and numbers', () =>
   const transposed = Uint8Array.from(weights)
   new DataView(transposed.buffer).setInt32(0, 1001, true)
   assert.throws(decode(transposed), /version 1001\.2 stores transposed kernels/)
-  const wrong = decodeWeights(weights, cfg)
-  const count = tf.memory().numTensors
+  const { convolutions } = decodeWeights(weights, network)
   assert.throws(
-    () => new DarknetNetwork(cfg, { ...wrong, convolutions: wrong.convolutions.slice(1) }),
-    /tiny\.cfg: expected weights of 13 convolutions, found 12/,
+    () => fromDarknet(network, { convolutions: [...convolutions, ...convolutions] }),
+    /expected weights of 13 convolutions, found 26/,
   )
   assert.throws(
-    () => new DarknetNetwork(cfg, { ...wrong, convolutions: [...wrong.convolutions].reverse() }),
-    /tiny\.cfg: layer 0: expected a kernel of 54, 2 biases and batch norm, found 336, 21 and none/,
+    () => fromDarknet(network, { convolutions: [...convolutions].reverse() }),
+    /layer 0: expected a kernel of 54, 2 biases and batch norm, found 336, 21 and none/,
   )
-  const short = wrong.convolutions.map((weights, i) =>
+  const short = convolutions.map((weights, i) =>
     i === 3 ? { ...weights, kernel: new Float32Array(1) } : weights,
   )
   assert.throws(
-    () => new DarknetNetwork(cfg, { ...wrong, convolutions: short }),
+    () => fromDarknet(network, { convolutions: short }),
     /layer 6: expected .* found 1, 8\/8\/8\/8 and/,
   )
-  assert.equal(tf.memory().numTensors, count)
+})
+
+test('a weights file that ends between two layers gives the first ones; the others are initial', () => {
+  const { cfg, weights } = darknetCase('yolov3')
+  const { network } = parseCfg(cfg)
+  // darknet53.conv.74 has the 52 convolutions of the backbone, up to layer 74.
+  const backbone = convolutionsOf(network).slice(0, 52)
+  assert.deepEqual([backbone.at(-1)!.index, convolutionsOf(network)[52]!.index], [73, 75])
+  const numbers = backbone.reduce((sum, { layer }) => {
+    const { kernel, in: inputs, out } = layer
+    return sum + out * (4 + inputs * kernel ** 2)
+  }, 0)
+  const part = decodeWeights(weights.subarray(0, 20 + 4 * numbers), network)
+  assert.equal(part.convolutions.length, 52)
+  const [found, whole] = [part, decodeWeights(weights, network)].map((file) => fromDarknet(network, file, 3))
+  assert.deepEqual(
+    found!.initial,
+    convolutionsOf(network)
+      .slice(52)
+      .map(({ layer }) => layer.name),
+  )
+  assert.deepEqual(whole!.initial, [])
+  const initial = initialWeights(network, 3)
+  for (const [name, { shape, values }] of whole!.weights) {
+    const isInitial = found!.initial.includes(name.replace(/\/.*/, ''))
+    assert.deepEqual(found!.weights.get(name), isInitial ? initial.get(name) : { shape, values }, name)
+  }
 })
 
 test('the published networks: layers, routes and the sizes of their weights files', () => {
-  const routes = (cfg: ReturnType<typeof parseCfg>) =>
-    cfg.layers.flatMap((layer, i) => (layer.type === 'route' ? [[i, ...layer.layers]] : []))
-  const full = parseCfg(yolov3Cfg())
+  const routes = (network: NetworkSpec) =>
+    network.layers.flatMap((layer, i) =>
+      layer.kind === 'route'
+        ? [[i, ...layer.from.map((name) => network.layers.findIndex((other) => other.name === name))]]
+        : [],
+    )
+  const full = yolov3()
   assert.equal(full.layers.length, 107)
   assert.deepEqual(routes(full), [
     [83, 79],
@@ -152,7 +190,7 @@ test('the published networks: layers, routes and the sizes of their weights file
   ])
   // yolov3.weights has 248,007,048 bytes.
   assert.equal(20 + 4 * countNumbers(full), 248_007_048)
-  const spp = parseCfg(yolov3SppCfg())
+  const spp = yolov3Spp()
   assert.equal(spp.layers.length, 114)
   assert.deepEqual(routes(spp), [
     [79, 77],
@@ -165,7 +203,7 @@ test('the published networks: layers, routes and the sizes of their weights file
   ])
   // yolov3-spp.weights has 252,209,544 bytes.
   assert.equal(20 + 4 * countNumbers(spp), 252_209_544)
-  const tiny = parseCfg(yolov3TinyCfg())
+  const tiny = yolov3Tiny()
   assert.equal(tiny.layers.length, 24)
   assert.deepEqual(routes(tiny), [
     [17, 13],
@@ -173,14 +211,38 @@ test('the published networks: layers, routes and the sizes of their weights file
   ])
   // yolov3-tiny.weights has 35,434,956 bytes.
   assert.equal(20 + 4 * countNumbers(tiny), 35_434_956)
+  const shapes = shapesOf(full)
   assert.deepEqual(
-    full.shapes.filter((_, i) => full.layers[i]!.type === 'yolo').map((shape) => Object.values(shape)),
+    full.layers.flatMap((layer) => (layer.kind === 'yolo' ? [Object.values(shapes.get(layer.name)!)] : [])),
     [
-      [19, 19, 255],
-      [38, 38, 255],
-      [76, 76, 255],
+      [19, 19, 255, 32],
+      [38, 38, 255, 16],
+      [76, 76, 255, 8],
     ],
   )
+  for (const network of [full, spp, tiny]) {
+    const darknet = { batch: '1', subdivisions: '1' }
+    assert.deepEqual(parseCfg(networkCfg(network)).network, { ...network, darknet })
+  }
+})
+
+test('backbone, neck and heads of the published networks are found, and their maps named', () => {
+  const partsOf = ({ layers }: NetworkSpec) =>
+    layers
+      .map(({ part }) => part[0])
+      .join('')
+      .replace(/(.)\1*/g, (run) => `${run[0]}${run.length} `)
+  assert.equal(partsOf(yolov3()), 'b75 n5 h3 n9 h3 n9 h3 ')
+  assert.equal(partsOf(yolov3Spp()), 'b75 n12 h3 n9 h3 n9 h3 ')
+  assert.equal(partsOf(yolov3Tiny()), 'b13 n1 h3 n4 h3 ')
+  assert.deepEqual(yolov3().features, {
+    ...{ C3: 'shortcut36', C4: 'shortcut61', C5: 'shortcut74' },
+    ...{ detect1: 'conv79', detect2: 'conv91', detect3: 'conv103' },
+  })
+  assert.deepEqual(yolov3Tiny().features, {
+    ...{ C3: 'conv6', C4: 'conv8', C5: 'conv12' },
+    ...{ detect1: 'conv13', detect2: 'route20' },
+  })
 })
 
 const HEAD = '[net]\nwidth=32\nheight=32\nchannels=3\n'
@@ -190,23 +252,40 @@ test('white space and comments do not count, as in Darknet', () => {
   const text =
     '# a comment\n\n[network]\r\n width = 32\nheight=64\n; another\nmomentum=0.9\n[convolutional]\n' +
     'filters = 4 # few\nsize=3\nstride=2\npad=1\nactivation = leaky#1\n[route]\nlayers = -1, 0\n'
-  const cfg = parseCfg(text)
-  assert.deepEqual(cfg.input, { height: 64, width: 32, channels: 3 })
-  assert.deepEqual(cfg.layers[0], {
-    type: 'convolutional',
-    in: 3,
-    filters: 4,
-    size: 3,
-    stride: 2,
-    padding: 1,
-    batchNormalize: false,
-    activation: 'leaky',
+  const { network } = parseCfg(text)
+  assert.deepEqual([network.input, network.channels, network.darknet], [[64, 32], 3, { momentum: '0.9' }])
+  assert.deepEqual(network.layers[0], {
+    ...{ kind: 'convolution', name: 'conv0', part: 'backbone', from: 'images' },
+    ...{ kernel: 3, stride: 2, padding: 1, groups: 1, out: 4, batchNorm: false, activation: 'leaky' },
   })
-  assert.deepEqual(cfg.layers[1], { type: 'route', layers: [0, 0], groups: 1, group: 0 })
-  assert.deepEqual(cfg.shapes, [
-    { height: 32, width: 16, channels: 4 },
-    { height: 32, width: 16, channels: 8 },
+  assert.deepEqual(network.layers[1], {
+    ...{ kind: 'route', name: 'route1', part: 'backbone', from: ['conv0', 'conv0'], groups: 1, groupId: 0 },
+  })
+  assert.deepEqual(shapesOf(network).get('conv0'), { height: 32, width: 16, channels: 4, stride: 2 })
+  assert.deepEqual(shapesOf(network).get('route1'), { height: 32, width: 16, channels: 8, stride: 2 })
+})
+
+test('a key given twice has the first value, as Darknet takes it, with a warning', () => {
+  const twice = CONV.replace('filters=4', 'filters=8\nfilters=4\nsize=3')
+  const { network, warnings } = parseCfg(HEAD + twice, 'a.cfg')
+  assert.equal(shapesOf(network).get('conv0')!.channels, 8)
+  assert.deepEqual(warnings, [
+    'a.cfg:7: [convolutional] gives filters twice: taken is 8 of line 6, as Darknet takes it, not 4 (OpenCV takes the last ' +
+      'one); keep one',
   ])
+})
+
+test('keys of [net] and [yolo] that say nothing about the network are kept, and written again', () => {
+  const yolo = '[yolo]\nmask=0\nanchors=10,14\nclasses=3\nnum=1\njitter=.3\nmine=yes\n'
+  const text = `${HEAD}burn_in=1000\nbatch=64\n${CONV.replace('filters=4', 'filters=8')}stopbackward=1\n${yolo}`
+  const { network } = parseCfg(text)
+  assert.deepEqual(network.darknet, { burn_in: '1000', batch: '64' })
+  assert.deepEqual(
+    network.layers.map(({ darknet }) => darknet),
+    [{ stopbackward: '1' }, { jitter: '.3', mine: 'yes' }],
+  )
+  const again = parseCfg(networkCfg(network)).network
+  assert.deepEqual(again, { ...network, darknet: { ...network.darknet, subdivisions: '1' } })
 })
 
 test('errors in a cfg name file, line, section and key', () => {
@@ -215,17 +294,20 @@ test('errors in a cfg name file, line, section and key', () => {
   refused(CONV, /expected the first section to be \[net\], found \[convolutional\]/)
   refused('width=32', /a\.cfg:1: expected \[section\], then key=value lines, found "width=32"/)
   refused(`${HEAD}nonsense\n`, /a\.cfg:5: expected .* found "nonsense"/)
-  refused(`${HEAD}width=64\n`, /a\.cfg:5: \[net\] gives width twice \(first in line 2\)/)
   refused('[net]\nwidth=32\n', /a\.cfg:1: \[net\] height: expected this key, found none/)
   refused('[net]\nwidth=3.5\nheight=32\n', /a\.cfg:2: \[net\] width: Expected integer.*found "3\.5"/)
   refused('[net]\nwidth=wide\nheight=32\n', /a\.cfg:2: \[net\] width: expected a number, found "wide"/)
-  refused(HEAD + CONV.replace('leaky', 'mish'), /a\.cfg:10: \[convolutional\] activation: .*found "mish"/)
+  refused(HEAD + CONV.replace('leaky', 'selu'), /a\.cfg:10: \[convolutional\] activation: .*found "selu"/)
   refused(
     HEAD + CONV.replace('size', 'sise'),
     /a\.cfg:5: \[convolutional\] size: expected this key, found none/,
   )
-  refused(`${HEAD}${CONV}binary=1\n`, /a\.cfg:11: \[convolutional\] binary: a key that is not supported here/)
-  refused(`${HEAD}${CONV}groups=2\n`, /a\.cfg:11: \[convolutional\] groups: .*found "2"/)
+  refused(`${HEAD}${CONV}binery=1\n`, /a\.cfg:11: \[convolutional\] binery: a key that is not supported here/)
+  refused(`${HEAD}${CONV}binary=1\n`, /a\.cfg:11: \[convolutional\] binary: .*found "1"/)
+  refused(
+    `${HEAD}${CONV}groups=2\n`,
+    /a\.cfg:5: \[convolutional\], layer 0: expected channels in 2 equal groups, found 3 in and 4 out/,
+  )
   refused(`${HEAD}[lstm]\n`, /a\.cfg:5: \[lstm\], layer 0: unknown section; known are convolutional, maxpool/)
   refused(`${HEAD}[deconvolutional]\n`, /unknown section.*retrain with nearest upsampling/)
   refused(
@@ -234,29 +316,49 @@ test('errors in a cfg name file, line, section and key', () => {
   )
   refused(`${HEAD}${CONV}[route]\nlayers=-2\n`, /expected an earlier layer, found -2/)
   refused(`${HEAD}${CONV}[route]\nlayers=\n`, /a\.cfg:12: \[route\] layers: expected a number, found ""/)
-  refused(`${HEAD}${CONV}[route]\nlayers=0\ngroups=2\ngroup_id=2\n`, /group_id below groups=2, found 2/)
+  refused(
+    `${HEAD}${CONV}[route]\nlayers=0\ngroups=2\ngroup_id=2\n`,
+    /a\.cfg:11: \[route\], layer 1: expected groupId below groups = 2, found 2/,
+  )
   refused(`${HEAD}${CONV}[route]\nlayers=0\ngroups=3\n`, /channels in 3 equal groups, found 16x16x4/)
   refused(
-    `${HEAD}${CONV}${CONV.replace('stride=2', 'stride=1')}[shortcut]\nfrom=-2\nactivation=leaky\n`,
-    /a\.cfg:19: \[shortcut\] activation: .*"linear".*found "leaky"/,
+    `${HEAD}${CONV}${CONV.replace('stride=2', 'stride=1')}[shortcut]\nfrom=-2\nactivation=selu\n`,
+    /a\.cfg:19: \[shortcut\] activation: .*found "selu"/,
   )
   refused(
     `${HEAD}${CONV}${CONV}[shortcut]\nfrom=-2\nactivation=linear\n`,
-    /\[shortcut\], layer 2: expected equal shapes, found 16x16x4 and 8x8x4/,
+    /\[shortcut\], layer 2: expected maps of one size, found 8x8x4, 16x16x4/,
   )
   refused(`${HEAD}${CONV}${CONV}[route]\nlayers=0,1\n`, /expected maps of one size, found 16x16x4, 8x8x4/)
-  refused(
-    `${HEAD}[maxpool]\nsize=3\nstride=2\n`,
-    /expected stride 1, or size 2 and stride 2, found size 3 and stride 2/,
-  )
+  refused(`${HEAD}[maxpool]\nsize=3\npadding=6\n`, /expected padding below twice the size 3, found 6/)
   const yolo = '[yolo]\nmask=0\nanchors=10,14\nclasses=3\nnum=1\n'
-  refused(HEAD + CONV + yolo, /\[yolo\], layer 1: expected 1 \* \(5 \+ 3\) = 8 channels in front, found 4/)
+  refused(HEAD + CONV + yolo, /\[yolo\], layer 1: expected 1 \* \(5 \+ 3\) = 8 channels, found 16x16x4/)
   refused(HEAD + CONV + yolo.replace('mask=0', 'mask=1'), /expected mask below num=1, found 1/)
   refused(HEAD + CONV + yolo.replace('num=1', 'num=2'), /expected num=2 anchors, found 1/)
+  const fits = HEAD + CONV.replace('filters=4', 'filters=8') + yolo
+  refused(fits + CONV, /a\.cfg:16: \[convolutional\], layer 2: expected a \[route\] behind a \[yolo\]/)
+  refused(`${fits}[route]\nlayers=-1\n`, /layer 2: expected a layer with a map, found -1, a \[yolo\]/)
 })
 
+/** The layers by their places, as a cfg file says them: without names, parts and routes of a single map. */
+function structureOf({ layers }: NetworkSpec): object[] {
+  const places = new Map<string, number>([['images', -1]])
+  const structure: object[] = []
+  for (const layer of layers) {
+    const from = sourcesOf(layer).map((name) => places.get(name)!)
+    if (layer.kind === 'route' && from.length === 1) {
+      places.set(layer.name, from[0]!)
+      continue
+    }
+    places.set(layer.name, structure.length)
+    const { name: _, part: __, ...own } = layer
+    structure.push({ ...own, from: layer.kind === 'shortcut' ? from.sort((a, b) => a - b) : from })
+  }
+  return structure
+}
+
 test('a detector goes to Darknet and back', () => {
-  const config = narrowDetector({
+  const network = narrowDetector({
     upsample: 'nearest',
     anchors: [
       [[98.5, 75]],
@@ -271,85 +373,62 @@ test('a detector goes to Darknet and back', () => {
       ],
     ],
   })
-  const weights = drawnWeights(config, new Lcg(3))
-  const files = toDarknet(config, weights, 640)
+  const weights = drawnWeights(network, new Lcg(3))
+  const files = toDarknet(network, weights, 640)
   assert.equal(files.weights.seen, 640n)
   const cfg = parseCfg(files.cfg)
-  const back = fromDarknet(cfg, decodeWeights(encodeWeights(files.weights), cfg))
-  assert.deepEqual(back.config, config)
-  assert.deepEqual([...back.weights.keys()], [...weights.keys()])
-  for (const [name, { shape, values }] of weights) {
-    const found = back.weights.get(name)!
-    assert.deepEqual(found.shape, shape)
+  assert.deepEqual(headsOf(cfg.network), headsOf(network))
+  assert.deepEqual(structureOf(cfg.network), structureOf(network))
+  const back = fromDarknet(cfg.network, decodeWeights(encodeWeights(files.weights), cfg.network))
+  const found = [...back.weights]
+  ;[...weights].forEach(([name, { shape, values }], i) => {
+    const [otherName, other] = found[i]!
+    assert.equal(otherName.replace(/.*\//, ''), name.replace(/.*\//, ''))
+    assert.deepEqual(other.shape, shape)
     // The other epsilon goes into gamma and out again.
-    if (name.endsWith('/gamma')) assertClose(found.values, values, name, 1e-6)
-    else assert.deepEqual(found.values, values)
-  }
+    if (name.endsWith('/gamma')) assertClose(other.values, values, name, 1e-6)
+    else assert.deepEqual(other.values, values)
+  })
 })
 
 test('the detector and its Darknet files compute the same, small variances included, compiled too', () => {
-  const config = narrowDetector({ upsample: 'nearest' })
-  const weights = new Map(drawnWeights(config, new Lcg(4)))
+  const network = narrowDetector({ upsample: 'nearest' })
+  const weights = new Map(drawnWeights(network, new Lcg(4)))
   const name = 'neck/detect2/3/variance'
   const { shape } = weights.get(name)!
   weights.set(name, { shape, values: new Float32Array(shape[0]!).fill(1e-6) })
-  const files = toDarknet(config, weights)
+  const files = toDarknet(network, weights)
   const cfg = parseCfg(files.cfg)
-  const network = new DarknetNetwork(cfg, files.weights)
-  const detector = new Detector(config, weights)
+  const theirs = new Detector(cfg.network, fromDarknet(cfg.network, files.weights).weights)
+  const detector = new Detector(network, weights)
   const images = tf.tensor4d(new Lcg(5).uniform(2 * 64 * 96 * 3, 0, 1), [2, 64, 96, 3])
-  const expected = flat(detector.forward(images, { training: false }).outputs)
-  assertClose(flat(network.forward(images)), expected, 'logits')
+  const infer = (model: Detector, x: tf.Tensor4D) => model.forward(x, { training: false }).outputs
+  assertClose(flat(infer(theirs, images)), flat(infer(detector, images)), 'logits')
   const compiled = compile(
-    (x: tf.Tensor4D) => ({ ...detect(network.forward(x), decodingOf(cfg), { objectness: 0.1 }) }),
-    { state: network.state },
+    (x: tf.Tensor4D) => ({ ...detect(infer(theirs, x), theirs.config, { objectness: 0.1 }) }),
+    { state: theirs.state },
   )
-  const own = detect(detector.forward(images, { training: false }).outputs, config, { objectness: 0.1 })
+  const own = detect(infer(detector, images), detector.config, { objectness: 0.1 })
   const found = compiled(images)
   assert.deepEqual([...found.counts.dataSync()], [...own.counts.dataSync()])
   assertClose(found.scores.dataSync(), own.scores.dataSync(), 'scores')
   compiled.dispose()
-  network.dispose()
+  theirs.dispose()
   detector.dispose()
 })
 
 test('a detector with deconvolutions is not exported', () => {
   assert.throws(
-    () => detectorCfg(publishedDetector()),
-    /expected upsample "nearest", found "deconv", for which neither OpenCV nor current Darknet versions/,
+    () => networkCfg(darknet21()),
+    /layer "neck\/up2": expected a convolution, found a deconvolution, for which neither OpenCV nor current Darknet/,
   )
 })
 
-test('a cfg of another network is no detector of this library, and the first difference is named', () => {
-  const { cfg, weights } = darknetCase('yolov3-tiny')
-  const tiny = parseCfg(cfg, 'tiny.cfg')
-  assert.throws(
-    () => fromDarknet(tiny, decodeWeights(weights, tiny)),
-    /tiny\.cfg: expected the 44 convolutions of a darknet21-YOLOv3, found 13/,
-  )
-  const files = toDarknet(
-    narrowDetector({ upsample: 'nearest' }),
-    drawnWeights(narrowDetector({ upsample: 'nearest' }), new Lcg(1)),
-  )
-  const other = parseCfg(files.cfg.replace('activation=leaky', 'activation=linear'), 'other.cfg')
-  const own = parseCfg(files.cfg, 'own.cfg')
-  assert.throws(
-    () => fromDarknet(own, { ...files.weights, convolutions: files.weights.convolutions.slice(1) }),
-    /own\.cfg: expected weights of 44 convolutions, found 43/,
-  )
-  const cut = parseCfg(files.cfg.slice(0, files.cfg.lastIndexOf('[yolo]')), 'cut.cfg')
-  assert.throws(
-    () => fromDarknet(cut, files.weights),
-    /cut\.cfg: expected 3 \[yolo\] sections, as a darknet21-YOLOv3 has, found 2/,
-  )
-  assert.throws(
-    () => fromDarknet(other, files.weights),
-    /other\.cfg:9: layer 0 is not that of a darknet21-YOLOv3: expected .*leaky.*, found .*linear/,
-  )
-})
-
-test('decoding needs [yolo] sections of strides 32, 16, 8 that agree', () => {
-  assert.deepEqual(decodingOf(parseCfg(yolov3TinyCfg({ classes: 3 }))), {
+test('decoding needs [yolo] sections that agree, and cells that divide the input', () => {
+  assert.deepEqual(headsOf(yolov3Tiny({ classes: 3 })), {
+    input: [416, 416],
+    classes: 3,
+    strides: [32, 16],
     anchors: [
       [
         [81, 82],
@@ -362,15 +441,14 @@ test('decoding needs [yolo] sections of strides 32, 16, 8 that agree', () => {
         [37, 58],
       ],
     ],
-    classes: 3,
-    scaleXY: 1,
+    scaleXY: [1, 1],
+    featureWidths: [256, 384],
   })
-  assert.throws(() => decodingOf(parseCfg(HEAD + CONV)), /at least one \[yolo\] section, found none/)
-  const yolo = '[yolo]\nmask=0\nanchors=10,14\nclasses=3\nnum=1\n'
-  const text = HEAD + CONV.replace('filters=4', 'filters=8') + yolo
+  assert.throws(() => headsOf(parseCfg(HEAD + CONV).network), /at least one yolo layer, found none/)
+  const forms = parseCfg(darknetCase('forms').cfg).network
   assert.throws(
-    () => decodingOf(parseCfg(text, 'b.cfg')),
-    /b\.cfg:11: expected a \[yolo\] of stride 32 .*found stride 2/,
+    () => headsOf(forms),
+    /layer 14 "yolo14" \(yolo\): expected an input of multiples of 8 pixels, found \[36,52\], of which it sees 5x7 cells/,
   )
 })
 
@@ -381,7 +459,10 @@ test('files are read by name, and errors carry it', () => {
     const [cfgFile, weightsFile] = [join(folder, 'tiny.cfg'), join(folder, 'tiny.weights')]
     writeFileSync(cfgFile, cfg)
     writeFileSync(weightsFile, weights)
-    assert.deepEqual(encodeWeights(readDarknet(cfgFile, weightsFile).weights), weights)
+    const model = readDarknet(cfgFile, weightsFile)
+    const { network } = parseCfg(cfg)
+    assert.deepEqual([model.network, model.initial, model.seen], [network, [], 32013312n])
+    assert.deepEqual(model.weights, fromDarknet(network, decodeWeights(weights, network)).weights)
     writeFileSync(weightsFile, weights.subarray(0, 1000))
     assert.throws(
       () => readDarknet(cfgFile, weightsFile),

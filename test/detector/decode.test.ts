@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type DetectorConfig, decodeScale, detect } from '../../lib/detector'
+import { decodeScale, detect, type HeadConfig, headsOf } from '../../lib/detector'
 import { compile, nonMaxSuppression, tf } from '../../lib/engine'
 import { assertClose } from '../losses/support'
 import { Lcg } from './lcg'
@@ -8,7 +8,7 @@ import oracle from './oracle/decode.json'
 import { narrowDetector } from './support'
 
 /** As in oracle/decode.py. */
-function logits(expected: (typeof oracle)[number], config: DetectorConfig): tf.Tensor4D[] {
+function logits(expected: (typeof oracle)[number], config: HeadConfig): tf.Tensor4D[] {
   const random = new Lcg(expected.seed)
   return [32, 16, 8].map((stride) => {
     const [h, w] = [config.input[0] / stride, config.input[1] / stride]
@@ -35,7 +35,7 @@ for (const expected of oracle) {
   test(`detections of case ${expected.seed} are those of the plain loops`, () => {
     const [height, width] = expected.input
     const { classes, scaleXY } = expected
-    const config = narrowDetector({ input: [height!, width!], classes, scaleXY })
+    const config = headsOf(narrowDetector({ input: [height!, width!], classes, scaleXY }))
     const outputs = logits(expected, config)
     const found = rows(detect(outputs, config), 0)
     assert.equal(found.length, expected.detections.length)
@@ -58,7 +58,7 @@ for (const expected of oracle) {
 }
 
 test('logits of other channels, or of other scales than the anchors, are refused', () => {
-  const config = narrowDetector({ input: [32, 32], classes: 2 })
+  const config = headsOf(narrowDetector({ input: [32, 32], classes: 2 }))
   tf.tidy(() => {
     const of = (channels: number) => [1, 2, 4].map((side): tf.Tensor4D => tf.zeros([1, side, side, channels]))
     assert.throws(
@@ -70,7 +70,7 @@ test('logits of other channels, or of other scales than the anchors, are refused
 })
 
 test('a box by hand', () => {
-  const config = narrowDetector({ classes: 1, scaleXY: 2, input: [32, 64] })
+  const config = headsOf(narrowDetector({ classes: 1, scaleXY: 2, input: [32, 64] }))
   // Stride 32, cell (0, 1), anchor 1 (43x32): sigmoid(0) * 2 - 0.5 = 0.5, so the centre is (48, 16).
   const values = new Float32Array(2 * 18)
   values.set([0, 0, Math.log(2), 0, Math.log(3), 0], 18 + 6)
@@ -81,7 +81,7 @@ test('a box by hand', () => {
 })
 
 test('thresholds: objectness inclusive, class probability strict', () => {
-  const config = narrowDetector({ classes: 2, input: [32, 32] })
+  const config = headsOf(narrowDetector({ classes: 2, input: [32, 32] }))
   const silent = () => tf.fill([1, 1, 1, 21], -50) as tf.Tensor4D
   const values = new Float32Array(21).fill(-50)
   // One slot with objectness 0.5 and class probabilities 0.5 and 1.
@@ -160,7 +160,7 @@ test('NMS: fewer boxes than the limit are padded with zeros, and no box at all i
 
 test('wrong options are refused by name', () => {
   tf.tidy(() => {
-    const config = narrowDetector()
+    const config = headsOf(narrowDetector())
     const outputs = [2, 4, 8].map((side) => tf.zeros([1, side, side, 24]) as tf.Tensor4D)
     const run = (options: object) => () => detect(outputs, config, options)
     assert.throws(

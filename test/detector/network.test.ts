@@ -12,16 +12,16 @@ type Case = Omit<(typeof oracle.inference)[number], 'features' | 'stages'> & { r
 function setUp(expected: Case) {
   const { classes, seed, images, offset = 0 } = expected
   const upsample = expected.upsample === 'deconv' ? 'deconv' : 'nearest'
-  const config = narrowDetector({ classes, upsample, spp: expected.spp })
+  const network = narrowDetector({ classes, upsample, spp: expected.spp })
   const random = new Lcg(seed)
-  const weights = [...drawnWeights(config, random)].map(([name, { shape, values }]) => {
+  const weights = [...drawnWeights(network, random)].map(([name, { shape, values }]) => {
     const shift = (i: number) => (name.endsWith('/beta') ? offset * (1 - 2 * (i % 2)) : 0)
     return [name, { shape, values: values.map((value, i) => value + shift(i)) }] as const
   })
-  const detector = new Detector(config, new Map(weights))
+  const detector = new Detector(network, new Map(weights))
   const shape: [number, number, number, number] = [images[0]!, images[1]!, images[2]!, 3]
   const values = random.uniform(shape[0] * shape[1] * shape[2] * 3, 0, 1)
-  return { config, detector, random, images: tf.tensor4d(values, shape) }
+  return { network, detector, random, images: tf.tensor4d(values, shape) }
 }
 
 const flat = (tensors: readonly tf.Tensor[]) => tensors.flatMap((tensor) => [...tensor.dataSync()])
@@ -32,7 +32,7 @@ for (const expected of oracle.inference) {
     const { detector, images } = setUp(expected)
     const [n, height, width] = images.shape
     const { outputs, features, named } = detector.forward(images, { training: false })
-    const widths = detector.config.neck
+    const widths = detector.config.featureWidths
     const cells = [32, 16, 8].map((stride) => [n, height / stride, width / stride])
     assert.deepEqual(
       outputs.map((output) => output.shape),
@@ -44,7 +44,7 @@ for (const expected of oracle.inference) {
     )
     assertClose(flat(outputs), unpack(expected.outputs), 'outputs')
     assertClose(flat(features), unpack(expected.features), 'features')
-    assertClose(flat([named.C3, named.C4, named.C5]), unpack(expected.stages), 'stages')
+    assertClose(flat([named.C3!, named.C4!, named.C5!]), unpack(expected.stages), 'stages')
     assert.deepEqual([named.detect1, named.detect2, named.detect3], features)
     const compiled = compile((x: tf.Tensor4D) => {
       const [coarse, middle, fine] = detector.forward(x, { training: false }).outputs
@@ -59,7 +59,7 @@ for (const expected of oracle.inference) {
 
 test('training: outputs, gradients and running statistics agree with PyTorch in float64', () => {
   const expected = oracle.training
-  const { config, detector, random, images } = setUp(expected)
+  const { network, detector, random, images } = setUp(expected)
   let outputs: tf.Tensor[] = []
   const { value, grads } = tf.variableGrads(() => {
     const forward = detector.forward(images, { training: true })
@@ -71,8 +71,8 @@ test('training: outputs, gradients and running statistics agree with PyTorch in 
   }, [...detector.trained.values()])
   assertNear(flat(outputs), unpack(expected.outputs), 'outputs')
   assertNear(value.dataSync(), [expected.scalar], 'scalar')
-  const names = layersOf(config).layers.flatMap(({ name, kind }) =>
-    (kind === 'linear' ? ['kernel', 'bias'] : ['kernel', 'gamma', 'beta']).map((last) => `${name}/${last}`),
+  const names = layersOf(network).layers.flatMap(({ name, batchNorm }) =>
+    (!batchNorm ? ['kernel', 'bias'] : ['kernel', 'gamma', 'beta']).map((last) => `${name}/${last}`),
   )
   assert.deepEqual([...detector.trained.keys()], names)
   const gradients = unpack(expected.gradients)
@@ -84,8 +84,8 @@ test('training: outputs, gradients and running statistics agree with PyTorch in 
   }
   assert.equal(at, gradients.length)
   // Momentum 0.9 of the running value, unbiased variance.
-  const running = layersOf(config).layers.flatMap(({ name, kind }) =>
-    kind === 'linear' ? [] : [detector.variable(`${name}/mean`), detector.variable(`${name}/variance`)],
+  const running = layersOf(network).layers.flatMap(({ name, batchNorm }) =>
+    !batchNorm ? [] : [detector.variable(`${name}/mean`), detector.variable(`${name}/variance`)],
   )
   assertNear(flat(running), unpack(expected.running), 'running statistics')
   detector.dispose()

@@ -2,14 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import sharp from 'sharp'
 import { parseXml } from '../../lib/data/intake/xml'
-import {
-  drawNetwork,
-  layersOf,
-  publishedDetector,
-  STUDENT_WIDTHS,
-  sketchNetwork,
-  summary,
-} from '../../lib/detector'
+import { darknet21, drawNetwork, layersOf, STUDENT_WIDTHS, sketchNetwork, summary } from '../../lib/detector'
 import { narrowDetector } from './support'
 
 const cells = (line: string) =>
@@ -19,7 +12,7 @@ const cells = (line: string) =>
     .map((cell) => cell.trim())
 
 test('the table lists every layer, the totals by part and both counts by name', () => {
-  const config = publishedDetector()
+  const config = darknet21()
   const lines = summary(config).split('\n')
   const rows = lines.filter((line) => line.startsWith('│')).map(cells)
   const names = layersOf(config).layers.map((layer) => layer.name)
@@ -49,7 +42,7 @@ test('the table lists every layer, the totals by part and both counts by name', 
 
 test('the drawing in text stands above the table and follows the switches', () => {
   const options = { upsample: 'nearest', spp: false, classes: 20, input: [96, 160] } as const
-  const sketch = sketchNetwork(publishedDetector(STUDENT_WIDTHS, options))
+  const sketch = sketchNetwork(darknet21(STUDENT_WIDTHS, options))
   assert.equal(
     sketch,
     [
@@ -64,7 +57,7 @@ test('the drawing in text stands above the table and follows the switches', () =
       'stage 5 (C5)  3x5x52     3×3 /2, 1 residual block (26)        ───────────▶ detect1 3x5x512   ─▶ head 3x5x75',
     ].join('\n'),
   )
-  const teacher = publishedDetector()
+  const teacher = darknet21()
   assert.ok(summary(teacher).startsWith(`${sketchNetwork(teacher)}\n\n┌`))
   assert.match(sketchNetwork(teacher), /detect1 6x16x512 with SPP/)
   assert.match(sketchNetwork(teacher), /1×1 to 256, deconv 2×2 \/2, of detect1/)
@@ -75,7 +68,7 @@ test('the table has no colour codes, so that it can be written to a file', () =>
 })
 
 test('the drawing is well-formed, names the shapes and can be rendered', async () => {
-  const svg = drawNetwork(publishedDetector(STUDENT_WIDTHS))
+  const svg = drawNetwork(darknet21(STUDENT_WIDTHS))
   assert.ok('children' in parseXml(svg, 'drawing'))
   for (const shape of ['24 × 64 × 80', '12 × 32 × 26', '6 × 16 × 52', '6 × 16 × 39', '24 × 64 × 39']) {
     assert.ok(svg.includes(`>${shape}<`), shape)

@@ -1,24 +1,32 @@
 import assert from 'node:assert/strict'
 import {
-  type DetectorConfig,
+  type Darknet21Config,
+  darknet21,
   layersOf,
-  publishedDetector,
+  type NetworkSpec,
+  PUBLISHED_OPTIONS,
   type Weights,
   weightShapes,
 } from '../../lib/detector'
 import type { Lcg } from './lcg'
 
 /** A network of a few thousand weights; the same widths as in oracle/network.py. */
-export function narrowDetector(options: Partial<DetectorConfig> = {}): DetectorConfig {
+export function narrowConfig(options: Partial<Darknet21Config> = {}): Darknet21Config {
   const backbone = { in: [4, 6, 8, 10, 12], out: [6, 8, 10, 12, 14], mid: [3, 4, 5, 6, 7, 5, 3] }
-  return publishedDetector(backbone, { neck: [8, 6, 4], input: [64, 96], classes: 3, ...options })
+  return { ...PUBLISHED_OPTIONS, backbone, neck: [8, 6, 4], input: [64, 96], classes: 3, ...options }
+}
+
+/** The same as a list of layers. */
+export function narrowDetector(options: Partial<Darknet21Config> = {}): NetworkSpec {
+  const config = narrowConfig(options)
+  return darknet21(config.backbone, config)
 }
 
 /** Weights that oracle/network.py draws too, in the same order. */
-export function drawnWeights(config: DetectorConfig, random: Lcg): Weights {
+export function drawnWeights(network: NetworkSpec, random: Lcg): Weights {
   const weights = new Map<string, { shape: number[]; values: Float32Array }>()
-  for (const layer of layersOf(config).layers) {
-    const bound = Math.sqrt(6 / (layer.in * (layer.kind === 'deconv' ? 1 : layer.kernel ** 2)))
+  for (const layer of layersOf(network).layers) {
+    const bound = Math.sqrt(6 / (layer.in * (layer.kind === 'deconvolution' ? 1 : layer.kernel ** 2)))
     const ranges: { readonly [name: string]: readonly [number, number] } = {
       kernel: [-bound, bound],
       bias: [-1, 1],

@@ -5,7 +5,7 @@ import { type AssignOptions, assignTargets, TARGET_CHANNELS, type Targets } from
 import oracle from './oracle/assign.json'
 
 const ANCHORS = oracle.anchors as [number, number][][]
-const config = { input: [96, 160] as const, classes: 3, anchors: ANCHORS }
+const config = { input: [96, 160] as const, classes: 3, anchors: ANCHORS, strides: [32, 16, 8] }
 
 const centred = (x: number, y: number, w: number, h: number, label = 0): Box => ({
   x1: x - w / 2,

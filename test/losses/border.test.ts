@@ -13,7 +13,13 @@ import {
 } from '../../lib/losses'
 
 const anchor: [number, number] = [8, 8]
-const config = { input: [32, 32] as const, classes: 2, anchors: [[anchor], [anchor], [anchor]], scaleXY: 2 }
+const config = {
+  input: [32, 32] as const,
+  classes: 2,
+  strides: [32, 16, 8],
+  anchors: [[anchor], [anchor], [anchor]],
+  scaleXY: [2, 2, 2],
+}
 
 test('wrong options of assignment and loss are refused by name', () => {
   assert.throws(() => assignTargets([[]], config, { ignoreThreshold: 1.5 }), {

@@ -15,7 +15,7 @@ import { assertClose } from './support'
 
 type Shape4 = [number, number, number, number]
 const anchors: [number, number][][] = [[[24, 18]], [[10, 7]], [[5, 5]]]
-const config = { input: [32, 64] as const, classes: 2, anchors, scaleXY: 2 }
+const config = { input: [32, 64] as const, classes: 2, strides: [32, 16, 8], anchors, scaleXY: [2, 2, 2] }
 
 test('all losses record into one graph, which follows new targets and new weights', () => {
   const random = new Random('compiled')

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { publishedDetector } from '../../lib/detector'
-import type { DetectorOutput } from '../../lib/detector/types'
+import type { DetectorOutput } from '../../lib/detector'
+import { darknet21, headsOf } from '../../lib/detector'
 import { tf } from '../../lib/engine'
 import {
   createVariables,
@@ -23,6 +23,7 @@ import { assertClose, unpack } from './support'
 const anchor: [number, number] = [8, 8]
 const config = {
   classes: oracle.classes,
+  strides: [32, 16, 8],
   anchors: [0, 1, 2].map(() => [anchor, anchor, anchor]),
 }
 
@@ -121,7 +122,7 @@ function optionsOf(method: MethodName, options: DistillationOptions): Distillati
 function cell(method: MethodName, student: number[], teacher: number[], options: DistillationOptions = {}) {
   return tf.tidy(() => {
     const one = (logits: number[]) => outputs([tf.tensor4d(logits, [1, 1, 1, 7])])
-    const single = { classes: 2, anchors: [[anchor]] }
+    const single = { classes: 2, strides: [32], anchors: [[anchor]] }
     const { terms, total } = methodNamed(method).loss(one(student), one(teacher), single, options)
     const values = Object.entries(terms).map(([name, term]) => [name, term.dataSync()[0]!] as const)
     return { ...Object.fromEntries(values), total: total.dataSync()[0]! } as { [name: string]: number }
@@ -256,7 +257,7 @@ test('no finite logit gives NaN, in the value or the gradient', () => {
 test('one class: its softmax says nothing, the other groups do', () => {
   const one = (method: MethodName) =>
     tf.tidy(() => {
-      const single = { classes: 1, anchors: [[anchor]] }
+      const single = { classes: 1, strides: [32], anchors: [[anchor]] }
       const of = (logits: number[]) => outputs([tf.tensor4d(logits, [1, 1, 1, 6])])
       const { terms } = methodNamed(method).loss(of([1, -1, 1, 3, 2, 5]), of([0, 0, 0, 0, 0, 3]), single)
       return Object.values(terms).map((term) => term.dataSync()[0]!)
@@ -397,8 +398,8 @@ test('a method is one file and one line: no other source file names or imports i
 })
 
 test('adapters where widths differ, the same for every method and whatever other methods there are', () => {
-  const wide = publishedDetector(undefined, { neck: [512, 256, 128] })
-  const narrow = publishedDetector(undefined, { neck: [512, 200, 128] })
+  const wide = headsOf(darknet21(undefined, { neck: [512, 256, 128] }))
+  const narrow = headsOf(darknet21(undefined, { neck: [512, 200, 128] }))
   const variables = createVariables(METHOD_NAMES, narrow, wide, 1)
   for (const name of METHOD_NAMES) {
     const own = variables[name]!

@@ -35,7 +35,8 @@ test('the preset gives the value of the float64 oracle whose switches are the sa
     input: expected.input as [number, number],
     classes: expected.classes,
     anchors: oracle.anchors as [number, number][][],
-    scaleXY: expected.scale_xy,
+    strides: [32, 16, 8],
+    scaleXY: [0, 1, 2].map(() => expected.scale_xy),
   }
   const batches = oracle.batches as { [name: string]: (Box[] | null)[] }
   const logits = oracle.logits as { [name: string]: { shape: number[]; data: string }[] }

@@ -10,7 +10,8 @@ import { assertClose } from './support'
 const CONFIG = {
   input: [64, 96] as [number, number],
   classes: 3,
-  scaleXY: 1.1,
+  strides: [32, 16, 8],
+  scaleXY: [1.1, 1.1, 1.1],
   anchors: [[[40, 30]], [[20, 14]], [[8, 8]]] as [number, number][][],
 }
 const ASSIGN = { multiAnchor: true, crossGrid: true, multiAnchorThreshold: 0.3 }

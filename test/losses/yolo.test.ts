@@ -21,7 +21,8 @@ test('values and gradients equal the float64 oracle for every switch', () => {
         input: expected.input as [number, number],
         classes: expected.classes,
         anchors: ANCHORS,
-        scaleXY: expected.scale_xy,
+        strides: [32, 16, 8],
+        scaleXY: [0, 1, 2].map(() => expected.scale_xy),
       }
       const switches = expected.assign as { multi_anchor?: boolean; cross_grid?: boolean }
       const targets = targetTensors(
@@ -61,7 +62,8 @@ const one = {
   input: [32, 32] as const,
   classes: 4,
   anchors: [[[8, 8]], [], []] as [number, number][][],
-  scaleXY: 2,
+  strides: [32, 16, 8],
+  scaleXY: [2, 2, 2],
 }
 
 /** One cell with one anchor of 8x8; the logits are given. */
@@ -164,7 +166,13 @@ test('an unknown box loss is refused', () => {
 
 test('an image without labels adds nothing, and its logits get no gradient', () => {
   tf.tidy(() => {
-    const config = { input: [32, 32] as const, classes: 2, anchors: ANCHORS, scaleXY: 2 }
+    const config = {
+      input: [32, 32] as const,
+      classes: 2,
+      anchors: ANCHORS,
+      strides: [32, 16, 8],
+      scaleXY: [2, 2, 2],
+    }
     const truth: Box = { x1: 4, y1: 6, x2: 20, y2: 16, label: 1 }
     const shapes: Shape4[] = [32, 16, 8].map((stride): Shape4 => [2, 32 / stride, 32 / stride, 21])
     const logits = shapes.map((shape, s) => tf.randomNormal(shape, 0, 1, 'float32', s) as tf.Tensor4D)
@@ -187,7 +195,13 @@ test('an image without labels adds nothing, and its logits get no gradient', () 
 })
 
 test('it leaves no tensors behind but its result', () => {
-  const config = { input: [32, 32] as const, classes: 2, anchors: ANCHORS, scaleXY: 2 }
+  const config = {
+    input: [32, 32] as const,
+    classes: 2,
+    anchors: ANCHORS,
+    strides: [32, 16, 8],
+    scaleXY: [2, 2, 2],
+  }
   const run = () =>
     tf
       .tidy(() => {
@@ -203,7 +217,13 @@ test('it leaves no tensors behind but its result', () => {
 
 test('shapes that disagree are an error with both shapes', () => {
   tf.tidy(() => {
-    const config = { input: [32, 32] as const, classes: 2, anchors: ANCHORS, scaleXY: 2 }
+    const config = {
+      input: [32, 32] as const,
+      classes: 2,
+      anchors: ANCHORS,
+      strides: [32, 16, 8],
+      scaleXY: [2, 2, 2],
+    }
     const targets = targetTensors(assignTargets([[]], config))
     const logits = (channels: number) =>
       [1, 2, 4].map((side) => tf.zeros([1, side, side, channels]) as tf.Tensor4D)

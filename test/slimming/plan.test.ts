@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { complexity, publishedDetector, STUDENT_WIDTHS, scaledDetector } from '../../lib/detector'
+import {
+  complexity,
+  darknet21,
+  layersOf,
+  type NetworkSpec,
+  STUDENT_WIDTHS,
+  scaledWidths,
+} from '../../lib/detector'
 import { type Gammas, maskGroups, planPruning, prunableGammas } from '../../lib/slimming'
 import { oracleCases } from './support'
 
 test('gammas of stem, stage convolutions and both convolutions of each residual block are prunable', () => {
-  const config = publishedDetector()
-  const names = prunableGammas(config)
+  const network = darknet21()
+  const names = prunableGammas(network)
   assert.equal(names.size, 1 + 5 + 2 * 7)
   for (const layer of ['stem', 'stage1/down', 'stage4/block2/reduce', 'stage5/block1/expand']) {
     assert.ok(names.has(`${layer}/gamma`), layer)
@@ -15,7 +22,7 @@ test('gammas of stem, stage convolutions and both convolutions of each residual 
 })
 
 test('the layers that an addition joins share one mask', () => {
-  const groups = maskGroups(publishedDetector())
+  const groups = maskGroups(darknet21())
   assert.deepEqual(
     groups.map(({ name, channels }) => [name, channels]),
     [
@@ -38,8 +45,8 @@ test('the layers that an addition joins share one mask', () => {
 })
 
 test('the published widths come out of floor 5 %, cap 80 % and rounding up to even', () => {
-  const config = publishedDetector()
-  const groups = maskGroups(config)
+  const network = darknet21()
+  const groups = maskGroups(network)
   // Channels whose |gamma| is above 0.01: all where the cap must act, none where the floor must, else the published
   // number, once rounded up from one less.
   const above: { [group: string]: number } = {
@@ -68,29 +75,38 @@ test('the published widths come out of floor 5 %, cap 80 % and rounding up to ev
       }),
     ),
   )
-  const plan = planPruning(config, gammas, { threshold: 0.01 })
-  assert.deepEqual(plan.widths, STUDENT_WIDTHS)
-  const { macs, parameters } = complexity(plan.config)
+  const plan = planPruning(network, gammas, { threshold: 0.01 })
+  assert.deepEqual(plan.network, darknet21(STUDENT_WIDTHS))
+  const { macs, parameters } = complexity(plan.network)
   assert.deepEqual([macs, parameters], [3_909_417_216, 12_130_491])
-  assert.equal(planPruning(config, gammas, { threshold: 0.01, shared: 'mean' }).widths.out[0], 4)
+  const mean = planPruning(network, gammas, { threshold: 0.01, shared: 'mean' })
+  assert.equal(widthOf(mean.network, 'stage1/down'), 4)
 })
 
 test('channels, widths and counts equal the oracle for thresholds, ratios and budgets', () => {
   const cases = oracleCases()
   assert.equal(cases.length, 5)
-  for (const { name, config, weights, options, expected } of cases) {
-    const plan = planPruning(config, weights, options)
+  for (const { name, config, network, weights, options, expected } of cases) {
+    const plan = planPruning(network, weights, options)
     assert.deepEqual(plan.kept, expected.kept, name)
-    assert.deepEqual(plan.widths, expected.widths, name)
-    assert.deepEqual(plan.config, { ...config, backbone: expected.widths }, name)
+    assert.deepEqual(plan.network, darknet21(expected.widths, config), name)
   }
 })
 
+/** A quarter of the published channels. */
+function quarter(widths = scaledWidths(0.25).backbone): NetworkSpec {
+  return darknet21(widths, { neck: scaledWidths(0.25).neck })
+}
+
+/** Channels out of a layer. */
+const widthOf = (network: NetworkSpec, name: string): number =>
+  layersOf(network).layers.find((layer) => layer.name === name)!.out
+
 /** gamma = 1 / (1 + position in the network): a ranking of depths. */
-function byDepth(config = scaledDetector(0.25)): Gammas {
+function byDepth(network: NetworkSpec): Gammas {
   let position = 0
   return new Map(
-    maskGroups(config).flatMap(({ layers, channels }) => {
+    maskGroups(network).flatMap(({ layers, channels }) => {
       const values = Array.from({ length: channels }, () => 1 / ++position)
       return layers.map((layer): [string, { values: number[] }] => [`${layer}/gamma`, { values }])
     }),
@@ -98,66 +114,74 @@ function byDepth(config = scaledDetector(0.25)): Gammas {
 }
 
 test('a budget gives the largest network within it', () => {
-  const config = scaledDetector(0.25)
-  const whole = complexity(config)
+  const network = quarter()
+  const whole = complexity(network)
   for (const [of, percent] of [
     ['macs', 46],
     ['parameters', 50],
   ] as const) {
-    const gammas = byDepth(config)
+    const gammas = byDepth(network)
     const rules = { floor: 0.1, cap: 1, multiple: 2 }
-    const plan = planPruning(config, gammas, { budget: { of, percent }, ...rules })
+    const plan = planPruning(network, gammas, { budget: { of, percent }, ...rules })
     const limit = (whole[of] * percent) / 100
-    assert.ok(complexity(plan.config)[of] <= limit)
+    assert.ok(complexity(plan.network)[of] <= limit)
     // The next weaker thresholds: until one more pair of channels stays, which must exceed the budget.
     const sizes = [...new Set([...gammas.values()].flatMap(({ values }) => Array.from(values)))]
     const weaker = sizes.filter((size) => size < plan.threshold).sort((a, b) => b - a)
     const next = weaker
-      .map((threshold) => complexity(planPruning(config, gammas, { threshold, ...rules }).config)[of])
-      .find((count) => count !== complexity(plan.config)[of])
+      .map((threshold) => complexity(planPruning(network, gammas, { threshold, ...rules }).network)[of])
+      .find((count) => count !== complexity(plan.network)[of])
     assert.ok(next !== undefined && next > limit, `${of}: ${next} against ${limit}`)
-    const absolute = planPruning(config, gammas, { budget: { of, atMost: limit }, ...rules })
+    const absolute = planPruning(network, gammas, { budget: { of, atMost: limit }, ...rules })
     assert.deepEqual(absolute, plan)
   }
 })
 
 test('bounds: nothing is pruned with cap 1 and threshold 0, ratio 1 leaves the floor', () => {
-  const config = scaledDetector(0.25)
-  const gammas = byDepth(config)
-  assert.deepEqual(planPruning(config, gammas, { threshold: 0, cap: 1 }).config, config)
-  const floored = planPruning(config, gammas, { ratio: 1, floor: 0.4 }).widths
+  const network = quarter()
+  const gammas = byDepth(network)
+  assert.deepEqual(planPruning(network, gammas, { threshold: 0, cap: 1 }).network, network)
+  const floored = planPruning(network, gammas, { ratio: 1, floor: 0.4 }).network
   // 40 % of 8, 16, ..., 256, rounded up to even.
-  assert.deepEqual(floored.in, [4, 8, 14, 26, 52])
-  assert.deepEqual(floored.out, [8, 14, 26, 52, 104])
+  assert.deepEqual(
+    ['stem', 'stage1/down', 'stage2/down', 'stage3/down', 'stage4/down', 'stage5/down'].map((layer) =>
+      widthOf(floored, layer),
+    ),
+    [4, 8, 14, 26, 52, 104],
+  )
   // 0.07 * 100 = 7.000000000000001 in binary, which must stay 7.
-  const hundreds = { ...config, backbone: { ...config.backbone, mid: [100, 100, 100, 100, 100, 100, 100] } }
-  const { mid } = planPruning(hundreds, byDepth(hundreds), { ratio: 1, floor: 0.07, multiple: 1 }).widths
-  assert.deepEqual(mid, [7, 7, 7, 7, 7, 7, 7])
+  const { backbone } = scaledWidths(0.25)
+  const hundreds = quarter({ ...backbone, mid: [100, 100, 100, 100, 100, 100, 100] })
+  const least = planPruning(hundreds, byDepth(hundreds), { ratio: 1, floor: 0.07, multiple: 1 }).network
+  assert.deepEqual(
+    ['stage1/block1', 'stage5/block1'].map((block) => widthOf(least, `${block}/reduce`)),
+    [7, 7],
+  )
 })
 
 test('impossible budgets and malformed input are refused with what was expected', () => {
-  const config = scaledDetector(0.25)
-  const gammas = byDepth(config)
+  const network = quarter()
+  const gammas = byDepth(network)
   assert.throws(
-    () => planPruning(config, gammas, { budget: { of: 'macs', percent: 5 }, floor: 0.4 }),
+    () => planPruning(network, gammas, { budget: { of: 'macs', percent: 5 }, floor: 0.4 }),
     /the smallest network that floor = 0.4 .* has \d+; raise the budget or lower the floor/,
   )
-  assert.throws(() => planPruning(config, gammas, { ratio: 0.5, floor: 0.9, cap: 0.8 }), /floor <= cap/)
+  assert.throws(() => planPruning(network, gammas, { ratio: 0.5, floor: 0.9, cap: 0.8 }), /floor <= cap/)
   assert.throws(
-    () => planPruning(config, gammas, { ratio: 1.5 }),
+    () => planPruning(network, gammas, { ratio: 1.5 }),
     /at "ratio": expected a number of at most 1, found/,
   )
-  assert.throws(() => planPruning(config, gammas, { threshold: Infinity }), /at "threshold": .*finite/)
+  assert.throws(() => planPruning(network, gammas, { threshold: Infinity }), /at "threshold": .*finite/)
   const both: object = { ratio: 0.5, threshold: 0.1 }
   assert.throws(
-    () => planPruning(config, gammas, { ratio: 0.5, ...both }),
+    () => planPruning(network, gammas, { ratio: 0.5, ...both }),
     /expected one of threshold, ratio and budget, found threshold and ratio/,
   )
   const misspelt: object = { flor: 0.4 }
-  assert.throws(() => planPruning(config, gammas, { ratio: 0.5, ...misspelt }), /at "flor": unknown key/)
+  assert.throws(() => planPruning(network, gammas, { ratio: 0.5, ...misspelt }), /at "flor": unknown key/)
   const less = new Map(gammas)
   less.delete('stage1/down/gamma')
-  assert.throws(() => planPruning(config, less, { ratio: 0.5 }), /stage1\/down\/gamma: expected 16 values/)
+  assert.throws(() => planPruning(network, less, { ratio: 0.5 }), /stage1\/down\/gamma: expected 16 values/)
   const broken = new Map(gammas).set('stem/gamma', { values: new Array(8).fill(Number.NaN) })
-  assert.throws(() => planPruning(config, broken, { ratio: 0.5 }), /stem\/gamma\[0\]: expected a finite/)
+  assert.throws(() => planPruning(network, broken, { ratio: 0.5 }), /stem\/gamma\[0\]: expected a finite/)
 })

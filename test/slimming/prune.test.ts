@@ -4,9 +4,9 @@ import { Random } from '../../lib/base'
 import {
   complexity,
   Detector,
-  type DetectorConfig,
+  darknet21,
   initialWeights,
-  publishedDetector,
+  type NetworkSpec,
   type Weights,
 } from '../../lib/detector'
 import { tf } from '../../lib/engine'
@@ -14,13 +14,12 @@ import { maskGroups, type PruningPlan, planPruning, prune } from '../../lib/slim
 import oracle from './oracle/prune.json'
 import { oracleCases, unpack } from './support'
 
-const TINY: DetectorConfig = publishedDetector(
-  { in: [8, 12, 16, 10, 12], out: [12, 16, 10, 12, 14], mid: [6, 8, 8, 10, 8, 8, 6] },
-  { input: [64, 96], classes: 2, neck: [8, 6, 6] },
-)
+const WIDTHS = { in: [8, 12, 16, 10, 12], out: [12, 16, 10, 12, 14], mid: [6, 8, 8, 10, 8, 8, 6] }
+const OPTIONS = { input: [64, 96] as const, classes: 2, neck: [8, 6, 6] as const }
+const TINY = darknet21(WIDTHS, OPTIONS)
 
 /** Random weights whose gammas, betas and statistics are those of a trained network in kind. */
-function trainedWeights(config: DetectorConfig): Weights {
+function trainedWeights(config: NetworkSpec): Weights {
   return new Map(
     [...initialWeights(config, 3)].map(([name, { shape, values }]) => {
       const random = new Random('trained', name)
@@ -40,7 +39,7 @@ function trainedWeights(config: DetectorConfig): Weights {
 }
 
 /** The weights with gamma = 0, and beta times a factor, where the plan prunes. */
-function silenced(config: DetectorConfig, weights: Weights, plan: PruningPlan, beta = 1): Weights {
+function silenced(config: NetworkSpec, weights: Weights, plan: PruningPlan, beta = 1): Weights {
   const changed = new Map(weights)
   for (const { name, layers } of maskGroups(config)) {
     const kept = new Set(plan.kept[name])
@@ -72,7 +71,7 @@ interface Map2D {
 
 /** The raw outputs of the three scales. */
 function outputsOf(
-  config: DetectorConfig,
+  config: NetworkSpec,
   weights: Weights,
   [height, width]: readonly [number, number],
   pixels = imagesOf(height, width),
@@ -125,10 +124,10 @@ test('pruning channels with gamma = 0 and beta = 0 changes no output', () => {
   const plan = planPruning(TINY, weights, { ratio: 0.5 })
   const quiet = silenced(TINY, weights, plan, 0)
   const pruned = prune(TINY, quiet, plan)
-  assert.ok(complexity(pruned.config).macs < 0.5 * complexity(TINY).macs)
+  assert.ok(complexity(pruned.network).macs < 0.5 * complexity(TINY).macs)
   const expected = outputsOf(TINY, quiet, TINY.input)
   assertDifference(
-    largestDifference(expected, outputsOf(pruned.config, pruned.weights, TINY.input)),
+    largestDifference(expected, outputsOf(pruned.network, pruned.weights, TINY.input)),
     'below',
     1e-5,
   )
@@ -139,14 +138,14 @@ test('pruning channels with gamma = 0 and beta = 0 changes no output', () => {
 
 test('constants of channels with gamma = 0 are carried on through additions and concatenations', () => {
   // Away from the border by the radius of the receptive field, without SPP, whose pools reach over the whole picture.
-  const config = { ...TINY, spp: false }
+  const config = darknet21(WIDTHS, { ...OPTIONS, spp: false })
   const size = [640, 640] as const
   const weights = trainedWeights(config)
   const plan = planPruning(config, weights, { ratio: 0.5 })
   const quiet = silenced(config, weights, plan)
   const pruned = prune(config, quiet, plan)
   const expected = outputsOf(config, quiet, size)
-  const found = outputsOf(pruned.config, pruned.weights, size)
+  const found = outputsOf(pruned.network, pruned.weights, size)
   assertDifference(largestDifference(expected, found, 256), 'below', 1e-5)
   // Zeros are padded, not constants: the border differs.
   assertDifference(largestDifference(expected, found), 'above', 1e-3)
@@ -154,11 +153,11 @@ test('constants of channels with gamma = 0 are carried on through additions and 
 
 test('pruned networks compute what the oracle computes with padded constants, and have its counts', () => {
   const images = unpack(oracle.images)
-  for (const { name, config, weights, options, expected } of oracleCases()) {
-    const plan = planPruning(config, weights, options)
-    const pruned = prune(config, weights, plan)
-    assert.deepEqual(pruned.config.backbone, expected.widths, name)
-    const { macs, parameters } = complexity(pruned.config)
+  for (const { name, config, network, weights, options, expected } of oracleCases()) {
+    const plan = planPruning(network, weights, options)
+    const pruned = prune(network, weights, plan)
+    assert.deepEqual(pruned.network, darknet21(expected.widths, config), name)
+    const { macs, parameters } = complexity(pruned.network)
     assert.deepEqual({ macs, parameters }, expected.counts, name)
     const trained = [...pruned.weights].filter(([key]) => !/mean|variance/.test(key))
     assert.equal(
@@ -166,7 +165,7 @@ test('pruned networks compute what the oracle computes with padded constants, an
       parameters,
       name,
     )
-    const found = outputsOf(pruned.config, pruned.weights, config.input, images)
+    const found = outputsOf(pruned.network, pruned.weights, config.input, images)
     for (const [s, { shape, values }] of found.entries()) {
       const output = { shape, values: unpack(expected.outputs[s]!) }
       const largest = output.values.reduce((size, value) => Math.max(size, Math.abs(value)), 0)

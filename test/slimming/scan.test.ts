@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { complexity, Detector, type DetectorConfig, type Weights } from '../../lib/detector'
+import { complexity, Detector, darknet21, type NetworkSpec, type Weights } from '../../lib/detector'
 import {
   accuracyByRatio,
   gammaHistogram,
@@ -12,10 +12,10 @@ import {
 } from '../../lib/slimming'
 import { oracleCases } from './support'
 
-const { config, weights } = oracleCases()[0]!
+const { config, network, weights } = oracleCases()[0]!
 
 /** Sum of |gamma| of what is left, which tells exactly which channels were taken. */
-async function remaining(pruned: DetectorConfig, left: Weights): Promise<number> {
+async function remaining(pruned: NetworkSpec, left: Weights): Promise<number> {
   new Detector(pruned, left).dispose()
   let sum = 0
   for (const name of prunableGammas(pruned))
@@ -25,7 +25,7 @@ async function remaining(pruned: DetectorConfig, left: Weights): Promise<number>
 
 test('accuracy by ratio: the unpruned network first, then ever smaller ones', async () => {
   const seen: string[] = []
-  const points = await accuracyByRatio(config, weights, remaining, {
+  const points = await accuracyByRatio(network, weights, remaining, {
     ratios: [0, 0.3, 0.6],
     shared: 'mean',
     multiple: 1,
@@ -36,43 +36,43 @@ test('accuracy by ratio: the unpruned network first, then ever smaller ones', as
     [0, 0.3, 0.6],
   )
   assert.deepEqual(seen, ['1/3', '2/3', '3/3'])
-  const { macs, parameters } = complexity(config)
-  assert.deepEqual(points[0], { ratio: 0, macs, parameters, score: await remaining(config, weights) })
+  const { macs, parameters } = complexity(network)
+  assert.deepEqual(points[0], { ratio: 0, macs, parameters, score: await remaining(network, weights) })
   for (const [i, point] of points.slice(1).entries()) {
     assert.ok(point.macs < points[i]!.macs && point.score < points[i]!.score)
-    const plan = planPruning(config, weights, { ratio: point.ratio, cap: 1, shared: 'mean', multiple: 1 })
-    assert.equal(point.macs, complexity(plan.config).macs)
+    const plan = planPruning(network, weights, { ratio: point.ratio, cap: 1, shared: 'mean', multiple: 1 })
+    assert.equal(point.macs, complexity(plan.network).macs)
   }
 })
 
 test('the sensitivity scan takes the least |gamma| of one group and leaves the others whole', async () => {
-  const points = await sensitivityScan(config, weights, remaining, { ratios: [0, 0.5] })
+  const points = await sensitivityScan(network, weights, remaining, { ratios: [0, 0.5] })
   assert.deepEqual(
     points.map(({ group, ratio }) => [group, ratio]),
-    maskGroups(config).flatMap(({ name }) => [
+    maskGroups(network).flatMap(({ name }) => [
       [name, 0],
       [name, 0.5],
     ]),
   )
-  const whole = await remaining(config, weights)
+  const whole = await remaining(network, weights)
   const stem = points[1]!
   assert.deepEqual([stem.kept, stem.channels], [3, 6])
   const sizes = Array.from(weights.get('stem/gamma')!.values, Math.abs).sort((a, b) => a - b)
   assert.ok(Math.abs(stem.score - (whole - sizes[0]! - sizes[1]! - sizes[2]!)) < 1e-5)
-  const { macs } = complexity({ ...config, backbone: { ...config.backbone, in: [3, 8, 10, 8, 12] } })
+  const { macs } = complexity(darknet21({ ...config.backbone, in: [3, 8, 10, 8, 12] }, config))
   assert.equal(stem.macs, macs)
   await assert.rejects(
-    sensitivityScan(config, weights, remaining, { groups: ['stage9/down'] }),
+    sensitivityScan(network, weights, remaining, { groups: ['stage9/down'] }),
     /expected names among stem, .* found "stage9\/down"/,
   )
-  await assert.rejects(sensitivityScan(config, weights, remaining, { ratios: [1] }), /\[0, 1\), found 1/)
+  await assert.rejects(sensitivityScan(network, weights, remaining, { ratios: [1] }), /\[0, 1\), found 1/)
 })
 
 test('a scan stops when it is told to', async () => {
   const controller = new AbortController()
   let evaluated = 0
   const scan = accuracyByRatio(
-    config,
+    network,
     weights,
     async () => {
       controller.abort(new Error('enough'))

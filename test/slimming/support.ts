@@ -1,4 +1,10 @@
-import { type DetectorConfig, publishedDetector, type Weights } from '../../lib/detector'
+import {
+  type Darknet21Config,
+  darknet21,
+  type NetworkSpec,
+  PUBLISHED_OPTIONS,
+  type Weights,
+} from '../../lib/detector'
 import type { PruningOptions } from '../../lib/slimming'
 import oracle from './oracle/prune.json'
 
@@ -10,7 +16,8 @@ export function unpack(text: string): Float32Array {
 
 export interface OracleCase {
   readonly name: string
-  readonly config: DetectorConfig
+  readonly config: Darknet21Config
+  readonly network: NetworkSpec
   readonly weights: Weights
   readonly options: PruningOptions
   readonly expected: (typeof oracle.cases)[number]
@@ -21,13 +28,15 @@ export function oracleCases(): OracleCase[] {
   const stored = Object.entries(oracle.weights)
   return oracle.cases.map((expected) => {
     const [coarse, middle, fine] = oracle.neck as [number, number, number]
-    const config = publishedDetector(oracle.backbone, {
+    const config: Darknet21Config = {
+      ...PUBLISHED_OPTIONS,
+      backbone: oracle.backbone,
       input: oracle.input as [number, number],
       classes: oracle.classes,
       neck: [coarse, middle, fine],
       upsample: expected.upsample as 'deconv' | 'nearest',
       spp: expected.spp,
-    })
+    }
     const weights = new Map(
       stored
         .filter(([key]) => expected.upsample === 'deconv' || !key.startsWith('neck/up'))
@@ -39,6 +48,7 @@ export function oracleCases(): OracleCase[] {
         }),
     )
     const options = expected.options as PruningOptions
-    return { name: JSON.stringify(options), config, weights, options, expected }
+    const network = darknet21(config.backbone, config)
+    return { name: JSON.stringify(options), config, network, weights, options, expected }
   })
 }

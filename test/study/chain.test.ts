@@ -101,7 +101,7 @@ test('every seed has a teacher of its own, and all that follows is made from it'
       if (trial.kind === 'distill') assert.deepEqual(trial.teacher, refTo(teacher!))
     }
     const macs = [refTo(teacher!), refTo(pruned!)].map(
-      (ref) => complexity(loadModel(ref, study.runs).detector).macs,
+      (ref) => complexity(loadModel(ref, study.runs).network).macs,
     )
     const [large, small] = macs as [number, number]
     const compute = arms[1]!.trials[i]!

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { Dataset } from '../../lib/data'
-import { complexity, Detector, scaledDetector } from '../../lib/detector'
+import { complexity, darknet21, initialWeights, scaledWidths } from '../../lib/detector'
 import {
   armOf,
   loadProfile,
@@ -27,7 +27,7 @@ import {
   trialHash,
   trialSchema,
 } from '../../lib/trial'
-import { temporary, tinyDetector } from '../train/tiny'
+import { temporary, tinyConfig } from '../train/tiny'
 import { placeModel, tinyTraining } from './tiny'
 
 /** Data that are never opened: nine sizes of boxes for the anchors. */
@@ -89,7 +89,7 @@ describe('a trial’s hash', () => {
     const prune = { macs: 0.5 }
     const kinds = [
       { ...input, data },
-      { kind: 'teacher', data, detector: tinyDetector(), training },
+      { kind: 'teacher', data, detector: tinyConfig(), training },
       { kind: 'sparse', data, start, training, strength: 1e-3 },
       { kind: 'prune', data, start, prune },
       { kind: 'finetune', data, start, training },
@@ -159,14 +159,12 @@ function prepared(change: Partial<Profile> = {}, seeds: readonly number[] = [1])
   const [teacher] = plan.preparation
   assert.ok(teacher?.kind === 'teacher' && 'trial' in plan.teacher && 'trial' in plan.student)
   const { input, classes, anchors } = teacher.detector
-  const small = scaledDetector(0.0625, { input, classes, anchors })
-  for (const [{ trial }, detector] of [
-    [plan.teacher, teacher.detector],
-    [plan.student, small],
+  const { backbone, neck } = scaledWidths(0.0625)
+  for (const [{ trial }, network] of [
+    [plan.teacher, darknet21(teacher.detector.backbone, teacher.detector)],
+    [plan.student, darknet21(backbone, { neck, input, classes, anchors })],
   ] as const) {
-    const network = Detector.create(detector, 1)
-    placeModel(runs, trial, { detector, weights: network.weights() })
-    network.dispose()
+    placeModel(runs, trial, { network, weights: initialWeights(network, 1) })
   }
   return {
     settings: { profile: profile.name, out: runs, cache: runs },
@@ -181,7 +179,7 @@ function prepared(change: Partial<Profile> = {}, seeds: readonly number[] = [1])
 /** The student's fraction of the teacher's MACs in `prepared`. */
 function shareOf({ plan, runs }: Study): number {
   const [teacher, student] = [plan.teacher, plan.student].map(
-    (ref) => complexity(loadModel(ref, runs).detector).macs,
+    (ref) => complexity(loadModel(ref, runs).network).macs,
   )
   return student! / teacher!
 }
@@ -320,7 +318,7 @@ describe('the trials of a profile', () => {
     assert.equal(teacher.detector.classes, 3)
     const areas = teacher.detector.anchors.flat().map(([w, h]) => w * h)
     assert.ok(Math.min(...areas.slice(0, 3)) > Math.max(...areas.slice(6)))
-    assert.ok(complexity(teacher.detector).macs > 0)
+    assert.ok(complexity(darknet21(teacher.detector.backbone, teacher.detector)).macs > 0)
   })
 
   test('need the methods that the ablations name', () => {

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { parse, stringify } from 'yaml'
-import { detectorSchema, scaledDetector } from '../../lib/detector'
+import { darknet21, scaledWidths } from '../../lib/detector'
 import { loadProfile, profileNames, readProfile } from '../../lib/study'
 import { temporary } from '../train/tiny'
 
@@ -34,7 +34,8 @@ test('the profiles that come with the workbook are valid, and their files carry 
     assert.equal(profile.methods.length, 5)
     const { input, width, upsample, spp, anchors } = profile.detector
     const fixed = anchors === 'k-means' ? undefined : { anchors }
-    detectorSchema.parse(scaledDetector(width, { input, upsample, spp, ...fixed }))
+    const { backbone, neck } = scaledWidths(width)
+    darknet21(backbone, { neck, input, upsample, spp, ...fixed })
     for (const method of profile.ablations.lambda.methods)
       assert.ok(
         profile.methods.some((term) => term.method === method),

@@ -152,7 +152,7 @@ test('the reference of a study has the numbers of all its trials by their names'
   const runs = temporary()
   for (const ref of [plan.teacher, plan.student]) {
     assert.ok('trial' in ref)
-    placeModel(runs, ref.trial, { detector: tinyDetector(), weights: tinyWeights() })
+    placeModel(runs, ref.trial, { network: tinyDetector(), weights: tinyWeights() })
   }
   const study = {
     settings: { profile: 'smoke', out: runs, cache: runs },

@@ -44,7 +44,7 @@ function start(trials: readonly TrialConfig[], runs: string, options: Partial<Ru
 /** A trial that needs no training. */
 function evaluation(runs: string, split: string, steps = 1): TrialConfig {
   const start = placeModel(runs, String(steps).repeat(64), {
-    detector: tinyDetector(),
+    network: tinyDetector(),
     weights: tinyWeights(steps),
   })
   const data = { hash: dataset.hash }

@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Dataset, generateScenes, scenesSchema } from '../../lib/data'
-import type { DetectorConfig, Weights } from '../../lib/detector'
+import type { NetworkSpec, Weights } from '../../lib/detector'
 import { saveCheckpoint } from '../../lib/train'
 import { type TrialConfig, trialFolder, trialHash, trialSchema } from '../../lib/trial'
-import { TINY_SCENES, tinyDetector } from '../train/tiny'
+import { TINY_SCENES, tinyConfig } from '../train/tiny'
 
 /** What a profile's study passes to its trials beside their configs. */
 export const TINY_SOURCE = { scenes: scenesSchema.parse(TINY_SCENES) }
@@ -36,7 +36,7 @@ export function teacherTrial(data: Dataset, steps: number, seed = 1): TrialConfi
   return trialSchema.parse({
     kind: 'teacher',
     data: { hash: data.hash },
-    detector: tinyDetector(),
+    detector: tinyConfig(),
     training: tinyTraining(steps, seed),
   })
 }
@@ -45,10 +45,10 @@ export function teacherTrial(data: Dataset, steps: number, seed = 1): TrialConfi
 export function placeModel(
   runs: string,
   hash: string,
-  { detector, weights }: { detector: DetectorConfig; weights: Weights },
+  { network, weights }: { network: NetworkSpec; weights: Weights },
 ): { trial: string } {
   const path = join(runs, `placed-${hash.slice(0, 12)}`, 'model.json')
-  saveCheckpoint(path, { detector, classes: [], step: 0, weights, optimizer: new Map(), provenance: {} })
+  saveCheckpoint(path, { network, classes: [], step: 0, weights, optimizer: new Map(), provenance: {} })
   return { trial: hash }
 }
 

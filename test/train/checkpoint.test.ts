@@ -6,21 +6,22 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
+import stringify from 'safe-stable-stringify'
 import { sha256, writeAtomically } from '../../lib/base'
 import { initialWeights } from '../../lib/detector'
 import { type Checkpoint, loadCheckpoint, saveCheckpoint, withoutTraining } from '../../lib/train'
-import { narrowDetector } from '../detector/support'
+import { narrowConfig, narrowDetector } from '../detector/support'
 
 const root = mkdtempSync(join(tmpdir(), 'checkpoint-'))
 after(() => rmSync(root, { recursive: true }))
 const folder = () => mkdtempSync(join(root, 'f-'))
 
-const detector = narrowDetector()
+const network = narrowDetector()
 const checkpoint: Checkpoint = {
-  detector,
+  network,
   classes: ['car', 'bus', 'über'],
   step: 12,
-  weights: initialWeights(detector, 1),
+  weights: initialWeights(network, 1),
   optimizer: new Map([['momentum/stem/kernel', { shape: [2], values: Float32Array.of(1, 2) }]]),
   training: {
     steps: 40,
@@ -35,7 +36,7 @@ const checkpoint: Checkpoint = {
   // Values that JSON does not keep are not part of the hash.
   provenance: { recipe: { rate: 0.1 }, nothing: undefined },
 }
-const other: Checkpoint = { ...checkpoint, step: 13, weights: initialWeights(detector, 2) }
+const other: Checkpoint = { ...checkpoint, step: 13, weights: initialWeights(network, 2) }
 const tensorsIn = (directory: string) =>
   readdirSync(directory).filter((name) => name.endsWith('.safetensors'))
 
@@ -94,7 +95,7 @@ describe('after a crash', () => {
     // The new numbers are there, the JSON file still names the old ones.
     cpSync(join(elsewhere, newer!), join(directory, newer!))
     assert.equal(loadCheckpoint(path).step, 12)
-    const last = saveCheckpoint(path, { ...other, weights: initialWeights(detector, 3) })
+    const last = saveCheckpoint(path, { ...other, weights: initialWeights(network, 3) })
     assert.deepEqual(tensorsIn(directory), [`checkpoint.${last.sha256.slice(0, 12)}.safetensors`])
   })
 
@@ -112,7 +113,7 @@ describe('after a crash', () => {
 
   test('a process that does nothing but save, killed at any moment, leaves a checkpoint that loads', async () => {
     const path = join(folder(), 'checkpoint.json')
-    const rest = { detector, classes: checkpoint.classes, provenance: {} }
+    const rest = { network, classes: checkpoint.classes, provenance: {} }
     const program = `
       const { saveCheckpoint } = require(${JSON.stringify(join(__dirname, '../../lib/train/checkpoint'))})
       for (let step = 0; ; step++) {
@@ -192,7 +193,7 @@ describe('what is damaged is refused', () => {
       { step: 13 },
       { classes: ['car', 'bus', 'uber'] },
       { provenance: {} },
-      { detector: { ...detector, scaleXY: 1.5 } },
+      { network: { ...network, features: {} } },
       { training: undefined },
       { training: { ...checkpoint.training!, random: { seed: 8, step: 12 } } },
     ]) {
@@ -229,20 +230,15 @@ describe('what is damaged is refused', () => {
   })
 
   const wrong: readonly [string, object, RegExp][] = [
-    ['another format', { format: 'detector-checkpoint/3' }, /at "format": /],
+    ['another format', { format: 'detector-checkpoint/4' }, /at "format": /],
     ['no hash of its own', { document: undefined }, /at "document": expected a text, found nothing/],
     ['a step of text', { step: '12' }, /at "step": expected a number, found "12"/],
     ['a negative step', { step: -1 }, /at "step": /],
     ['a short hash', { sha256: 'abc' }, /at "sha256": /],
     [
-      'another size of input',
-      { detector: { ...detector, input: [64, 100] } },
-      /at "detector\.input\[1\]": expected a multiple of 32 pixels, found 100/,
-    ],
-    [
-      'no anchors',
-      { detector: { ...detector, anchors: undefined } },
-      /at "detector\.anchors": expected a list, found nothing/,
+      'a layer without its width',
+      { network: { ...network, layers: [{ ...network.layers[0], out: undefined }] } },
+      /at "network\.layers\[0\]\.out": expected a number, found nothing/,
     ],
     ['an unknown key', { epoch: 3 }, /at "epoch": unknown key/],
   ]
@@ -269,12 +265,23 @@ describe('what is damaged is refused', () => {
   })
 })
 
-test('files of version 1, which has no hash of its own, are read', () => {
+test('files of versions 1 and 2, which hold the widths and options of a darknet21, are read', () => {
   const path = join(folder(), 'old.json')
   saveCheckpoint(path, withoutTraining(checkpoint))
-  const { document: _, ...rest } = JSON.parse(readFileSync(path, 'utf8'))
-  writeFileSync(path, JSON.stringify({ ...rest, format: 'detector-checkpoint/1' }))
-  assert.deepEqual(loadCheckpoint(path).weights, new Map(checkpoint.weights))
+  const { document: _, network: __, ...rest } = JSON.parse(readFileSync(path, 'utf8'))
+  const old = { ...rest, detector: narrowConfig() }
+  writeFileSync(path, JSON.stringify({ ...old, format: 'detector-checkpoint/1' }))
+  const first = loadCheckpoint(path)
+  assert.deepEqual([first.network, first.weights], [network, new Map(checkpoint.weights)])
+  const second = { ...old, format: 'detector-checkpoint/2' }
+  writeFileSync(path, JSON.stringify({ ...second, document: sha256(stringify(second) ?? '') }))
+  assert.deepEqual(loadCheckpoint(path), first)
+  const wrong = { ...second, detector: { ...narrowConfig(), input: [64, 100] } }
+  writeFileSync(path, JSON.stringify(wrong))
+  assert.throws(
+    () => loadCheckpoint(path),
+    /at "detector\.input\[1\]": expected a multiple of 32 pixels, found 100/,
+  )
 })
 
 /** The block of Python that README.md shows, with a file of numbers in place of its example. */

@@ -4,9 +4,15 @@ import { join } from 'node:path'
 import { after } from 'node:test'
 import { sha256 } from '../../lib/base'
 import { type Dataset, generateScenes, type ScenesConfig } from '../../lib/data'
-import { type DetectorConfig, initialWeights, type Weights } from '../../lib/detector'
+import {
+  type Darknet21Config,
+  darknet21,
+  initialWeights,
+  type NetworkSpec,
+  type Weights,
+} from '../../lib/detector'
 import { encodeSafetensors, type TrainOptions } from '../../lib/train'
-import { narrowDetector } from '../detector/support'
+import { narrowConfig } from '../detector/support'
 
 const root = mkdtempSync(join(tmpdir(), 'tiny-'))
 after(() => rmSync(root, { recursive: true, force: true }))
@@ -25,8 +31,8 @@ export const tinyScenes = (directory: string): Promise<Dataset> =>
   generateScenes(directory, TINY_SCENES, { workers: 1 })
 
 /** A network of a few thousand weights for the scenes. */
-export function tinyDetector(options: Partial<DetectorConfig> = {}): DetectorConfig {
-  return narrowDetector({
+export function tinyConfig(options: Partial<Darknet21Config> = {}): Darknet21Config {
+  return narrowConfig({
     input: [64, 96],
     classes: 8,
     anchors: [
@@ -48,6 +54,12 @@ export function tinyDetector(options: Partial<DetectorConfig> = {}): DetectorCon
     ],
     ...options,
   })
+}
+
+/** The same as a list of layers. */
+export function tinyDetector(options: Partial<Darknet21Config> = {}): NetworkSpec {
+  const config = tinyConfig(options)
+  return darknet21(config.backbone, config)
 }
 
 export const tinyWeights = (seed = 1): Weights => initialWeights(tinyDetector(), seed)

@@ -37,7 +37,7 @@ function trained(
   const step = createStep(student, slots, { ...options, precision: 'float32', eager })
   const found = new Map<string, Float32Array>()
   const images = tf.tensor4d(batch.images, [...batch.shape])
-  const targets = targetTensors(assignTargets(batch.truths, narrow, TINY_TRAINING.assign))
+  const targets = targetTensors(assignTargets(batch.truths, student.config, TINY_TRAINING.assign))
   for (let n = 0; n < steps; n++) {
     const measured = step.run({
       images,

@@ -4,7 +4,14 @@ import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { Random } from '../../lib/base'
 import type { Dataset } from '../../lib/data'
-import { complexity, Detector, type DetectorOutput, decodeScale, initialWeights } from '../../lib/detector'
+import {
+  complexity,
+  Detector,
+  type DetectorOutput,
+  decodeScale,
+  headsOf,
+  initialWeights,
+} from '../../lib/detector'
 import { tf } from '../../lib/engine'
 import { modelsOf, runTrial, trialFolder } from '../../lib/trial'
 import { ensembleOf, flipOutput, meanOutput } from '../../lib/trial/ensemble'
@@ -38,7 +45,9 @@ test('the output on the mirrored image is the mirrored output on the image', () 
     const said = output(1)
     const mirrored = flipOutput(said, 8)
     for (const scale of [0, 1, 2]) {
-      const [here, there] = [said, mirrored].map(({ outputs }) => decodeScale(outputs[scale]!, scale, CONFIG))
+      const [here, there] = [said, mirrored].map(({ outputs }) =>
+        decodeScale(outputs[scale]!, scale, headsOf(CONFIG)),
+      )
       const [, height, width] = said.outputs[scale]!.shape
       const boxes = here!.boxes.arraySync()[0]!
       const expected: number[][] = []
@@ -112,7 +121,7 @@ test('a teacher in mirrored views gives the same output for an image and, mirror
   const other = new Detector(tinyDetector(), tinyWeights())
   assert.throws(
     () => ensembleOf([teacher, other]),
-    /expected several with the same \[classes, anchors, scaleXY, neck\]/,
+    /expected several with the same \[classes, strides, anchors, scaleXY, featureWidths\]/,
   )
   assert.throws(() => ensembleOf([]), /expected at least one, found none/)
   teacher.dispose()

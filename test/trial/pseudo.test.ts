@@ -103,10 +103,10 @@ test('views are merged into their mean', () => {
 })
 
 test('views are scales of the input, each mirrored too, and cost by their area', () => {
-  const input = [64, 96] as const
-  assert.deepEqual(viewsOf(input), [{ input: [64, 96], flip: false }])
+  const config = { input: [64, 96] as const, strides: [32, 16, 8] }
+  assert.deepEqual(viewsOf(config), [{ input: [64, 96], flip: false }])
   assert.deepEqual(
-    viewsOf(input, { flip: true, scales: [1, 1.5, 0.1] }).map(({ input: [h, w], flip }) => [h, w, flip]),
+    viewsOf(config, { flip: true, scales: [1, 1.5, 0.1] }).map(({ input: [h, w], flip }) => [h, w, flip]),
     [
       [64, 96, false],
       [64, 96, true],
@@ -116,7 +116,9 @@ test('views are scales of the input, each mirrored too, and cost by their area',
       [32, 32, true],
     ],
   )
-  const counts = { input, frames: 10, labelled: 4, steps: 7 }
+  const fine = viewsOf({ ...config, strides: [8, 16] }, { scales: [1.2] })
+  assert.deepEqual(fine, [{ input: [80, 112], flip: false }])
+  const counts = { teacher: config, frames: 10, labelled: 4, steps: 7 }
   assert.deepEqual(labellingPasses({ threshold: 0.5 }, undefined, counts), { teacher: 10, student: 0 })
   assert.deepEqual(labellingPasses({ threshold: { count: 1 }, renew: 7 }, undefined, counts), {
     teacher: 10,

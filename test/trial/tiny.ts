@@ -8,7 +8,7 @@ import { tinyDetector, tinyWeights } from '../train/tiny'
 export function placeModels(runs: string) {
   const place = (digit: string, seed: number) =>
     placeModel(runs, digit.repeat(64), {
-      detector: tinyDetector(),
+      network: tinyDetector(),
       weights: seed === 1 ? tinyWeights() : initialWeights(tinyDetector(), seed),
     })
   return { start: place('1', 1), teachers: [place('2', 2), place('3', 3)] as const }

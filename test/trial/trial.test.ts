@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { writeAtomically } from '../../lib/base'
 import type { Dataset } from '../../lib/data'
-import { complexity, initialWeights } from '../../lib/detector'
+import { complexity, initialWeights, layersOf, type NetworkSpec } from '../../lib/detector'
 import { evaluateDetections } from '../../lib/evaluate'
 import { prune, readStructure } from '../../lib/slimming'
 import { loadCheckpoint } from '../../lib/train'
@@ -124,14 +124,18 @@ describe('a training', () => {
   })
 })
 
+/** Channels out of a layer. */
+const widthOf = (network: NetworkSpec, name: string): number =>
+  layersOf(network).layers.find((layer) => layer.name === name)!.out
+
 test('pruning gives a narrower model with the requested fraction of MACs', async () => {
-  const detector = tinyDetector()
+  const network = tinyDetector()
   // Half of every layer's gammas are small.
-  const weights = initialWeights(detector, 3)
+  const weights = initialWeights(network, 3)
   for (const [name, { values }] of weights) {
     if (name.endsWith('/gamma')) values.set(values.map((_, i) => (i % 2 ? 0.9 + 0.001 * i : 0.01 * (i + 1))))
   }
-  const start = placeModel(runs, '7'.repeat(64), { detector, weights })
+  const start = placeModel(runs, '7'.repeat(64), { network, weights })
   const config = trialSchema.parse({
     kind: 'prune',
     data: { hash: dataset.hash },
@@ -140,16 +144,16 @@ test('pruning gives a narrower model with the requested fraction of MACs', async
   })
   const { folder, metrics } = await run(config)
   const model = loadModel(refTo(config), runs)
-  assert.ok(model.detector.backbone.in[0]! < detector.backbone.in[0]!)
+  assert.ok(widthOf(model.network, 'stem') < widthOf(network, 'stem'))
   const structure = readStructure(join(folder, 'structure.json'))
-  const again = prune(structure.detector, weights, structure.plan)
-  assert.deepEqual(again.config, model.detector)
+  const again = prune(structure.network, weights, structure.plan)
+  assert.deepEqual(again.network, model.network)
   assert.deepEqual(again.weights.get('stem/kernel'), model.weights.get('stem/kernel'))
-  assert.deepEqual(model.detector.neck, detector.neck)
-  const share = complexity(model.detector).macs / complexity(detector).macs
+  assert.equal(widthOf(model.network, 'neck/detect1/6'), widthOf(network, 'neck/detect1/6'))
+  const share = complexity(model.network).macs / complexity(network).macs
   assert.equal(metrics.pruning?.keptMacs, share)
   assert.ok(share <= 0.8 && share > 0.6, `kept ${share}`)
-  assert.equal(metrics.complexity.macs, complexity(model.detector).macs)
+  assert.equal(metrics.complexity.macs, complexity(model.network).macs)
   const { gammaQuantiles } = metrics.pruning
   assert.deepEqual(
     [...gammaQuantiles].sort((a, b) => a - b),
@@ -163,10 +167,10 @@ describe('a distillation', () => {
   const student = tinyDetector()
   const place = () => ({
     teacher: placeModel(runs, '8'.repeat(64), {
-      detector: teacherDetector,
+      network: teacherDetector,
       weights: initialWeights(teacherDetector, 5),
     }),
-    start: placeModel(runs, '9'.repeat(64), { detector: student, weights: initialWeights(student, 6) }),
+    start: placeModel(runs, '9'.repeat(64), { network: student, weights: initialWeights(student, 6) }),
   })
   const config = (terms: readonly object[]) =>
     trialSchema.parse({
@@ -230,7 +234,7 @@ describe('a distillation', () => {
     const model = loadCheckpoint(join(byRatio.folder, 'model.json'))
     assert.deepEqual([...model.weights.keys()], [...initialWeights(student, 6).keys()])
     assert.equal(model.optimizer.size, 0)
-    assert.deepEqual(model.detector, student)
+    assert.deepEqual(model.network, student)
     assert.notEqual(hashOf(model.weights), hashOf(loadModel(start, runs).weights))
   })
 
@@ -255,7 +259,7 @@ describe('folders that are not as they should be', () => {
     trialSchema.parse({
       kind: 'evaluate',
       data: { hash: dataset.hash },
-      start: placeModel(runs, hash, { detector: tinyDetector(), weights: tinyWeights() }),
+      start: placeModel(runs, hash, { network: tinyDetector(), weights: tinyWeights() }),
       split: 'validation',
       batch: 3,
       precision: 'float32',

@@ -5,7 +5,7 @@ import { before, test } from 'node:test'
 import type { Dataset } from '../../lib/data'
 import { loadModel, readValidation, refTo, runTrial, trialFolder, trialSchema } from '../../lib/trial'
 import { tinyData, tinyTraining } from '../study/tiny'
-import { temporary, tinyDetector } from '../train/tiny'
+import { temporary, tinyConfig } from '../train/tiny'
 import { runKilled, runUndisturbed, trainingNumbers } from './killed'
 
 const cache = temporary()
@@ -19,7 +19,7 @@ function trial(steps: number, recipe: object) {
   return trialSchema.parse({
     kind: 'teacher',
     data: { hash: dataset.hash },
-    detector: tinyDetector(),
+    detector: tinyConfig(),
     training: { ...training, recipe: { ...training.recipe, ...recipe } },
   })
 }

@@ -3,20 +3,20 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { DarknetNetwork, Detector, initialWeights, readDarknet } from '../../lib/detector'
+import { Detector, headsOf, initialWeights, readDarknet } from '../../lib/detector'
 import { tf } from '../../lib/engine'
 import { loadCheckpoint, saveCheckpoint } from '../../lib/train'
 import { modelCommand } from '../../lib/workbench/commands/model'
-import { narrowDetector } from '../detector/support'
+import { narrowConfig, narrowDetector } from '../detector/support'
 import { assertClose } from '../losses/support'
 
 const folder = mkdtempSync(join(tmpdir(), 'model-'))
 after(() => rmSync(folder, { recursive: true }))
 const path = (name: string) => join(folder, name)
 
-const detector = narrowDetector({ upsample: 'nearest', classes: 2 })
+const network = narrowDetector({ upsample: 'nearest', classes: 2 })
 saveCheckpoint(path('training.json'), {
-  detector,
+  network,
   classes: ['car', 'bus'],
   step: 3,
   training: {
@@ -25,7 +25,7 @@ saveCheckpoint(path('training.json'), {
     warmUp: { steps: 0, from: 0.1 },
     sgd: { momentum: 0.9, weightDecay: 5e-4, clip: 35 },
   },
-  weights: initialWeights(detector, 1),
+  weights: initialWeights(network, 1),
   optimizer: new Map([
     ['momentum/stem/gamma', { shape: [4], values: new Float32Array(4) }],
     ['extra/adapter1/kernel', { shape: [1], values: new Float32Array(1) }],
@@ -59,8 +59,8 @@ test('show: drawing, table and content of the checkpoint; the published networks
 
 test('export: the model alone, as a checkpoint that is smaller by the optimizer', async (t) => {
   await run(t, 'export', path('training.json'), path('model.json'))
-  const { optimizer, training, weights, classes, detector: config } = loadCheckpoint(path('model.json'))
-  assert.deepEqual([optimizer.size, training, classes, config], [0, undefined, ['car', 'bus'], detector])
+  const { optimizer, training, weights, classes, network: found } = loadCheckpoint(path('model.json'))
+  assert.deepEqual([optimizer.size, training, classes, found], [0, undefined, ['car', 'bus'], network])
   assert.deepEqual(weights, loadCheckpoint(path('training.json')).weights)
   const [numbers] = readdirSync(folder).filter((name) => /^model\..*safetensors$/.test(name))
   const header = readFileSync(path(numbers!)).toString('latin1')
@@ -72,15 +72,28 @@ test("export to Darknet's files and import of them give the same network", async
   const files = [path('net.cfg'), path('net.weights')] as const
   await run(t, 'import', ...files, path('back.json'), '--classes', path('net.names'))
   const [back, start] = ['back.json', 'training.json'].map((name) => loadCheckpoint(path(name)))
-  assert.deepEqual([back!.detector, back!.classes], [start!.detector, start!.classes])
-  const { cfg, weights } = readDarknet(...files)
-  const network = new DarknetNetwork(cfg, weights)
-  const own = new Detector(back!.detector, back!.weights)
+  assert.deepEqual([headsOf(back!.network), back!.classes], [headsOf(start!.network), start!.classes])
+  assert.deepEqual(readDarknet(...files).network, back!.network)
+  const [one, other] = [start!, back!].map((model) => new Detector(model.network, model.weights))
   const image = tf.randomUniform([1, 64, 96, 3], 0, 1, 'float32', 1) as tf.Tensor4D
   const flat = (maps: readonly tf.Tensor[]) => maps.flatMap((map) => [...map.dataSync()])
-  assertClose(flat(network.forward(image)), flat(own.forward(image, { training: false }).outputs), 'logits')
-  network.dispose()
-  own.dispose()
+  const [own, theirs] = [one!, other!].map((detector) =>
+    flat(detector.forward(image, { training: false }).outputs),
+  )
+  assertClose(theirs!, own!, 'logits')
+  one!.dispose()
+  other!.dispose()
+})
+
+test('convert: a checkpoint of an earlier version says its network anew, with the same numbers', async (t) => {
+  const { document: _, network: __, ...rest } = JSON.parse(readFileSync(path('training.json'), 'utf8'))
+  const detector = narrowConfig({ upsample: 'nearest', classes: 2 })
+  const { training: ___, ...old } = { ...rest, detector, format: 'detector-checkpoint/1' }
+  writeFileSync(path('old.json'), JSON.stringify(old))
+  const before = loadCheckpoint(path('old.json'))
+  await run(t, 'convert', path('old.json'))
+  assert.equal(JSON.parse(readFileSync(path('old.json'), 'utf8')).format, 'detector-checkpoint/3')
+  assert.deepEqual(loadCheckpoint(path('old.json')), before)
 })
 
 test('a mismatch is an error', async (t) => {

@@ -1,61 +1,26 @@
-/** Darknet's cfg files, checked, as a list of layers that refer to one another by absolute index. */
+/** Darknet's cfg files as networks. */
 import { z } from 'zod'
+import { checkNetwork } from '../check'
+import {
+  ACTIVATIONS,
+  IMAGES,
+  type Layer,
+  type MaxPool,
+  type NetworkSpec,
+  type Route,
+  type Shortcut,
+  type Yolo,
+} from '../spec'
+import { withParts } from './parts'
 import { parseSections, type Section } from './sections'
-
-export interface Shape {
-  readonly height: number
-  readonly width: number
-  readonly channels: number
-}
-
-export interface Convolution {
-  readonly type: 'convolutional'
-  readonly in: number
-  readonly filters: number
-  readonly size: number
-  readonly stride: number
-  /** Zeros on every side. */
-  readonly padding: number
-  readonly batchNormalize: boolean
-  /** leaky is LeakyReLU 0.1. */
-  readonly activation: 'leaky' | 'linear'
-}
-
-/** Decodes the logits of the layer in front of it. */
-export interface Yolo {
-  readonly type: 'yolo'
-  /** [width, height] in pixels of the network's input, those that the mask selects. */
-  readonly anchors: readonly (readonly [number, number])[]
-  readonly classes: number
-  readonly scaleXY: number
-}
-
-/** Concatenates channels of earlier layers: of each the `group`-th of `groups` equal parts. */
-export interface Route {
-  readonly type: 'route'
-  readonly layers: readonly number[]
-  readonly groups: number
-  readonly group: number
-}
-
-/** Layers are numbered from 0; `layers` and `from` are such numbers. */
-export type DarknetLayer =
-  | Convolution
-  | Yolo
-  | { readonly type: 'maxpool'; readonly size: number; readonly stride: number }
-  | { readonly type: 'upsample'; readonly stride: number }
-  | Route
-  | { readonly type: 'shortcut'; readonly from: number }
 
 export interface DarknetCfg {
   /** Name for error messages. */
   readonly file: string
-  readonly input: Shape
-  readonly layers: readonly DarknetLayer[]
-  /** Shape that each layer gives for an input of the cfg's own size. */
-  readonly shapes: readonly Shape[]
-  /** Line of each layer's section. */
-  readonly lines: readonly number[]
+  /** One layer for every section, in their order: `conv0`, `maxpool1`, ... by the numbers that Darknet gives them. */
+  readonly network: NetworkSpec
+  /** Sentences on what was read in another way than it may have been meant. */
+  readonly warnings: readonly string[]
 }
 
 const number = z.string().transform((text, context) => {
@@ -66,39 +31,54 @@ const number = z.string().transform((text, context) => {
 })
 const whole = number.pipe(z.number().int())
 const count = number.pipe(z.number().int().positive())
+const least0 = number.pipe(z.number().int().min(0))
 const flag = z.enum(['0', '1']).transform((text) => text === '1')
 const list = <T extends z.ZodTypeAny>(item: T) =>
   z
     .string()
     .transform((text) => text.replace(/,$/, '').split(','))
     .pipe(z.array(item))
+/** Keys that change what a section computes, with the value at which they do not. */
+const neutral = (keys: { readonly [key: string]: string }) =>
+  Object.fromEntries(Object.entries(keys).map(([key, value]) => [key, z.literal(value).optional()]))
 
 const net = z.object({ width: count, height: count, channels: count.default('3') })
+const activation = z.enum(ACTIVATIONS)
 const convolutional = z
   .object({
     filters: count,
     size: count,
     stride: count.default('1'),
     pad: flag.default('0'),
-    padding: number.pipe(z.number().int().min(0)).default('0'),
+    padding: least0.default('0'),
     batch_normalize: flag.default('0'),
-    activation: z.enum(['leaky', 'linear']),
-    groups: z.literal('1').optional(),
-  })
-  .strict()
-const maxpool = z.object({ size: count, stride: count }).strict()
-const upsample = z.object({ stride: count }).strict()
-const route = z
-  .object({
-    layers: list(whole),
+    activation,
     groups: count.default('1'),
-    group_id: number.pipe(z.number().int().min(0)).default('0'),
+    ...neutral({ dilation: '1', binary: '0', xnor: '0', flipped: '0', antialiasing: '0' }),
   })
   .strict()
-const shortcut = z.object({ from: whole, activation: z.literal('linear').optional() }).strict()
+const maxpool = z
+  .object({
+    size: count.optional(),
+    stride: count.default('1'),
+    padding: least0.optional(),
+    ...neutral({ maxpool_depth: '0', antialiasing: '0' }),
+  })
+  .strict()
+const upsample = z.object({ stride: count.default('2'), ...neutral({ scale: '1' }) }).strict()
+const route = z
+  .object({ layers: list(whole), groups: count.default('1'), group_id: least0.default('0') })
+  .strict()
+const shortcut = z
+  .object({
+    from: list(whole),
+    activation: activation.default('linear'),
+    ...neutral({ weights_type: 'none' }),
+  })
+  .strict()
 const yolo = z
   .object({
-    mask: list(number.pipe(z.number().int().min(0))),
+    mask: list(least0),
     anchors: list(number.pipe(z.number().positive())).refine(
       (numbers) => numbers.length % 2 === 0,
       'expected pairs of width and height',
@@ -111,142 +91,122 @@ const yolo = z
   })
   .strict()
 
-/** Keys that matter to Darknet's training, its tracking and its own NMS only. */
-const TRAINING_KEYS = new Set(
-  `jitter ignore_thresh truth_thresh random resize iou_thresh iou_thresh_kind iou_loss iou_normalizer cls_normalizer
-  obj_normalizer delta_normalizer uc_normalizer objectness_smooth label_smooth_eps max_delta focal_loss max thresh
-  nms_threshold nms_kind beta_nms counters_per_class stopbackward map show_details embedding_layer track_history_size
-  sim_thresh dets_for_track dets_for_show track_ciou_norm dontload dontloadscales learning_rate_scale`.split(
-    /\s+/,
-  ),
-)
+/** Keys of sections without a loss that matter to Darknet's training only. */
+const TRAINING_KEYS = new Set(['stopbackward', 'dontload', 'dontloadscales', 'learning_rate_scale'])
 
 /**
- * Reads a cfg text of YOLOv3's kind: convolutional, maxpool, upsample, route, shortcut and yolo sections.
+ * Reads a cfg text of YOLOv3's kind: convolutional, maxpool, upsample, route, shortcut and yolo sections. Keys of [net] and
+ * [yolo] that say nothing about the network are kept beside it.
  *
  * @param file stands in error messages
  * @throws Error naming file, line, section and key of what is unknown, missing or does not fit
  */
 export function parseCfg(text: string, file = 'cfg'): DarknetCfg {
-  const [first, ...sections] = parseSections(text, file)
+  const { sections, warnings } = parseSections(text, file)
+  const [first, ...rest] = sections
   if (!first || (first.type !== 'net' && first.type !== 'network')) {
     throw new Error(
       `${file}: expected the first section to be [net], found ${first ? `[${first.type}]` : 'none'}`,
     )
   }
-  const { width, height, channels } = check(net, first, file)
-  const input = { height, width, channels }
-  const layers: DarknetLayer[] = []
-  const shapes: Shape[] = []
-  for (const section of sections) {
-    const before = shapes.at(-1) ?? input
-    const fail = (message: string): never => {
-      throw new Error(`${file}:${section.line}: [${section.type}], layer ${layers.length}: ${message}`)
-    }
-    const refer = (index: number) => {
-      const absolute = index < 0 ? layers.length + index : index
-      if (absolute < 0 || absolute >= layers.length) fail(`expected an earlier layer, found ${index}`)
-      return absolute
-    }
-    const { layer, shape } = readLayer(section, before, { file, fail, refer, shapes })
-    layers.push(layer)
-    shapes.push(shape)
+  const { values, darknet } = read(net, first, file, () => true)
+  const layers: Layer[] = []
+  for (const section of rest) layers.push(readLayer(section, layers, file))
+  const { width, height, channels } = values
+  const network = {
+    ...{ input: [height, width] as const, channels, layers, features: {} },
+    ...darknet,
   }
-  return { file, input, layers, shapes, lines: sections.map((section) => section.line) }
+  return { file, network: withParts(checked(network, file, rest)), warnings }
 }
 
-interface Surroundings {
-  readonly file: string
-  readonly fail: (message: string) => never
-  readonly refer: (index: number) => number
-  readonly shapes: readonly Shape[]
+/** Errors of a layer name the file and the line of its section. */
+function checked(network: NetworkSpec, file: string, sections: readonly Section[]): NetworkSpec {
+  try {
+    return checkNetwork(network)
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    const placed = message.replace(/^network: layer (\d+) "[^"]*" \(\w+\)/, (_, layer: string) => {
+      const { line, type } = sections[Number(layer)]!
+      return `${file}:${line}: [${type}], layer ${layer}`
+    })
+    throw new Error(placed, { cause: error })
+  }
 }
 
-function readLayer(
-  section: Section,
-  before: Shape,
-  { file, fail, refer, shapes }: Surroundings,
-): { layer: DarknetLayer; shape: Shape } {
-  const text = ({ height, width, channels }: Shape) => `${height}x${width}x${channels}`
-  switch (section.type) {
-    case 'convolutional': {
-      const { filters, size, stride, pad, padding, batch_normalize, activation } = check(
-        convolutional,
-        section,
-        file,
-      )
-      const zeros = pad ? Math.floor(size / 2) : padding
-      const along = (length: number) => Math.floor((length + 2 * zeros - size) / stride) + 1
-      const shape = { height: along(before.height), width: along(before.width), channels: filters }
-      if (shape.height < 1 || shape.width < 1) fail(`a kernel of ${size} does not fit into ${text(before)}`)
-      const layer = {
-        type: 'convolutional',
-        in: before.channels,
-        filters,
-        size,
-        stride,
-        padding: zeros,
-        batchNormalize: batch_normalize,
-        activation,
-      } as const
-      return { layer, shape }
+/** The names that the layers of a section's type start with. */
+const NAMES = new Map([
+  ['convolutional', 'conv'],
+  ['conv', 'conv'],
+  ['maxpool', 'maxpool'],
+  ['max', 'maxpool'],
+  ['upsample', 'upsample'],
+  ['route', 'route'],
+  ['shortcut', 'shortcut'],
+  ['yolo', 'yolo'],
+])
+
+function readLayer(section: Section, before: readonly Layer[], file: string): Layer {
+  const fail = (message: string): never => {
+    throw new Error(`${file}:${section.line}: [${section.type}], layer ${before.length}: ${message}`)
+  }
+  const refer = (index: number): string => {
+    const layer = before[index < 0 ? before.length + index : index]
+    if (!layer) return fail(`expected an earlier layer, found ${index}`)
+    if (layer.kind === 'yolo') return fail(`expected a layer with a map, found ${index}, a [yolo]`)
+    return layer.name
+  }
+  const kind = NAMES.get(section.type)
+  const last = before.at(-1)
+  if (last?.kind === 'yolo' && kind !== 'route')
+    fail('expected a [route] behind a [yolo], whose output are decoded boxes')
+  const from = last?.name ?? IMAGES
+  const common = { name: `${kind}${before.length}`, part: 'backbone' } as const
+  switch (kind) {
+    case 'conv': {
+      const { values, darknet } = read(convolutional, section, file)
+      const { filters: out, size: kernel, stride, pad, padding, groups } = values
+      return {
+        ...{ kind: 'convolution', ...common, from, kernel, stride },
+        padding: pad ? Math.floor(kernel / 2) : padding,
+        ...{ groups, out, batchNorm: values.batch_normalize, activation: values.activation },
+        ...darknet,
+      }
     }
     case 'maxpool': {
-      const { size, stride } = check(maxpool, section, file)
-      // Other strides start their windows (size - 1) / 2 before the map, which TensorFlow's padding does not.
-      if (stride !== 1 && !(stride === 2 && size === 2)) {
-        fail(`expected stride 1, or size 2 and stride 2, found size ${size} and stride ${stride}`)
-      }
-      const shape = {
-        height: Math.ceil(before.height / stride),
-        width: Math.ceil(before.width / stride),
-        channels: before.channels,
-      }
-      return { layer: { type: 'maxpool', size, stride }, shape }
+      const { values, darknet } = read(maxpool, section, file)
+      const { stride, size = stride, padding = size - 1 } = values
+      return { kind: 'maxPool', ...common, from, size, stride, padding, ...darknet } satisfies MaxPool
     }
     case 'upsample': {
-      const { stride } = check(upsample, section, file)
-      const shape = { ...before, height: before.height * stride, width: before.width * stride }
-      return { layer: { type: 'upsample', stride }, shape }
+      const { values, darknet } = read(upsample, section, file)
+      return { kind: 'upsample', ...common, from, stride: values.stride, ...darknet }
     }
     case 'route': {
-      const { layers: given, groups, group_id: group } = check(route, section, file)
-      const layers = given.map(refer)
-      const routed = layers.map((layer) => shapes[layer]!)
-      const [head] = routed as [Shape]
-      if (group >= groups) fail(`expected group_id below groups=${groups}, found ${group}`)
-      if (routed.some(({ channels }) => channels % groups !== 0)) {
-        fail(`expected channels in ${groups} equal groups, found ${routed.map(text).join(', ')}`)
-      }
-      if (routed.some(({ height, width }) => height !== head.height || width !== head.width)) {
-        fail(`expected maps of one size, found ${routed.map(text).join(', ')}`)
-      }
-      const channels = routed.reduce((sum, shape) => sum + shape.channels, 0) / groups
-      return { layer: { type: 'route', layers, groups, group }, shape: { ...head, channels } }
+      const { values, darknet } = read(route, section, file)
+      const { layers, groups, group_id: groupId } = values
+      return {
+        kind: 'route',
+        ...common,
+        from: layers.map(refer),
+        groups,
+        groupId,
+        ...darknet,
+      } satisfies Route
     }
     case 'shortcut': {
-      const from = refer(check(shortcut, section, file).from)
-      const other = shapes[from]!
-      if (text(other) !== text(before))
-        fail(`expected equal shapes, found ${text(other)} and ${text(before)}`)
-      return { layer: { type: 'shortcut', from }, shape: before }
+      const { values, darknet } = read(shortcut, section, file)
+      const taken = [from, ...values.from.map(refer)]
+      return {
+        kind: 'shortcut',
+        ...common,
+        from: taken,
+        activation: values.activation,
+        ...darknet,
+      } satisfies Shortcut
     }
-    case 'yolo': {
-      const found = check(yolo, section, file)
-      const { mask, anchors, classes, num } = found
-      if (anchors.length !== 2 * num) fail(`expected num=${num} anchors, found ${anchors.length / 2}`)
-      const selected = mask.map((index): readonly [number, number] => {
-        if (index >= num) fail(`expected mask below num=${num}, found ${index}`)
-        return [anchors[2 * index]!, anchors[2 * index + 1]!]
-      })
-      const needed = mask.length * (5 + classes)
-      if (before.channels !== needed) {
-        fail(
-          `expected ${mask.length} * (5 + ${classes}) = ${needed} channels in front, found ${before.channels}`,
-        )
-      }
-      return { layer: { type: 'yolo', anchors: selected, classes, scaleXY: found.scale_x_y }, shape: before }
-    }
+    case 'yolo':
+      return { ...common, part: 'head', from, ...readYolo(section, file, fail) }
     default:
       return fail(
         'unknown section; known are convolutional, maxpool, upsample, route, shortcut and yolo' +
@@ -255,10 +215,40 @@ function readLayer(
   }
 }
 
-function check<T>(schema: z.ZodType<T, z.ZodTypeDef, unknown>, section: Section, file: string): T {
-  const entries = [...section.entries].filter(([key]) => !TRAINING_KEYS.has(key))
-  const result = schema.safeParse(Object.fromEntries(entries.map(([key, { value }]) => [key, value])))
-  if (result.success) return result.data
+function readYolo(
+  section: Section,
+  file: string,
+  fail: (message: string) => never,
+): Omit<Yolo, 'name' | 'part' | 'from'> {
+  const { values, darknet } = read(yolo, section, file, () => true)
+  const { mask, anchors, classes, num, scale_x_y: scaleXY } = values
+  if (anchors.length < 2 * num) fail(`expected num=${num} anchors, found ${anchors.length / 2}`)
+  const selected = mask.map((index): readonly [number, number] => {
+    if (index >= num) fail(`expected mask below num=${num}, found ${index}`)
+    return [anchors[2 * index]!, anchors[2 * index + 1]!]
+  })
+  return { kind: 'yolo', anchors: selected, classes, scaleXY, ...darknet }
+}
+
+/**
+ * What a section's schema reads of it, and as `darknet` the keys that are kept as they stand.
+ *
+ * @param keeps which keys that the schema does not know are kept
+ */
+function read<Shape extends z.ZodRawShape, Keys extends z.UnknownKeysParam>(
+  schema: z.ZodObject<Shape, Keys>,
+  section: Section,
+  file: string,
+  keeps: (key: string) => boolean = (key) => TRAINING_KEYS.has(key),
+): { values: z.output<z.ZodObject<Shape, Keys>>; darknet?: { darknet: { [key: string]: string } } } {
+  const entries = [...section.entries].map(([key, { value }]): [string, string] => [key, value])
+  const isOther = ([key]: [string, string]) => !(key in schema.shape) && keeps(key)
+  const others = entries.filter(isOther)
+  const result = schema.safeParse(Object.fromEntries(entries.filter((entry) => !isOther(entry))))
+  if (result.success) {
+    const kept = { darknet: Object.fromEntries(others) }
+    return { values: result.data, ...(others.length > 0 && { darknet: kept }) }
+  }
   const issue = result.error.issues[0]!
   const key = issue.code === 'unrecognized_keys' ? issue.keys[0] : issue.path[0]
   const entry = typeof key === 'string' ? section.entries.get(key) : undefined

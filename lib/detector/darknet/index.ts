@@ -1,7 +1,6 @@
-export { type DarknetCfg, type DarknetLayer, parseCfg } from './cfg'
-export { detectorCfg, fromDarknet, toDarknet } from './detector'
-export { readDarknet } from './files'
-export { DARKNET_EPSILON, DarknetNetwork, decodingOf } from './network'
+export { type DarknetCfg, parseCfg } from './cfg'
+export { fromDarknet, toDarknet } from './convert'
+export { type DarknetModel, readDarknet } from './files'
 export {
   type ConvolutionWeights,
   convolutionsOf,
@@ -10,4 +9,5 @@ export {
   decodeWeights,
   encodeWeights,
 } from './weights'
-export { type Yolov3Options, yolov3Cfg, yolov3SppCfg, yolov3TinyCfg } from './yolov3'
+export { networkCfg } from './writer'
+export { type Yolov3Options, yolov3, yolov3Spp, yolov3Tiny } from './yolov3'

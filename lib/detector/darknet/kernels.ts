@@ -1,8 +1,13 @@
-import type { Convolution } from './cfg'
+/** Darknet's order of a kernel's numbers, [filters][in / groups][size][size], and TensorFlow's, [size, size, in / groups, filters]. */
 
-type KernelSize = Pick<Convolution, 'size' | 'in' | 'filters'>
+export interface KernelSize {
+  readonly size: number
+  /** Channels that one filter sees. */
+  readonly in: number
+  readonly filters: number
+}
 
-/** [filters][in][size][size], as Darknet stores kernels, to [size, size, in, filters], as TensorFlow computes. */
+/** From Darknet's order to TensorFlow's. */
 export function fromDarknetKernel(kernel: Float32Array, shape: KernelSize): Float32Array {
   const result = new Float32Array(kernel.length)
   eachWeight(shape, (darknet, own) => {

@@ -3,7 +3,8 @@
  * 0.2 on, else 32), then for every convolution, in the order of the cfg, float32 numbers: biases; with batch norm
  * scales, rolling means and rolling variances; and the kernel [filters][channels][size][size]. Little-endian.
  */
-import type { Convolution, DarknetCfg } from './cfg'
+import { layersOf, type WeightedLayer } from '../layers'
+import type { NetworkSpec } from '../spec'
 
 export interface ConvolutionWeights {
   readonly biases: Float32Array
@@ -21,36 +22,101 @@ export interface DarknetWeights {
   readonly version: readonly [major: number, minor: number, revision: number]
   /** Images that the network was trained on. */
   readonly seen: bigint
-  /** One for every convolutional layer of the cfg. */
+  /** Of the convolutional layers in the order of the cfg: of all, or of the first ones. */
   readonly convolutions: readonly ConvolutionWeights[]
 }
 
-/** The convolutional layers with their numbers among all layers. */
-export function convolutionsOf(cfg: DarknetCfg): { readonly index: number; readonly layer: Convolution }[] {
-  return cfg.layers.flatMap((layer, index) => (layer.type === 'convolutional' ? [{ index, layer }] : []))
+/**
+ * The layers with weights, with their numbers among all layers.
+ *
+ * @throws Error for a deconvolution, for which Darknet's files have no place
+ */
+export function convolutionsOf(
+  network: NetworkSpec,
+): { readonly index: number; readonly layer: WeightedLayer }[] {
+  return layersOf(network).layers.map((layer) => {
+    if (layer.kind === 'deconvolution')
+      throw new Error(
+        `layer "${layer.name}": expected a convolution, found a deconvolution, for which neither OpenCV nor current ` +
+          'Darknet versions have a section; train with nearest upsampling, or save a checkpoint instead',
+      )
+    return { index: network.layers.findIndex(({ name }) => name === layer.name), layer }
+  })
 }
 
-const kernelSize = (layer: Convolution) => layer.filters * layer.in * layer.size ** 2
+const kernelSize = (layer: WeightedLayer) => (layer.out * layer.in * layer.kernel ** 2) / layer.groups
 
-function numbersOf(layer: Convolution): number {
-  return kernelSize(layer) + layer.filters * (layer.batchNormalize ? 4 : 1)
+function numbersOf(layer: WeightedLayer): number {
+  return kernelSize(layer) + layer.out * (layer.batchNorm ? 4 : 1)
 }
 
-/** Numbers that a weights file of this cfg holds, running statistics included. */
-export function countNumbers(cfg: DarknetCfg): number {
-  return convolutionsOf(cfg).reduce((sum, { layer }) => sum + numbersOf(layer), 0)
+/** Numbers that a weights file of this network holds, running statistics included. */
+export function countNumbers(network: NetworkSpec): number {
+  return convolutionsOf(network).reduce((sum, { layer }) => sum + numbersOf(layer), 0)
 }
 
 const wideSeen = (major: number, minor: number) => major * 10 + minor >= 2 && major < 1000 && minor < 1000
 const grouped = (value: number) => value.toLocaleString('en-US')
 
+/** How errors speak of the two files. */
+export interface WeightsPlace {
+  readonly file?: string
+  readonly cfg?: string
+}
+
 /**
- * Reads the bytes of a weights file.
+ * Reads the bytes of a weights file. One that ends early, between two layers, holds the first ones alone: `darknet53.conv.74`
+ * has the weights of 52 convolutions.
  *
- * @param file stands in error messages
- * @throws Error when the file is shorter or longer than the cfg asks for: the layer, the numbers expected and found
+ * @throws Error when the file ends within a layer, or is longer than the network asks for: the layer, the numbers expected and
+ *   found
  */
-export function decodeWeights(bytes: Uint8Array, cfg: DarknetCfg, file = 'weights'): DarknetWeights {
+export function decodeWeights(
+  bytes: Uint8Array,
+  network: NetworkSpec,
+  { file = 'weights', cfg = 'the network' }: WeightsPlace = {},
+): DarknetWeights {
+  const { version, seen, header } = readHeader(bytes, file)
+  const numbers = Math.floor((bytes.length - header) / 4)
+  const layers = convolutionsOf(network)
+  const asked = `${cfg} asks for ${grouped(countNumbers(network))} in all`
+  let at = 0
+  const take = (count: number) => {
+    const start = bytes.byteOffset + header + 4 * at
+    at += count
+    return new Float32Array(bytes.buffer.slice(start, start + 4 * count))
+  }
+  const convolutions: ConvolutionWeights[] = []
+  for (const { index, layer } of layers) {
+    if (header + 4 * at === bytes.length && convolutions.length > 0) break
+    const needed = numbersOf(layer)
+    if (at + needed > numbers) {
+      const { kernel, in: inputs, out } = layer
+      throw new Error(
+        `${file}: layer ${index} (${kernel}x${kernel}, ${inputs} -> ${out}): expected ` +
+          `${grouped(needed)} numbers, found ${grouped(numbers - at)} left of ${grouped(numbers)}; ${asked}`,
+      )
+    }
+    const biases = take(layer.out)
+    const norm = layer.batchNorm
+      ? { scales: take(layer.out), means: take(layer.out), variances: take(layer.out) }
+      : undefined
+    const kernel = take(kernelSize(layer))
+    expectNumbers({ biases, ...norm, kernel }, `${file}: layer ${index}`)
+    convolutions.push(norm ? { biases, norm, kernel } : { biases, kernel })
+  }
+  if (header + 4 * at !== bytes.length) {
+    throw new Error(
+      `${file}: ${asked}, found ${grouped((bytes.length - header) / 4)}; take the cfg that the file was trained with`,
+    )
+  }
+  return { version, seen, convolutions }
+}
+
+function readHeader(
+  bytes: Uint8Array,
+  file: string,
+): Omit<DarknetWeights, 'convolutions'> & { header: number } {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 64)).toString('latin1')
   if (/^\s*<(!doctype|html|\?xml)/i.test(start))
     throw new Error(`${file}: expected Darknet's weights, found a web page; download the file itself`)
@@ -63,42 +129,10 @@ export function decodeWeights(bytes: Uint8Array, cfg: DarknetCfg, file = 'weight
   if (major > 1000 || minor > 1000) {
     throw new Error(`${file}: version ${major}.${minor} stores transposed kernels, which are not supported`)
   }
-  const numbers = Math.floor((bytes.length - header) / 4)
-  const asked = `${cfg.file} asks for ${grouped(countNumbers(cfg))} in all`
-  let at = 0
-  const take = (count: number) => {
-    const start = bytes.byteOffset + header + 4 * at
-    at += count
-    return new Float32Array(bytes.buffer.slice(start, start + 4 * count))
-  }
-  const convolutions = convolutionsOf(cfg).map(({ index, layer }): ConvolutionWeights => {
-    const needed = numbersOf(layer)
-    if (at + needed > numbers) {
-      throw new Error(
-        `${file}: layer ${index} (${layer.size}x${layer.size}, ${layer.in} -> ${layer.filters}): expected ` +
-          `${grouped(needed)} numbers, found ${grouped(numbers - at)} left of ${grouped(numbers)}; ${asked}`,
-      )
-    }
-    const biases = take(layer.filters)
-    const norm = layer.batchNormalize
-      ? { scales: take(layer.filters), means: take(layer.filters), variances: take(layer.filters) }
-      : undefined
-    const kernel = take(kernelSize(layer))
-    return norm ? { biases, norm, kernel } : { biases, kernel }
-  })
-  if (header + 4 * at !== bytes.length) {
-    throw new Error(
-      `${file}: ${asked}, found ${grouped((bytes.length - header) / 4)}; take the cfg that the file was trained with`,
-    )
-  }
-  convolutionsOf(cfg).forEach(({ index }, i) => {
-    const { biases, norm, kernel } = convolutions[i]!
-    expectNumbers({ biases, ...norm, kernel }, `${file}: layer ${index}`)
-  })
   return {
+    header,
     version: [major, minor, view.getInt32(8, true)],
     seen: wideSeen(major, minor) ? view.getBigUint64(12, true) : BigInt(view.getUint32(12, true)),
-    convolutions,
   }
 }
 
@@ -113,31 +147,6 @@ function expectNumbers(arrays: { readonly [name: string]: Float32Array }, place:
           'the training diverged, or the cfg belongs to another file',
       )
   }
-}
-
-/** @throws Error naming the first layer whose weights have other numbers than the cfg asks for */
-export function checkWeights(cfg: DarknetCfg, { convolutions }: DarknetWeights): void {
-  const layers = convolutionsOf(cfg)
-  if (layers.length !== convolutions.length) {
-    throw new Error(
-      `${cfg.file}: expected weights of ${layers.length} convolutions, found ${convolutions.length}`,
-    )
-  }
-  layers.forEach(({ index, layer }, i) => {
-    const { biases, norm, kernel } = convolutions[i]!
-    const vectors = [biases, ...(norm ? [norm.scales, norm.means, norm.variances] : [])]
-    if (
-      kernel.length !== kernelSize(layer) ||
-      vectors.some((vector) => vector.length !== layer.filters) ||
-      (norm !== undefined) !== layer.batchNormalize
-    ) {
-      throw new Error(
-        `${cfg.file}: layer ${index}: expected a kernel of ${kernelSize(layer)}, ${layer.filters} biases and ` +
-          `${layer.batchNormalize ? 'batch norm' : 'no batch norm'}, found ${kernel.length}, ` +
-          `${vectors.map(({ length }) => length).join('/')} and ${norm ? 'batch norm' : 'none'}`,
-      )
-    }
-  })
 }
 
 /**

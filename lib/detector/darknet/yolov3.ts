@@ -1,5 +1,6 @@
-/** YOLOv3's own networks as cfg texts: YOLOv3, YOLOv3-SPP and YOLOv3-tiny (Redmon & Farhadi 2018). */
-import { cfgWriter, IMAGES } from './writer'
+/** YOLOv3's own networks: YOLOv3, YOLOv3-SPP and YOLOv3-tiny (Redmon & Farhadi 2018), layer by layer as in their cfg files. */
+import { IMAGES, type NetworkSpec } from '../spec'
+import { darknetList } from './list'
 
 export interface Yolov3Options {
   /** [height, width] in pixels, multiples of 32. */
@@ -37,12 +38,12 @@ const widths = (multiplier: number) => (width: number) =>
   Math.max(2, 2 * Math.round((width * multiplier) / 2))
 
 /** YOLOv3 on darknet53; with SPP one pair of convolutions of the coarsest scale gives way to the pools. */
-function yolov3On53(spp: boolean, options: Yolov3Options): string {
+function yolov3On53(spp: boolean, options: Yolov3Options): NetworkSpec {
   const { input = [608, 608], classes = 80, multiplier = 1 } = options
   const scaled = widths(multiplier)
-  const net = cfgWriter(input, spp ? 'YOLOv3-SPP' : 'YOLOv3')
-  const conv = (x: number, width: number, size: number, stride = 1) =>
-    net.conv(x, { filters: scaled(width), size, stride })
+  const net = darknetList()
+  const conv = (x: string, width: number, size: number, stride = 1) =>
+    net.conv(x, scaled(width), size, { stride })
 
   let x = conv(IMAGES, 32, 3)
   const stages = DARKNET53_BLOCKS.map((blocks, i) => {
@@ -53,16 +54,16 @@ function yolov3On53(spp: boolean, options: Yolov3Options): string {
   })
 
   /** 1x1 and 3x3 convolutions in turn: `layers` of them, of which the odd ones are 1x1. */
-  const alternate = (from: number, width: number, layers: number) => {
+  const alternate = (from: string, width: number, layers: number) => {
     for (let i = 0; i < layers; i++) from = i % 2 === 0 ? conv(from, width, 1) : conv(from, 2 * width, 3)
     return from
   }
-  const head = (from: number, width: number, mask: readonly number[]) => {
+  const head = (from: string, width: number, mask: readonly number[]) => {
     const hidden = conv(from, 2 * width, 3)
-    const logits = net.conv(hidden, { filters: mask.length * (5 + classes), size: 1, linear: true })
-    net.yolo(logits, { anchors: ANCHORS, mask, classes })
+    const logits = net.conv(hidden, mask.length * (5 + classes), 1, LINEAR)
+    net.yolo(logits, select(ANCHORS, mask), classes)
   }
-  const pyramid = (from: number) => {
+  const pyramid = (from: string) => {
     const pools = [5, 9, 13].map((size) => net.maxpool(from, size, 1))
     return net.route([...pools.reverse(), from])
   }
@@ -77,30 +78,35 @@ function yolov3On53(spp: boolean, options: Yolov3Options): string {
     feature = alternate(net.route([raised, stages[stage]!]), width, 5)
     head(feature, width, mask)
   }
-  return net.text()
+  return net.network(input)
 }
 
+const LINEAR = { batchNorm: false, activation: 'linear' } as const
+
+const select = (anchors: readonly (readonly [number, number])[], mask: readonly number[]) =>
+  mask.map((index) => anchors[index]!)
+
 /** YOLOv3, 608x608 and 80 classes unless said otherwise. */
-export function yolov3Cfg(options: Yolov3Options = {}): string {
+export function yolov3(options: Yolov3Options = {}): NetworkSpec {
   return yolov3On53(false, options)
 }
 
 /** YOLOv3 with spatial pyramid pooling. */
-export function yolov3SppCfg(options: Yolov3Options = {}): string {
+export function yolov3Spp(options: Yolov3Options = {}): NetworkSpec {
   return yolov3On53(true, options)
 }
 
 /** YOLOv3-tiny, 416x416 and 80 classes unless said otherwise. */
-export function yolov3TinyCfg(options: Yolov3Options = {}): string {
+export function yolov3Tiny(options: Yolov3Options = {}): NetworkSpec {
   const { input = [416, 416], classes = 80, multiplier = 1 } = options
   const scaled = widths(multiplier)
-  const net = cfgWriter(input, 'YOLOv3-tiny')
-  const conv = (x: number, width: number, size: number) => net.conv(x, { filters: scaled(width), size })
-  const head = (x: number, mask: readonly number[]) => {
-    const logits = net.conv(x, { filters: mask.length * (5 + classes), size: 1, linear: true })
-    net.yolo(logits, { anchors: TINY_ANCHORS, mask, classes })
+  const net = darknetList()
+  const conv = (x: string, width: number, size: number) => net.conv(x, scaled(width), size)
+  const head = (x: string, mask: readonly number[]) => {
+    const logits = net.conv(x, mask.length * (5 + classes), 1, LINEAR)
+    net.yolo(logits, select(TINY_ANCHORS, mask), classes)
   }
-  let x = IMAGES
+  let x: string = IMAGES
   for (const width of [16, 32, 64, 128]) x = net.maxpool(conv(x, width, 3), 2, 2)
   const fine = conv(x, 256, 3)
   x = conv(net.maxpool(fine, 2, 2), 512, 3)
@@ -108,5 +114,5 @@ export function yolov3TinyCfg(options: Yolov3Options = {}): string {
   head(conv(coarse, 512, 3), [3, 4, 5])
   const raised = net.upsample(conv(coarse, 128, 1))
   head(conv(net.route([raised, fine]), 256, 3), [0, 1, 2])
-  return net.text()
+  return net.network(input)
 }

@@ -1,9 +1,9 @@
 /** Adapters between feature maps of different widths: 1x1 convolutions from the student's width to the teacher's. */
 import type { Random } from '../../base'
-import { type DetectorConfig, type DetectorOutput, STRIDES } from '../../detector/types'
+import type { DetectorOutput, HeadConfig } from '../../detector'
 import { tf } from '../../engine'
 import { constant, expectScales, type Pair } from './pairs'
-import type { Variables } from './types'
+import type { DistillationConfig, Variables } from './types'
 
 const nameOf = (scale: number) => `adapter${scale + 1}/kernel`
 
@@ -14,13 +14,13 @@ const nameOf = (scale: number) => `adapter${scale + 1}/kernel`
  * @returns by name: `adapter1/kernel` for the first scale
  */
 export function createAdapters(
-  student: Pick<DetectorConfig, 'neck'>,
-  teacher: Pick<DetectorConfig, 'neck'>,
+  student: Pick<HeadConfig, 'featureWidths'>,
+  teacher: Pick<HeadConfig, 'featureWidths'>,
   random: Random,
 ): Map<string, tf.Tensor4D> {
   const kernels = new Map<string, tf.Tensor4D>()
-  student.neck.forEach((from, scale) => {
-    const to = teacher.neck[scale]!
+  student.featureWidths.forEach((from, scale) => {
+    const to = teacher.featureWidths[scale] ?? from
     if (from === to) return
     const values = Float32Array.from({ length: from * to }, () => random.normal() / Math.sqrt(from))
     kernels.set(nameOf(scale), tf.tensor4d(values, [1, 1, from, to]))
@@ -34,10 +34,15 @@ export function createAdapters(
  *
  * @throws Error when the numbers of maps or the shapes disagree, naming both
  */
-export function featurePairs(student: DetectorOutput, teacher: DetectorOutput, adapters: Variables): Pair[] {
+export function featurePairs(
+  student: DetectorOutput,
+  teacher: DetectorOutput,
+  { strides }: Pick<DistillationConfig, 'strides'>,
+  adapters: Variables,
+): Pair[] {
   expectScales('features', teacher.features.length, student.features, teacher.features)
   return student.features.map((map, s) => {
-    const name = `stride${STRIDES[s]}`
+    const name = `stride${strides[s]}`
     const target = teacher.features[s]
     const kernel = adapters.get(nameOf(s)) as tf.Tensor4D | undefined
     const adapted = kernel ? tf.conv2d(map, kernel, 1, 'same') : map

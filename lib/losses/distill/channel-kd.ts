@@ -21,9 +21,9 @@ export const channelKd = defineMethod({
   options: softmaxOptions,
   needs: ['features'],
   variables: createAdapters,
-  loss: (student, teacher, _config, { temperature, scaleByTemperatureSquared }, variables) =>
+  loss: (student, teacher, config, { temperature, scaleByTemperatureSquared }, variables) =>
     sumOf(
-      featurePairs(student, teacher, variables).map((pair) => {
+      featurePairs(student, teacher, config, variables).map((pair) => {
         const [n, h, w, c] = pair.student.shape
         const channels = (map: tf.Tensor4D): tf.Tensor2D =>
           tf.reshape(tf.transpose(map, [0, 3, 1, 2]), [n * c, h * w])

@@ -1,5 +1,5 @@
 /** Combines methods: a weighted sum, each with its own schedule. */
-import type { DetectorOutput } from '../../detector/types'
+import type { DetectorOutput } from '../../detector'
 import { tf } from '../../engine'
 import type { LossResult } from '../types'
 import {

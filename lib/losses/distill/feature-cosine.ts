@@ -21,9 +21,9 @@ export const featureCosine = defineMethod({
   options: {},
   needs: ['features'],
   variables: createAdapters,
-  loss: (student, teacher, _config, _options, variables) =>
+  loss: (student, teacher, config, _options, variables) =>
     sumOf(
-      featurePairs(student, teacher, variables).map((pair) => [
+      featurePairs(student, teacher, config, variables).map((pair) => [
         pair.name,
         tf.mean(cosineDistance(pair.student, pair.teacher)) as tf.Scalar,
       ]),

@@ -20,9 +20,9 @@ export const featureMse = defineMethod({
   options: {},
   needs: ['features'],
   variables: createAdapters,
-  loss: (student, teacher, _config, _options, variables) =>
+  loss: (student, teacher, config, _options, variables) =>
     sumOf(
-      featurePairs(student, teacher, variables).map((pair) => [
+      featurePairs(student, teacher, config, variables).map((pair) => [
         pair.name,
         tf.mean(tf.squaredDifference(pair.student, pair.teacher)) as tf.Scalar,
       ]),

@@ -1,6 +1,6 @@
 /** Everything derived from the list of methods: names, published values, all options. */
 import { Random } from '../../base'
-import type { DetectorConfig } from '../../detector/types'
+import type { HeadConfig } from '../../detector'
 import type { Method } from './method'
 import * as methods from './methods'
 import type { Variables } from './types'
@@ -49,8 +49,8 @@ export type MethodVariables = { readonly [Name in MethodName]?: Variables }
  */
 export function createVariables(
   names: readonly MethodName[],
-  student: DetectorConfig,
-  teacher: DetectorConfig,
+  student: HeadConfig,
+  teacher: HeadConfig,
   seed: number,
 ): MethodVariables {
   return Object.fromEntries(

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { parseDocument, type Random } from '../../base'
-import type { DetectorConfig, DetectorOutput } from '../../detector/types'
+import type { DetectorOutput, HeadConfig } from '../../detector'
 import type { LossResult } from '../types'
 import type { DistillationConfig, Variables } from './types'
 
@@ -29,7 +29,7 @@ export interface Method<Name extends string = string, Shape extends z.ZodRawShap
   /** The parts of a forward pass that it compares. */
   readonly needs: readonly (keyof DetectorOutput)[]
   /** Initial values of variables trained along with it; the caller owns the tensors. */
-  readonly variables?: (student: DetectorConfig, teacher: DetectorConfig, random: Random) => Variables
+  readonly variables?: (student: HeadConfig, teacher: HeadConfig, random: Random) => Variables
   /**
    * The loss before lambda. The teacher is a constant: no gradient flows into it.
    *

@@ -1,5 +1,5 @@
 /** What all methods do first: pair student and teacher, and make the teacher constant. */
-import { type DetectorOutput, STRIDES } from '../../detector/types'
+import type { DetectorOutput } from '../../detector'
 import { tf } from '../../engine'
 import type { LossResult } from '../types'
 import type { DistillationConfig } from './types'
@@ -28,11 +28,11 @@ export function constant<T extends tf.Tensor>(x: T): T {
 export function outputPairs(
   student: DetectorOutput,
   teacher: DetectorOutput,
-  { anchors, classes }: DistillationConfig,
+  { anchors, classes, strides }: DistillationConfig,
 ): Pair[] {
   expectScales('logits', anchors.length, student.outputs, teacher.outputs)
   return student.outputs.map((logits, s) => {
-    const name = `stride${STRIDES[s]}`
+    const name = `stride${strides[s]}`
     const other = teacher.outputs[s]
     const channels = (anchors[s]?.length ?? 0) * (5 + classes)
     if (other === undefined || String(logits.shape) !== String(other.shape) || logits.shape[3] !== channels) {

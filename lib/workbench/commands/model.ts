@@ -19,14 +19,14 @@ export function modelCommand(): Command {
     )
     .option('--svg <file>', 'also write the drawing as a picture')
     .action((name: string, { svg }: { svg?: string }) => {
-      const { drawNetwork, publishedDetector, STUDENT_WIDTHS, summary, TEACHER_WIDTHS } = detectors()
+      const { darknet21, drawNetwork, STUDENT_WIDTHS, summary, TEACHER_WIDTHS } = detectors()
       const published = new Map([
         ['teacher', TEACHER_WIDTHS],
         ['student', STUDENT_WIDTHS],
       ]).get(name)
       const checkpoint = published ? undefined : checkpoints().loadCheckpoint(name)
-      const detector = checkpoint?.detector ?? publishedDetector(published)
-      console.log(summary(detector))
+      const network = checkpoint?.network ?? darknet21(published)
+      console.log(summary(network))
       if (checkpoint) {
         const { classes, step, training, optimizer, provenance, sha256 } = checkpoint
         console.log(`classes: ${classes.join(', ')}`)
@@ -36,7 +36,7 @@ export function modelCommand(): Command {
         console.log(`SHA-256 of the numbers: ${sha256}`)
         console.log(`provenance: ${inspect(provenance, { depth: 6, breakLength: 100 })}`)
       }
-      if (svg) writeFileSync(svg, drawNetwork(detector))
+      if (svg) writeFileSync(svg, drawNetwork(network))
     })
   command
     .command('export <checkpoint> <out>')
@@ -56,38 +56,57 @@ export function modelCommand(): Command {
         return
       }
       if (ending !== '.cfg') throw new Error(`${out}: expected a name that ends in .json or .cfg`)
-      const { cfg, weights } = toDarknet(model.detector, model.weights)
+      const { cfg, weights } = toDarknet(model.network, model.weights)
       writeFileSync(out, cfg)
       writeFileSync(`${name}.weights`, encodeWeights(weights))
       writeFileSync(`${name}.names`, model.classes.map((label) => `${label}\n`).join(''))
       console.log(`${out}, ${name}.weights, ${name}.names`)
     })
   command
+    .command('convert <checkpoints...>')
+    .description(
+      'write checkpoints (.json) of an earlier version anew in place; their numbers stay as they are',
+    )
+    .action((files: readonly string[]) => {
+      const { loadCheckpoint, saveCheckpoint } = checkpoints()
+      for (const file of files) {
+        const { sha256: before, ...checkpoint } = loadCheckpoint(file)
+        const { sha256 } = saveCheckpoint(file, checkpoint)
+        if (sha256 !== before)
+          throw new Error(
+            `${file}: expected numbers of SHA-256 ${before}, wrote ${sha256}; fetch the file again`,
+          )
+        console.log(`${file}, SHA-256 of the numbers ${sha256}`)
+      }
+    })
+  command
     .command('import <cfg> <weights> <out>')
-    .description("make a checkpoint (.json) from Darknet's files of a darknet21-YOLOv3")
+    .description(
+      "make a checkpoint (.json) from Darknet's files; a weights file may end early, as darknet53.conv.74 does",
+    )
     .requiredOption('--classes <file>', 'class names, one a line (.names)')
     .action(
       async (cfgFile: string, weightsFile: string, out: string, { classes: file }: { classes: string }) => {
         const { readClassNames } = require('../../data') as typeof import('../../data')
-        const { fromDarknet, readDarknet } = detectors()
-        const { cfg, weights } = readDarknet(cfgFile, weightsFile)
-        const model = fromDarknet(cfg, weights)
+        const { headsOf, readDarknet } = detectors()
+        const { network, weights, seen, warnings, initial } = readDarknet(cfgFile, weightsFile)
         const classes = await readClassNames(file)
-        if (classes.length !== model.config.classes) {
+        const { classes: number } = headsOf(network)
+        if (classes.length !== number) {
           throw new Error(
-            `${file}: expected the names of ${model.config.classes} classes as in ${cfgFile}, found ${classes.length}`,
+            `${file}: expected the names of ${number} classes as in ${cfgFile}, found ${classes.length}`,
           )
         }
         const provenance = {
           darknet: { cfg: sha256(readFileSync(cfgFile)), weights: sha256(readFileSync(weightsFile)) },
-          seen: String(weights.seen),
+          seen: String(seen),
+          ...(initial.length > 0 && { initial }),
         }
-        const { config: detector, weights: values } = model
-        const saved = checkpoints().saveCheckpoint(out, {
-          ...{ detector, classes, step: 0, provenance },
-          weights: values,
-          optimizer: new Map(),
-        })
+        const model = { network, classes, step: 0, provenance, weights, optimizer: new Map() }
+        const saved = checkpoints().saveCheckpoint(out, model)
+        for (const warning of warnings) console.error(warning)
+        if (initial.length > 0)
+          console.error(`${weightsFile} ends early; left at their initial values: ${initial.join(', ')}`)
         console.log(`${out}, SHA-256 of the numbers ${saved.sha256}`)
       },
     )

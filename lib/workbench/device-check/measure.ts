@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLoader, type Dataset } from '../../data'
-import { Detector, type DetectorConfig, detect } from '../../detector'
+import { Detector, detect, type HeadConfig } from '../../detector'
 import { compile, type Precision, type Tensor, tf } from '../../engine'
 import { evaluateDetections } from '../../evaluate'
 import { assignTargets, METHOD_NAMES, type MethodName, PUBLISHED, targetTensors } from '../../losses'
@@ -41,8 +41,8 @@ const PROFILE = loadProfile('default')
 export function shippedNetworks(): { teacher: Detector; student: Detector } {
   if (!PROFILE.checkpoints) throw new Error('profile default: expected shipped checkpoints, found none')
   const load = (name: string) => {
-    const { detector, weights } = loadModel(shippedRef(name), '')
-    return new Detector(detector, weights)
+    const { network, weights } = loadModel(shippedRef(name), '')
+    return new Detector(network, weights)
   }
   return { teacher: load(PROFILE.checkpoints.teacher), student: load(PROFILE.checkpoints.student) }
 }
@@ -53,7 +53,7 @@ export interface Batch {
 }
 
 /** The first training batch, without augmentation. */
-export async function firstBatch({ splits }: Dataset, config: DetectorConfig, size: number): Promise<Batch> {
+export async function firstBatch({ splits }: Dataset, config: HeadConfig, size: number): Promise<Batch> {
   const loader = createLoader(splits.train ?? [], { input: [...config.input], batch: size })
   try {
     const { images, shape, truths } = await loader.batchAt(0)
@@ -129,10 +129,7 @@ function measureForward(
 }
 
 /** Decoding and NMS of given logits, so that both devices start from the same. */
-function measureNms(
-  config: DetectorConfig,
-  given: ReadonlyMap<string, NamedTensor>,
-): Map<string, NamedTensor> {
+function measureNms(config: HeadConfig, given: ReadonlyMap<string, NamedTensor>): Map<string, NamedTensor> {
   const logits = config.anchors.map((_, i) => {
     const tensor = given.get(`logits/${i}`)
     if (!tensor) throw new Error(`logits of scale ${i}: expected some to decode, found none`)

@@ -5,7 +5,7 @@
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DarknetNetwork, readDarknet } from '../../../lib/detector'
+import { Detector, readDarknet } from '../../../lib/detector'
 import { tf } from '../../../lib/engine'
 import { darknetCase, NAMES } from '../darknet-cases'
 
@@ -21,10 +21,10 @@ const path = (file: string) => join(folder, file)
 writeFileSync(path('net.cfg'), files.cfg)
 writeFileSync(path('net.weights'), files.weights)
 writeFileSync(path('image.f32'), Buffer.from(files.image.buffer))
-const { cfg, weights } = readDarknet(path('net.cfg'), path('net.weights'))
-const network = new DarknetNetwork(cfg, weights)
-const outputs = network.forward(tf.tensor4d(files.image, [1, ...files.size, 3]))
+const { network, weights } = readDarknet(path('net.cfg'), path('net.weights'))
+const detector = new Detector(network, weights)
+const { outputs } = detector.forward(tf.tensor4d(files.image, [1, ...files.size, 3]), { training: false })
 const values = outputs.map((output) => Buffer.from(Float32Array.from(output.dataSync()).buffer))
 writeFileSync(path('outputs.f32'), Buffer.concat(values))
-const heads = cfg.layers.flatMap((layer, i) => (layer.type === 'yolo' ? [`conv_${i - 1}`] : []))
+const heads = network.layers.flatMap((layer, i) => (layer.kind === 'yolo' ? [`conv_${i - 1}`] : []))
 writeFileSync(path('case.json'), JSON.stringify({ size: files.size, heads }))
