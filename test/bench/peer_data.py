@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from peer_network import STRIDES, read_problem
+from peer_network import read_problem
 
 
 def area_iou(a, b):
@@ -29,10 +29,11 @@ class Assigner:
     def __init__(self, config, options):
         self.options = options
         self.anchors = np.array(config["anchors"], np.float32)  # [scales, anchors, 2]
+        self.strides = config["strides"]
         height, width = config["input"]
-        self.grids = [(height // s, width // s) for s in STRIDES]
+        self.grids = [(height // s, width // s) for s in self.strides]
         self.slots = []
-        for (h, w), stride, anchors in zip(self.grids, STRIDES, self.anchors):
+        for (h, w), stride, anchors in zip(self.grids, self.strides, self.anchors):
             y, x, a = np.meshgrid(np.arange(h), np.arange(w), np.arange(len(anchors)), indexing="ij")
             centre = (np.stack([x, y], -1) + 0.5).reshape(-1, 2) * stride
             half = anchors[a.ravel()] / 2
@@ -54,7 +55,7 @@ class Assigner:
         best, secondary = [], []
         for i, (box, centre) in enumerate(zip(boxes, centres)):
             cells, candidates = [], []
-            for (h, w), stride, anchors in zip(self.grids, STRIDES, self.anchors):
+            for (h, w), stride, anchors in zip(self.grids, self.strides, self.anchors):
                 column, row = (
                     int(min(max(math.floor(c / stride), 0), n - 1)) for c, n in zip(centre, (w, h))
                 )
@@ -71,7 +72,7 @@ class Assigner:
                 secondary.append((scale, row, column, anchor, i))
                 if self.options["crossGrid"]:
                     h, w = self.grids[scale]
-                    dx, dy = (int(np.sign(c / STRIDES[scale] - at - 0.5)) for c, at in zip(centre, (column, row)))
+                    dx, dy = (int(np.sign(c / self.strides[scale] - at - 0.5)) for c, at in zip(centre, (column, row)))
                     if dx and 0 <= column + dx < w:
                         secondary.append((scale, row, column + dx, anchor, i))
                     if dy and 0 <= row + dy < h:
