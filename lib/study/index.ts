@@ -21,7 +21,6 @@ export {
   readProfile,
 } from './profile'
 export { CONTROL_NAMES, profileSweep } from './profile-arms'
-export { compareWithReference, type Deviation, type Reference, readReference, referenceOf } from './reference'
 export { announceTrials, type RunOptions, type TrialState } from './runner'
 export {
   type Candidate,

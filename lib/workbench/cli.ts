@@ -4,9 +4,9 @@
  */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { inspect } from 'node:util'
-import { Command, CommanderError } from 'commander'
+import { Command } from 'commander'
 import entries from './commands.json'
+import { fail } from './program'
 import { root } from './project'
 
 interface Entry {
@@ -17,28 +17,12 @@ interface Entry {
   readonly program?: string
 }
 const COMMANDS = new Map<string, Entry>(Object.entries(entries))
-/** Errors that are bugs, not messages to the user. */
-const MISTAKES = [TypeError, RangeError, ReferenceError, SyntaxError]
 
 const words = process.argv.slice(2)
 const end = words.indexOf('--')
 const own = end < 0 ? words : words.slice(0, end)
 
-/** Prints what went wrong; with --debug also where. */
-function fail(error: unknown): never {
-  if (error instanceof CommanderError) process.exit(error.exitCode)
-  console.error(own.includes('--debug') ? inspect(error) : `\n${describe(error)}`)
-  process.exit(1)
-}
-
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  if ('code' in error && error.code === 'ENOENT' && 'path' in error)
-    return `${error.path}: expected a file or a folder, found nothing`
-  if (MISTAKES.some((kind) => error instanceof kind))
-    return `${error.name}: ${error.message}\n--debug shows where this comes from.`
-  return error.message
-}
+const stop = (error: unknown) => fail(error, own.includes('--debug'))
 
 function load(name: string): Command {
   const file = path.join(__dirname, 'commands', name)
@@ -82,5 +66,5 @@ async function main(): Promise<void> {
   await program.parseAsync(isWrong ? [first] : words, { from: 'user' })
 }
 
-process.on('uncaughtException', fail).on('unhandledRejection', fail)
-main().catch(fail)
+process.on('uncaughtException', stop).on('unhandledRejection', stop)
+main().catch(stop)

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { Command, Option } from 'commander'
 import { interruptSignal } from '../../lib/base'
+import { startProgram } from '../../lib/workbench/program'
 import { pythonProgram, root } from '../../lib/workbench/project'
 import { wholeNumber } from '../../lib/workbench/whole-number'
 import { CUDA_PARTS, DEFAULT_PARTS, LOW_PRECISIONS, PARTS, type Part, runBenchmark } from './main'
@@ -60,8 +61,6 @@ const program = new Command('npx workbook bench')
     '--peer-python <file>',
     'a Python that has PyTorch, in place of an environment made for the benchmark',
   )
-  .option('--debug', 'show where an error comes from')
-  .showHelpAfterError('Add --help for what is possible.')
   .action(async ({ device, peerPython, rounds, quick = false, keep = false, ...options }: Options) => {
     const onCard = device === 'cuda'
     const { parts = onCard ? CUDA_PARTS : DEFAULT_PARTS, batch = onCard ? [64] : [16] } = options
@@ -79,8 +78,4 @@ const program = new Command('npx workbook bench')
     console.error(`\nWrote ${file}.`)
   })
 
-program.parseAsync().catch((error: unknown) => {
-  if (program.opts().debug) console.error(error)
-  else console.error(`\n${error instanceof Error ? error.message : String(error)}`)
-  process.exit(1)
-})
+startProgram(program)

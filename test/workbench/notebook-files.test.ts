@@ -3,9 +3,9 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
-import { checkForm, checkTypes } from '../../lib/workbench/notebook-check'
 import { joined, readNotebook } from '../../lib/workbench/notebook-file'
 import { root } from '../../lib/workbench/project'
+import { checkForm, checkTypes } from './notebook-check'
 
 const folder = path.join(root, 'notebooks')
 const notebooks = (existsSync(folder) ? readdirSync(folder) : [])

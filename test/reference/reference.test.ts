@@ -3,18 +3,10 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { Dataset } from '../../lib/data'
-import {
-  compareWithReference,
-  loadProfile,
-  namedTrials,
-  planModels,
-  profileSweep,
-  type Reference,
-  readReference,
-  referenceOf,
-} from '../../lib/study'
+import { loadProfile, namedTrials, planModels, profileSweep } from '../../lib/study'
+import { finishTrial, placeModel } from '../study/tiny'
 import { temporary, tinyDetector, tinyWeights } from '../train/tiny'
-import { finishTrial, placeModel } from './tiny'
+import { compareWithReference, type Reference, readReference, referenceOf } from './reference'
 
 const REFERENCE: Reference = {
   profile: 'smoke',

@@ -2,10 +2,9 @@
 
 import { existsSync } from 'node:fs'
 import { z } from 'zod'
-import { readDocument } from '../base'
-import { findTrial, type Metrics, type TrialConfig } from '../trial'
-import type { Study } from './study'
-import { namedTrials } from './study-trials'
+import { readDocument } from '../../lib/base'
+import { namedTrials, type Study } from '../../lib/study'
+import { findTrial, type Metrics, type TrialConfig } from '../../lib/trial'
 
 const referenceSchema = z
   .object({

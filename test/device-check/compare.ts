@@ -1,5 +1,5 @@
 /** Whether a device computes what the CPU computes: differences, what is allowed, verdicts. */
-import type { NamedTensor } from '../../train'
+import type { NamedTensor } from '../../lib/train'
 import type { Arithmetic } from './formats'
 import { LOSSES, type Measurements } from './measure'
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { scenesSchema } from '../../data'
+import { scenesSchema } from '../../lib/data'
 
 /** What a process of the device check is told, as a JSON file. */
 export const taskSchema = z

@@ -1,6 +1,6 @@
 import path from 'node:path'
-import { joined, readNotebook } from './notebook-file'
-import { root } from './project'
+import { joined, readNotebook } from '../../lib/workbench/notebook-file'
+import { root } from '../../lib/workbench/project'
 
 /** The part of the kernel's compiler used here; see kernel/compiler.cjs. */
 interface Compiler {
@@ -32,9 +32,13 @@ export function checkForm(file: string): string[] {
  * The working directory must be the project's root.
  */
 export async function checkTypes(files: readonly string[]): Promise<string[]> {
-  const { makeDeclarations } = require('./kernel/declarations.cjs') as { makeDeclarations(): Promise<void> }
+  const { makeDeclarations } = require('../../lib/workbench/kernel/declarations.cjs') as {
+    makeDeclarations(): Promise<void>
+  }
   await makeDeclarations()
-  const { createCompiler } = require('./kernel/compiler.cjs') as { createCompiler(): Compiler }
+  const { createCompiler } = require('../../lib/workbench/kernel/compiler.cjs') as {
+    createCompiler(): Compiler
+  }
   const compiler = createCompiler()
   try {
     return files.flatMap((file) => checkCells(file, compiler))

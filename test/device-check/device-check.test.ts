@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import path from 'node:path'
 import { test } from 'node:test'
 import type { NamedTensor } from '../../lib/train'
-import { agrees, compare, type Row } from '../../lib/workbench/device-check/compare'
-import { ARITHMETICS } from '../../lib/workbench/device-check/formats'
-import { LOSSES } from '../../lib/workbench/device-check/measure'
-import { SECTION_END, sectionStart } from '../../lib/workbench/device-check/placement'
-import { countFailures, describeCheck } from '../../lib/workbench/device-check/report'
-import { placementRows } from '../../lib/workbench/device-check/run'
 import { root } from '../../lib/workbench/project'
+import { agrees, compare, type Row } from './compare'
+import { ARITHMETICS } from './formats'
+import { LOSSES } from './measure'
+import { SECTION_END, sectionStart } from './placement'
+import { countFailures, describeCheck } from './report'
+import { placementRows } from './run'
 
 /** Measurements of two images with room for three detections each, made up. */
 function measurements(change: { readonly [name: string]: readonly number[] } = {}): Map<string, NamedTensor> {
@@ -161,7 +162,7 @@ test('the report shows differences, what is allowed and verdicts, and counts fai
 })
 
 const cuda = (...args: string[]) =>
-  spawnSync(process.execPath, ['--require', 'tsx/cjs', 'lib/workbench/cli.ts', 'cuda', ...args], {
+  spawnSync(process.execPath, ['--require', 'tsx/cjs', path.join(__dirname, 'cli.ts'), ...args], {
     cwd: root,
     encoding: 'utf8',
     env: { ...process.env, CUDA_VISIBLE_DEVICES: '' },

@@ -5,10 +5,10 @@ import { once } from 'node:events'
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readJson, writeAtomically } from '../../base'
-import { scenesSchema } from '../../data'
-import { type Precision, TF32_CAPABILITY } from '../../engine'
-import { decodeSafetensors } from '../../train'
+import { readJson, writeAtomically } from '../../lib/base'
+import { scenesSchema } from '../../lib/data'
+import { type Precision, TF32_CAPABILITY } from '../../lib/engine'
+import { decodeSafetensors } from '../../lib/train'
 import { compare, type Row, repeated } from './compare'
 import type { Arithmetic } from './formats'
 import type { Measurements } from './measure'
@@ -169,7 +169,7 @@ async function runWorker(task: Task, environment: Environment, signal: AbortSign
   const log = `${task.file}.log`
   writeAtomically(file, JSON.stringify(task))
   const errors = openSync(log, 'w')
-  const loader = ['--require', join(__dirname, '../../engine/loader.cjs')]
+  const loader = ['--require', join(__dirname, '../../lib/engine/loader.cjs')]
   try {
     const child = spawn(process.execPath, [...loader, join(__dirname, 'worker.ts'), file], {
       env: { TF_CPP_MIN_LOG_LEVEL: '2', ...process.env, ...environment },
