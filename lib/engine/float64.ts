@@ -92,31 +92,13 @@ export class Float64Device {
   /** a / b, and 0 where b is 0. */
   readonly divide = (a: DeviceArray, b: DeviceArray) => this.binary('DivNoNan', a, b)
 
-  readonly equal = (a: DeviceArray, b: DeviceArray) => this.compare('Equal', a, b)
-  readonly atLeast = (a: DeviceArray, b: DeviceArray) => this.compare('GreaterEqual', a, b)
-
-  and(a: DeviceArray<'bool'>, b: DeviceArray<'bool'>): DeviceArray<'bool'> {
-    return this.run('LogicalAnd', 'bool', [], [a, b])[0]!
-  }
-
-  or(a: DeviceArray<'bool'>, b: DeviceArray<'bool'>): DeviceArray<'bool'> {
-    return this.run('LogicalOr', 'bool', [], [a, b])[0]!
+  equal(a: DeviceArray, b: DeviceArray): DeviceArray<'bool'> {
+    return this.run('Equal', 'bool', [type('T', 'float64')], [a, b])[0]!
   }
 
   /** a where the condition holds, else b. */
   select(condition: DeviceArray<'bool'>, a: DeviceArray, b: DeviceArray): DeviceArray {
     return this.compute('SelectV2', [condition, a, b])
-  }
-
-  /** Whether two boolean arrays are equal; reads one value back. */
-  same(a: DeviceArray<'bool'>, b: DeviceArray<'bool'>): boolean {
-    const equal = this.run('Equal', 'bool', [type('T', 'bool')], [a, b])[0]!
-    const axes = this.indices(Int32Array.from(equal.shape.keys()))
-    const attributes = [attribute.bool('keep_dims', false), type('Tidx', 'int32')]
-    const all = this.run('All', 'bool', attributes, [equal, axes])[0]!
-    const [value] = nativeBackend().binding.tensorDataSync(all.id)
-    this.free(equal, axes, all)
-    return value === 1
   }
 
   /** Picks elements along an axis by index; the other axes stay. */
@@ -138,15 +120,6 @@ export class Float64Device {
     const count = array.shape[0]!
     const attributes = [type('T', 'float64'), attribute.int('num', count), attribute.int('axis', 0)]
     return this.run('Unpack', 'float64', attributes, [array], count)
-  }
-
-  /** Maximum per segment: y[s, ...] = max of x[i, ...] over segments[i] = s; the lowest double for an empty segment. */
-  segmentMax(x: DeviceArray, segments: DeviceArray<'int32'>, count: number): DeviceArray {
-    const number = this.create([], Int32Array.of(count))
-    const types = [type('T', 'float64'), type('Tindices', 'int32'), type('Tnumsegments', 'int32')]
-    const [result] = this.run('UnsortedSegmentMax', 'float64', types, [x, segments, number])
-    this.free(number)
-    return result!
   }
 
   /** Indices of a list's elements in descending order, equal ones by ascending index. */
@@ -175,10 +148,6 @@ export class Float64Device {
 
   private binary(name: string, a: DeviceArray, b: DeviceArray): DeviceArray {
     return this.compute(name, [a, b])
-  }
-
-  private compare(name: string, a: DeviceArray, b: DeviceArray): DeviceArray<'bool'> {
-    return this.run(name, 'bool', [type('T', 'float64')], [a, b])[0]!
   }
 
   private create(shape: number[], values: Int32Array): DeviceArray<'int32'> {

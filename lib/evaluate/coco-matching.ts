@@ -1,11 +1,15 @@
-import { inFloat64 } from '../engine'
-import { FALSE_POSITIVE, IGNORED } from './average-precision'
-import { matchBlock } from './coco-block'
-import type { AreaRange, CocoMatching, CocoMatchingOptions, Kept } from './coco-types'
+import { FALSE_POSITIVE, IGNORED, TRUE_POSITIVE } from './average-precision'
 import { checkColumns } from './columns'
-import { blocksOf, OverlapMeter, type PairGroup } from './overlaps'
-import { descendingOrder, groupBy, indices } from './ranking'
-import type { Detections, Truths } from './types'
+import { eachGroup, type PairGroup } from './overlaps'
+import { descendingOrder, type Groups, groupBy, indices } from './ranking'
+import type { AreaRange, Detections, Truths } from './types'
+
+export interface CocoMatchingOptions {
+  readonly iouThresholds: readonly number[]
+  readonly areaRanges: readonly AreaRange[]
+  /** Detections kept for an image and class. */
+  readonly maxDetections: number
+}
 
 /** One class after matching; its kept detections are numbered in descending order of score. */
 export interface CocoClassMatches {
@@ -30,11 +34,10 @@ export interface CocoClassMatches {
  * their overlap is divided by the detection's area. What matches a truth that does not count, or matches
  * nothing and lies outside the area range, is ignored.
  *
- * Ranking, overlaps and matching run on the device in double precision, for many images and classes and all
- * thresholds at once (ranking.ts, overlaps.ts, assignment.ts); the rest runs on typed arrays. Only pairs of one image
- * and class are measured, a block of them at a time, so that memory is linear in detections and truths. On COCO val's
- * size and one thread of a CPU `evaluateCoco` takes 1.1 s of processor time, pycocotools 56 s and 1.6 GiB
- * (`npx workbook bench --parts evaluator` measures both).
+ * Ranking and overlaps are computed on the device in double precision, for many images and classes at once (ranking.ts,
+ * overlaps.ts). Who takes which truth depends on who came before, so that is decided one detection after the other, among
+ * the few pairs that reach the lowest threshold. Only pairs of one image and class are measured, a block of them at a time,
+ * so that memory is linear in detections and truths. `npx workbook bench --parts evaluator` compares with pycocotools.
  */
 export function matchCoco(
   truths: Truths,
@@ -70,6 +73,20 @@ export function matchCoco(
       }),
     })
   }
+}
+
+/** The best detections of every image and class. */
+interface Kept {
+  /** [kept] rows by class, then by descending score; ties by image, then in list order */
+  readonly row: Int32Array
+  /** [kept] place among those of the same image and class */
+  readonly rank: Int32Array
+  /** [classes + 1] */
+  readonly start: Int32Array
+  /** [kept] the same detections by class, then image, then descending score: numbers into `row`, rows and images */
+  readonly byImage: Int32Array
+  readonly rowOf: Int32Array
+  readonly imageOf: Int32Array
 }
 
 function keepBest(truths: Truths, detections: Detections, maxDetections: number): Kept {
@@ -141,13 +158,83 @@ function areaOf({ box, size }: Pick<Detections, 'box' | 'size'>, i: number): num
   return (box[4 * i + 2]! - box[4 * i]!) * (box[4 * i + 3]! - box[4 * i + 1]!)
 }
 
+/** A matching under way. */
+interface CocoMatching {
+  readonly truths: Truths
+  readonly detections: Detections
+  readonly kept: Kept
+  /** Truths by class, then image, then in list order. */
+  readonly truthRows: Groups
+  readonly ignored: Uint8Array
+  readonly options: CocoMatchingOptions
+}
+
 /** Overwrites the flags of detections that take a truth. */
 function takeTruths(matching: CocoMatching, flag: Uint8Array): void {
-  const { truths, detections, options } = matching
-  if (options.iouThresholds.length === 0) return
-  inFloat64((device) => {
-    const meter = new OverlapMeter(device, detections, truths, { regions: truths.crowd })
-    for (const block of blocksOf(groupsOf(matching))) matchBlock(matching, meter, block, flag)
+  const { truths, detections, kept, truthRows, options } = matching
+  const thresholds = options.iouThresholds.map((value) => Math.min(value, 1 - 1e-10))
+  const order = { detections: kept.rowOf, truths: truthRows.order }
+  const groups = groupsOf(matching)
+  eachGroup({ detections, truths }, order, groups, { regions: truths.crowd }, (group, overlaps) => {
+    const suitors = suitorsOf(matching, group, overlaps, Math.min(...thresholds))
+    if (suitors.length > 0) matchGroup(matching, thresholds, suitors, flag)
+  })
+}
+
+/** A detection with the truths of its image and class that it may take. */
+interface Suitor {
+  /** Number into `kept.row`. */
+  readonly kept: number
+  /** Rows of the truths: the largest overlap first, of equal ones the last truth. */
+  readonly candidates: readonly { readonly truth: number; readonly overlap: number }[]
+}
+
+/** The detections of a group that overlap a truth by at least so much, in descending order of score. */
+function suitorsOf(
+  { kept, truthRows }: CocoMatching,
+  { first, end, firstTruth, endTruth }: PairGroup,
+  overlaps: Float64Array,
+  least: number,
+): Suitor[] {
+  const suitors: Suitor[] = []
+  for (let d = first; d < end; d++) {
+    const candidates: { truth: number; overlap: number }[] = []
+    for (let g = endTruth - 1; g >= firstTruth; g--) {
+      const overlap = overlaps[(d - first) * (endTruth - firstTruth) + g - firstTruth]!
+      if (overlap >= least) candidates.push({ truth: truthRows.order[g]!, overlap })
+    }
+    if (candidates.length === 0) continue
+    candidates.sort((a, b) => b.overlap - a.overlap)
+    suitors.push({ kept: kept.byImage[d]!, candidates })
+  }
+  return suitors
+}
+
+/** Matches the suitors of one image and class under every area range and threshold. */
+function matchGroup(
+  { truths, detections, kept, ignored, options }: CocoMatching,
+  thresholds: readonly number[],
+  suitors: readonly Suitor[],
+  flag: Uint8Array,
+): void {
+  const label = detections.label[kept.row[suitors[0]!.kept]!]!
+  const [start, end] = [kept.start[label]!, kept.start[label + 1]!]
+  let setting = options.areaRanges.length * thresholds.length * start
+  options.areaRanges.forEach((_, range) => {
+    const counts = (truth: number) => ignored[range * truths.image.length + truth] === 0
+    for (const threshold of thresholds) {
+      const taken = new Set<number>()
+      for (const { kept: place, candidates } of suitors) {
+        const open = candidates.filter(
+          ({ truth, overlap }) => overlap >= threshold && (!taken.has(truth) || truths.crowd?.[truth] === 1),
+        )
+        const best = open.find(({ truth }) => counts(truth)) ?? open[0]
+        if (best === undefined) continue
+        taken.add(best.truth)
+        flag[setting + place - start] = counts(best.truth) ? TRUE_POSITIVE : IGNORED
+      }
+      setting += end - start
+    }
   })
 }
 

@@ -2,9 +2,8 @@ import { z } from 'zod'
 import { parseDocument, type Schema } from '../base'
 import { averagePrecision, TRUE_POSITIVE } from './average-precision'
 import { type CocoClassMatches, matchCoco } from './coco-matching'
-import type { AreaRange } from './coco-types'
 import { areaRangeSchema, iouSchema, limitSchema } from './options'
-import type { Detections, Truths } from './types'
+import type { AreaRange, Detections, Truths } from './types'
 
 /** The twelve numbers in pycocotools' order. */
 export const COCO_NAMES = [

@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { parseDocument } from '../base'
 import { encodePng } from '../data/images'
 import type { Box, RgbImage } from '../data/types'
-import type { Mistake, MistakeKind, MistakesResult } from './mistakes'
+import type { Mistake, MistakeKind } from './mistake-outcome'
+import type { MistakesResult } from './mistakes'
 import type { Detections, Truths } from './types'
 
 export interface DrawnBox {

@@ -16,7 +16,6 @@ export {
   type CocoResult,
   evaluateCoco,
 } from './coco'
-export type { AreaRange } from './coco-types'
 export { detectionsOf, type ScoredBox, truthsOf } from './columns'
 export { type ConfusionMatrix, type ConfusionOptions, confusionMatrix } from './confusion'
 export { bestF1, type PrecisionRecallCurve, precisionEnvelope, precisionRecall } from './curves'
@@ -31,18 +30,11 @@ export {
   meanApFromTable,
   type TableApOptions,
 } from './match-table'
-export {
-  MISTAKE_KINDS,
-  type Mistake,
-  type MistakeKind,
-  type MistakesOptions,
-  type MistakesResult,
-  mistakes,
-  worstImages,
-} from './mistakes'
+export { MISTAKE_KINDS, type Mistake, type MistakeKind } from './mistake-outcome'
+export { type MistakesOptions, type MistakesResult, mistakes, worstImages } from './mistakes'
 export { bySize, type SizeOptions, type SizeResult } from './size'
 export { type ClassSummary, type EvaluationSummary, evaluateDetections } from './summary'
-export type { Detections, Truths } from './types'
+export type { AreaRange, Detections, Truths } from './types'
 export {
   evaluateVoc,
   type VocAtIou,

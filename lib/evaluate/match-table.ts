@@ -10,10 +10,9 @@ import {
 } from './average-precision'
 import { COCO_AREA_RANGES } from './coco'
 import { ignoredTruths, matchCoco } from './coco-matching'
-import type { AreaRange } from './coco-types'
 import { expectArray } from './columns'
 import { areaRangeSchema, iouSchema, limitSchema } from './options'
-import type { Detections, Truths } from './types'
+import type { AreaRange, Detections, Truths } from './types'
 import { matchVoc } from './voc-matching'
 
 /**

@@ -1,3 +1,4 @@
+/** Overlaps of detections and truths, pair by pair, computed on the device in double precision. */
 import { type DeviceArray, type Float64Device, inFloat64 } from '../engine'
 import type { Detections } from './types'
 
@@ -9,47 +10,7 @@ export interface PairGroup {
   readonly endTruth: number
 }
 
-/** Pairs measured together: enough to keep the device busy, few enough for one MiB per operation. */
-const PAIRS_AT_ONCE = 1 << 17
-
-const pairsOf = ({ first, end, firstTruth, endTruth }: PairGroup) => (end - first) * (endTruth - firstTruth)
-
-/** The groups in blocks of about PAIRS_AT_ONCE pairs; no group is divided. */
-export function* blocksOf<G extends PairGroup>(groups: Iterable<G>): Generator<G[], void> {
-  let block: G[] = []
-  let pairs = 0
-  for (const group of groups) {
-    if (block.length > 0 && pairs + pairsOf(group) > PAIRS_AT_ONCE) {
-      yield block
-      block = []
-      pairs = 0
-    }
-    block.push(group)
-    pairs += pairsOf(group)
-  }
-  if (block.length > 0) yield block
-}
-
-/** The pairs of groups: group by group, detection by detection, truth by truth. */
-export function pairsOfGroups(
-  rows: Int32Array,
-  truthRows: Int32Array,
-  groups: readonly PairGroup[],
-): { readonly count: number; readonly rows: Int32Array; readonly truthRows: Int32Array } {
-  const count = groups.reduce((sum, group) => sum + pairsOf(group), 0)
-  const pairs = { count, rows: new Int32Array(count), truthRows: new Int32Array(count) }
-  let pair = 0
-  for (const { first, end, firstTruth, endTruth } of groups) {
-    for (let d = first; d < end; d++) {
-      for (let g = firstTruth; g < endTruth; g++) {
-        pairs.rows[pair] = rows[d]!
-        pairs.truthRows[pair] = truthRows[g]!
-        pair++
-      }
-    }
-  }
-  return pairs
-}
+type Boxes = Pick<Detections, 'box' | 'size'>
 
 export interface OverlapOptions {
   /** 1 is the VOC devkit's form, in which a box from 3 to 5 covers three pixels. Default 0. */
@@ -58,65 +19,111 @@ export interface OverlapOptions {
   readonly regions?: Uint8Array
 }
 
-type Boxes = Pick<Detections, 'box' | 'size'>
-
-/** Overlaps of detections and truths, pair by pair: columns lie on the device, pairs come in blocks. */
-export class OverlapMeter {
-  /** [5, rows]: x1, y1, x2, y2, area */
-  private readonly detections: DeviceArray
-  private readonly truths: DeviceArray
-  private readonly regions: DeviceArray | undefined
-  private readonly pixel: DeviceArray
-  private readonly zero: DeviceArray
-
-  constructor(device: Float64Device, detections: Boxes, truths: Boxes, options: OverlapOptions = {}) {
-    const { pixel = 0, regions } = options
-    this.detections = columnsOnDevice(device, detections, pixel)
-    this.truths = columnsOnDevice(device, truths, pixel)
-    this.regions = regions?.includes(1) ? device.upload(Float64Array.from(regions)) : undefined
-    this.pixel = device.upload(Float64Array.of(pixel), [])
-    this.zero = device.upload(Float64Array.of(0), [])
-  }
-
-  /**
-   * Intersection over union of detection rows[i] and truth truthRows[i] (over the detection's area for a region):
-   *
-   *     w = min(x2, x2') - max(x1, x1') + pixel, h likewise; w h / (area + area' - w h)
-   *
-   * and 0 where w or h is not above 0, including boxes of zero area.
-   *
-   * @param device the scope that owns the result
-   * @returns [pairs]
-   */
-  measure(device: Float64Device, rows: Int32Array, truthRows: Int32Array): DeviceArray {
-    const others = device.indices(truthRows)
-    const columns = (of: DeviceArray, at: DeviceArray<'int32'>) =>
-      device.rows(device.gather(of, at, 1)) as Columns
-    const [ax1, ay1, ax2, ay2, area] = columns(this.detections, device.indices(rows))
-    const [bx1, by1, bx2, by2, otherArea] = columns(this.truths, others)
-    const side = (low: DeviceArray, otherLow: DeviceArray, high: DeviceArray, otherHigh: DeviceArray) => {
-      const length = device.subtract(device.minimum(high, otherHigh), device.maximum(low, otherLow))
-      return device.maximum(device.add(length, this.pixel), this.zero)
+/**
+ * Measures all groups, a block of them at a time, so that memory stays small; `visit` gets the overlaps of each,
+ * [detections, truths]. They are intersections over unions (over the detection's area where the truth is a region):
+ *
+ *     w = min(x2, x2') - max(x1, x1') + pixel, h likewise; w h / (area + area' - w h)
+ *
+ * and 0 where w or h is not above 0, including boxes of zero area.
+ *
+ * @param rows the lists of rows that the groups count in
+ */
+export function eachGroup<G extends PairGroup>(
+  boxes: { readonly detections: Boxes; readonly truths: Boxes },
+  rows: { readonly detections: Int32Array; readonly truths: Int32Array },
+  groups: Iterable<G>,
+  options: OverlapOptions,
+  visit: (group: G, overlaps: Float64Array) => void,
+): void {
+  inFloat64((device) => {
+    const columns = columnsOnDevice(device, boxes, options)
+    for (const block of blocksOf(groups)) {
+      const pairs = pairsOf(block, rows)
+      const overlaps =
+        pairs.truths.length > 0
+          ? inFloat64((inner) => inner.read(measure(inner, columns, pairs)))
+          : new Float64Array(0)
+      let pair = 0
+      for (const group of block) {
+        const next = pair + countOf(group)
+        visit(group, overlaps.subarray(pair, next))
+        pair = next
+      }
     }
-    const overlap = device.multiply(side(ax1, bx1, ax2, bx2), side(ay1, by1, ay2, by2))
-    const union = device.subtract(device.add(area, otherArea), overlap)
-    if (this.regions === undefined) return device.divide(overlap, union)
-    const isUnion = device.equal(device.gather(this.regions, others), this.zero)
-    return device.divide(overlap, device.select(isUnion, union, area))
-  }
+  })
+}
 
-  /** Overlaps of the pairs of groups, read back. */
-  measureGroups(rows: Int32Array, truthRows: Int32Array, groups: readonly PairGroup[]): Float64Array {
-    const pairs = pairsOfGroups(rows, truthRows, groups)
-    if (pairs.count === 0) return new Float64Array(0)
-    return inFloat64((device) => device.read(this.measure(device, pairs.rows, pairs.truthRows)))
+/** Pairs measured together: enough to keep the device busy, few enough for one MiB per operation. */
+const PAIRS_AT_ONCE = 1 << 17
+
+const countOf = ({ first, end, firstTruth, endTruth }: PairGroup) => (end - first) * (endTruth - firstTruth)
+
+/** The groups that have pairs, in blocks of about PAIRS_AT_ONCE; no group is divided. */
+function* blocksOf<G extends PairGroup>(groups: Iterable<G>): Generator<G[], void> {
+  let block: G[] = []
+  let pairs = 0
+  for (const group of groups) {
+    if (pairs > 0 && pairs + countOf(group) > PAIRS_AT_ONCE) {
+      yield block
+      block = []
+      pairs = 0
+    }
+    block.push(group)
+    pairs += countOf(group)
+  }
+  if (block.length > 0) yield block
+}
+
+/** The rows of both sides of every pair: group by group, detection by detection, truth by truth. */
+interface Pairs {
+  readonly detections: Int32Array
+  readonly truths: Int32Array
+}
+
+function pairsOf(groups: readonly PairGroup[], rows: Pairs): Pairs {
+  const count = groups.reduce((sum, group) => sum + countOf(group), 0)
+  const pairs = { detections: new Int32Array(count), truths: new Int32Array(count) }
+  let pair = 0
+  for (const { first, end, firstTruth, endTruth } of groups) {
+    for (let d = first; d < end; d++) {
+      for (let g = firstTruth; g < endTruth; g++) {
+        pairs.detections[pair] = rows.detections[d]!
+        pairs.truths[pair] = rows.truths[g]!
+        pair++
+      }
+    }
+  }
+  return pairs
+}
+
+interface Columns {
+  /** [5, rows]: x1, y1, x2, y2, area */
+  readonly detections: DeviceArray
+  readonly truths: DeviceArray
+  /** [truths] */
+  readonly regions: DeviceArray | undefined
+  readonly pixel: DeviceArray
+  readonly zero: DeviceArray
+}
+
+function columnsOnDevice(
+  device: Float64Device,
+  { detections, truths }: { readonly detections: Boxes; readonly truths: Boxes },
+  { pixel = 0, regions }: OverlapOptions,
+): Columns {
+  const scalar = (value: number) => device.upload(Float64Array.of(value), [])
+  return {
+    detections: device.upload(cornersAndAreas(detections, pixel), [5, detections.box.length / 4]),
+    truths: device.upload(cornersAndAreas(truths, pixel), [5, truths.box.length / 4]),
+    regions: regions?.includes(1) ? device.upload(Float64Array.from(regions)) : undefined,
+    pixel: scalar(pixel),
+    zero: scalar(0),
   }
 }
 
-type Columns = [x1: DeviceArray, y1: DeviceArray, x2: DeviceArray, y2: DeviceArray, area: DeviceArray]
-
-/** Corners and areas for measuring: stated sizes, where given, determine far edges and areas. */
-function columnsOnDevice(device: Float64Device, { box, size }: Boxes, pixel: 0 | 1): DeviceArray {
+/** Corners and areas for measuring: stated sizes, where given, determine far edges and areas. [5, rows] */
+function cornersAndAreas({ box, size }: Boxes, pixel: 0 | 1): Float64Array {
   const count = box.length / 4
   const columns = new Float64Array(5 * count)
   for (let i = 0; i < count; i++) {
@@ -130,27 +137,25 @@ function columnsOnDevice(device: Float64Device, { box, size }: Boxes, pixel: 0 |
     columns[3 * count + i] = size ? y1 + height : box[4 * i + 3]!
     columns[4 * count + i] = (width + pixel) * (height + pixel)
   }
-  return device.upload(columns, [5, count])
+  return columns
 }
 
-/** Measures all groups, a block at a time; `visit` gets the overlaps of each, [detections, truths]. */
-export function eachGroup<G extends PairGroup>(
-  boxes: { readonly detections: Boxes; readonly truths: Boxes },
-  rows: { readonly detections: Int32Array; readonly truths: Int32Array },
-  groups: Iterable<G>,
-  options: OverlapOptions,
-  visit: (group: G, overlaps: Float64Array) => void,
-): void {
-  inFloat64((device) => {
-    const meter = new OverlapMeter(device, boxes.detections, boxes.truths, options)
-    for (const block of blocksOf(groups)) {
-      const overlaps = meter.measureGroups(rows.detections, rows.truths, block)
-      let pair = 0
-      for (const group of block) {
-        const next = pair + pairsOf(group)
-        visit(group, overlaps.subarray(pair, next))
-        pair = next
-      }
-    }
-  })
+/** @returns [pairs] in `device`'s scope */
+function measure(device: Float64Device, columns: Columns, pairs: Pairs): DeviceArray {
+  const { pixel, zero, regions } = columns
+  const others = device.indices(pairs.truths)
+  const rows = (of: DeviceArray, at: DeviceArray<'int32'>) => device.rows(device.gather(of, at, 1)) as Rows
+  const [ax1, ay1, ax2, ay2, area] = rows(columns.detections, device.indices(pairs.detections))
+  const [bx1, by1, bx2, by2, otherArea] = rows(columns.truths, others)
+  const side = (low: DeviceArray, otherLow: DeviceArray, high: DeviceArray, otherHigh: DeviceArray) => {
+    const length = device.subtract(device.minimum(high, otherHigh), device.maximum(low, otherLow))
+    return device.maximum(device.add(length, pixel), zero)
+  }
+  const overlap = device.multiply(side(ax1, bx1, ax2, bx2), side(ay1, by1, ay2, by2))
+  const union = device.subtract(device.add(area, otherArea), overlap)
+  if (regions === undefined) return device.divide(overlap, union)
+  const isUnion = device.equal(device.gather(regions, others), zero)
+  return device.divide(overlap, device.select(isUnion, union, area))
 }
+
+type Rows = [x1: DeviceArray, y1: DeviceArray, x2: DeviceArray, y2: DeviceArray, area: DeviceArray]

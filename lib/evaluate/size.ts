@@ -3,8 +3,7 @@ import { parseDocument, type Schema } from '../base'
 import { averagePrecision, TRUE_POSITIVE } from './average-precision'
 import { COCO_IOU_THRESHOLDS } from './coco'
 import { matchCoco } from './coco-matching'
-import type { AreaRange } from './coco-types'
-import type { Detections, Truths } from './types'
+import type { AreaRange, Detections, Truths } from './types'
 
 export interface SizeResult {
   readonly name: string

@@ -29,3 +29,6 @@ export interface Detections {
   /** [rows * 2] width and height where the source states them (COCO): x2 - x1 can differ in the last bit. */
   readonly size?: Float64Array
 }
+
+/** Limits of an area in square pixels, both inclusive. */
+export type AreaRange = readonly [low: number, high: number]

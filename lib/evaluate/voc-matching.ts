@@ -1,6 +1,5 @@
-import { type Float64Device, inFloat64 } from '../engine'
 import { checkColumns } from './columns'
-import { blocksOf, OverlapMeter, type PairGroup, pairsOfGroups } from './overlaps'
+import { eachGroup, type PairGroup } from './overlaps'
 import { descendingOrder, type Groups, groupBy, indices } from './ranking'
 import type { Detections, Truths } from './types'
 
@@ -17,13 +16,13 @@ export interface VocMatches {
 
 /**
  * VOC's matching up to the threshold: a detection considers only its best truth, whatever others take, so one pass
- * serves every threshold. Ranking, overlaps and the best truths are computed on the device in double precision, a
- * block of pairs at a time: memory is linear in detections and truths.
+ * serves every threshold. Ranking and overlaps are computed on the device in double precision, a block of pairs
+ * at a time: memory is linear in detections and truths.
  */
 export function matchVoc(
   truths: Truths,
   detections: Detections,
-  options: { readonly plusOne?: boolean } = {},
+  { plusOne = false }: { readonly plusOne?: boolean } = {},
 ): VocMatches {
   checkColumns(truths, detections)
   const { order, start } = groupBy(descendingOrder(detections.score), detections.label, truths.classes)
@@ -34,18 +33,17 @@ export function matchVoc(
   )
   const truth = new Int32Array(order.length).fill(-1)
   const overlap = new Float64Array(order.length)
-  inFloat64((device) => {
-    // Only corners: VOC states no sizes.
-    const boxes = [{ box: detections.box }, { box: truths.box }] as const
-    const meter = new OverlapMeter(device, ...boxes, { pixel: options.plusOne ? 1 : 0 })
-    for (const block of blocksOf(groupsOf(truths, detections, { order, start }, truthRows))) {
-      const { best, first } = inFloat64((scope) => bestOfEach(scope, meter, order, truthRows.order, block))
-      block.forEach((group, i) => {
-        if (best[i]! <= 0) return
-        overlap[group.first] = best[i]!
-        truth[group.first] = truthRows.order[group.firstTruth + first[i]!]!
-      })
-    }
+  // Only corners: VOC states no sizes.
+  const boxes = { detections: { box: detections.box }, truths: { box: truths.box } }
+  const rows = { detections: order, truths: truthRows.order }
+  const groups = groupsOf(truths, detections, { order, start }, truthRows)
+  const options = { pixel: plusOne ? 1 : 0 } as const
+  eachGroup(boxes, rows, groups, options, ({ first, firstTruth }, overlaps) => {
+    overlaps.forEach((value, g) => {
+      if (value <= overlap[first]!) return
+      overlap[first] = value
+      truth[first] = truthRows.order[firstTruth + g]!
+    })
   })
   return { order, start, truth, overlap }
 }
@@ -73,33 +71,4 @@ function* groupsOf(
         yield { first: i, end: i + 1, firstTruth: first[image]!, endTruth: end[image]! }
     }
   }
-}
-
-/** The largest overlap of each detection, and the first of its truths that has it. */
-function bestOfEach(
-  device: Float64Device,
-  meter: OverlapMeter,
-  order: Int32Array,
-  truthOrder: Int32Array,
-  groups: readonly PairGroup[],
-): { best: Float64Array; first: Float64Array } {
-  const pairs = pairsOfGroups(order, truthOrder, groups)
-  const detection = new Int32Array(pairs.count)
-  const place = new Float64Array(pairs.count)
-  let pair = 0
-  groups.forEach(({ firstTruth, endTruth }, i) => {
-    for (let g = 0; g < endTruth - firstTruth; g++) {
-      detection[pair] = i
-      place[pair] = -g
-      pair++
-    }
-  })
-  const overlaps = meter.measure(device, pairs.rows, pairs.truthRows)
-  const segments = device.indices(detection)
-  const best = device.segmentMax(overlaps, segments, groups.length)
-  const isBest = device.equal(overlaps, device.gather(best, segments))
-  const never = device.upload(Float64Array.of(Number.NEGATIVE_INFINITY), [])
-  const places = device.select(isBest, device.upload(place), never)
-  const first = device.segmentMax(places, segments, groups.length)
-  return { best: device.read(best), first: device.read(first).map((value) => -value) }
 }
