@@ -61,17 +61,7 @@ function paintSkyline(painter: Painter, random: Random, town: Town): void {
     const width = random.uniform(10, 34)
     const height = random.uniform(5, 24)
     const colour = random.chance(0.3) ? random.pick(town.foliage) : random.pick(town.facades)
-    painter.onEnd(
-      -1,
-      0,
-      [
-        [x, 0],
-        [x, height],
-        [x + width, height],
-        [x + width, 0],
-      ],
-      colour,
-    )
+    painter.panesOnEnd(-1, 0)(x, 0, x + width, height, colour)
     x += width * random.uniform(0.8, 1.1)
   }
 }

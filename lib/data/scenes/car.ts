@@ -2,7 +2,7 @@ import type { Random } from '../../base'
 import { mix } from './light'
 import type { Model } from './model'
 import type { Rgb } from './raster'
-import { rectangle, type Shape } from './shapes'
+import type { Shape } from './shapes'
 import type { Town } from './style'
 import { axles, BLACK, GLASS, HEADLAMP, lampHalos, slantedGlass, TAIL_LAMP, wheels } from './vehicle-parts'
 
@@ -46,7 +46,6 @@ export function car(random: Random, town: Town): Model {
     paint(painter, id, x, z, heading) {
       painter.place(id, x, z, heading)
       painter.shadow(width * 1.1, length * 1.04, painter.light.shadow)
-      painter.place(id, x, z, heading)
       axles(painter, half, [-0.31 * l, 0.31 * l], wheel)
       painter.prism(body, half, colour)
       painter.prism(cabin, half * 0.86, colour)
@@ -78,32 +77,21 @@ export function car(random: Random, town: Town): Model {
           ],
           GLASS,
         )
-        painter.onSide(side, half, rectangle(-0.46 * l, base, 0.47 * l, base + 0.13), mix(colour, BLACK, 0.6))
+        painter.panesOnSide(side, half)(-0.46 * l, base, 0.47 * l, base + 0.13, mix(colour, BLACK, 0.6))
         wheels(painter, side, half, [-0.31 * l, 0.31 * l], wheel)
       }
-      const front = l / 2 + 0.01
-      const back = -l / 2 - 0.01
+      const front = painter.panesOnEnd(1, l / 2 + 0.01)
+      const back = painter.panesOnEnd(-1, -l / 2 - 0.01)
       for (const side of [-1, 1]) {
-        painter.onEnd(
-          1,
-          front,
-          rectangle(side * half * 0.55, waist * 0.52, side * half * 0.95, waist * 0.7),
-          HEADLAMP,
-          glow || 0.25,
-        )
-        painter.onEnd(
-          -1,
-          back,
-          rectangle(side * half * 0.6, waist * 0.66, side * half * 0.97, waist * 0.92),
-          TAIL_LAMP,
-          glow * 0.9 || 0.15,
-        )
+        const at = side * half
+        front(at * 0.55, waist * 0.52, at * 0.95, waist * 0.7, HEADLAMP, glow || 0.25)
+        back(at * 0.6, waist * 0.66, at * 0.97, waist * 0.92, TAIL_LAMP, glow * 0.9 || 0.15)
       }
-      painter.onEnd(1, front, rectangle(-half * 0.5, waist * 0.4, half * 0.5, waist * 0.62), BLACK)
-      painter.onEnd(1, front, rectangle(-half, base, half, base + 0.12), mix(colour, BLACK, 0.7))
-      painter.onEnd(-1, back, rectangle(-half, base + 0.1, half, base + 0.26), mix(colour, BLACK, 0.7))
-      painter.onEnd(-1, back, rectangle(-0.26, waist * 0.6, 0.26, waist * 0.74), PLATE)
-      painter.onEnd(1, front, rectangle(-0.26, base + 0.13, 0.26, base + 0.24), PLATE)
+      front(-half * 0.5, waist * 0.4, half * 0.5, waist * 0.62, BLACK)
+      front(-half, base, half, base + 0.12, mix(colour, BLACK, 0.7))
+      back(-half, base + 0.1, half, base + 0.26, mix(colour, BLACK, 0.7))
+      back(-0.26, waist * 0.6, 0.26, waist * 0.74, PLATE)
+      front(-0.26, base + 0.13, 0.26, base + 0.24, PLATE)
       if (taxi) painter.box([-0.25, height, -0.1], [0.25, height + 0.16, 0.05], [240, 200, 60], glow)
       lampHalos(painter, glow, half * 0.75, waist * 0.62, l / 2)
     },

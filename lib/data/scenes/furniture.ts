@@ -139,7 +139,6 @@ export function tree(random: Random, town: Town): Model {
     paint(painter, _id, x, z, heading) {
       painter.place(0, x, z, heading)
       painter.shadow(1.4, 1.4, painter.light.shadow * 0.7)
-      painter.place(0, x, z, heading)
       painter.limbs(limbs)
       painter.limbs(crown)
     },
@@ -178,7 +177,6 @@ function boxModel(width: number, length: number, height: number, draw: (painter:
     paint(painter, id, x, z, heading) {
       painter.place(id, x, z, heading)
       painter.shadow(width * 1.2, length * 1.2, painter.light.shadow)
-      painter.place(id, x, z, heading)
       draw(painter)
     },
   }

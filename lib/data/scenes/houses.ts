@@ -66,19 +66,8 @@ export function paintHouse(painter: Painter, house: House, town: Town): void {
   const z0 = near - centre
   const z1 = far - centre
   const back = front + side * 10
-  const inward: readonly [number, number, number] = [-side, 0, 0]
   const wall = (x: number, y0: number, y1: number, a: number, b: number, fill: Rgb, glow = 0) =>
-    painter.face(
-      [
-        [x, y0, a],
-        [x, y1, a],
-        [x, y1, b],
-        [x, y0, b],
-      ],
-      inward,
-      fill,
-      glow,
-    )
+    painter.panesOnSide(-side, -side * x)(a, y0, b, y1, fill, glow)
 
   const low = Math.min(front, back)
   const high = Math.max(front, back)
@@ -134,15 +123,8 @@ export function paintHouse(painter: Painter, house: House, town: Town): void {
       const half = ((length / columns) * house.windowWidth) / 2
       const lit = light.lamps && house.lit[(storey * 7 + i) % 48]!
       if (centre < 40) wall(x, y0 - 0.1, y1 + 0.1, middle - half - 0.1, middle + half + 0.1, house.frame)
-      wall(
-        x - side * 0.02,
-        y0,
-        y1,
-        middle - half,
-        middle + half,
-        lit ? [250, 214, 140] : [56, 64, 76],
-        lit ? 0.8 : 0,
-      )
+      const glass: Rgb = lit ? [250, 214, 140] : [56, 64, 76]
+      wall(x - side * 0.02, y0, y1, middle - half, middle + half, glass, lit ? 0.8 : 0)
     }
   }
 }

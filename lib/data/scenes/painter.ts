@@ -1,11 +1,15 @@
 import { sinCos } from './angles'
 import { type Light, shade } from './light'
 import { fillPolygon, IDS, KEEP, pack, type Raster, type Rgb } from './raster'
+import { rectangle, type Shape } from './shapes'
 import type { Camera, Extent, Limb, Point } from './solid'
 
 /** Metres; anything nearer to the camera is clipped. */
 const NEAR = 0.7
 const CIRCLE = Array.from({ length: 16 }, (_, i) => sinCos(i / 16))
+
+/** Paints the rectangle between two opposite corners of a plane. */
+export type PaintPane = (a0: number, b0: number, a1: number, b1: number, colour: Rgb, glow?: number) => void
 
 /** Projects, lights and paints solid shapes at one place in the street. */
 export class Painter {
@@ -62,54 +66,14 @@ export class Painter {
     this.paint(corners, packed, alpha)
   }
 
-  /** The box from `low` to `high`, all six faces in one colour. */
+  /** The box from `low` to `high` in one colour, without its bottom. */
   box(low: Point, high: Point, colour: Rgb, glow = 0): void {
     const [x0, y0, z0] = low
     const [x1, y1, z1] = high
-    this.face(
-      [
-        [x0, y0, z1],
-        [x0, y1, z1],
-        [x1, y1, z1],
-        [x1, y0, z1],
-      ],
-      [0, 0, 1],
-      colour,
-      glow,
-    )
-    this.face(
-      [
-        [x0, y0, z0],
-        [x0, y1, z0],
-        [x1, y1, z0],
-        [x1, y0, z0],
-      ],
-      [0, 0, -1],
-      colour,
-      glow,
-    )
-    this.face(
-      [
-        [x0, y0, z0],
-        [x0, y1, z0],
-        [x0, y1, z1],
-        [x0, y0, z1],
-      ],
-      [-1, 0, 0],
-      colour,
-      glow,
-    )
-    this.face(
-      [
-        [x1, y0, z0],
-        [x1, y1, z0],
-        [x1, y1, z1],
-        [x1, y0, z1],
-      ],
-      [1, 0, 0],
-      colour,
-      glow,
-    )
+    this.onEnd(1, z1, rectangle(x0, y0, x1, y1), colour, glow)
+    this.onEnd(-1, z0, rectangle(x0, y0, x1, y1), colour, glow)
+    this.onSide(-1, -x0, rectangle(z0, y0, z1, y1), colour, glow)
+    this.onSide(1, x1, rectangle(z0, y0, z1, y1), colour, glow)
     this.face(
       [
         [x0, y1, z0],
@@ -124,7 +88,7 @@ export class Painter {
   }
 
   /** A side view, given as (z, y) corners clockwise seen from the right, extruded from -halfWidth to halfWidth. */
-  prism(profile: readonly (readonly [number, number])[], halfWidth: number, colour: Rgb): void {
+  prism(profile: Shape, halfWidth: number, colour: Rgb): void {
     const strips = profile.map((from, i) => {
       const to = profile[(i + 1) % profile.length]!
       return { from, to, depth: this.depth([0, 0, (from[0] + to[0]) / 2]) }
@@ -150,13 +114,7 @@ export class Painter {
   }
 
   /** A flat shape of (z, y) corners on the plane x = side * halfWidth. */
-  onSide(
-    side: number,
-    halfWidth: number,
-    shape: readonly (readonly [number, number])[],
-    colour: Rgb,
-    glow = 0,
-  ): void {
+  onSide(side: number, halfWidth: number, shape: Shape, colour: Rgb, glow = 0): void {
     this.face(
       shape.map(([z, y]) => [side * halfWidth, y, z] as const),
       [side, 0, 0],
@@ -166,19 +124,24 @@ export class Painter {
   }
 
   /** A flat shape of (x, y) corners on the plane z, looking forward (direction 1) or back (-1). */
-  onEnd(
-    direction: number,
-    z: number,
-    shape: readonly (readonly [number, number])[],
-    colour: Rgb,
-    glow = 0,
-  ): void {
+  onEnd(direction: number, z: number, shape: Shape, colour: Rgb, glow = 0): void {
     this.face(
       shape.map(([x, y]) => [x, y, z] as const),
       [0, 0, direction],
       colour,
       glow,
     )
+  }
+
+  /** Paints rectangles on a plane as in `onSide`. */
+  panesOnSide(side: number, halfWidth: number): PaintPane {
+    return (z0, y0, z1, y1, colour, glow) =>
+      this.onSide(side, halfWidth, rectangle(z0, y0, z1, y1), colour, glow)
+  }
+
+  /** Paints rectangles on a plane as in `onEnd`. */
+  panesOnEnd(direction: number, z: number): PaintPane {
+    return (x0, y0, x1, y1, colour, glow) => this.onEnd(direction, z, rectangle(x0, y0, x1, y1), colour, glow)
   }
 
   /** Limbs, painted from the farthest to the nearest. */
@@ -222,7 +185,7 @@ export class Painter {
   }
 
   /** A polygon of (x, y) corners in pixels of the 1920x1080 frame, before or behind everything; it hides nothing. */
-  overlay(shape: readonly (readonly [number, number])[], colour: Rgb, alpha: number): void {
+  overlay(shape: Shape, colour: Rgb, alpha: number): void {
     const { scale, rowOffset } = this.camera
     shape.forEach(([x, y], i) => {
       this.xy[2 * i] = x * scale

@@ -83,7 +83,6 @@ export function pedestrian(random: Random, town: Town, rain: boolean): Model {
     paint(painter, id, x, z, heading) {
       painter.place(id, x, z, heading)
       painter.shadow(h * 0.34, h * 0.34, painter.light.shadow)
-      painter.place(id, x, z, heading)
       painter.limbs(limbs)
       if (!umbrella) return
       // The box is the person's: what the umbrella hides counts as hidden.

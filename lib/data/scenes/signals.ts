@@ -47,14 +47,11 @@ export function trafficLight(random: Random, town: Town, arm: number, state: Lig
       if (arm !== 0) painter.limbs([bar([-arm, top, 0.1], [0, top, 0.1], 0.06, POLE)])
       painter.place(id, x, z, heading)
       const edge = town.lightPlate ? 0.08 * size : 0
+      const plate = (rim: number, colour: Rgb) =>
+        painter.onEnd(-1, 0, rectangle(-w / 2 - rim, base - rim, w / 2 + rim, base + h + rim), colour)
       if (town.lightPlate) {
-        painter.onEnd(-1, 0, rectangle(-w / 2 - edge, base - edge, w / 2 + edge, base + h + edge), WHITE)
-        painter.onEnd(
-          -1,
-          0,
-          rectangle(-w / 2 - edge * 0.6, base - edge * 0.6, w / 2 + edge * 0.6, base + h + edge * 0.6),
-          BLACK,
-        )
+        plate(edge, WHITE)
+        plate(edge * 0.6, BLACK)
       }
       painter.box([-w / 2, base, -0.25], [w / 2, base + h, 0], town.lightHousing)
       lamps.forEach(({ colour, lit }, i) => {
@@ -90,25 +87,17 @@ export function trafficSign(random: Random, town: Town): Model {
       let layer = 0
       const plate = (corners: number, phase: number, share: number, colour: Rgb) => {
         layer += 0.005
-        painter.onEnd(
-          -1,
-          -layer,
-          regularPolygon(corners, phase).map(([a, b]) => [a * r * share, cy + b * r * share] as const),
-          colour,
-          0.15,
+        const shape = regularPolygon(corners, phase).map(
+          ([a, b]) => [a * r * share, cy + b * r * share] as const,
         )
+        painter.onEnd(-1, -layer, shape, colour, 0.15)
       }
-      const ink = (colour: Rgb, share: number, dy = 0) => {
+      const ink = (colour: Rgb, share: number) => {
         layer += 0.005
-        for (const [x0, y0, x1, y1] of picture) {
-          painter.onEnd(
-            -1,
-            -layer,
-            rectangle(x0 * r * share, cy + (dy + y0) * r * share, x1 * r * share, cy + (dy + y1) * r * share),
-            colour,
-            0.1,
-          )
-        }
+        const y = (value: number) => cy + value * r * share
+        const bars = painter.panesOnEnd(-1, -layer)
+        for (const [x0, y0, x1, y1] of picture)
+          bars(x0 * r * share, y(y0), x1 * r * share, y(y1), colour, 0.1)
       }
       if (kind === 'ban') {
         plate(16, 0, 1, RED)
@@ -128,16 +117,10 @@ export function trafficSign(random: Random, town: Town): Model {
       } else if (kind === 'stop') {
         plate(8, 1 / 16, 1.04, WHITE)
         plate(8, 1 / 16, 0.96, RED)
-        painter.onEnd(-1, -0.03, rectangle(-0.68 * r, cy - 0.2 * r, 0.68 * r, cy + 0.2 * r), WHITE, 0.15)
-        for (const at of [-0.34, 0, 0.34]) {
-          painter.onEnd(
-            -1,
-            -0.04,
-            rectangle((at - 0.03) * r, cy - 0.2 * r, (at + 0.03) * r, cy + 0.2 * r),
-            RED,
-            0.15,
-          )
-        }
+        painter.panesOnEnd(-1, -0.03)(-0.68 * r, cy - 0.2 * r, 0.68 * r, cy + 0.2 * r, WHITE, 0.15)
+        const gaps = painter.panesOnEnd(-1, -0.04)
+        for (const at of [-0.34, 0, 0.34])
+          gaps((at - 0.03) * r, cy - 0.2 * r, (at + 0.03) * r, cy + 0.2 * r, RED, 0.15)
       } else if (kind === 'square') {
         plate(4, 1 / 8, 1.3, WHITE)
         plate(4, 1 / 8, 1.2, square)

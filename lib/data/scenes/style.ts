@@ -52,86 +52,28 @@ export interface Town {
   readonly signs: readonly number[]
 }
 
-const WHITE: Rgb = [232, 232, 230]
-const BLACK: Rgb = [38, 38, 42]
+/** Colours as in CSS, with blanks between; one that is there twice is taken twice as often. */
+const palette = (colours: string): Rgb[] =>
+  colours.split(' ').map((colour) => {
+    const value = Number.parseInt(colour.slice(1), 16)
+    return [value >> 16, (value >> 8) & 255, value & 255]
+  })
 
 const TOWNS: Readonly<Record<SceneStyle, Town>> = {
   default: {
     traffic: 1,
     weather: { clear: 0.5, overcast: 0.28, rain: 0.14, fog: 0.08 },
-    carColours: [
-      WHITE,
-      WHITE,
-      BLACK,
-      BLACK,
-      [120, 124, 130],
-      [172, 176, 180],
-      [172, 28, 30],
-      [34, 62, 130],
-      [60, 96, 150],
-      [112, 26, 34],
-      [32, 80, 58],
-      [190, 160, 110],
-      [206, 120, 30],
-    ],
-    busColours: [
-      [196, 40, 36],
-      [228, 180, 40],
-      [30, 96, 160],
-      [40, 130, 84],
-      [226, 228, 226],
-      [220, 110, 40],
-    ],
-    cargoColours: [
-      WHITE,
-      WHITE,
-      [190, 194, 198],
-      [58, 90, 140],
-      [150, 50, 44],
-      [206, 190, 150],
-      [70, 110, 80],
-    ],
-    clothes: [
-      [36, 40, 56],
-      [30, 30, 34],
-      [96, 40, 44],
-      [190, 60, 50],
-      [54, 88, 140],
-      [210, 210, 206],
-      [86, 110, 70],
-      [200, 160, 60],
-      [120, 100, 86],
-      [130, 70, 120],
-    ],
-    facades: [
-      [176, 160, 138],
-      [150, 92, 74],
-      [190, 184, 172],
-      [134, 126, 120],
-      [200, 172, 130],
-      [116, 84, 72],
-      [160, 168, 172],
-      [206, 196, 176],
-    ],
-    asphalt: [
-      [84, 84, 88],
-      [98, 97, 97],
-      [72, 74, 80],
-    ],
-    pavement: [
-      [150, 146, 140],
-      [136, 134, 132],
-      [164, 154, 142],
-    ],
-    ground: [
-      [92, 112, 66],
-      [132, 126, 116],
-    ],
-    foliage: [
-      [58, 92, 44],
-      [72, 108, 52],
-      [88, 104, 46],
-    ],
+    carColours: palette(
+      '#e8e8e6 #e8e8e6 #26262a #26262a #787c82 #acb0b4 #ac1c1e #223e82 #3c6096 #701a22 #20503a #bea06e #ce781e',
+    ),
+    busColours: palette('#c42824 #e4b428 #1e60a0 #288254 #e2e4e2 #dc6e28'),
+    cargoColours: palette('#e8e8e6 #e8e8e6 #bec2c6 #3a5a8c #96322c #cebe96 #466e50'),
+    clothes: palette('#242838 #1e1e22 #60282c #be3c32 #36588c #d2d2ce #566e46 #c8a03c #786456 #824678'),
+    facades: palette('#b0a08a #965c4a #beb8ac #867e78 #c8ac82 #745448 #a0a8ac #cec4b0'),
+    asphalt: palette('#545458 #626161 #484a50'),
+    pavement: palette('#96928c #888684 #a49a8e'),
+    ground: palette('#5c7042 #847e74'),
+    foliage: palette('#3a5c2c #486c34 #58682e'),
     haze: [196, 204, 212],
     storey: 3.1,
     houseWidth: [7, 15],
@@ -149,64 +91,15 @@ const TOWNS: Readonly<Record<SceneStyle, Town>> = {
   shifted: {
     traffic: -1,
     weather: { clear: 0.3, overcast: 0.22, rain: 0.28, fog: 0.2 },
-    carColours: [
-      WHITE,
-      [236, 226, 200],
-      [150, 200, 200],
-      [216, 196, 60],
-      [200, 90, 110],
-      [90, 150, 90],
-      [150, 110, 170],
-      [70, 74, 70],
-      [140, 60, 40],
-    ],
-    busColours: [
-      [150, 30, 80],
-      [90, 170, 170],
-      [240, 236, 220],
-      [70, 60, 140],
-    ],
-    cargoColours: [
-      [222, 196, 70],
-      [90, 160, 150],
-      [230, 226, 216],
-      [170, 90, 60],
-      [110, 100, 140],
-    ],
-    clothes: [
-      [220, 200, 160],
-      [180, 90, 40],
-      [60, 120, 120],
-      [230, 230, 220],
-      [200, 60, 110],
-      [50, 50, 80],
-      [120, 140, 60],
-    ],
-    facades: [
-      [216, 178, 120],
-      [222, 204, 168],
-      [196, 132, 92],
-      [224, 214, 200],
-      [168, 196, 190],
-      [226, 170, 150],
-    ],
-    asphalt: [
-      [124, 114, 104],
-      [108, 104, 100],
-    ],
-    pavement: [
-      [190, 170, 140],
-      [176, 160, 140],
-    ],
-    ground: [
-      [172, 150, 104],
-      [150, 140, 80],
-    ],
-    foliage: [
-      [110, 124, 50],
-      [84, 110, 70],
-      [150, 110, 50],
-    ],
+    carColours: palette('#e8e8e6 #ece2c8 #96c8c8 #d8c43c #c85a6e #5a965a #966eaa #464a46 #8c3c28'),
+    busColours: palette('#961e50 #5aaaaa #f0ecdc #463c8c'),
+    cargoColours: palette('#dec446 #5aa096 #e6e2d8 #aa5a3c #6e648c'),
+    clothes: palette('#dcc8a0 #b45a28 #3c7878 #e6e6dc #c83c6e #323250 #788c3c'),
+    facades: palette('#d8b278 #decca8 #c4845c #e0d6c8 #a8c4be #e2aa96'),
+    asphalt: palette('#7c7268 #6c6864'),
+    pavement: palette('#beaa8c #b0a08c'),
+    ground: palette('#ac9668 #968c50'),
+    foliage: palette('#6e7c32 #546e46 #966e32'),
     haze: [216, 204, 184],
     storey: 2.7,
     houseWidth: [4.5, 9],

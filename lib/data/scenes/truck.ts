@@ -1,7 +1,6 @@
 import type { Random } from '../../base'
 import { mix } from './light'
 import type { Model } from './model'
-import { rectangle } from './shapes'
 import type { Town } from './style'
 import { axles, BLACK, endLamps, GLASS, slantedGlass, wheels } from './vehicle-parts'
 
@@ -29,7 +28,6 @@ export function truck(random: Random, town: Town): Model {
     paint(painter, id, x, z, heading) {
       painter.place(id, x, z, heading)
       painter.shadow(width * 1.1, length * 1.03, painter.light.shadow)
-      painter.place(id, x, z, heading)
       const lamps = painter.light.lamps && lit
       axles(painter, half, axle, 0.48)
       const chassis = () =>
@@ -60,14 +58,9 @@ export function truck(random: Random, town: Town): Model {
             GLASS,
           )
         }
-        const front = l / 2 + 0.01
-        painter.onEnd(
-          1,
-          front,
-          rectangle(-half * 0.6, 0.75, half * 0.6, cabHeight * 0.5),
-          mix(colour, BLACK, 0.75),
-        )
-        painter.onEnd(1, front, rectangle(-half * 0.95, 0.5, half * 0.95, 0.72), [60, 60, 64])
+        const front = painter.panesOnEnd(1, l / 2 + 0.01)
+        front(-half * 0.6, 0.75, half * 0.6, cabHeight * 0.5, mix(colour, BLACK, 0.75))
+        front(-half * 0.95, 0.5, half * 0.95, 0.72, [60, 60, 64])
       }
       const body = () => {
         if (kind === 'bed') {
@@ -76,37 +69,21 @@ export function truck(random: Random, town: Town): Model {
         painter.box([-half, 0.9, -l / 2], [half, top, split - 0.1], cargo)
         const ribs = kind === 'box' ? 2 : 6
         for (const side of [-1, 1]) {
+          const panels = painter.panesOnSide(side, half + 0.01)
           for (let i = 1; i < ribs; i++) {
             const at = -l / 2 + ((split - 0.1 + l / 2) * i) / ribs
-            painter.onSide(
-              side,
-              half + 0.01,
-              rectangle(at - 0.05, 0.95, at + 0.05, top - 0.06),
-              mix(cargo, BLACK, 0.3),
-            )
+            panels(at - 0.05, 0.95, at + 0.05, top - 0.06, mix(cargo, BLACK, 0.3))
           }
-          if (kind === 'box') {
-            painter.onSide(
-              side,
-              half + 0.01,
-              rectangle(-l * 0.3, top * 0.55, l * 0.08, top * 0.75),
-              mix(load, cargo, 0.3),
-            )
-          }
-          painter.onSide(side, half, rectangle(-l * 0.12, 0.5, l * 0.12, 0.85), [110, 110, 112])
+          if (kind === 'box') panels(-l * 0.3, top * 0.55, l * 0.08, top * 0.75, mix(load, cargo, 0.3))
+          painter.panesOnSide(side, half)(-l * 0.12, 0.5, l * 0.12, 0.85, [110, 110, 112])
         }
-        const back = -l / 2 - 0.01
-        painter.onEnd(-1, back, rectangle(-0.04, 0.95, 0.04, top - 0.06), mix(cargo, BLACK, 0.5))
-        for (const side of [-1, 1]) {
-          painter.onEnd(
-            -1,
-            back,
-            rectangle(side * half * 0.5, 1, side * half * 0.44, top - 0.1),
-            mix(cargo, BLACK, 0.35),
-          )
-        }
-        painter.onEnd(-1, back, rectangle(-half, 0.55, half, 0.9), [70, 70, 74])
-        painter.onEnd(-1, back - 0.01, rectangle(-half * 0.6, 0.64, half * 0.6, 0.8), [216, 180, 40])
+        const end = -l / 2 - 0.01
+        const back = painter.panesOnEnd(-1, end)
+        back(-0.04, 0.95, 0.04, top - 0.06, mix(cargo, BLACK, 0.5))
+        for (const side of [-1, 1])
+          back(side * half * 0.5, 1, side * half * 0.44, top - 0.1, mix(cargo, BLACK, 0.35))
+        back(-half, 0.55, half, 0.9, [70, 70, 74])
+        painter.panesOnEnd(-1, end - 0.01)(-half * 0.6, 0.64, half * 0.6, 0.8, [216, 180, 40])
       }
       chassis()
       const cabFirst = painter.depth([0, 0, l / 2]) > painter.depth([0, 0, -l / 2])

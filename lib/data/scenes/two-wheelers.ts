@@ -159,7 +159,6 @@ function twoWheeler(
     paint(painter: Painter, id, x, z, heading) {
       painter.place(id, x, z, heading)
       painter.shadow(width * 0.9, length, painter.light.shadow)
-      painter.place(id, x, z, heading)
       painter.limbs(limbs)
       if (!lamp || !painter.light.lamps) return
       const facing = painter.depth([0, 0, 1]) < painter.depth([0, 0, -1])

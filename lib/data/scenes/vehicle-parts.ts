@@ -1,6 +1,6 @@
 import type { Painter } from './painter'
 import type { Rgb } from './raster'
-import { rectangle, regularPolygon, type Shape } from './shapes'
+import { regularPolygon, type Shape } from './shapes'
 import type { Point } from './solid'
 
 export const GLASS: Rgb = [44, 54, 66]
@@ -77,21 +77,12 @@ export function slantedGlass(
 
 export function endLamps(painter: Painter, half: number, y: number, end: number, lamps: boolean): void {
   const glow = lamps ? 1 : 0
+  const front = painter.panesOnEnd(1, end + 0.02)
+  const back = painter.panesOnEnd(-1, -end - 0.02)
   for (const side of [-1, 1]) {
-    painter.onEnd(
-      1,
-      end + 0.02,
-      rectangle(side * half * 0.62, y - 0.12, side * half * 0.94, y + 0.12),
-      HEADLAMP,
-      glow || 0.25,
-    )
-    painter.onEnd(
-      -1,
-      -end - 0.02,
-      rectangle(side * half * 0.7, y - 0.14, side * half * 0.96, y + 0.14),
-      TAIL_LAMP,
-      glow * 0.9 || 0.15,
-    )
+    const at = side * half
+    front(at * 0.62, y - 0.12, at * 0.94, y + 0.12, HEADLAMP, glow || 0.25)
+    back(at * 0.7, y - 0.14, at * 0.96, y + 0.14, TAIL_LAMP, glow * 0.9 || 0.15)
   }
   lampHalos(painter, glow, half * 0.78, y, end)
 }
