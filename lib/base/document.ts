@@ -169,7 +169,7 @@ const TYPES: ReadonlyMap<string, string> = new Map([
 function expectedOf(issue: z.ZodIssue): string {
   switch (issue.code) {
     case 'invalid_type':
-      return TYPES.get(issue.expected) ?? issue.expected
+      return TYPES.get(issue.expected) ?? choice(issue.expected)
     case 'invalid_literal':
       return JSON.stringify(issue.expected)
     case 'invalid_enum_value':
@@ -187,6 +187,11 @@ function expectedOf(issue: z.ZodIssue): string {
     default:
       return ''
   }
+}
+
+/** The values of an enum, which zod writes as a type: 'a' | 'b'. */
+function choice(type: string): string {
+  return type.startsWith("'") ? `one of ${type.replaceAll("'", '').replaceAll(' | ', ', ')}` : type
 }
 
 function bound(

@@ -6,8 +6,9 @@ import {
   assignSchema,
   type DistillationOptions,
   lossSchema,
-  METHODS,
+  METHOD_NAMES,
   type MethodName,
+  methodNamed,
   type Schedule,
   SEED_ASSIGN,
   SEED_LOSS,
@@ -28,13 +29,22 @@ export type Term = DistillationOptions & {
   schedule?: Schedule
 }
 
-const [first, ...others] = METHODS.map(({ name, options }) =>
-  options
-    .extend({ method: z.literal(name), weight: weightSchema, schedule: termScheduleSchema.optional() })
-    .strict(),
-)
 /** A term as in a profile or sweep: omitted options take published values; another method's options are refused. */
-export const termSchema = z.discriminatedUnion('method', [first!, ...others]) as unknown as Schema<Term>
+export const termSchema: Schema<Term> = z
+  .object({
+    method: z.enum(METHOD_NAMES),
+    weight: weightSchema,
+    schedule: termScheduleSchema.optional(),
+  })
+  .passthrough()
+  .transform(({ method, weight, schedule, ...options }, context): Term => {
+    const found = methodNamed(method).options.safeParse(options)
+    if (!found.success) {
+      for (const issue of found.error.issues) context.addIssue(issue)
+      return z.NEVER
+    }
+    return { ...found.data, method, weight, ...(schedule !== undefined && { schedule }) }
+  })
 
 /** Images added to every distillation step's labelled batch, which only the teacher labels. */
 export const unlabelledSchema = z

@@ -25,7 +25,7 @@ export interface Method<Name extends string = string, Shape extends z.ZodRawShap
   /** Defaults for what a term leaves out. */
   readonly published: PublishedValues<Shape>
   /** Its options, as a term of a profile or sweep may give them; an unknown key is an error. */
-  readonly options: z.ZodObject<z.ZodRawShape, 'strict'>
+  readonly options: z.ZodObject<{ [Key in keyof Shape]: z.ZodOptional<Shape[Key]> }, 'strict'>
   /** The parts of a forward pass that it compares. */
   readonly needs: readonly (keyof DetectorOutput)[]
   /** Initial values of variables trained along with it; the caller owns the tensors. */
@@ -69,7 +69,7 @@ export function defineMethod<Name extends string, Shape extends z.ZodRawShape>(
   const complete = z.object({ ...shape, ...termKeys }).strict()
   return {
     ...definition,
-    options: z.object<z.ZodRawShape>(shape).partial().strict(),
+    options: z.object(shape).partial().strict(),
     loss(student, teacher, config, options = {}, variables = new Map()) {
       const given = Object.entries(options).filter(([, value]) => value !== undefined)
       const values = { ...published, ...Object.fromEntries(given) }
