@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { makeBatch } from './batch'
-import type { WorkerAnswer, WorkerRequest, WorkerSetup } from './loader'
+import type { WorkerAnswer, WorkerRequest, WorkerSetup } from './batch-source'
 
 // Body of a data worker: receives steps and returns their batches, one after the other.
 const port = parentPort

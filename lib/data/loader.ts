@@ -1,9 +1,8 @@
-import { join } from 'node:path'
-import { Worker } from 'node:worker_threads'
 import { z } from 'zod'
 import { augmentSchema } from './augment'
-import { type Batch, type BatchPlan, batchIndices, makeBatch, stepsPerEpoch } from './batch'
-import { cachedBytes, type LoadableSample, type SharedFrames, shareFrames } from './frames'
+import { type Batch, stepsPerEpoch } from './batch'
+import { type BatchSource, inThisThread, inWorkers } from './batch-source'
+import { cachedBytes, type LoadableSample, shareFrames } from './frames'
 import { strongSchema } from './strong'
 
 const fraction = z.number().min(0).max(1)
@@ -79,23 +78,6 @@ export interface Loader extends AsyncIterable<Batch> {
   close(): Promise<void>
 }
 
-/** What a worker gets at its start. */
-export interface WorkerSetup {
-  readonly plan: BatchPlan
-  readonly frames: SharedFrames
-}
-
-/** What a worker is asked for; requests are numbered, since two callers may want the same step. */
-export interface WorkerRequest {
-  readonly request: number
-  readonly step: number
-}
-
-/** A worker's answer: the batch of a step, or why there is none. */
-export type WorkerAnswer =
-  | { readonly request: number; readonly batch: Batch }
-  | { readonly request: number; readonly error: unknown }
-
 /**
  * Batches for training and evaluation: decode, crop, augment, resample, scale to 0 .. 1.
  * @throws RangeError when there are no samples, or not enough for one batch under dropLast
@@ -111,168 +93,106 @@ export function createLoader(samples: readonly LoadableSample[], options: Loader
         'add samples, make the batch smaller or switch dropLast off',
     )
   const frames = shareFrames(samples, settings)
-  const source =
-    settings.workers === 0 ? inThisThread(settings, frames) : inWorkers(settings, frames, settings)
-  const asked = new Map<number, Promise<Batch>>()
-  let [batches, waited] = [0, 0]
-  let began: number | undefined
-  let stopped: Error | undefined
+  const { workers, prefetch } = settings
+  const source = workers === 0 ? inThisThread(settings, frames) : inWorkers(settings, frames, settings)
+  const cached = () => cachedBytes(frames)
+  return new QueueingLoader(source, { steps, ahead: workers > 0 ? prefetch : 0, cached, signal })
+}
 
-  const prepare = (step: number): Promise<Batch> => {
-    let pending = asked.get(step)
-    if (pending === undefined) {
-      pending = source.make(step)
-      // Whoever takes the batch sees its error; until then it must not count as unhandled.
-      pending.catch(() => {})
-      asked.set(step, pending)
-    }
-    return pending
+interface Queueing {
+  /** In an epoch. */
+  readonly steps: number
+  /** Batches that are asked of the source before a caller wants them. */
+  readonly ahead: number
+  readonly cached: () => number
+  readonly signal: AbortSignal | undefined
+}
+
+/** Asks a source for batches ahead of its callers. */
+class QueueingLoader implements Loader {
+  readonly stepsPerEpoch: number
+  private readonly asked = new Map<number, Promise<Batch>>()
+  private handedOut = 0
+  /** Milliseconds. */
+  private waited = 0
+  private began: number | undefined
+  private stopped: Error | undefined
+  private readonly onAbort = () => void this.stop(asError(this.queueing.signal?.reason))
+
+  constructor(
+    private readonly source: BatchSource,
+    private readonly queueing: Queueing,
+  ) {
+    const { steps, signal } = queueing
+    this.stepsPerEpoch = steps
+    if (signal?.aborted) this.onAbort()
+    else signal?.addEventListener('abort', this.onAbort, { once: true })
   }
 
-  const take = async (step: number): Promise<Batch> => {
-    if (stopped) throw stopped
+  async batchAt(step: number): Promise<Batch> {
+    if (this.stopped) throw this.stopped
     if (!Number.isInteger(step) || step < 0)
       throw new RangeError(`batchAt: expected a step of 0, 1, ..., found ${step}`)
     const start = performance.now()
-    began ??= start
-    const pending = prepare(step)
-    asked.delete(step)
+    this.began ??= start
+    const pending = this.prepare(step)
+    this.asked.delete(step)
     const batch = await pending
-    waited += performance.now() - start
-    batches++
+    this.waited += performance.now() - start
+    this.handedOut++
     return batch
   }
 
-  const stop = async (reason: Error) => {
-    if (stopped) return
-    stopped = reason
-    signal?.removeEventListener('abort', onAbort)
-    asked.clear()
-    await source.close(reason)
-  }
-  const onAbort = () => void stop(asError(signal?.reason))
-  if (signal?.aborted) onAbort()
-  else signal?.addEventListener('abort', onAbort, { once: true })
-
-  async function* iterate(from = 0, to = Number.POSITIVE_INFINITY) {
-    const ahead = settings.workers > 0 ? settings.prefetch : 0
+  async *batches(from = 0, to = Number.POSITIVE_INFINITY): AsyncGenerator<Batch, void, undefined> {
+    const { ahead } = this.queueing
     let step = from
     try {
       for (; step < to; step++) {
-        for (let next = step; next <= Math.min(step + ahead, to - 1) && !stopped; next++) prepare(next)
-        yield await take(step)
+        const last = Math.min(step + ahead, to - 1)
+        for (let next = step; next <= last && !this.stopped; next++) this.prepare(next)
+        yield await this.batchAt(step)
       }
     } finally {
       // Who stops early will not come back for what was prepared ahead.
-      for (let next = step; next <= step + ahead; next++) asked.delete(next)
+      for (let next = step; next <= step + ahead; next++) this.asked.delete(next)
     }
   }
 
-  return {
-    stepsPerEpoch: steps,
-    batchAt: take,
-    batches: iterate,
-    [Symbol.asyncIterator]: () => iterate(),
-    statistics: () => ({
-      batches,
-      waited: waited / 1000,
-      waitedShare: began === undefined ? 0 : Math.min(1, waited / (performance.now() - began)),
-      ahead: asked.size,
-      cached: cachedBytes(frames),
-    }),
-    close: () => stop(new Error('the loader is closed; create another one')),
+  [Symbol.asyncIterator]() {
+    return this.batches()
   }
-}
 
-interface BatchSource {
-  make(step: number): Promise<Batch>
-  close(reason: Error): Promise<void>
-}
-
-function inThisThread(plan: BatchPlan, frames: SharedFrames): BatchSource {
-  let closed: Error | undefined
-  return {
-    async make(step) {
-      const batch = await makeBatch(plan, frames, step)
-      if (closed) throw closed
-      return batch
-    },
-    async close(reason) {
-      closed = reason
-    },
-  }
-}
-
-interface Waiting {
-  readonly step: number
-  readonly resolve: (batch: Batch) => void
-  readonly reject: (reason: unknown) => void
-}
-
-function inWorkers(
-  plan: BatchPlan,
-  frames: SharedFrames,
-  { workers, workerHeap }: { workers: number; workerHeap?: number },
-): BatchSource {
-  let failure: Error | undefined
-  let requests = 0
-  const team = Array.from({ length: workers }, (_, number) => {
-    const waiting = new Map<number, Waiting>()
-    const setup: WorkerSetup = { plan, frames }
-    const worker = new Worker(join(__dirname, 'loader-worker.ts'), {
-      workerData: setup,
-      execArgv: ['--require', require.resolve('tsx/cjs')],
-      resourceLimits: workerHeap === undefined ? undefined : { maxOldGenerationSizeMb: workerHeap },
-    })
-    // An idle worker must not keep the process alive when nobody closed the loader.
-    worker.unref()
-    worker.on('message', (answer: WorkerAnswer) => {
-      const asker = waiting.get(answer.request)
-      // An answer may still arrive after close() has rejected its asker.
-      if (asker === undefined) return
-      waiting.delete(answer.request)
-      if (waiting.size === 0) worker.unref()
-      if ('batch' in answer) asker.resolve(answer.batch)
-      else asker.reject(answer.error)
-    })
-    const fail = (reason: string, cause?: unknown) => {
-      if (failure === undefined) {
-        const files = [...waiting.values()].map(({ step }) => {
-          const { indices } = batchIndices(plan, frames.samples.length, step)
-          return `step ${step} (${indices.map((index) => frames.samples[index]!.file).join(', ')})`
-        })
-        failure = new Error(
-          `data worker ${number} ${reason} with ${files.join('; ') || 'nothing'} in hand; ` +
-            'look at these files, or run with workers: 0 to see the error itself',
-          { cause },
-        )
-      }
-      for (const { reject } of waiting.values()) reject(failure)
-      waiting.clear()
+  statistics(): LoaderStatistics {
+    const since = this.began === undefined ? Number.POSITIVE_INFINITY : performance.now() - this.began
+    return {
+      batches: this.handedOut,
+      waited: this.waited / 1000,
+      waitedShare: Math.min(1, this.waited / since),
+      ahead: this.asked.size,
+      cached: this.queueing.cached(),
     }
-    worker.on('error', (error) => fail(`failed (${error.message})`, error))
-    worker.on('exit', (code) => fail(`ended (exit code ${code})`))
-    return { worker, waiting }
-  })
-  return {
-    make(step) {
-      if (failure) return Promise.reject(failure)
-      const chosen = team.reduce((best, next) => (next.waiting.size < best.waiting.size ? next : best))
-      return new Promise((resolve, reject) => {
-        const message: WorkerRequest = { request: requests++, step }
-        chosen.waiting.set(message.request, { step, resolve, reject })
-        chosen.worker.ref()
-        chosen.worker.postMessage(message)
-      })
-    },
-    async close(reason) {
-      failure ??= reason
-      for (const { waiting } of team) {
-        for (const { reject } of waiting.values()) reject(reason)
-        waiting.clear()
-      }
-      await Promise.all(team.map(({ worker }) => worker.terminate()))
-    },
+  }
+
+  close(): Promise<void> {
+    return this.stop(new Error('the loader is closed; create another one'))
+  }
+
+  private prepare(step: number): Promise<Batch> {
+    const known = this.asked.get(step)
+    if (known !== undefined) return known
+    const pending = this.source.make(step)
+    // Whoever takes the batch sees its error; until then it must not count as unhandled.
+    pending.catch(() => {})
+    this.asked.set(step, pending)
+    return pending
+  }
+
+  private async stop(reason: Error): Promise<void> {
+    if (this.stopped) return
+    this.stopped = reason
+    this.queueing.signal?.removeEventListener('abort', this.onAbort)
+    this.asked.clear()
+    await this.source.close(reason)
   }
 }
 
