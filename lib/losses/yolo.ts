@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { parseDocument } from '../base'
 import type { HeadConfig as Heads } from '../detector'
 import { tf } from '../engine'
-import { TARGET_CHANNELS } from './assign'
+import { TARGET_CHANNELS } from './slots'
 import type { LossResult } from './types'
 
 const weight = z.number().min(0)
