@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { parseDocument } from '../base'
-import { type Crop, createLoader, type Sample, toImage } from '../data'
+import { type Batch, type Crop, createLoader, type Sample, toImage } from '../data'
 import { type DecodeOptions, type Detector, detect } from '../detector'
 import { compile, type Precision, type Tensor, tf } from '../engine'
 import { type Detections, detectionsOf, type ScoredBox, type Truths, truthsOf } from '../evaluate'
@@ -74,10 +74,10 @@ export function createPredictor(
   options: PredictOptions & ViewOptions & { readonly changing?: boolean } = {},
 ): Predictor {
   const { crop, precision = 'float32', eager = false, decode, changing = false } = options
-  const batch = parseDocument(options.batch ?? 8, batchSchema, 'predict options: batch')
+  const size = parseDocument(options.batch ?? 8, batchSchema, 'predict options: batch')
   const { classes } = detector.config
   const { input = detector.config.input, flip = false } = options
-  const loader = createLoader(samples, { input: [...input], batch, crop: crop && [...crop] })
+  const loader = createLoader(samples, { input: [...input], batch: size, crop: crop && [...crop] })
   const detection = compile(
     (images: Tensor) => {
       const seen = flip ? tf.reverse4d(images as tf.Tensor4D, 2) : (images as tf.Tensor4D)
@@ -94,31 +94,22 @@ export function createPredictor(
     const times: number[] = []
     for (let step = 0; step < loader.stepsPerEpoch; step++) {
       signal?.throwIfAborted()
-      const { images, shape, indices, placements, truths: labelled } = await loader.batchAt(step)
-      const input = tf.tensor4d(images, [...shape])
+      const batch = await loader.batchAt(step)
+      const input = tf.tensor4d(batch.images, [...batch.shape])
       const start = performance.now()
       const result = detection(input)
-      const [boxes, scores, labels, counts] = [result.boxes, result.scores, result.labels, result.counts].map(
-        (t) => t.dataSync(),
-      )
-      times.push((performance.now() - start) / 1000 / shape[0])
+      const columns = {
+        boxes: result.boxes.dataSync(),
+        scores: result.scores.dataSync(),
+        labels: result.labels.dataSync(),
+        counts: result.counts.dataSync(),
+      }
+      times.push((performance.now() - start) / 1000 / batch.shape[0])
       tf.dispose([result, input])
-      const limit = scores!.length / shape[0]
-      placements.forEach((placement, i) => {
-        const sample = samples[indices[i]!]!
-        const image: ScoredBox[] = []
-        for (let j = i * limit; j < i * limit + counts![i]!; j++) {
-          const corners = {
-            x1: boxes![j * 4]!,
-            y1: boxes![j * 4 + 1]!,
-            x2: boxes![j * 4 + 2]!,
-            y2: boxes![j * 4 + 3]!,
-          }
-          if (flip) [corners.x1, corners.x2] = [shape[2] - corners.x2, shape[2] - corners.x1]
-          image.push({ ...toImage(corners, placement), label: labels![j]!, score: scores![j]! })
-        }
-        found.push(image)
-        truths.push({ ...sample, boxes: labelled[i]?.map((box) => toImage(box, placement)) })
+      found.push(...boxesOf(columns, batch, flip))
+      batch.placements.forEach((placement, i) => {
+        const boxes = batch.truths[i]?.map((box) => toImage(box, placement))
+        truths.push({ ...samples[batch.indices[i]!]!, boxes })
       })
       onProgress?.(found.length, samples.length)
       // Lets signals through, which frames in memory would not.
@@ -138,4 +129,35 @@ export function createPredictor(
     await loader.close()
   }
   return { detect: detected, run, dispose }
+}
+
+/** What the network says of a batch: the same number of rows for every image, of which `counts` are filled. */
+interface DetectionColumns {
+  /** [n * rows * 4] */
+  readonly boxes: ArrayLike<number>
+  readonly scores: ArrayLike<number>
+  readonly labels: ArrayLike<number>
+  readonly counts: ArrayLike<number>
+}
+
+/** The boxes of every image, in pixels of the original one. */
+function boxesOf(
+  { boxes, scores, labels, counts }: DetectionColumns,
+  { shape: [images, , width], placements }: Pick<Batch, 'shape' | 'placements'>,
+  flip: boolean,
+): ScoredBox[][] {
+  const rows = scores.length / images
+  return placements.map((placement, i) =>
+    Array.from({ length: counts[i]! }, (_, k) => {
+      const row = i * rows + k
+      const corners = {
+        x1: boxes[row * 4]!,
+        y1: boxes[row * 4 + 1]!,
+        x2: boxes[row * 4 + 2]!,
+        y2: boxes[row * 4 + 3]!,
+      }
+      if (flip) [corners.x1, corners.x2] = [width - corners.x2, width - corners.x1]
+      return { ...toImage(corners, placement), label: labels[row]!, score: scores[row]! }
+    }),
+  )
 }

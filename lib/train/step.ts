@@ -64,14 +64,46 @@ export interface TrainingStep {
  * scaled back (Micikevicius et al. 2018, section 3.2).
  */
 export function createStep(detector: Detector, slots: readonly Slot[], options: StepOptions): TrainingStep {
-  const { loss, weighted, sparsity, extra, averaged, precision, eager } = options
+  const { extra, averaged, precision, eager } = options
+  const state = [...detector.state, ...slots.map((slot) => slot.momentum)]
+  state.push(...(extra?.variables.values() ?? []), ...(averaged?.state ?? []))
+  const step = stepFunction(detector, slots, options)
+  const compiled = compile(step, { state, precision, eager, name: 'training step' })
+
+  return {
+    run({ images, plain, targets, rate, weights, decay }) {
+      if (averaged && decay === undefined)
+        throw new Error('training step: expected the decay of the moving average, found none')
+      const [factor, lambdas, share] = [tf.scalar(rate), tf.tensor1d([...weights]), tf.scalar(decay ?? 0)]
+      const results = compiled(
+        images,
+        targets,
+        factor,
+        weights.length > 0 ? [lambdas] : [],
+        averaged ? [share] : [],
+        plain && weights.length > 0 ? [plain] : [],
+      )
+      const measured = Object.fromEntries(
+        Object.entries(results).map(([name, value]) => [name, value.dataSync()[0]!]),
+      )
+      tf.dispose([results, factor, lambdas, share])
+      return measured
+    },
+    sync: compiled.sync,
+    dispose: compiled.dispose,
+  }
+}
+
+/** What a step does, as a function of tensors; those that a step may lack come in lists of none or one. */
+function stepFunction(detector: Detector, slots: readonly Slot[], options: StepOptions) {
+  const { loss, weighted, sparsity, extra, averaged, precision } = options
   const sgd = parseDocument(options.sgd, sgdSchema, 'training step: sgd')
   parseDocument(loss, lossSchema, 'training step: loss') // now, not when the graph is recorded
   const lossScale = precision === 'float16' ? 1024 : 1
   const others = new Set(extra?.variables.values())
   const own = slots.filter(({ variable }) => !others.has(variable))
 
-  const step = (
+  return (
     images: tf.Tensor4D,
     targets: readonly tf.Tensor5D[],
     rate: tf.Scalar,
@@ -103,31 +135,5 @@ export function createStep(detector: Detector, slots: readonly Slot[], options: 
     const gradientNorm = sgdStep(moved, gradients, rate, sgd)
     if (averaged && decay) updateAverage(averaged.state, detector.state, decay)
     return { total: lossScale === 1 ? value : tf.div(value, lossScale), gradientNorm, ...terms }
-  }
-  const state = [...detector.state, ...slots.map((slot) => slot.momentum)]
-  state.push(...others, ...(averaged?.state ?? []))
-  const compiled = compile(step, { state, precision, eager, name: 'training step' })
-
-  return {
-    run({ images, plain, targets, rate, weights, decay }) {
-      if (averaged && decay === undefined)
-        throw new Error('training step: expected the decay of the moving average, found none')
-      const [factor, lambdas, share] = [tf.scalar(rate), tf.tensor1d([...weights]), tf.scalar(decay ?? 0)]
-      const results = compiled(
-        images,
-        targets,
-        factor,
-        weights.length > 0 ? [lambdas] : [],
-        averaged ? [share] : [],
-        plain && weights.length > 0 ? [plain] : [],
-      )
-      const measured = Object.fromEntries(
-        Object.entries(results).map(([name, value]) => [name, value.dataSync()[0]!]),
-      )
-      tf.dispose([results, factor, lambdas, share])
-      return measured
-    },
-    sync: compiled.sync,
-    dispose: compiled.dispose,
   }
 }

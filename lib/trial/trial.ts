@@ -3,17 +3,14 @@ import { join } from 'node:path'
 import { writeAtomically } from '../base'
 import type { Dataset, Sample, SplitName } from '../data'
 import { complexity, Detector, darknet21, type NetworkSpec, type Weights } from '../detector'
-import { type DeviceInfo, deviceInfo, type Precision } from '../engine'
 import { evaluateDetections } from '../evaluate'
 import { gammaHistogram, planPruning, prunableGammas, prune, writeStructure } from '../slimming'
 import {
   type Checkpoint,
   predict,
-  type RateSchedule,
   removeBest,
   removeLabels,
   saveCheckpoint,
-  type TrainOptions,
   type TrainProgress,
   type TrainSummary,
   train,
@@ -26,8 +23,8 @@ import { forgetPeak, peakBytes } from './memory'
 import { type Metrics, metricsSchema } from './metrics'
 import { loadModel } from './models'
 import { provenance } from './provenance'
-import type { Recipe } from './recipe'
 import { FILES, readConfig, readTrial, type TrialResult, writeDetections } from './results'
+import { trainOptions } from './train-options'
 
 export type TrialProgress =
   | { readonly phase: 'training'; readonly progress: TrainProgress }
@@ -223,69 +220,6 @@ function trainContext(context: TrialContext, config: TrialConfig) {
     signal,
     onProgress: (progress: TrainProgress) => onProgress?.({ phase: 'training', progress }),
   }
-}
-
-function trainOptions(
-  {
-    steps,
-    rate,
-    seed,
-    recipe,
-  }: { steps: number; rate: number; seed: number; recipe: Recipe & { precision: Precision } },
-  images: number,
-  { checkpointEvery, logEvery }: TrialContext,
-  { data }: TrialConfig,
-): TrainOptions {
-  const {
-    batch,
-    augment,
-    strong,
-    views,
-    assign,
-    loss,
-    sgd,
-    schedule,
-    warmUp,
-    average,
-    validation,
-    precision,
-  } = recipe
-  const epochs = Math.max(1, Math.ceil(steps / Math.floor(images / batch)))
-  return {
-    steps,
-    batch,
-    seed,
-    augment,
-    strong,
-    views,
-    crop: data.crop,
-    assign,
-    loss,
-    sgd,
-    schedule: rateSchedule(schedule, rate, epochs),
-    warmUp,
-    average,
-    validation,
-    precision,
-    eager: false,
-    workers: loaderThreads(deviceInfo()),
-    checkpointEvery,
-    logEvery,
-  }
-}
-
-function rateSchedule(schedule: Recipe['schedule'], rate: number, epochs: number): RateSchedule {
-  if (schedule === 'cosine') return { kind: 'cosine', rate, final: 0.01 }
-  if (schedule === 'poly') return { kind: 'poly', rate, floor: 1e-6, power: 0.9, epochs }
-  return { final: 0.01, ...schedule, rate }
-}
-
-/**
- * One thread prepares batches as fast as a CPU trains on them, and more would take its cores; a card is many times as fast.
- * The batches are the same with any number.
- */
-function loaderThreads({ device, cores }: Pick<DeviceInfo, 'device' | 'cores'>): number {
-  return device === 'GPU' ? Math.min(8, Math.max(1, cores - 1)) : 1
 }
 
 function summarise(
