@@ -21,15 +21,7 @@ export {
 } from './figures'
 export { type CellMapOptions, type CellMapRow, cellMapsFigure } from './figures/cell-maps'
 export { axis as figureAxis, layout as figureLayout, logAxis as figureLogAxis } from './figures/style'
-export {
-  type Findings,
-  findings,
-  leadingSplit,
-  limits,
-  PUBLISHED_CASE,
-  PUBLISHED_STATEMENT,
-  publishedRows,
-} from './findings'
+export { type Findings, findings, leadingSplit, limits } from './findings'
 export * as format from './format'
 export { renderMarkdown } from './markdown'
 export { buildReport, type ReportModel } from './model'
@@ -48,6 +40,7 @@ export {
   type ProbeOptions,
   shareWhere,
 } from './probe'
+export { PUBLISHED_CASE, PUBLISHED_STATEMENT, publishedRows } from './published'
 export * from './summary'
 export * from './tables'
 export { type Tile, tiles } from './tiles'

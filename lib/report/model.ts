@@ -1,28 +1,10 @@
 /** Builds the report from trials: its numbers, and its text, tables and figures in order. */
 
-import {
-  type Arm,
-  type ArmNumbers,
-  LEADING_METRICS,
-  METRICS,
-  readTables,
-  type Split,
-  type SweepResult,
-  stageSteps,
-} from '../study'
+import { type Arm, type ArmNumbers, LEADING_METRICS, METRICS, readTables, type Split } from '../study'
 import { readLog } from '../trial'
-import { differencesTable, differenceTable } from './differences'
-import {
-  type Block,
-  details,
-  figure,
-  list,
-  type Section,
-  section,
-  type TableRow,
-  table,
-  text,
-} from './document'
+import { cost, origin, settings } from './background'
+import { differenceTable } from './differences'
+import { type Block, details, figure, list, type Section, section, table, text } from './document'
 import {
   computeFigure,
   differencesFigure,
@@ -36,24 +18,20 @@ import {
   prCurveFigure,
   thresholdFigure,
 } from './figures'
-import { type Findings, findings, leadingSplit, limits, PUBLISHED_STATEMENT, publishedRows } from './findings'
-import { duration, percent, short, significant, trainingSeeds } from './format'
+import { type Findings, findings, leadingSplit, limits } from './findings'
+import { percent } from './format'
 import { modelCard } from './model-card'
+import { PUBLISHED_STATEMENT, publishedRows } from './published'
+import { sideSweeps } from './side-sweeps'
 import { type ReportInput, type Summary, summarise } from './summary'
 import {
   ablationTable,
   accuracyTable,
-  costTable,
-  dataTable,
   gradientTable,
   metricsTable,
   perClassTable,
-  provenanceTable,
   selectionTable,
-  sizeTable,
-  trainingTable,
 } from './tables'
-
 import { type Tile, tiles } from './tiles'
 
 export interface ReportModel {
@@ -79,7 +57,7 @@ export function buildReport(input: ReportInput): ReportModel {
     cost(summary),
     published(input, summary),
     section('limits', 'Limits', [list(limits(summary))]),
-    settings(input, summary),
+    settings(input, isStudy(input), summary),
     origin(summary),
     sideSweeps(input),
   ]
@@ -223,58 +201,6 @@ function ablations({ ablations: points, bootstrap, references: [reference] }: Su
   ])
 }
 
-/** The side questions: this run's short answers, then the longer runs shipped with the workbook. */
-function sideSweeps({ sweeps = [], shipped = [] }: ReportInput): Section {
-  const shown = ({ sweep, arms }: SweepResult): Block[] => [
-    text(sweep.question),
-    ...LEADING_METRICS.map((metric) =>
-      figure(
-        `${METRICS[metric].name} against the compute of training.`,
-        computeFigure(arms, { split: sweep.split, metric }),
-      ),
-    ),
-    table('Arms', trainingTable({ arms }, sweep.split)),
-    table('Paired differences, points', differencesTable(withTeacher({ sweep, arms }), sweep.split)),
-  ]
-  return section('sweeps', 'Appendix: when to distil, and on what', [
-    sweeps.length > 0 &&
-      text('This run has one seed and few steps: a first look, not a result. Rely on the longer runs below.'),
-    ...sweeps.map((result) => details(`${result.sweep.name}: this run`, shown(result))),
-    table(
-      `Results of the longer runs shipped with the workbook, ${splitsOf(shipped)}`,
-      shipped.flatMap(gist),
-    ),
-    ...shipped.map((result) =>
-      details(
-        `${result.sweep.name}: ${trainingSeeds(result.sweep.seeds.length)}, shipped with the workbook`,
-        [
-          ...shown(result),
-          text(`Made by: ${result.command} (data ${short(String(result.provenance.data))}).`),
-        ],
-      ),
-    ),
-  ])
-}
-
-/** A sweep's arms and references, with the teacher as the last reference. */
-function withTeacher({ sweep, arms }: SweepResult) {
-  return { arms, references: [...new Set([...sweep.references, 'teacher'])] }
-}
-
-/** The splits measured on: "on validation; carla-plateau-test on test". */
-function splitsOf(results: readonly SweepResult[]): string {
-  const others = results.filter(({ sweep }) => sweep.split !== 'validation')
-  return ['on validation', ...others.map(({ sweep }) => `${sweep.name} on ${sweep.split}`)].join('; ')
-}
-
-/** A sweep's distilled arms compared with its references. */
-function gist({ sweep, arms }: SweepResult): TableRow[] {
-  const distilled = arms.filter(({ role }) => role === 'method').map(({ name }) => name)
-  return differencesTable({ arms, references: sweep.references }, sweep.split)
-    .filter(({ model }) => distilled.some((name) => name === model))
-    .map((row) => ({ sweep: sweep.name, seeds: sweep.seeds.length, ...row }))
-}
-
 function selection(summary: Summary): Section {
   const { selection: made } = summary
   if (!made) return section('selection', 'Selection', [])
@@ -285,100 +211,10 @@ function selection(summary: Summary): Section {
   ])
 }
 
-function cost(summary: Summary): Section {
-  const trained = summary.trials.flatMap(({ trial }) => trial.metrics.training ?? [])
-  const seconds = trained.reduce((sum, training) => sum + training.seconds, 0)
-  const rows = [...new Map(costTable(summary).map((row) => [`${row.trial} ${row.seed}`, row])).values()]
-  return section('cost', 'Cost', [
-    table('Using a model', sizeTable(summary)),
-    text(
-      'One multiply-accumulate (MAC) is two floating-point operations; the mmdet count also includes biases, batch norm, ' +
-        'activations and poolings, and is what published tables call FLOPs. Within one architecture, milliseconds differ only by chance.',
-    ),
-    table('Training', rows),
-    rows.length > 0 &&
-      text(
-        `${duration(seconds)} of training in all, counted trial by trial; trials that ran side by side took less time together. MACs count a backward pass as two forward passes and include the teacher’s forward passes. Peak memory is that of the process.` +
-          (summary.trials.some(({ role }) => role === 'preparation')
-            ? ''
-            : ' Teacher and student are shipped with the workbook; this run does not include the cost of their training.'),
-      ),
-  ])
-}
-
 function published(input: ReportInput, summary: Summary): Section {
   if (!isStudy(input)) return section('published', 'Published against reproduced', [])
   return section('published', 'Published against reproduced', [
     text(PUBLISHED_STATEMENT),
     table('Published against reproduced', publishedRows(summary)),
-  ])
-}
-
-function settings(input: ReportInput, { profile, data, arms }: Summary): Section {
-  const { changes = [] } = input
-  const { recipe, stages, detector } = profile
-  const seeds = new Set(arms.flatMap(({ splits: { validation, test } }) => (validation ?? test)?.seeds ?? []))
-  const { teacher, sparse, finetune, distill } = stageSteps(profile, data.ownData)
-  const entries: [string, string][] = [
-    [
-      'input',
-      `${detector.input[1]} × ${detector.input[0]} pixels, width ${significant(detector.width)} of the published`,
-    ],
-    ['batch', String(recipe.batch)],
-    [
-      'ground-truth loss',
-      Object.entries(recipe.loss)
-        .map(([name, value]) => `${name} ${value}`)
-        .join(', '),
-    ],
-    [
-      'optimiser',
-      `SGD: ${Object.entries(recipe.sgd)
-        .map(([name, value]) => `${name} ${value}`)
-        .join(', ')}; ${recipe.schedule}`,
-    ],
-    [
-      'steps of teacher, sparse, fine-tuned, distilled',
-      [teacher, sparse, finetune, ...(isStudy(input) ? [distill] : ['by arm'])].join(', '),
-    ],
-    [
-      'pruning',
-      `to ${percent(stages.prune.macs)} of the MACs; floor ${stages.prune.floor}, cap ${stages.prune.cap}, multiples of ${stages.prune.multiple}, shared masks by ${stages.prune.shared}`,
-    ],
-    ['seeds', [...seeds].join(', ') || 'none'],
-  ]
-  return section('settings', 'Settings', [
-    table(
-      `Profile ${profile.name}`,
-      entries.map(([setting, value]) => ({ setting, value })),
-    ),
-    changes.length > 0 &&
-      table(
-        'Changed of the profile that it extends',
-        changes.map(({ key, from, to }) => ({ key, before: valueText(from), now: valueText(to) })),
-      ),
-    text('For the rest, see the profile’s file and every trial’s config.json.'),
-  ])
-}
-
-/** A value of a profile as one writes it. */
-const valueText = (value: unknown): string => (value === undefined ? 'none' : JSON.stringify(value))
-
-function origin(summary: Summary): Section {
-  const { trials, data } = summary
-  const keys = ['commit', 'tensorflow', 'node', 'device', 'threads'] as const
-  const values = keys.map((key) => {
-    const found = new Set(trials.map(({ trial }) => String(trial.metrics.provenance[key] ?? 'not recorded')))
-    return { what: key as string, value: [...found].join('; ') }
-  })
-  return section('provenance', 'Provenance', [
-    table('What the trials ran with', [...values, { what: 'data hash', value: data.hash }]),
-    table('Images and objects by class', dataTable(summary)),
-    (data.files || data.unseen) &&
-      details('What became of every file of the data, and what the network does not see', [
-        list(data.files ?? []),
-        list(data.unseen ?? []),
-      ]),
-    details('Every trial', [table('Trials', provenanceTable(summary))]),
   ])
 }

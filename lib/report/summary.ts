@@ -4,7 +4,6 @@ import { countBoxes, describeAccount, describeLost, lostBoxes, type SplitCounts 
 import {
   type Arm,
   type ArmNumbers,
-  type ArmRun,
   type BootstrapOptions,
   compareArms,
   evaluationOn,
@@ -32,6 +31,7 @@ import {
   shortSweep,
 } from '../study'
 import { findTrial, type TrialResult } from '../trial'
+import { byMethodAndValue, withOwnSettings } from './variations'
 
 /** Input of a report. */
 export interface ReportInput {
@@ -214,36 +214,6 @@ export function summarise(input: ReportInput): Summary {
       ...input.arms.flatMap((arm) => trialSummaries(arm, splits, bootstrap)),
     ],
   }
-}
-
-function byMethodAndValue({ variation: a }: ArmNumbers, { variation: b }: ArmNumbers): number {
-  return a!.method.localeCompare(b!.method) || a!.varied.localeCompare(b!.varied) || a!.value - b!.value
-}
-
-/** The arms that vary a method, and the methods' own settings as further points, with the same seed. */
-function withOwnSettings(arms: readonly Arm[], all: readonly Arm[]): Arm[] {
-  const varied = all.filter(({ variation }) => variation)
-  const own = new Map<string, Arm>()
-  for (const { variation, runs } of varied) {
-    const { method, varied: what } = variation!
-    const arm = arms.find(({ name }) => name === method)
-    const run = arm?.runs.find(({ seed }) => seed === runs[0]?.seed)
-    const value = run && ownValue(run, what)
-    if (!run || value === undefined) continue
-    const name = `${method}, its own ${what}`
-    own.set(name, {
-      role: 'method',
-      name,
-      runs: [run],
-      variation: { method, varied: what, value, own: true },
-    })
-  }
-  return [...own.values(), ...varied]
-}
-
-function ownValue({ training }: ArmRun, varied: 'lambda' | 'threshold'): number | undefined {
-  if (training?.config.kind !== 'distill') return undefined
-  return varied === 'lambda' ? 1 : training.config.terms[0]?.threshold
 }
 
 /**

@@ -1,7 +1,17 @@
 /** Figures of ablations (the weight lambda and the objectness threshold) and of the gradients behind lambda. */
 import type { ArmNumbers, PairedDifference, TermNumbers, Variation } from '../../study'
 import { significant } from '../format'
-import { axis, colourOf, errorBars, type Figure, layout, logAxis, NEUTRAL, translucent } from './style'
+import {
+  axis,
+  colourOf,
+  errorBars,
+  type Figure,
+  horizontalLine,
+  LEGEND_BESIDE,
+  layout,
+  logAxis,
+  translucent,
+} from './style'
 
 /** Difference to the control over the ratio of gradient norms that each lambda gave, one curve per method. */
 export function lambdaFigure(points: readonly ArmNumbers[], reference = 'control'): Figure {
@@ -77,19 +87,9 @@ function curves(points: readonly Point[], options: Curves): Figure {
     layout: layout(options.title, {
       xaxis: options.axis,
       yaxis: axis('mAP@0.5 minus the control’s, points'),
-      shapes: [
-        {
-          type: 'line',
-          xref: 'paper',
-          x0: 0,
-          x1: 1,
-          y0: 0,
-          y1: 0,
-          line: { color: NEUTRAL, width: 1.5, dash: 'dot' },
-        },
-      ],
+      shapes: [horizontalLine(0)],
       showlegend: methods.length > 1,
-      legend: { orientation: 'v', x: 1.02, y: 1 },
+      legend: LEGEND_BESIDE,
     }),
   }
 }

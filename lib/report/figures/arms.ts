@@ -2,7 +2,18 @@
 import { type ArmNumbers, METRICS, type MetricName, type Split, type SplitNumbers } from '../../study'
 import { comparedWith } from '../differences'
 import { pointsInterval } from '../format'
-import { ACCENT, axis, errorBars, type Figure, layout, NEUTRAL, styleOf, translucent } from './style'
+import {
+  ACCENT,
+  axis,
+  errorBars,
+  type Figure,
+  LEGEND_BESIDE,
+  layout,
+  NEUTRAL,
+  styleOf,
+  translucent,
+  verticalLine,
+} from './style'
 
 export interface Options {
   readonly split?: Split
@@ -138,7 +149,7 @@ export function perClassFigure(arms: readonly ArmNumbers[], { split = 'validatio
       yaxis: axis('AP at IoU 0.5', {
         range: [Math.max(0, Math.min(...values) - 0.04), Math.max(...values) + 0.04],
       }),
-      legend: { orientation: 'v', x: 1.02, y: 1 },
+      legend: LEGEND_BESIDE,
     }),
   }
 }
@@ -151,8 +162,4 @@ function namesAxis(rows: readonly { readonly name: string }[]): Record<string, u
     categoryarray: rows.map(({ name }) => name).reverse(),
     range: [-0.6, rows.length - 0.4],
   })
-}
-
-export function verticalLine(x: number, color: string): Record<string, unknown> {
-  return { type: 'line', yref: 'paper', y0: 0, y1: 1, x0: x, x1: x, line: { color, width: 1.5, dash: 'dot' } }
 }

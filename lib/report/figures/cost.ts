@@ -1,7 +1,20 @@
 /** Figures of accuracy against cost: of using a model, and of training it. */
 import { type ArmNumbers, type Interval, METRICS, type MetricName, type Split } from '../../study'
-import { type Measured, measuredOn, type Options, verticalLine } from './arms'
-import { ACCENT, axis, errorBars, type Figure, layout, NEUTRAL, styleOf, translucent } from './style'
+import { type Measured, measuredOn, type Options } from './arms'
+import {
+  ACCENT,
+  axis,
+  errorBars,
+  type Figure,
+  horizontalLine,
+  LEGEND_BESIDE,
+  layout,
+  lineNote,
+  NEUTRAL,
+  styleOf,
+  translucent,
+  verticalLine,
+} from './style'
 
 /** Accuracy against cost: mAP@0.5 with its interval over MACs. */
 export function paretoFigure(arms: readonly ArmNumbers[], { split = 'validation' }: Options = {}): Figure {
@@ -30,19 +43,11 @@ export function paretoFigure(arms: readonly ArmNumbers[], { split = 'validation'
     layout: layout(`Accuracy against cost on ${split}`, {
       xaxis: axis('MACs an image, millions (equal ones drawn side by side)', { rangemode: 'tozero' }),
       yaxis: axis('mAP@0.5 (VOC, all-point)'),
-      legend: { orientation: 'v', x: 1.02, y: 1 },
+      legend: LEGEND_BESIDE,
       ...(teacher && {
         shapes: [verticalLine(teacher.macs / 2e6, NEUTRAL)],
         annotations: [
-          {
-            x: teacher.macs / 2e6,
-            y: 1,
-            yref: 'paper',
-            yanchor: 'bottom',
-            text: '50 % of the teacher',
-            showarrow: false,
-            font: { size: 11, color: NEUTRAL },
-          },
+          lineNote('50 % of the teacher', { x: teacher.macs / 2e6, y: 1, yref: 'paper', yanchor: 'bottom' }),
         ],
       }),
     }),
@@ -88,7 +93,7 @@ export function computeFigure(
         range: [0, 1.06 * widest],
       }),
       yaxis: axis(name),
-      legend: { orientation: 'v', x: 1.02, y: 1 },
+      legend: LEGEND_BESIDE,
       ...levels(shown.filter(({ trainingMacs, value }) => trainingMacs === 0 && value.value > 0.1)),
     }),
   }
@@ -112,24 +117,9 @@ function valuesOn(arms: readonly ArmNumbers[], split: Split, metric: MetricName)
 /** Horizontal lines for models not trained in the comparison. */
 function levels(shown: readonly Valued[]): Record<string, unknown> {
   return {
-    shapes: shown.map(({ value }) => ({
-      type: 'line',
-      xref: 'paper',
-      x0: 0,
-      x1: 1,
-      y0: value.value,
-      y1: value.value,
-      line: { color: NEUTRAL, width: 1.5, dash: 'dot' },
-    })),
-    annotations: shown.map(({ name, value }) => ({
-      xref: 'paper',
-      x: 0.01,
-      xanchor: 'left',
-      y: value.value,
-      yanchor: 'bottom',
-      text: name,
-      showarrow: false,
-      font: { size: 11, color: NEUTRAL },
-    })),
+    shapes: shown.map(({ value }) => horizontalLine(value.value)),
+    annotations: shown.map(({ name, value }) =>
+      lineNote(name, { xref: 'paper', x: 0.01, xanchor: 'left', y: value.value, yanchor: 'bottom' }),
+    ),
   }
 }

@@ -147,3 +147,23 @@ export function errorBars(
     width: 4,
   }
 }
+
+const DOTTED = { width: 1.5, dash: 'dot' }
+
+/** A dotted line over the whole height, at x. */
+export function verticalLine(x: number, color: string): Record<string, unknown> {
+  return { type: 'line', yref: 'paper', y0: 0, y1: 1, x0: x, x1: x, line: { color, ...DOTTED } }
+}
+
+/** A dotted line over the whole width, at y. */
+export function horizontalLine(y: number): Record<string, unknown> {
+  return { type: 'line', xref: 'paper', x0: 0, x1: 1, y0: y, y1: y, line: { color: NEUTRAL, ...DOTTED } }
+}
+
+/** Small words beside a line. */
+export function lineNote(text: string, place: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return { text, showarrow: false, font: { size: 11, color: NEUTRAL }, ...place }
+}
+
+/** A legend beside the figure. */
+export const LEGEND_BESIDE = { orientation: 'v', x: 1.02, y: 1 } as const

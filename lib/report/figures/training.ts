@@ -1,6 +1,16 @@
 /** Figures of trainings and of weights: losses over steps, gammas. */
 import type { GammaRow, LogRow } from '../../trial'
-import { axis, colourOf, type Figure, layout, logAxis, NEUTRAL } from './style'
+import {
+  axis,
+  colourOf,
+  type Figure,
+  LEGEND_BESIDE,
+  layout,
+  lineNote,
+  logAxis,
+  NEUTRAL,
+  verticalLine,
+} from './style'
 
 export interface LoggedRun {
   readonly name: string
@@ -33,7 +43,7 @@ export function lossFigure({ name, rows }: LoggedRun): Figure {
     layout: layout(`Loss terms of ${name}`, {
       xaxis: axis('step'),
       yaxis: logAxis('loss, weighted'),
-      legend: { orientation: 'v', x: 1.02, y: 1 },
+      legend: LEGEND_BESIDE,
     }),
   }
 }
@@ -76,7 +86,7 @@ export function lossComparisonFigure(runs: readonly LoggedRun[]): Figure {
       yaxis: axis('ground-truth loss'),
       xaxis2: axis('step'),
       yaxis2: logAxis('distillation loss', distances),
-      legend: { orientation: 'v', x: 1.02, y: 1 },
+      legend: LEGEND_BESIDE,
     }),
   }
 }
@@ -100,28 +110,9 @@ export function gammaHistogramFigure(
       xaxis: axis('|γ|', { rangemode: 'tozero' }),
       yaxis: axis('channels'),
       ...(threshold !== undefined && {
-        shapes: [
-          {
-            type: 'line',
-            yref: 'paper',
-            y0: 0,
-            y1: 1,
-            x0: threshold,
-            x1: threshold,
-            line: { color: NEUTRAL, width: 1.5, dash: 'dot' },
-          },
-        ],
+        shapes: [verticalLine(threshold, NEUTRAL)],
         annotations: [
-          {
-            x: threshold,
-            y: 1,
-            yref: 'paper',
-            xanchor: 'left',
-            yanchor: 'top',
-            text: 'threshold',
-            showarrow: false,
-            font: { size: 11, color: NEUTRAL },
-          },
+          lineNote('threshold', { x: threshold, y: 1, yref: 'paper', xanchor: 'left', yanchor: 'top' }),
         ],
       }),
     }),

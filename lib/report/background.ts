@@ -1,0 +1,102 @@
+/** The report's sections about what a run was made with, and what it cost. */
+import { stageSteps } from '../study'
+import { details, list, type Section, section, table, text } from './document'
+import { duration, percent, significant } from './format'
+import type { ReportInput, Summary } from './summary'
+import { costTable, dataTable, provenanceTable, sizeTable } from './tables'
+
+/** Of using the models, and of training them. */
+export function cost(summary: Summary): Section {
+  const trained = summary.trials.flatMap(({ trial }) => trial.metrics.training ?? [])
+  const seconds = trained.reduce((sum, training) => sum + training.seconds, 0)
+  const rows = [...new Map(costTable(summary).map((row) => [`${row.trial} ${row.seed}`, row])).values()]
+  return section('cost', 'Cost', [
+    table('Using a model', sizeTable(summary)),
+    text(
+      'One multiply-accumulate (MAC) is two floating-point operations; the mmdet count also includes biases, batch norm, ' +
+        'activations and poolings, and is what published tables call FLOPs. Within one architecture, milliseconds differ only by chance.',
+    ),
+    table('Training', rows),
+    rows.length > 0 &&
+      text(
+        `${duration(seconds)} of training in all, counted trial by trial; trials that ran side by side took less time together. MACs count a backward pass as two forward passes and include the teacher’s forward passes. Peak memory is that of the process.` +
+          (summary.trials.some(({ role }) => role === 'preparation')
+            ? ''
+            : ' Teacher and student are shipped with the workbook; this run does not include the cost of their training.'),
+      ),
+  ])
+}
+
+/** @param isStudy whether the arms are the profile's own */
+export function settings(
+  { changes = [] }: ReportInput,
+  isStudy: boolean,
+  { profile, data, arms }: Summary,
+): Section {
+  const { recipe, stages, detector } = profile
+  const seeds = new Set(arms.flatMap(({ splits: { validation, test } }) => (validation ?? test)?.seeds ?? []))
+  const { teacher, sparse, finetune, distill } = stageSteps(profile, data.ownData)
+  const entries: [string, string][] = [
+    [
+      'input',
+      `${detector.input[1]} × ${detector.input[0]} pixels, width ${significant(detector.width)} of the published`,
+    ],
+    ['batch', String(recipe.batch)],
+    [
+      'ground-truth loss',
+      Object.entries(recipe.loss)
+        .map(([name, value]) => `${name} ${value}`)
+        .join(', '),
+    ],
+    [
+      'optimiser',
+      `SGD: ${Object.entries(recipe.sgd)
+        .map(([name, value]) => `${name} ${value}`)
+        .join(', ')}; ${recipe.schedule}`,
+    ],
+    [
+      'steps of teacher, sparse, fine-tuned, distilled',
+      [teacher, sparse, finetune, ...(isStudy ? [distill] : ['by arm'])].join(', '),
+    ],
+    [
+      'pruning',
+      `to ${percent(stages.prune.macs)} of the MACs; floor ${stages.prune.floor}, cap ${stages.prune.cap}, multiples of ${stages.prune.multiple}, shared masks by ${stages.prune.shared}`,
+    ],
+    ['seeds', [...seeds].join(', ') || 'none'],
+  ]
+  return section('settings', 'Settings', [
+    table(
+      `Profile ${profile.name}`,
+      entries.map(([setting, value]) => ({ setting, value })),
+    ),
+    changes.length > 0 &&
+      table(
+        'Changed of the profile that it extends',
+        changes.map(({ key, from, to }) => ({ key, before: valueText(from), now: valueText(to) })),
+      ),
+    text('For the rest, see the profile’s file and every trial’s config.json.'),
+  ])
+}
+
+/** A value of a profile as one writes it. */
+const valueText = (value: unknown): string => (value === undefined ? 'none' : JSON.stringify(value))
+
+/** Machine, versions, hashes, data. */
+export function origin(summary: Summary): Section {
+  const { trials, data } = summary
+  const keys = ['commit', 'tensorflow', 'node', 'device', 'threads'] as const
+  const values = keys.map((key) => {
+    const found = new Set(trials.map(({ trial }) => String(trial.metrics.provenance[key] ?? 'not recorded')))
+    return { what: key as string, value: [...found].join('; ') }
+  })
+  return section('provenance', 'Provenance', [
+    table('What the trials ran with', [...values, { what: 'data hash', value: data.hash }]),
+    table('Images and objects by class', dataTable(summary)),
+    (data.files || data.unseen) &&
+      details('What became of every file of the data, and what the network does not see', [
+        list(data.files ?? []),
+        list(data.unseen ?? []),
+      ]),
+    details('Every trial', [table('Trials', provenanceTable(summary))]),
+  ])
+}

@@ -1,0 +1,60 @@
+/** The report's section about the sweeps beside the comparison. */
+import { LEADING_METRICS, METRICS, type SweepResult } from '../study'
+import { differencesTable } from './differences'
+import { type Block, details, figure, type Section, section, type TableRow, table, text } from './document'
+import { computeFigure } from './figures'
+import { short, trainingSeeds } from './format'
+import type { ReportInput } from './summary'
+import { trainingTable } from './tables'
+
+/** The side questions: this run's short answers, then the longer runs shipped with the workbook. */
+export function sideSweeps({ sweeps = [], shipped = [] }: ReportInput): Section {
+  const shown = ({ sweep, arms }: SweepResult): Block[] => [
+    text(sweep.question),
+    ...LEADING_METRICS.map((metric) =>
+      figure(
+        `${METRICS[metric].name} against the compute of training.`,
+        computeFigure(arms, { split: sweep.split, metric }),
+      ),
+    ),
+    table('Arms', trainingTable({ arms }, sweep.split)),
+    table('Paired differences, points', differencesTable(withTeacher({ sweep, arms }), sweep.split)),
+  ]
+  return section('sweeps', 'Appendix: when to distil, and on what', [
+    sweeps.length > 0 &&
+      text('This run has one seed and few steps: a first look, not a result. Rely on the longer runs below.'),
+    ...sweeps.map((result) => details(`${result.sweep.name}: this run`, shown(result))),
+    table(
+      `Results of the longer runs shipped with the workbook, ${splitsOf(shipped)}`,
+      shipped.flatMap(gist),
+    ),
+    ...shipped.map((result) =>
+      details(
+        `${result.sweep.name}: ${trainingSeeds(result.sweep.seeds.length)}, shipped with the workbook`,
+        [
+          ...shown(result),
+          text(`Made by: ${result.command} (data ${short(String(result.provenance.data))}).`),
+        ],
+      ),
+    ),
+  ])
+}
+
+/** A sweep's arms and references, with the teacher as the last reference. */
+function withTeacher({ sweep, arms }: SweepResult) {
+  return { arms, references: [...new Set([...sweep.references, 'teacher'])] }
+}
+
+/** The splits measured on: "on validation; carla-plateau-test on test". */
+function splitsOf(results: readonly SweepResult[]): string {
+  const others = results.filter(({ sweep }) => sweep.split !== 'validation')
+  return ['on validation', ...others.map(({ sweep }) => `${sweep.name} on ${sweep.split}`)].join('; ')
+}
+
+/** A sweep's distilled arms compared with its references. */
+function gist({ sweep, arms }: SweepResult): TableRow[] {
+  const distilled = arms.filter(({ role }) => role === 'method').map(({ name }) => name)
+  return differencesTable({ arms, references: sweep.references }, sweep.split)
+    .filter(({ model }) => distilled.some((name) => name === model))
+    .map((row) => ({ sweep: sweep.name, seeds: sweep.seeds.length, ...row }))
+}
