@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import type { Box } from './types'
 
 /** One line of an annotation list: an image, its path as written (usually relative to the list), its boxes. */
@@ -48,11 +47,6 @@ export function parseAnnotations(text: string, file: string, classes: number): A
     annotations.push({ path, boxes: fields.map((field) => parseBox(field, place, classes)) })
   })
   return annotations
-}
-
-/** Reads an annotation list's file; errors as in parseAnnotations. */
-export async function readAnnotations(file: string, classes: number): Promise<Annotation[]> {
-  return parseAnnotations(await readFile(file, 'utf8'), file, classes)
 }
 
 /** The five numbers of one field, unchecked; undefined if it has another form. */

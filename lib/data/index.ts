@@ -1,5 +1,5 @@
 export { type AnchorOptions, type Anchors, fitAnchors } from './anchors'
-export { type Annotation, formatAnnotations, parseAnnotations, readAnnotations } from './annotations'
+export { type Annotation, formatAnnotations, parseAnnotations } from './annotations'
 export {
   type Augmentation,
   type AugmentOptions,
