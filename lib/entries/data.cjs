@@ -5,7 +5,7 @@ module.exports = require('../engine/entry.cjs').room('data')
   DatasetError, FORMATS, IMAGE_MODES, PUBLISHED_AUGMENTATION, SCENE_CLASSES, WRITTEN_FORMATS, augmentSchema,
   carveValidation, checkDataset, countBoxes, createLoader, cropRegion, describeAccount, describeLost,
   describeProblem, encodePng, fitAnchors, flaggedBoxes, formatAnnotations, generateScenes, givenPath,
-  hashDataset, loaderSchema, lostBoxes, openDataset, parseAnnotations, readAnnotations, readClassNames,
-  readImage, readImageSize, renderScene, scenesSchema, splitOfName, strongSchema, studyLimits, tabulateClasses,
-  toImage, toInput, writeDataset,
+  hashDataset, loaderSchema, lostBoxes, openDataset, parseAnnotations, readClassNames, readImage,
+  readImageSize, renderScene, scenesSchema, splitOfName, strongSchema, studyLimits, tabulateClasses, toImage,
+  toInput, writeDataset,
 })

@@ -7,9 +7,9 @@ module.exports = require('../engine/entry.cjs').room('report')
   comparedWith, computeFigure, costTable, dataTable, datasetPage, differenceOf, differenceTable,
   differencesFigure, differencesTable, drawOutcome, featureMaps, figureAxis, figureLayout, figureLogAxis,
   findings, format, gammaHistogramFigure, gammaHistoryFigure, gradientMaps, gradientTable, gradientsFigure,
-  imageScores, imageUrl, lambdaFigure, leadingSplit, limits, lossComparisonFigure, lossFigure, methodsFigure,
-  metricsTable, mostChanged, objectnessMaps, openProbe, overviewTable, paretoFigure, perClassFigure,
-  perClassTable, prCurveFigure, provenanceTable, publishedRows, readOverview, renderCsv, renderHtml,
-  renderJson, renderMarkdown, selectionTable, sensitivityFigure, shareWhere, sizeTable, summarise,
+  imageScores, imageUrl, isStudy, lambdaFigure, leadingSplit, limits, lossComparisonFigure, lossFigure,
+  methodsFigure, metricsTable, mostChanged, objectnessMaps, openProbe, overviewTable, paretoFigure,
+  perClassFigure, perClassTable, prCurveFigure, provenanceTable, publishedRows, readOverview, renderCsv,
+  renderHtml, renderJson, renderMarkdown, selectionTable, sensitivityFigure, shareWhere, sizeTable, summarise,
   summariseTried, thresholdFigure, tiles, trainingTable, trialRows, verdictSentence, writeReport,
 })

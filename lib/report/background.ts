@@ -2,7 +2,7 @@
 import { stageSteps } from '../study'
 import { details, list, type Section, section, table, text } from './document'
 import { duration, percent, significant } from './format'
-import type { ReportInput, Summary } from './summary'
+import { isStudy, type ReportInput, type Summary } from './summary'
 import { costTable, dataTable, provenanceTable, sizeTable } from './tables'
 
 /** Of using the models, and of training them. */
@@ -27,12 +27,9 @@ export function cost(summary: Summary): Section {
   ])
 }
 
-/** @param isStudy whether the arms are the profile's own */
-export function settings(
-  { changes = [] }: ReportInput,
-  isStudy: boolean,
-  { profile, data, arms }: Summary,
-): Section {
+/** The profile's settings. */
+export function settings(input: ReportInput, { profile, data, arms }: Summary): Section {
+  const { changes = [] } = input
   const { recipe, stages, detector } = profile
   const seeds = new Set(arms.flatMap(({ splits: { validation, test } }) => (validation ?? test)?.seeds ?? []))
   const { teacher, sparse, finetune, distill } = stageSteps(profile, data.ownData)
@@ -56,7 +53,7 @@ export function settings(
     ],
     [
       'steps of teacher, sparse, fine-tuned, distilled',
-      [teacher, sparse, finetune, ...(isStudy ? [distill] : ['by arm'])].join(', '),
+      [teacher, sparse, finetune, ...(isStudy(input) ? [distill] : ['by arm'])].join(', '),
     ],
     [
       'pruning',

@@ -23,7 +23,7 @@ import { percent } from './format'
 import { modelCard } from './model-card'
 import { PUBLISHED_STATEMENT, publishedRows } from './published'
 import { sideSweeps } from './side-sweeps'
-import { type ReportInput, type Summary, summarise } from './summary'
+import { isStudy, type ReportInput, type Summary, summarise } from './summary'
 import {
   ablationTable,
   accuracyTable,
@@ -57,7 +57,7 @@ export function buildReport(input: ReportInput): ReportModel {
     cost(summary),
     published(input, summary),
     section('limits', 'Limits', [list(limits(summary))]),
-    settings(input, isStudy(input), summary),
+    settings(input, summary),
     origin(summary),
     sideSweeps(input),
   ]
@@ -70,9 +70,6 @@ export function buildReport(input: ReportInput): ReportModel {
     summary,
   }
 }
-
-/** Whether the comparison is a profile's own, not a sweep. */
-const isStudy = ({ name, profile }: ReportInput): boolean => name === profile.name
 
 function results(summary: Summary): Section {
   const { arms, references } = summary

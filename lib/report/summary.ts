@@ -70,6 +70,9 @@ export interface ReportInput {
   readonly metrics?: readonly MetricName[]
 }
 
+/** Whether the comparison is a profile's own, not a sweep. */
+export const isStudy = ({ name, profile }: ReportInput): boolean => name === profile.name
+
 /** A trial with the interval of its own mAP@0.5 and its place in the comparison. */
 export interface TrialSummary {
   readonly arm: string
