@@ -128,7 +128,11 @@ export function unreadable(file: string, cause: unknown): Error {
   return new Error(`${file}: expected a file, found ${found ?? message}`, { cause })
 }
 
-function readText(file: string): string {
+/**
+ * Reads a file of text in UTF-8.
+ * @throws Error naming the file when it cannot be read
+ */
+export function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (cause) {

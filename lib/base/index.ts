@@ -1,5 +1,5 @@
 /** The ground floor, used by every room: random numbers, files, documents with schemas, locks, interrupts. */
-export { writeAtomically } from './atomic'
+export { syncFolder, writeAtomically } from './atomic'
 export {
   type Complaint,
   complaintsOf,
@@ -10,6 +10,7 @@ export {
   parseDocument,
   readDocument,
   readJson,
+  readText,
   readYaml,
   type Schema,
   unreadable,
@@ -26,7 +27,19 @@ export {
   throwIfInterrupted,
 } from './interrupt'
 export { mapLimited } from './limited'
+export { appendLines, wholeLines } from './lines'
 export { lockFolder, watchFolder } from './lock'
 export { Random } from './random'
-export { readSealed, writeSealed } from './sealed'
+export {
+  DamagedError,
+  expectHash,
+  isSealed,
+  readCached,
+  readSealed,
+  writeCached,
+  writeSealed,
+} from './sealed'
+export { spaceError } from './space'
+export { removeLeft, temporaryFolder, temporaryName } from './temporary'
 export { assigned, type Change, changesBetween, readVariant, type Variant } from './variant'
+export { isWarning, warn } from './warn'

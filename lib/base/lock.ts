@@ -1,8 +1,23 @@
-import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
+import { sha256 } from './hash'
+import { isRunning, type Owner, thisProcess } from './owner'
+import { spaceError } from './space'
+
+/** Names of the files that `removeDead` creates. */
+const CLAIM = /^lock(\.[0-9a-f]{8})+$/
 
 export interface LockOptions {
   /** The owner touches its lock this often, in milliseconds. */
@@ -15,8 +30,8 @@ export interface LockOptions {
 
 /**
  * Takes a trial's folder for this process, so that two runs never share one, on one machine or on several that see the same
- * folder. A lock whose process was killed is taken over: at once where it ran on this machine; one of another machine
- * after it has been watched for `silence` and nobody has touched it.
+ * folder. The lock of an ended process is taken over: at once if it ran on this machine (ids are reused, so a lock also holds
+ * its process's start time); another machine's after it was watched for `silence` and nobody has touched it.
  *
  * @returns a function that gives it back
  * @throws Error when another process has it
@@ -27,11 +42,12 @@ export async function lockFolder(
 ): Promise<() => void> {
   mkdirSync(folder, { recursive: true })
   const file = join(folder, 'lock')
-  const claim = `${file}.takeover`
-  const own = `${process.pid} ${hostname()}`
+  const { pid, host, started } = thisProcess()
+  const own = [pid, host, started].filter((part) => part !== undefined).join(' ')
   let found: Lock | undefined
   for (let attempt = 0; attempt < 4; attempt++) {
     if (createFile(file, own)) {
+      removeClaims(folder)
       const stop = keepTouching(file, beat)
       return () => {
         stop()
@@ -41,16 +57,42 @@ export async function lockFolder(
     found = readLock(file)
     if (found === undefined) continue
     if (await isAtWork(file, found, { silence, signal })) break
-    // Only one of all who see that its process is gone removes the lock, and none removes the next owner's.
-    if (!createFile(claim, own)) continue
-    const now = readLock(file)
-    if (now?.owner === found.owner && now.touched === found.touched) rmSync(file)
-    rmSync(claim)
+    await removeDead(file, found, own, { silence, signal })
   }
   throw new Error(
     `${folder}: expected a folder of its own, found process ${found?.owner || 'unknown'} at work in it; wait for it, or ` +
       `remove ${file}* if there is no such process`,
   )
+}
+
+/**
+ * Removes the lock of an ended process. Only the process that creates a claim, a file named after this very lock, removes it,
+ * so nobody removes the next owner's lock. If that process is killed first, its claim is removed the same way.
+ */
+async function removeDead(
+  file: string,
+  dead: Lock,
+  own: string,
+  watch: { readonly silence: number; readonly signal?: AbortSignal },
+): Promise<void> {
+  const claim = `${file}.${sha256(`${dead.owner} ${dead.touched}`).slice(0, 8)}`
+  if (!createFile(claim, own)) {
+    const other = readLock(claim)
+    if (other && !(await isAtWork(claim, other, watch))) await removeDead(claim, other, own, watch)
+    return
+  }
+  const now = readLock(file)
+  if (now?.owner === dead.owner && now.touched === dead.touched) rmSync(file)
+  rmSync(claim)
+}
+
+/** Removes claims of processes that were killed during a takeover. */
+function removeClaims(folder: string): void {
+  for (const name of readdirSync(folder).filter((other) => CLAIM.test(other))) {
+    const claim = readLock(join(folder, name))
+    const owner = claim && ownerOf(claim)
+    if (owner && isRunning(owner) === false) rmSync(join(folder, name), { force: true })
+  }
 }
 
 /**
@@ -69,8 +111,9 @@ export function watchFolder(
   return () => {
     const now = readLock(file)
     if (now === undefined) return false
-    const pid = processHere(now)
-    if (pid !== undefined) return pid !== process.pid && isAlive(pid)
+    const owner = ownerOf(now)
+    const running = owner && isRunning(owner)
+    if (owner && running !== undefined) return owner.pid !== process.pid && running
     if (now.owner !== last?.owner || now.touched !== last.touched) seen = performance.now()
     last = now
     return performance.now() - seen < silence
@@ -78,7 +121,7 @@ export function watchFolder(
 }
 
 interface Lock {
-  /** Id of the process, and its machine. */
+  /** Id of the process, its machine, and its start time. */
   readonly owner: string
   /** When it was touched last, by the owner's clock. */
   readonly touched: number
@@ -91,7 +134,9 @@ function createFile(file: string, content: string): boolean {
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw error
+    const told = spaceError(error, file, content.length)
+    if (told !== error) rmSync(file, { force: true })
+    throw told
   }
 }
 
@@ -116,8 +161,9 @@ async function isAtWork(
   lock: Lock,
   { silence, signal }: { readonly silence: number; readonly signal?: AbortSignal },
 ): Promise<boolean> {
-  const pid = processHere(lock)
-  if (pid !== undefined) return isAlive(pid)
+  const owner = ownerOf(lock)
+  const running = owner && isRunning(owner)
+  if (running !== undefined) return running
   // Clocks of two machines differ, so a change is waited for, and no age is computed.
   const end = performance.now() + silence
   while (performance.now() < end) {
@@ -129,19 +175,10 @@ async function isAtWork(
   return false
 }
 
-/** Id of the process that has a lock; undefined where it is another machine's. */
-function processHere({ owner }: Lock): number | undefined {
-  const [pid, host = hostname()] = owner.split(' ')
-  return pid && host === hostname() ? Number(pid) : undefined
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
-  }
+/** The process that a lock names; undefined where nothing is written yet. */
+function ownerOf({ owner }: Lock): Owner | undefined {
+  const [pid, host = hostname(), started] = owner.split(' ')
+  return pid ? { pid: Number(pid), host, started } : undefined
 }
 
 /** Touches a file from a thread of its own: a step of the training may hold the main one for longer than the silence. */

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readSealed, sha256, writeSealed } from '../base'
-import { readImage } from './images'
+import { readCached, sha256, writeCached } from '../base'
+import { readSampleImage } from './sample-image'
 import { cropRegion, type Region } from './transform'
 import type { RgbImage, Sample } from './types'
 
@@ -68,8 +68,8 @@ export function shareFrames(samples: readonly LoadableSample[], options: FrameCa
     }
   })
   return {
-    samples: samples.map(({ id, file, width, height, boxes, orientation }) => ({
-      ...{ id, file, width, height, boxes, orientation },
+    samples: samples.map(({ id, file, width, height, boxes, orientation, digest }) => ({
+      ...{ id, file, width, height, boxes, orientation, digest },
     })),
     given,
     crop: options.crop,
@@ -82,7 +82,7 @@ export function shareFrames(samples: readonly LoadableSample[], options: FrameCa
 
 /**
  * The cropped frame of a sample: as given, from memory, from the disk cache, or decoded.
- * @throws Error naming the file when it cannot be read or its size differs from the sample's.
+ * @throws Error naming the file when it cannot be read, or its hash or size differs from the sample's.
  */
 export async function readFrame(frames: SharedFrames, index: number): Promise<RgbImage> {
   const given = frames.given[index]
@@ -124,18 +124,18 @@ async function throughDisk(frames: SharedFrames, sample: Sample, region: Region)
   const { size, mtimeMs } = await stat(sample.file).catch((cause) => {
     throw new Error(`${sample.file}: expected an image file, found: ${cause.message}`, { cause })
   })
-  const turned = sample.orientation === undefined ? [] : [sample.orientation]
-  const key = JSON.stringify([sample.file, size, mtimeMs, region, ...turned])
+  const { file, orientation = null, digest = null } = sample
+  const key = JSON.stringify([file, size, mtimeMs, region, orientation, digest])
   const path = join(folder, `${sha256(key).slice(0, 32)}.rgb`)
-  const cached = await readSealed(path)
+  const cached = await readCached(path)
   if (cached instanceof Buffer && cached.length === bytesOf(region)) return { width, height, pixels: cached }
   const frame = await decode(sample, frames.crop)
-  await writeSealed(path, frame.pixels)
+  await writeCached(path, frame.pixels)
   return frame
 }
 
 async function decode(sample: Sample, crop: Crop | undefined): Promise<RgbImage> {
-  const image = await readImage(sample.file, { upright: sample.orientation !== undefined })
+  const image = await readSampleImage(sample)
   if (image.width !== sample.width || image.height !== sample.height)
     throw new Error(
       `${sample.file}: expected ${sample.width}x${sample.height} pixels as its sample says, ` +

@@ -2,9 +2,10 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parentPort } from 'node:worker_threads'
 import sharp from 'sharp'
-import { sha256 } from '../base'
-import { fileName, type RenderAnswer, type RenderedImage, type RenderTask } from './generate'
+import { sha256, spaceError } from '../base'
+import type { RenderAnswer, RenderTask } from './generate'
 import { encodePng } from './images'
+import { fileName, type RenderedImage } from './scene-files'
 import { renderScene } from './scenes'
 
 // Body of a rendering thread: receives a run of images, writes their files, returns their boxes.
@@ -18,8 +19,12 @@ port.on('message', async ({ folder, first, count, options }: RenderTask) => {
     const images: RenderedImage[] = []
     for (let index = first; index < first + count; index++) {
       const { image, boxes } = renderScene({ ...options, index })
-      await writeFile(join(folder, fileName(index)), await encodePng(image))
-      images.push({ pixels: sha256(image.pixels), boxes })
+      const file = join(folder, fileName(index))
+      const bytes = await encodePng(image)
+      await writeFile(file, bytes).catch((error) => {
+        throw spaceError(error, file, bytes.length)
+      })
+      images.push({ pixels: sha256(image.pixels), digest: sha256(bytes), boxes })
     }
     answer = { images }
   } catch (error) {

@@ -1,34 +1,21 @@
-import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { availableParallelism, hostname } from 'node:os'
-import { basename, dirname, join, resolve } from 'node:path'
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { z } from 'zod'
-import { sha256 } from '../base'
-import { type Annotation, formatAnnotations, parseAnnotations } from './annotations'
+import { DamagedError, removeLeft, sha256, spaceError, syncFolder, temporaryName, warn } from '../base'
+import { SPLIT_NAMES } from './hash'
+import {
+  describeScenes,
+  type RenderedImage,
+  type ResolvedScenes,
+  readScenes,
+  SCENES_VERSION,
+  type ScenesConfig,
+  sceneOptions,
+  scenesSchema,
+} from './scene-files'
 import { SCENE_CLASSES, type SceneOptions } from './scenes'
-import type { Box, Dataset, Sample, SplitName } from './types'
-
-const count = z.number().int().nonnegative()
-
-/** Which scenes to render: images in each split, and the options of renderScene. */
-export const scenesSchema = z
-  .object({
-    splits: z
-      .object({ train: count, validation: count, test: count, unlabelled: count, shifted: count })
-      .partial()
-      .strict(),
-    seed: z.number().int().default(1),
-    width: z.number().int().positive().default(256),
-    height: z.number().int().positive().default(96),
-    difficulty: z.number().min(0).max(1).default(0.25),
-    /** The town of the unlabelled frames: the training images' own, or that of `shifted`. */
-    unlabelledTown: z.enum(['default', 'shifted']).default('default'),
-  })
-  .strict()
-
-export type ScenesConfig = z.input<typeof scenesSchema>
-type ResolvedConfig = z.output<typeof scenesSchema>
+import type { Dataset, SplitName } from './types'
 
 export interface GenerateOptions {
   /** Called with the number of finished images and of all images. */
@@ -39,10 +26,6 @@ export interface GenerateOptions {
   readonly workers?: number
 }
 
-/** Raised with every change of the renderer that changes a pixel or a box, so that no stale cache is used. */
-export const SCENES_VERSION = 2
-
-const SPLITS = ['train', 'validation', 'test', 'unlabelled', 'shifted'] as const
 const CHUNK = 16
 
 /** A run of images of one split; a worker's answer has an entry for each. */
@@ -53,139 +36,109 @@ export interface RenderTask {
   readonly options: Omit<SceneOptions, 'index'>
 }
 
-export interface RenderedImage {
-  /** SHA-256 of the pixels. */
-  readonly pixels: string
-  readonly boxes: readonly Box[]
-}
-
 export type RenderAnswer = { readonly images: RenderedImage[] } | { readonly error: unknown }
 
-const manifestSchema = z.object({
-  version: z.literal(SCENES_VERSION),
-  config: scenesSchema,
-  classes: z.array(z.string()),
-  hash: z.string(),
-  splits: z.record(z.object({ images: count, annotations: z.string() })),
-})
-type Manifest = z.infer<typeof manifestSchema>
-
 /**
- * Renders a data set of street scenes once, into `directory`/scenes-(hash of the config), and reads it from
- * there afterwards. Each split has a folder of PNG files and an annotation list (`train.txt`, format:
- * annotations.ts); `unlabelled` lists only images; `shifted` shows the other town. A split of n images is
- * the beginning of the same split with more. The folder appears whole, with its `manifest.json`, or not at all;
- * several processes may request it at once. `hash` covers classes, ids, boxes and decoded pixels and is the
- * same on every machine.
+ * Renders a data set of street scenes once, into `directory`/scenes-(hash of the config), and reads it from there afterwards
+ * (scene-files.ts describes the folder). `unlabelled` lists only images; `shifted` shows the other town. A split of n images
+ * is the beginning of the same split with more. The folder appears whole, with its `manifest.json`, or not at all; several
+ * processes may request it at once. A damaged folder is rendered again, with a warning. `hash` covers classes, ids, boxes
+ * and decoded pixels and is the same on every machine.
  *
- * @throws Error when a finished folder lacks files, ZodError for a bad config, the signal's reason on abort
+ * @throws Error naming file and folder on a full disk, ZodError for a bad config, the signal's reason on abort
  */
 export async function generateScenes(
   directory: string,
   config: ScenesConfig,
-  { onProgress, signal, workers = Math.min(2, availableParallelism()) }: GenerateOptions = {},
+  options: GenerateOptions = {},
 ): Promise<Dataset> {
   const resolved = scenesSchema.parse(config)
   const key = sha256(JSON.stringify([SCENES_VERSION, canonical(resolved)])).slice(0, 12)
   const folder = join(resolve(directory), `scenes-${key}`)
-  const finished = await readFinished(folder)
-  if (finished !== undefined) return finished
-  signal?.throwIfAborted()
+  const finished = await readOrDamage(folder)
+  if (finished instanceof DamagedError)
+    warn(`${finished.problem}; the scenes of ${folder} are rendered again`)
+  else if (finished !== undefined) return finished
+  options.signal?.throwIfAborted()
 
-  await removeAbandoned(folder)
-  const partial = `${folder}.${hostname()}.${process.pid}.${randomUUID().slice(0, 8)}.partial`
+  await mkdir(dirname(folder), { recursive: true })
+  removeLeft(dirname(folder))
+  const partial = temporaryName(folder)
   try {
-    await renderAll(partial, resolved, workers, onProgress, signal)
+    await renderAll(partial, resolved, options)
     await publish(partial, folder)
+  } catch (error) {
+    throw spaceError(error, folder)
   } finally {
     await rm(partial, { recursive: true, force: true })
   }
-  const dataset = await readFinished(folder)
+  const dataset = await readScenes(folder)
   if (dataset === undefined) throw new Error(`${folder}: expected the rendered scenes, found nothing`)
   return dataset
 }
 
-/** Removes what killed processes of this machine have left of the same folder. */
-async function removeAbandoned(folder: string): Promise<void> {
-  const directory = dirname(folder)
-  const start = `${basename(folder)}.${hostname()}.`
-  const entries = await readdir(directory).catch(() => [])
-  for (const entry of entries) {
-    if (!entry.startsWith(start) || !entry.endsWith('.partial')) continue
-    const pid = Number.parseInt(entry.slice(start.length), 10)
-    if (!isRunning(pid)) await rm(join(directory, entry), { recursive: true, force: true })
-  }
-}
-
-function isRunning(pid: number): boolean {
+async function readOrDamage(folder: string): Promise<Dataset | DamagedError | undefined> {
   try {
-    process.kill(pid, 0)
-    return true
+    return await readScenes(folder)
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
+    if (error instanceof DamagedError) return error
+    throw error
   }
 }
 
-/** Renames the folder; a faster process has made the same files, so its folder is as good. */
+/**
+ * Renames the folder. A faster process has made the same files, so its folder is as good. A damaged folder gets the new
+ * files one by one, since others may be reading it, and the manifest last.
+ */
 async function publish(partial: string, folder: string): Promise<void> {
   try {
     await rename(partial, folder)
   } catch (error) {
-    if ((await readManifest(folder)) === undefined) throw error
+    const there = await readOrDamage(folder)
+    if (there === undefined) throw error
+    if (there instanceof DamagedError) await replaceFiles(partial, folder)
   }
+  syncFolder(dirname(folder))
 }
 
-async function renderAll(
-  folder: string,
-  config: ResolvedConfig,
-  workers: number,
-  onProgress: GenerateOptions['onProgress'],
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const splits = SPLITS.map((name) => ({ name, images: config.splits[name] ?? 0 })).filter(
-    (s) => s.images > 0,
+async function replaceFiles(partial: string, folder: string): Promise<void> {
+  const entries = await readdir(partial, { recursive: true, withFileTypes: true })
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name))
+  const isManifest = (file: string) => basename(file) === 'manifest.json'
+  for (const file of [...files.filter((other) => !isManifest(other)), ...files.filter(isManifest)]) {
+    const target = join(folder, relative(partial, file))
+    await mkdir(dirname(target), { recursive: true })
+    await rename(file, target)
+  }
+  syncFolder(folder)
+}
+
+async function renderAll(folder: string, config: ResolvedScenes, options: GenerateOptions): Promise<void> {
+  const { onProgress, signal, workers = Math.min(2, availableParallelism()) } = options
+  const splits = SPLIT_NAMES.map((name) => ({ name, images: config.splits[name] ?? 0 })).filter(
+    (split) => split.images > 0,
   )
   const tasks: (RenderTask & { split: SplitName })[] = []
   for (const { name, images } of splits) {
     await mkdir(join(folder, name), { recursive: true })
-    const { seed, width, height, difficulty } = config
-    const style = name === 'shifted' ? 'shifted' : name === 'unlabelled' ? config.unlabelledTown : 'default'
     for (let first = 0; first < images; first += CHUNK) {
       tasks.push({
         split: name,
         folder: join(folder, name),
         first,
         count: Math.min(CHUNK, images - first),
-        options: { seed, stream: name, style, width, height, difficulty },
+        options: sceneOptions(config, name),
       })
     }
   }
   const answers = await renderTasks(tasks, workers, onProgress, signal)
-
-  const hash = createHash('sha256').update(JSON.stringify(SCENE_CLASSES))
-  const manifest: Manifest = {
-    version: SCENES_VERSION,
-    config,
-    classes: [...SCENE_CLASSES],
-    hash: '',
-    splits: {},
-  }
-  for (const { name, images } of splits) {
-    const rendered = tasks.flatMap((task, i) => (task.split === name ? answers[i]! : []))
-    const annotations = rendered.map(({ boxes }, index): Annotation => {
-      return { path: `${name}/${fileName(index)}`, boxes: name === 'unlabelled' ? [] : boxes }
-    })
-    annotations.forEach(({ path, boxes }, i) => {
-      const rows = boxes.map(({ x1, y1, x2, y2, label }) => [x1, y1, x2, y2, label])
-      hash.update(JSON.stringify([path, name === 'unlabelled' ? null : rows, rendered[i]!.pixels]))
-    })
-    const text = formatAnnotations(annotations)
-    await writeFile(join(folder, `${name}.txt`), text)
-    manifest.splits[name] = { images, annotations: sha256(text) }
-  }
-  manifest.hash = hash.digest('hex')
-  await writeFile(join(folder, 'classes.txt'), SCENE_CLASSES.map((name) => `${name}\n`).join(''))
-  await writeFile(join(folder, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+  const rendered = splits.map(({ name }) => {
+    const images = tasks.flatMap((task, i) => (task.split === name ? answers[i]! : []))
+    return [name, images] as const
+  })
+  describeScenes(folder, config, SCENE_CLASSES, new Map(rendered))
 }
 
 /** Hands tasks to threads, each the next one when it has finished its last; answers are in the tasks' order. */
@@ -233,52 +186,7 @@ async function renderTasks(
   return answers
 }
 
-async function readManifest(folder: string): Promise<Manifest | undefined> {
-  const file = join(folder, 'manifest.json')
-  let text: string
-  try {
-    text = await readFile(file, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
-  return manifestSchema.parse(JSON.parse(text))
-}
-
-async function readFinished(folder: string): Promise<Dataset | undefined> {
-  const manifest = await readManifest(folder)
-  if (manifest === undefined) return undefined
-  const { width, height } = manifest.config
-  const splits: { [split in SplitName]?: readonly Sample[] } = {}
-  for (const name of SPLITS) {
-    const expected = manifest.splits[name]
-    if (expected === undefined) continue
-    const list = join(folder, `${name}.txt`)
-    const text = await readFile(list, 'utf8')
-    const files = (await readdir(join(folder, name))).length
-    if (sha256(text) !== expected.annotations || files !== expected.images) {
-      throw new Error(
-        `${folder}: expected ${expected.images} images in ${name}/ and ${name}.txt as it was written, ` +
-          `found ${files} images or another list; delete the folder and the scenes are rendered again`,
-      )
-    }
-    splits[name] = parseAnnotations(text, list, manifest.classes.length).map(({ path, boxes }) => ({
-      id: path,
-      file: join(folder, path),
-      width,
-      height,
-      boxes: name === 'unlabelled' ? undefined : boxes,
-    }))
-  }
-  return { name: 'scenes', classes: manifest.classes, splits, hash: manifest.hash }
-}
-
-/** The name of an image's file within its split. */
-export function fileName(index: number): string {
-  return `${String(index).padStart(6, '0')}.png`
-}
-
-function canonical({ splits, seed, width, height, difficulty, unlabelledTown }: ResolvedConfig): unknown {
-  const numbers = [SPLITS.map((name) => splits[name] ?? 0), seed, width, height, difficulty]
+function canonical({ splits, seed, width, height, difficulty, unlabelledTown }: ResolvedScenes): unknown {
+  const numbers = [SPLIT_NAMES.map((name) => splits[name] ?? 0), seed, width, height, difficulty]
   return unlabelledTown === 'default' ? numbers : [...numbers, unlabelledTown]
 }

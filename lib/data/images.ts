@@ -18,8 +18,20 @@ export interface ImageHeader {
  * @throws Error naming the file when it is missing, cannot be decoded completely, or contains floats
  */
 export async function readImage(file: string, options: { upright?: boolean } = {}): Promise<RgbImage> {
+  const bytes = await readFile(file).catch((cause) => {
+    throw unreadable(file, cause)
+  })
+  return decodeImage(bytes, file, options)
+}
+
+/** The same of a file's bytes; `file` names them in errors. */
+export async function decodeImage(
+  bytes: Buffer,
+  file: string,
+  options: { upright?: boolean } = {},
+): Promise<RgbImage> {
   try {
-    const image = sharp(await readFile(file), { failOn: 'truncated' })
+    const image = sharp(bytes, { failOn: 'truncated' })
     await refuseFloats(image)
     const { data, info } = await (options.upright ? image.autoOrient() : image)
       .toColourspace('srgb')
@@ -60,7 +72,8 @@ async function refuseFloats(image: sharp.Sharp): Promise<sharp.Metadata> {
   return metadata
 }
 
-function unreadable(file: string, cause: unknown): Error {
+/** What to say of an image that cannot be read or decoded. */
+export function unreadable(file: string, cause: unknown): Error {
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new Error(`${file}: expected a readable image (${IMAGE_TYPES}), found: ${reason}`, { cause })
 }

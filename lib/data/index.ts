@@ -11,7 +11,7 @@ export type { Batch } from './batch'
 export { type CheckReport, checkDataset } from './check'
 export { type ClassCounts, countBoxes, type SplitCounts, tabulateClasses } from './counts'
 export type { Crop, LoadableSample } from './frames'
-export { type GenerateOptions, generateScenes, type ScenesConfig, scenesSchema } from './generate'
+export { type GenerateOptions, generateScenes } from './generate'
 export { hashDataset } from './hash'
 export { encodePng, readImage, readImageSize } from './images'
 export { type Account, describeAccount } from './intake/account'
@@ -31,6 +31,8 @@ export {
 export { createLoader, type Loader, type LoaderOptions, type LoaderStatistics, loaderSchema } from './loader'
 export { type OpenOptions, openDataset } from './open'
 export { DatasetError, describeProblem, type Problem, type ProblemKind } from './problem'
+export { type ImageSample, readSampleImage } from './sample-image'
+export { type ScenesConfig, scenesSchema } from './scene-files'
 export {
   renderScene,
   SCENE_CLASSES,

@@ -58,8 +58,7 @@ export async function openDataset(directory: string, options: OpenOptions = {}):
     )
   const { validation = 0.15 } = options
   const carve = validation !== false && own.validation === undefined && own.train !== undefined
-  const digests = new Map(samples.map(({ sample, facts }) => [sample, facts.digest]))
-  const digestOf = (sample: Sample) => digests.get(sample)!
+  const digestOf = ({ digest }: Sample) => digest!
   const splits = carve ? { ...own, ...carveValidation(own.train!, validation, digestOf) } : own
   const hash = hashDataset(classes, splits, digestOf)
   return { name: basename(root), classes, splits, hash, account: ledger.close() }
@@ -193,7 +192,7 @@ function sampleOf(
   }
   if (split !== 'unlabelled') ledger.useImage(image, notation.title, boxes.length)
   const sample = {
-    ...{ id, file, width, height, boxes: parsed.boxes && boxes },
+    ...{ id, file, width, height, boxes: parsed.boxes && boxes, digest: facts.digest },
     ...(orientation === undefined ? {} : { orientation }),
   }
   return { sample, split, facts, parsed, written }

@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { mapLimited, sha256, writeAtomically } from '../base'
+import { DamagedError, mapLimited, readSealed, sha256, warn, writeSealed } from '../base'
 import { type ImageHeader, readImageSize } from './images'
 
 /** What can be known about an image file without decoding it. */
@@ -16,7 +17,9 @@ const factsSchema = z.object({
   orientation: z.number().optional(),
   digest: z.string(),
 })
-const cacheSchema = z.record(factsSchema.extend({ bytes: z.number(), changed: z.number() }))
+const knownSchema = z.record(factsSchema.extend({ bytes: z.number(), changed: z.number() }))
+type Known = z.infer<typeof knownSchema>
+const cacheSchema = z.object({ images: knownSchema }).strict()
 
 /**
  * Sizes and digests of image files, from their headers and bytes. With a cache folder, files with unchanged length
@@ -27,9 +30,9 @@ export async function scanImages(
   files: readonly string[],
   options: { cache?: string; key: string },
 ): Promise<(ImageFacts | Error)[]> {
-  const path = options.cache && join(options.cache, `scan2-${sha256(options.key).slice(0, 16)}.json`)
-  const known = path ? await readCache(path) : {}
-  const fresh: z.infer<typeof cacheSchema> = {}
+  const path = options.cache && join(options.cache, `scan3-${sha256(options.key).slice(0, 16)}.json`)
+  const known = path ? readCache(path) : {}
+  const fresh: Known = {}
   let changed = false
   const results = await mapLimited(files, 8, async (file): Promise<ImageFacts | Error> => {
     try {
@@ -48,15 +51,18 @@ export async function scanImages(
       return error instanceof Error ? error : new Error(String(error))
     }
   })
-  if (path && changed) writeAtomically(path, JSON.stringify(fresh))
+  if (path && changed) writeSealed(path, { images: fresh })
   return results
 }
 
-/** An unreadable cache counts as empty: all its content can be computed again. */
-async function readCache(path: string): Promise<z.infer<typeof cacheSchema>> {
+/** A damaged cache counts as empty: all its content can be computed again. */
+function readCache(path: string): Known {
+  if (!existsSync(path)) return {}
   try {
-    return cacheSchema.parse(JSON.parse(await readFile(path, 'utf8')))
-  } catch {
+    return readSealed(path, cacheSchema, { advice: 'the images are measured again' }).images
+  } catch (error) {
+    if (!(error instanceof DamagedError)) throw error
+    warn(error.message)
     return {}
   }
 }

@@ -32,6 +32,8 @@ export interface Sample {
   readonly boxes: readonly Box[] | undefined
   /** EXIF orientation applied when the pixels are read; size and boxes refer to the turned image. */
   readonly orientation?: number
+  /** SHA-256 of the file's bytes, if known: they are checked against it when the image is decoded. */
+  readonly digest?: string
 }
 
 export type SplitName = 'train' | 'validation' | 'test' | 'unlabelled' | 'shifted'

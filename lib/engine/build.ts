@@ -1,7 +1,7 @@
 /** Turns a function into a graph loaded by TensorFlow: tracing, passes, session. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { spaceError, temporaryFolder } from '../base'
 import { callSite } from './call-site'
 import { firstOutput, type Graph, type GraphNode, keyOf, type NodeOutput, type Pass } from './graph'
 import { barrier, bitsAsFloat32, identity, placeholder, savedModel } from './graphdef'
@@ -139,16 +139,31 @@ class Exits {
 }
 
 function load(nodes: readonly GraphNode[], name: string): number {
-  const directory = mkdtempSync(join(tmpdir(), 'graph-'))
+  const directory = temporaryFolder('graph')
   try {
-    writeFileSync(join(directory, 'saved_model.pb'), savedModel(nodes))
+    writeModel(directory, savedModel(nodes))
+    return loadModel(directory, nodes, name)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+function writeModel(directory: string, model: Uint8Array): void {
+  const file = join(directory, 'saved_model.pb')
+  try {
+    writeFileSync(file, model)
+  } catch (error) {
+    throw spaceError(error, file, model.length)
+  }
+}
+
+function loadModel(directory: string, nodes: readonly GraphNode[], name: string): number {
+  try {
     return nativeBackend().binding.loadSavedModel(directory, 'serve')
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     const blamed = nodes.find((node) => node.origin && new RegExp(`\\b${node.name}\\b`).test(message))
     const place = blamed ? ` (operation ${blamed.operation} called at ${callSite(blamed.origin)})` : ''
     throw new Error(`compile(${name}): TensorFlow refused the recorded graph: ${message}${place}`)
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
   }
 }

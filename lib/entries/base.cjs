@@ -2,8 +2,9 @@
 'use strict'
 module.exports = require('../engine/entry.cjs').room('base')
 0 && (module.exports = {
-  InterruptedError, Random, abortCells, assigned, beginCell, changesBetween, complaintsOf, interruptSignal,
-  interrupted, isInterrupt, jsonErrorAt, jsonOf, keyOf, lineAt, lockFolder, mapLimited, parseDocument,
-  readDocument, readJson, readSealed, readVariant, readYaml, sha256, throwIfInterrupted, unreadable,
-  watchFolder, writeAtomically, writeSealed,
+  DamagedError, InterruptedError, Random, abortCells, appendLines, beginCell, complaintsOf, expectHash,
+  interruptSignal, interrupted, isInterrupt, isSealed, isWarning, jsonErrorAt, jsonOf, keyOf, lineAt,
+  lockFolder, mapLimited, parseDocument, readCached, readDocument, readJson, readSealed, readText, readYaml,
+  removeLeft, sha256, spaceError, syncFolder, temporaryFolder, temporaryName, throwIfInterrupted, unreadable,
+  warn, watchFolder, wholeLines, writeAtomically, writeCached, writeSealed,
 })

@@ -3,5 +3,5 @@
 module.exports = require('../engine/entry.cjs').room('slimming')
 0 && (module.exports = {
   accuracyByRatio, gammaHistogram, maskGroups, planPruning, prunableGammas, prune, pruningRulesSchema,
-  pruningTargetSchema, readStructure, sensitivityScan, sparsityStrength, writeStructure,
+  pruningTargetSchema, readStructure, sensitivityScan, sparsityStrength, structureSchema, writeStructure,
 })

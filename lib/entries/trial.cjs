@@ -3,10 +3,10 @@
 module.exports = require('../engine/entry.cjs').room('trial')
 0 && (module.exports = {
   FILES, SHIPPED, TASK, TrialWorker, applyLabels, createDistillation, describeRef, distilledSteps, findModel,
-  findTrial, forgetPeak, isDistilled, labellingPasses, labelsSchema, lastLogRow, loadModel, loadShipped,
-  metricsSchema, modelsOf, openSource, peakBytes, position, provenance, pruneSchema, pseudoSchema,
-  readDetections, readGammas, readLog, readLogFile, readPseudo, readTrial, readTrials, readValidation,
-  readingSchema, recipeSchema, recordSplits, refTo, runTask, runTrial, shippedRef, taskSchema,
+  findTrial, forgetPeak, hashesBeside, isDistilled, labellingPasses, labelsSchema, lastLogRow, loadModel,
+  loadShipped, metricsSchema, modelsOf, openSource, peakBytes, position, provenance, pruneSchema, pseudoSchema,
+  readDetections, readGammas, readLog, readLogFile, readMetricsFile, readPseudo, readTrial, readTrials,
+  readValidation, readingSchema, recipeSchema, recordSplits, refTo, runTask, runTrial, shippedRef, taskSchema,
   teacherViewsSchema, teachersOf, termSchema, thinnedOut, trainingMacs, trialFolder, trialHash, trialSchema,
-  unlabelledSchema, weightSchema, writeDetections, writeTask,
+  unlabelledSchema, weightSchema, writeConfig, writeDetections, writeMetrics, writeTask,
 })

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { z } from 'zod'
-import { readDocument, writeAtomically } from '../base'
+import { readSealed, writeAtomically, writeSealed } from '../base'
 import { columnsOf, type TableRow } from './document'
 import { renderMarkdown } from './markdown'
 import type { ReportModel } from './model'
@@ -19,7 +19,7 @@ export const REPORT_FILES = {
 export function writeReport(directory: string, model: ReportModel): { readonly page: string } {
   const page = join(directory, REPORT_FILES.page)
   writeAtomically(join(directory, REPORT_FILES.table), renderCsv(trialRows(model.summary)))
-  writeAtomically(join(directory, REPORT_FILES.metrics), renderJson(model))
+  writeSealed(join(directory, REPORT_FILES.metrics), reportNumbers(model))
   writeAtomically(join(directory, REPORT_FILES.markdown), renderMarkdown(model))
   writeAtomically(page, renderHtml(model))
   return { page }
@@ -37,18 +37,20 @@ export function renderCsv(rows: readonly TableRow[]): string {
     .join('')
 }
 
-const overviewSchema = z.object({ overview: z.array(z.record(z.union([z.string(), z.number()]))) })
+/** The part of a report's numbers that is read again. */
+export const overviewSchema = z.object({ overview: z.array(z.record(z.union([z.string(), z.number()]))) })
+const ADVICE = 'run the study again: it finds its trials and writes the report'
 
 /** Accuracy and cost of every model, as computed when the report was written. */
 export function readOverview(directory: string): TableRow[] {
   const file = join(directory, REPORT_FILES.metrics)
-  return readDocument(file, overviewSchema).overview
+  return readSealed(file, overviewSchema, { advice: ADVICE }).overview
 }
 
 /** The report's numbers: arms, ablations, selection and one entry per trial. */
-export function renderJson({ findings, summary }: ReportModel): string {
+export function reportNumbers({ findings, summary }: ReportModel): object {
   const { profile, trials, ...numbers } = summary
-  const document = {
+  return {
     format: 'study-report/2',
     profile: profile.name,
     findings,
@@ -63,5 +65,4 @@ export function renderJson({ findings, summary }: ReportModel): string {
       metrics,
     })),
   }
-  return `${JSON.stringify(document, null, 2)}\n`
 }

@@ -19,4 +19,4 @@ export {
   sensitivityScan,
 } from './scan'
 export { type GammaHistogram, type GammaHistogramOptions, gammaHistogram, sparsityStrength } from './sparsity'
-export { type PrunedStructure, readStructure, writeStructure } from './structure'
+export { type PrunedStructure, readStructure, structureSchema, writeStructure } from './structure'

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import { readDocument, writeAtomically } from '../base'
+import { readSealed, writeSealed } from '../base'
 import {
   checkNetwork,
   darknet21,
@@ -22,7 +22,8 @@ const described = {
   kept: z.record(z.array(index).min(1)),
   provenance: z.record(z.unknown()),
 }
-const documentSchema = z.discriminatedUnion('format', [
+/** The file of a pruned structure. */
+export const structureSchema = z.discriminatedUnion('format', [
   /** `network` is the unpruned architecture. */
   z
     .object({ format: z.literal(FORMAT), network: networkSchema, ...described })
@@ -47,10 +48,10 @@ export interface PrunedStructure {
   readonly provenance: { readonly [key: string]: unknown }
 }
 
-/** Writes a pruned structure as JSON, layers and lists of numbers on one line each. */
+/** Writes a pruned structure as sealed JSON, layers and lists of numbers on one line each. */
 export function writeStructure(path: string, { network, plan, provenance }: PrunedStructure): void {
   const { threshold, kept } = plan
-  writeAtomically(path, networkText({ format: FORMAT, network, threshold, kept, provenance }))
+  writeSealed(path, { format: FORMAT, network, threshold, kept, provenance }, networkText)
 }
 
 /**
@@ -65,7 +66,7 @@ export function readStructure(path: string): PrunedStructure {
       `${path}: not a pruned structure: at "${key}": ${problem}; write it again with writeStructure`,
     )
   }
-  const document = readDocument(path, documentSchema, {
+  const document = readSealed(path, structureSchema, {
     what: 'a pruned structure',
     advice: 'write it again with writeStructure',
   })

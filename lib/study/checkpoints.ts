@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import { keyOf, readDocument } from '../base'
+import { keyOf, readSealed } from '../base'
 import { FILES, loadShipped, SHIPPED, type TrialConfig, trialSchema } from '../trial'
 import type { Profile } from './profile'
 
@@ -126,7 +126,7 @@ function sparseConfig(name: string): StageTrials['sparse'] {
   const file = join(SHIPPED, `${name}.${FILES.config}`)
   if (!existsSync(file))
     throw new Error(`${file}: expected the config of the sparsity training, found none; restore it`)
-  return ofKind(readDocument(file, trialSchema), 'sparse', file)
+  return ofKind(readSealed(file, trialSchema, { advice: 'restore it from the repository' }), 'sparse', file)
 }
 
 function ofKind<K extends TrialConfig['kind']>(config: TrialConfig, kind: K, place: string): Stage<K> {

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { readDocument } from '../base'
-import { FILES, findTrial, type Metrics, metricsSchema, SHIPPED } from '../trial'
+import { FILES, findTrial, type Metrics, readMetricsFile, SHIPPED } from '../trial'
 import type { Study } from './study'
 
 const STAGES = ['teacher', 'sparse', 'prune', 'finetune'] as const
@@ -41,7 +40,7 @@ export function readPreparation({ plan, profile, runs }: Study): Stage[] {
   return STAGES.flatMap((kind): Stage[] => {
     const file = join(SHIPPED, `${names[kind]}.metrics.json`)
     if (!existsSync(file)) return []
-    const metrics = readDocument(file, metricsSchema, { advice: 'restore it from the repository' })
+    const metrics = readMetricsFile(file, 'restore it from the repository')
     const [log, gammas] = [FILES.log, FILES.gammas].map((file) =>
       existing(join(SHIPPED, `${names[kind]}.${file}`)),
     )

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
-import { readDocument } from '../base'
+import { readSealed } from '../base'
 import { isModelRole, roleOf } from './arm'
 import { type ArmNumbers, armNumbersSchema } from './arm-numbers'
 import { type Sweep, sweepSchema } from './sweep'
@@ -86,10 +86,10 @@ export const SWEEPS = join(__dirname, '../../data/sweeps')
 
 /**
  * Reads a sweep's result.
- * @throws Error naming file and key if it is damaged
+ * @throws DamagedError naming file and key if it is damaged
  */
 export function readSweepFile(file: string): SweepFile {
-  return readDocument(file, sweepFileSchema, { advice: 'run the sweep again' })
+  return readSealed(file, sweepFileSchema, { advice: 'run the sweep again' })
 }
 
 /** The results shipped with the workbook, by name in alphabetical order. */

@@ -9,9 +9,8 @@
 
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import stringify from 'safe-stable-stringify'
 import { z } from 'zod'
-import { parseDocument, readJson, sha256, writeAtomically } from '../base'
+import { expectHash, readSealed, sha256, writeAtomically, writeSealed } from '../base'
 import {
   checkNetwork,
   type Darknet21Config,
@@ -28,8 +27,6 @@ import { labelsStateSchema } from './pseudo-labels'
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from './safetensors'
 import { scheduleSchema, warmUpSchema } from './schedule'
 import { validationStateSchema } from './stage'
-
-export { writeAtomically }
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 in hexadecimal digits')
 
@@ -70,15 +67,12 @@ const described = {
   provenance: z.record(z.unknown()),
 }
 
-/**
- * `document` is the SHA-256 of the other keys, as JSON without white space and with sorted keys. Version 1 files, which
- * lack it, can still be read, as can version 2 files, whose `detector` is the widths and options of a darknet21.
- */
-const hashed = { ...described, training: trainingSchema.optional(), document: hash }
-const documentSchema = z.discriminatedUnion('format', [
+/** Version 1 files were written before there were seals; in versions 1 and 2 `detector` is the widths and options of a darknet21. */
+const trained = { ...described, training: trainingSchema.optional() }
+export const checkpointSchema = z.discriminatedUnion('format', [
   z.object({ format: z.literal('detector-checkpoint/1'), detector: darknet21Schema, ...described }).strict(),
-  z.object({ format: z.literal('detector-checkpoint/2'), detector: darknet21Schema, ...hashed }).strict(),
-  z.object({ format: z.literal('detector-checkpoint/3'), network: networkSchema, ...hashed }).strict(),
+  z.object({ format: z.literal('detector-checkpoint/2'), detector: darknet21Schema, ...trained }).strict(),
+  z.object({ format: z.literal('detector-checkpoint/3'), network: networkSchema, ...trained }).strict(),
 ])
 
 export interface Checkpoint {
@@ -96,18 +90,13 @@ export interface Checkpoint {
 
 const WEIGHT = 'weight/'
 const OPTIMIZER = 'optimizer/'
-/** The part after the stem: of a file of numbers, or of a temporary file of either kind. */
-const OWN_FILE = /^\.[0-9a-f]{12}\.safetensors$|^\.(json|[0-9a-f]{12}\.safetensors)\..*\.tmp$/
-
-/** Hash of a document as JSON stores it: what JSON drops or rounds is dropped or rounded first. */
-function documentHash(document: object): string {
-  return sha256(stringify(JSON.parse(JSON.stringify(document))) ?? '')
-}
+/** The part after the stem in the name of a file of numbers. */
+const NUMBERS = /^\.[0-9a-f]{12}\.safetensors$/
+const ADVICE = 'fetch it again, or remove it and train it again'
 
 /**
  * Saves a checkpoint as `<path>.json` and `<stem>.<hash>.safetensors` beside it. The JSON file is replaced last, so it
- * always names a complete file of numbers. Afterwards older files of numbers, and the half-written files of killed
- * processes, are removed.
+ * always names a complete file of numbers. Older files of numbers are removed afterwards.
  *
  * @param path ends in .json
  */
@@ -129,9 +118,9 @@ export function saveCheckpoint(path: string, checkpoint: Checkpoint): { sha256: 
     sha256: digest,
     ...{ network, classes, step, training, provenance },
   }
-  writeAtomically(path, networkText({ ...content, document: documentHash(content) }))
+  writeSealed(path, content, networkText)
   for (const other of readdirSync(directory)) {
-    const isOwn = other.startsWith(`${stem}.`) && OWN_FILE.test(other.slice(stem.length))
+    const isOwn = other.startsWith(`${stem}.`) && NUMBERS.test(other.slice(stem.length))
     if (isOwn && other !== file) rmSync(join(directory, other))
   }
   return { sha256: digest }
@@ -142,18 +131,13 @@ export function saveCheckpoint(path: string, checkpoint: Checkpoint): { sha256: 
  * @throws Error naming the file when it is missing, malformed, or does not match the recorded hash
  */
 export function loadCheckpoint(path: string): Checkpoint & { readonly sha256: string } {
-  const content = readJson(path)
-  const document = parseDocument(content, documentSchema, path, { what: 'a checkpoint' })
-  if (document.format !== 'detector-checkpoint/1') {
-    const { document: _, ...rest } = z.record(z.unknown()).parse(content)
-    verifyHash(path, document.document, documentHash(rest), 'its key "document"')
-  }
+  const document = readSealed(path, checkpointSchema, { what: 'a checkpoint', advice: ADVICE })
   const file = join(dirname(path), document.file)
   if (!existsSync(file)) {
     throw new Error(`${file}: expected the numbers of ${basename(path)}, found no such file; copy both files`)
   }
   const bytes = readFileSync(file)
-  verifyHash(file, document.sha256, sha256(bytes), basename(path))
+  expectHash(file, bytes, document.sha256, { by: basename(path), advice: ADVICE })
   const { tensors } = decodeSafetensors(bytes, file)
   const under = (prefix: string) =>
     new Map(
@@ -174,14 +158,6 @@ export function loadCheckpoint(path: string): Checkpoint & { readonly sha256: st
 }
 
 const darknet21Of = (config: Darknet21Config): NetworkSpec => darknet21(config.backbone, config)
-
-function verifyHash(file: string, expected: string, found: string, source: string): void {
-  if (found === expected) return
-  throw new Error(
-    `${file}: expected SHA-256 ${expected} as ${source} says, found ${found}; the file is damaged or belongs to another ` +
-      'checkpoint: fetch or train it again',
-  )
-}
 
 /** A checkpoint's model alone, without optimizer, adapters and training state. */
 export function withoutTraining({ training: _, ...checkpoint }: Checkpoint): Checkpoint {

@@ -1,11 +1,11 @@
 export { type AverageOptions, averageDecay, averageSchema } from './average'
 export {
   type Checkpoint,
+  checkpointSchema,
   loadCheckpoint,
   saveCheckpoint,
   type TrainingState,
   withoutTraining,
-  writeAtomically,
 } from './checkpoint'
 export { train } from './loop'
 export { createSlots, globalNorm, type SgdOptions, sgdSchema } from './optimizer'

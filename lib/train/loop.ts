@@ -1,8 +1,8 @@
-import { appendFileSync, mkdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import pino from 'pino'
 import { z } from 'zod'
-import { parseDocument } from '../base'
+import { appendLines, parseDocument } from '../base'
 import type { Sample } from '../data'
 import { Detector } from '../detector'
 import { tf } from '../engine'
@@ -96,7 +96,7 @@ class Training {
       averaged: options.average && new Detector(detector.network, detector.weights()),
     }
     this.#checkpoint = join(directory, 'checkpoint.json')
-    const before = restore(this.#checkpoint, this.#trained, options)
+    const before = restore(this.#checkpoint, this.#trained, options, context.provenance?.trial)
     this.#done = this.#saved = before.step
     this.#seconds = before.seconds
     this.#last = before.last
@@ -110,7 +110,7 @@ class Training {
     this.#stage = stageOf(options, this.#validation?.rows ?? [])
     const logFile = join(directory, 'log.jsonl')
     // Lines are few; appended one by one they survive a kill and leave no handle open.
-    this.#log = pino({ base: undefined }, { write: (line) => appendFileSync(logFile, line) })
+    this.#log = pino({ base: undefined }, { write: (line) => appendLines(logFile, line) })
   }
 
   async run(): Promise<TrainSummary> {

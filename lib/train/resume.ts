@@ -65,9 +65,11 @@ function variablesOf({ slots, extra = new Map(), averaged }: Trained): Map<strin
 
 /**
  * Restores the checkpoint of a training, if there is one.
+ *
+ * @param trial hash of the trial that must have written it; undefined for a training outside a trial
  * @throws Error naming the setting or tensor that differs, if it is another training's
  */
-export function restore(path: string, trained: Trained, options: TrainOptions): Reached {
+export function restore(path: string, trained: Trained, options: TrainOptions, trial?: unknown): Reached {
   if (!existsSync(path)) return { step: 0, seconds: 0, last: {} }
   const checkpoint = loadCheckpoint(path)
   const { training, step } = checkpoint
@@ -75,6 +77,7 @@ export function restore(path: string, trained: Trained, options: TrainOptions): 
   for (const key of ['random', 'steps', 'batch', 'schedule', 'warmUp', 'sgd', 'average'] as const) {
     checkSetting(path, key, wanted[key], training?.[key])
   }
+  if (trial !== undefined) checkSetting(path, 'trial', trial, checkpoint.provenance.trial)
   checkSetting(path, 'validation.rule', options.validation, training?.validation?.rule)
   trained.detector.restore(checkpoint.weights)
   for (const [name, variable] of variablesOf(trained)) {

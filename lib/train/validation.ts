@@ -1,6 +1,7 @@
 /** Evaluates a model during training and keeps the best weights on disk. */
-import { appendFileSync, readdirSync, rmSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { appendLines } from '../base'
 import type { Crop, Sample } from '../data'
 import type { Detector } from '../detector'
 import type { Precision } from '../engine'
@@ -85,7 +86,7 @@ export class Validation {
       const { sha256 } = saveCheckpoint(bestFile(directory, step), { ...model, classes, step, provenance })
       this.#best = { step, sha256 }
     }
-    appendFileSync(join(directory, VALIDATION_FILE), `${JSON.stringify(row)}\n`)
+    appendLines(join(directory, VALIDATION_FILE), `${JSON.stringify(row)}\n`)
   }
 
   /** Removes previous best weights; call it once a checkpoint names the current ones. */

@@ -11,6 +11,7 @@ export {
   trialSchema,
 } from './config'
 export { distilledSteps, isDistilled, labellingPasses, trainingMacs } from './cost'
+export { readDetections, type TrialDetections, writeDetections } from './detections'
 export { createDistillation } from './distillation'
 export { applyLabels, type LabelledSamples, type Labels, labelsSchema } from './labels'
 export {
@@ -41,12 +42,13 @@ export {
 export {
   FILES,
   findTrial,
-  readDetections,
+  hashesBeside,
+  readMetricsFile,
   readTrial,
   readTrials,
-  type TrialDetections,
   type TrialResult,
-  writeDetections,
+  writeConfig,
+  writeMetrics,
 } from './results'
 export { type DataReading, type DataSource, openSource, readingSchema, recordSplits } from './source'
 export { runTask, TASK, type TaskOptions, taskSchema, writeTask } from './task'

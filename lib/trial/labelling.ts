@@ -1,6 +1,6 @@
 /** Runs the models that give unlabelled frames their pseudo-labels. */
-import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { appendLines } from '../base'
 import type { Crop, Sample } from '../data'
 import type { Detector } from '../detector'
 import type { Precision } from '../engine'
@@ -48,7 +48,7 @@ export function createLabeller(options: LabellingOptions): Labeller {
       const ignored = boxes.flat().filter(({ weight }) => weight === 0).length
       const record = { step, images: frames.length, objects: boxes.flat().length - ignored, ignored }
       // JSON has no infinity: null stands for a class without labels.
-      appendFileSync(join(folder, FILES.pseudo), `${JSON.stringify({ ...record, thresholds })}\n`)
+      appendLines(join(folder, FILES.pseudo), `${JSON.stringify({ ...record, thresholds })}\n`)
       return boxes
     },
   }

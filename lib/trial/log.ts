@@ -1,18 +1,30 @@
+/**
+ * The lines that a training writes as it goes. They feed curves, never the numbers of a result, so a damaged line is left out
+ * with a warning. A killed process may leave half a line at the end: readers ignore it, and the next process cuts it off
+ * (`appendLines`).
+ */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { jsonOf, parseDocument, type Schema, sha256, warn, wholeLines } from '../base'
 import { type ValidationRow, validationRowSchema } from '../train'
-import { FILES } from './results'
+import { FILES, type Vouched, vouchedHash } from './results'
 
-const rowSchema = z.object({ step: z.number() }).catchall(z.number())
+/** pino adds a level and the time. */
+const rowSchema = z
+  .object({ step: z.number(), level: z.unknown(), time: z.unknown() })
+  .catchall(z.number())
+  .transform(({ level: _, time: __, ...row }): LogRow => row)
 
 /** One line of a training's log: `step`, `rate`, `imagesPerSecond`, `total`, `gradientNorm` and the losses' terms. */
-export type LogRow = z.infer<typeof rowSchema>
+export interface LogRow {
+  readonly step: number
+  readonly [measured: string]: number
+}
 
 /**
  * The log of a trial's training in the order of steps; empty if there is none. Steps repeated after an interruption
  * count once.
- * @throws Error naming file and line of an invalid row
  */
 export function readLog(folder: string): LogRow[] {
   return readLogFile(join(folder, FILES.log))
@@ -20,24 +32,16 @@ export function readLog(folder: string): LogRow[] {
 
 /** Like `readLog`, for a log file. */
 export function readLogFile(file: string): LogRow[] {
-  if (!existsSync(file)) return []
-  const rows = new Map<number, LogRow>()
-  for (const [i, line] of readFileSync(file, 'utf8').split('\n').entries()) {
-    if (line.trim() === '') continue
-    const row = parseRow(line, `${file}:${i + 1}`)
-    rows.set(row.step, row)
-  }
-  return [...rows.values()].sort((a, b) => a.step - b.step)
+  return readRows(file, FILES.log, rowSchema, "a line of a training's log")
 }
 
 /**
  * The evaluations during a trial's training, in the order of steps; empty if there were none. Steps repeated after an
  * interruption count once.
- * @throws Error naming file and line of an invalid evaluation
  */
 export function readValidation(folder: string): ValidationRow[] {
   const file = join(folder, FILES.validation)
-  return existsSync(file) ? readRows(file, validationRowSchema, "an evaluation of a training's weights") : []
+  return readRows(file, FILES.validation, validationRowSchema, "an evaluation of a training's weights")
 }
 
 const pseudoRowSchema = z
@@ -56,25 +60,17 @@ export type PseudoRow = z.infer<typeof pseudoRowSchema>
 /**
  * The rounds of pseudo-labels of a trial's training, in the order of steps; empty if there were none. Rounds
  * repeated after an interruption count once.
- * @throws Error naming file and line of an invalid record
  */
 export function readPseudo(folder: string): PseudoRow[] {
-  const file = join(folder, FILES.pseudo)
-  return existsSync(file) ? readRows(file, pseudoRowSchema, 'a record of pseudo-labels') : []
+  return readRows(join(folder, FILES.pseudo), FILES.pseudo, pseudoRowSchema, 'a record of pseudo-labels')
 }
 
 /** The last line of a log that a training may still be writing; undefined if there is none yet. */
 export function lastLogRow(folder: string): LogRow | undefined {
   const file = join(folder, FILES.log)
   if (!existsSync(file)) return undefined
-  const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1) // what follows the last line's end is not whole
-  const line = lines.at(-1)
-  return line === undefined ? undefined : parseRow(line, `${file}:${lines.length}`)
-}
-
-function parseRow(line: string, place: string): LogRow {
-  const { level: _, time: __, ...row } = parseLine(rowSchema, line, place, "a line of a training's log")
-  return row
+  const last = wholeLines(readFileSync(file, 'utf8')).slice(-1)
+  return rowsOf(last, file, rowSchema, "a line of a training's log")[0]
 }
 
 const gammasSchema = z.object({
@@ -89,27 +85,40 @@ export type GammaRow = z.infer<typeof gammasSchema>
 
 /**
  * The record of a sparsity training's scales in the order of steps; repeated steps count once.
- * @throws Error naming file and line of an invalid record
  */
 export function readGammas(file: string): GammaRow[] {
-  return readRows(file, gammasSchema, "a record of a training's scales")
+  return readRows(file, FILES.gammas, gammasSchema, "a record of a training's scales")
 }
 
-function readRows<T extends { step: number }>(file: string, schema: z.ZodType<T>, what: string): T[] {
-  const rows = new Map<number, T>()
-  for (const [i, line] of readFileSync(file, 'utf8').split('\n').entries()) {
-    if (line.trim() === '') continue
-    const row = parseLine(schema, line, `${file}:${i + 1}`, what)
-    rows.set(row.step, row)
+/** The rows of a file in the order of steps, the last of each step; warns if the file does not have the hash in the metrics. */
+function readRows<T extends { readonly step: number }>(
+  file: string,
+  name: Vouched,
+  schema: Schema<T>,
+  what: string,
+): T[] {
+  if (!existsSync(file)) return []
+  const text = readFileSync(file, 'utf8')
+  const expected = vouchedHash(file, name)
+  const found = sha256(text)
+  if (expected !== undefined && found !== expected) {
+    warn(
+      `${file}: expected SHA-256 ${expected} as the metrics beside it say, found ${found}; curves drawn from it may be ` +
+        "wrong, but none of the trial's numbers depend on it",
+    )
   }
+  const rows = new Map(rowsOf(wholeLines(text), file, schema, what).map((row) => [row.step, row]))
   return [...rows.values()].sort((a, b) => a.step - b.step)
 }
 
-function parseLine<T>(schema: z.ZodType<T>, line: string, place: string, what: string): T {
-  try {
-    return schema.parse(JSON.parse(line))
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new Error(`${place}: expected ${what} (${reason}); remove the folder to redo the trial`)
-  }
+function rowsOf<T>(lines: ReturnType<typeof wholeLines>, file: string, schema: Schema<T>, what: string): T[] {
+  return lines.flatMap(({ line, number }) => {
+    const place = `${file}:${number}`
+    try {
+      return [parseDocument(jsonOf(line, place), schema, place, { what })]
+    } catch (error) {
+      warn(`${error instanceof Error ? error.message : String(error)}; the line is left out`)
+      return []
+    }
+  })
 }

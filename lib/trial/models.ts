@@ -1,8 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { DamagedError } from '../base'
 import { type Checkpoint, loadCheckpoint } from '../train'
 import type { ModelRef } from './config'
-import { FILES } from './results'
+import { FILES, REDO, readMetricsFile } from './results'
 
 /** Checkpoints shipped with the workbook. */
 export const SHIPPED = join(__dirname, '../../data/checkpoints')
@@ -29,7 +30,27 @@ export function loadModel(ref: ModelRef, runs: string): Checkpoint & { readonly 
   if (!file) {
     throw new Error(`${runs}: expected a finished trial ${ref.trial.slice(0, 12)}, found none; run it first`)
   }
-  return loadCheckpoint(file)
+  const model = loadCheckpoint(file)
+  expectOwn(file, model, ref.trial)
+  return model
+}
+
+/** Checks that a model is the one that its trial left, and not another valid one in its place. */
+function expectOwn(
+  file: string,
+  { provenance, sha256 }: ReturnType<typeof loadCheckpoint>,
+  trial: string,
+): void {
+  const of = provenance.trial ?? trial
+  if (of !== trial)
+    throw new DamagedError(`${file}: expected the model of trial ${trial}, found that of ${of}`, REDO)
+  const metrics = join(dirname(file), FILES.metrics)
+  if (!existsSync(metrics)) return
+  const { weights } = readMetricsFile(metrics)
+  if (weights !== sha256) {
+    const problem = `${file}: expected weights with SHA-256 ${weights} as ${FILES.metrics} says, found ${sha256}`
+    throw new DamagedError(problem, REDO)
+  }
 }
 
 /** The model file of a trial under `runs`; undefined if there is none. */

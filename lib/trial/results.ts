@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { readDocument, writeAtomically } from '../base'
-import type { Detections, Truths } from '../evaluate'
-import { decodeSafetensors, encodeSafetensors, type NamedTensor, VALIDATION_FILE } from '../train'
+import { z } from 'zod'
+import { DamagedError, readSealed, sha256, writeSealed } from '../base'
+import { VALIDATION_FILE } from '../train'
 import { type TrialConfig, trialFolder, trialHash, trialSchema } from './config'
 import { type Metrics, metricsSchema } from './metrics'
 
@@ -33,43 +33,87 @@ export interface TrialResult {
   readonly metrics: Metrics
 }
 
-/** Truths and detections of a trial's evaluation, for further numbers or drawings. */
-export interface TrialDetections {
-  readonly truths: Truths
-  readonly detections: Detections
-  /** Ids of the images, in order. */
-  readonly ids: readonly string[]
+/** Files without a seal of their own: the metrics hold their hashes. */
+const VOUCHED = [FILES.detections, FILES.log, FILES.validation, FILES.gammas, FILES.pseudo] as const
+export type Vouched = (typeof VOUCHED)[number]
+
+/** A trial's metrics on disk, with the SHA-256 of the files beside them. */
+const metricsFileSchema = metricsSchema.extend({ files: z.record(z.string()) }).strict()
+
+export const REDO = 'remove the folder to redo the trial'
+
+/** Writes the config of the trial in a folder. */
+export function writeConfig(folder: string, config: TrialConfig): void {
+  writeSealed(join(folder, FILES.config), config)
 }
 
-const WORDING = { advice: 'remove the folder to redo the trial' }
+/** Writes a trial's metrics, which complete its folder, with the hashes of the other files. */
+export function writeMetrics(folder: string, metrics: Metrics): void {
+  writeSealed(join(folder, FILES.metrics), { ...metrics, files: hashesBeside(join(folder, FILES.metrics)) })
+}
+
+/** SHA-256 of the files beside a file of metrics that share its prefix, as in data/checkpoints. */
+export function hashesBeside(metrics: string): Record<string, string> {
+  const found = VOUCHED.map((name) => [name, besides(metrics, FILES.metrics, name)] as const)
+  return Object.fromEntries(
+    found.filter(([, file]) => existsSync(file)).map(([name, file]) => [name, sha256(readFileSync(file))]),
+  )
+}
+
+const besides = (file: string, own: string, other: string): string => `${file.slice(0, -own.length)}${other}`
+
+/**
+ * The hash of a file in the metrics beside it; undefined if the trial is not finished or had no such file.
+ * @throws DamagedError if the metrics are damaged
+ */
+export function vouchedHash(file: string, name: Vouched): string | undefined {
+  const metrics = besides(file, name, FILES.metrics)
+  return existsSync(metrics) ? readMetricsFile(metrics).files[name] : undefined
+}
+
+/**
+ * Reads a file of metrics.
+ * @param advice how to go on if it is damaged
+ * @throws DamagedError naming file and key
+ */
+export function readMetricsFile(file: string, advice = REDO): z.infer<typeof metricsFileSchema> {
+  return readSealed(file, metricsFileSchema, { advice })
+}
 
 /** The config of the trial in a folder, finished or not; undefined if it has none. */
 export function readConfig(folder: string): TrialConfig | undefined {
   const file = join(folder, FILES.config)
-  return existsSync(file) ? readDocument(file, trialSchema, WORDING) : undefined
+  return existsSync(file) ? readSealed(file, trialSchema, { advice: REDO }) : undefined
 }
 
 /**
  * Reads a finished trial; undefined while it has no metrics.
- * @throws Error naming file and key if the folder is damaged
+ * @throws DamagedError naming file and key if the folder is damaged
  */
 export function readTrial(folder: string): TrialResult | undefined {
   const file = join(folder, FILES.metrics)
   if (!existsSync(file)) return undefined
-  const metrics = readDocument(file, metricsSchema, WORDING)
-  const config = readDocument(join(folder, FILES.config), trialSchema, WORDING)
-  const expected = trialHash(config)
-  if (metrics.hash !== expected) {
-    throw new Error(
-      `${file}: expected hash ${expected} of its config, found ${metrics.hash}; remove the folder to redo the trial`,
-    )
-  }
+  const { files: _, ...metrics } = readMetricsFile(file)
+  const config = readConfig(folder)
+  if (!config) throw new DamagedError(`${join(folder, FILES.config)}: expected a file, found none`, REDO)
+  expectTrial(file, trialHash(config), metrics.hash, 'its config')
   return { folder, config, metrics }
 }
 
-/** The finished trial of a config under `runs`; undefined if there is none. */
+function expectTrial(file: string, expected: string, found: string, of: string): void {
+  if (found === expected) return
+  throw new DamagedError(`${file}: expected hash ${expected} of ${of}, found ${found}`, REDO)
+}
+
+/**
+ * The finished trial of a config under `runs`; undefined if there is none.
+ * @throws DamagedError if the folder is damaged or another trial's
+ */
 export function findTrial(runs: string, config: TrialConfig): TrialResult | undefined {
-  return readTrial(join(runs, trialFolder(config)))
+  const folder = join(runs, trialFolder(config))
+  const found = readTrial(folder)
+  if (found) expectTrial(join(folder, FILES.config), trialHash(config), found.metrics.hash, 'the trial')
+  return found
 }
 
 /** All finished trials under `runs`. */
@@ -79,60 +123,4 @@ export function readTrials(runs: string): TrialResult[] {
     .sort()
     .map((name) => readTrial(join(runs, name)))
     .filter((trial): trial is TrialResult => trial !== undefined)
-}
-
-const column = (values: ArrayLike<number>): NamedTensor => ({
-  shape: [values.length],
-  values: Float32Array.from(values),
-})
-
-/** Stores truths and detections as float32 columns. */
-export function writeDetections(folder: string, { truths, detections, ids }: TrialDetections): void {
-  const tensors = new Map<string, NamedTensor>()
-  for (const [name, rows] of [
-    ['truth', truths],
-    ['detection', detections],
-  ] as const) {
-    tensors.set(`${name}/image`, column(rows.image))
-    tensors.set(`${name}/label`, column(rows.label))
-    tensors.set(`${name}/box`, column(rows.box))
-  }
-  tensors.set('truth/difficult', column(truths.difficult ?? new Uint8Array(truths.image.length)))
-  tensors.set('truth/crowd', column(truths.crowd ?? new Uint8Array(truths.image.length)))
-  tensors.set('detection/score', column(detections.score))
-  const metadata = { classes: String(truths.classes), ids: JSON.stringify(ids) }
-  writeAtomically(join(folder, FILES.detections), encodeSafetensors(tensors, metadata))
-}
-
-/** Reads what `writeDetections` wrote. */
-export function readDetections(folder: string): TrialDetections {
-  const file = join(folder, FILES.detections)
-  const { tensors, metadata } = decodeSafetensors(readFileSync(file), file)
-  const values = (name: string): Float32Array => {
-    const tensor = tensors.get(name)
-    if (!tensor)
-      throw new Error(`${file}: expected column "${name}", found ${[...tensors.keys()].join(', ')}`)
-    return tensor.values
-  }
-  const ids: unknown = JSON.parse(metadata.ids ?? 'null')
-  if (!Array.isArray(ids))
-    throw new Error(`${file}: expected a list of ids in its metadata, found ${metadata.ids}`)
-  return {
-    ids: ids.map(String),
-    truths: {
-      images: ids.length,
-      classes: Number(metadata.classes),
-      image: Int32Array.from(values('truth/image')),
-      label: Int32Array.from(values('truth/label')),
-      box: Float64Array.from(values('truth/box')),
-      difficult: Uint8Array.from(values('truth/difficult')),
-      crowd: Uint8Array.from(values('truth/crowd')),
-    },
-    detections: {
-      image: Int32Array.from(values('detection/image')),
-      label: Int32Array.from(values('detection/label')),
-      score: Float64Array.from(values('detection/score')),
-      box: Float64Array.from(values('detection/box')),
-    },
-  }
 }

@@ -3,7 +3,7 @@
 import { mkdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { lockFolder, readDocument, writeAtomically } from '../base'
+import { lockFolder, readSealed, writeSealed } from '../base'
 import { type TrialConfig, trialFolder, trialSchema } from './config'
 import type { TrialResult } from './results'
 import { openSource, sourceSchema } from './source'
@@ -37,7 +37,7 @@ export function writeTask(trial: TrialConfig, options: TaskOptions): { folder: s
   const task: TrialTask = { trial, source, cache, checkpointEvery, logEvery }
   const file = join(folder, TASK)
   mkdirSync(folder, { recursive: true })
-  writeAtomically(file, `${JSON.stringify(task, null, 2)}\n`)
+  writeSealed(file, task)
   return { folder, file }
 }
 
@@ -52,7 +52,10 @@ export async function runTask(
   out: string,
   { signal, onProgress }: Pick<TrialContext, 'signal' | 'onProgress'> = {},
 ): Promise<TrialResult> {
-  const task = readDocument(file, taskSchema, { what: 'a trial' })
+  const task = readSealed(file, taskSchema, {
+    what: 'a trial',
+    advice: 'start the study again, which writes it',
+  })
   const { trial, source, cache, checkpointEvery, logEvery } = task
   const folder = resolve(out)
   const release = await lockFolder(folder, { signal })

@@ -1,6 +1,6 @@
-import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeAtomically } from '../base'
+import { appendLines } from '../base'
 import type { Dataset, Sample, SplitName } from '../data'
 import { complexity, Detector, darknet21, type NetworkSpec, type Weights } from '../detector'
 import { evaluateDetections } from '../evaluate'
@@ -17,13 +17,14 @@ import {
 } from '../train'
 import { type TrialConfig, teachersOf, trialHash } from './config'
 import { type SeenImages, trainingMacs } from './cost'
+import { writeDetections } from './detections'
 import { distill } from './distill'
 import { applyLabels, type LabelledSamples, type Labels } from './labels'
 import { forgetPeak, peakBytes } from './memory'
 import { type Metrics, metricsSchema } from './metrics'
 import { loadModel } from './models'
 import { provenance } from './provenance'
-import { FILES, readConfig, readTrial, type TrialResult, writeDetections } from './results'
+import { FILES, readConfig, readTrial, type TrialResult, writeConfig, writeMetrics } from './results'
 import { trainOptions } from './train-options'
 
 export type TrialProgress =
@@ -75,7 +76,7 @@ export async function runTrial(config: TrialConfig, context: TrialContext): Prom
     throw new Error(`${folder}: expected data with hash ${config.data.hash}, found ${dataset.hash}`)
   }
   mkdirSync(folder, { recursive: true })
-  writeAtomically(join(folder, FILES.config), `${JSON.stringify(config, null, 2)}\n`)
+  writeConfig(folder, config)
 
   forgetPeak() // the process may have run other trials before
   const { detector, ...extra } = await produce(config, context)
@@ -118,7 +119,7 @@ export async function runTrial(config: TrialConfig, context: TrialContext): Prom
     provenance: { ...provenance(), data: dataset.hash },
   })
   detector.dispose()
-  writeAtomically(join(folder, FILES.metrics), `${JSON.stringify(metrics, null, 2)}\n`)
+  writeMetrics(folder, metrics)
   // The training's checkpoint and best weights have served; the model stays.
   removeBest(folder)
   removeLabels(folder)
@@ -200,7 +201,7 @@ const GAMMA_BINS = { bins: 60, max: 2 }
 
 function recordGammas(folder: string, step: number, weights: Weights, gammas: ReadonlySet<string>): void {
   const { edges, counts, quantiles } = gammaHistogram(weights, gammas, GAMMA_BINS)
-  appendFileSync(join(folder, FILES.gammas), `${JSON.stringify({ step, edges, counts, quantiles })}\n`)
+  appendLines(join(folder, FILES.gammas), `${JSON.stringify({ step, edges, counts, quantiles })}\n`)
 }
 
 /** Where a trial's numbers come from, for the checkpoints that it writes. */

@@ -1,5 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { isWarning } from '../base'
 import type { TrialProgress } from './trial'
 
 /** Message to a process of trials (see process.ts): a trial's task and folder. */
@@ -37,6 +39,12 @@ export class TrialWorker {
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#errors = (this.#errors + text).slice(-4000)
     })
+    if (this.#child.stderr) {
+      createInterface({ input: this.#child.stderr }).on(
+        'line',
+        (line) => isWarning(line) && console.error(line),
+      )
+    }
     this.#ended = new Promise((resolve) => {
       this.#child.once('error', (error) => resolve(error.message))
       this.#child.once('close', (code, signal) =>

@@ -4,14 +4,13 @@ import {
   existsSync,
   fstatSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { temporaryFolder } from '../base'
 import { type NbconvertWorker, startNbconvert } from './nbconvert'
 import { copyWhole, failedCell, NotebookError } from './notebook-file'
 import { exportPage } from './pages'
@@ -65,7 +64,7 @@ export async function executeNotebooks(options: ExecuteOptions): Promise<Execute
   const { notebooks, outDir, env = {}, onProgress } = options
   mkdirSync(outDir, { recursive: true })
   await makeDeclarations()
-  const work = mkdtempSync(path.join(tmpdir(), 'workbook-'))
+  const work = temporaryFolder('workbook')
   const log = path.join(work, 'progress.jsonl')
   writeFileSync(log, '')
   const failed = new AbortController()

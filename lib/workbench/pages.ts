@@ -1,7 +1,7 @@
 /** Self-contained pages of executed notebooks: formulae as MathML, figures drawn by one embedded plotly.js. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { temporaryFolder } from '../base'
 import { extractFormulae, restoreFormulae } from './formulae'
 import type { NbconvertWorker } from './nbconvert'
 import { copyWhole, joined, NotebookError, readNotebook, sourceSchema } from './notebook-file'
@@ -18,7 +18,7 @@ export async function exportPage(
   nbconvert: NbconvertWorker,
 ): Promise<string> {
   const name = path.basename(executed, '.ipynb')
-  const work = mkdtempSync(path.join(tmpdir(), 'workbook-'))
+  const work = temporaryFolder('workbook')
   try {
     const notebook = readNotebook(executed)
     const words = new Map<string, string>()

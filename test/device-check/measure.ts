@@ -1,8 +1,7 @@
 /** What the device check compares: numbers that one process computes, with the shipped networks, on one device. */
 
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
+import { temporaryFolder } from '../../lib/base'
 import { createLoader, type Dataset } from '../../lib/data'
 import { Detector, detect, type HeadConfig } from '../../lib/detector'
 import { compile, type Precision, type Tensor, tf } from '../../lib/engine'
@@ -165,7 +164,7 @@ async function measureEvaluation(
 async function measureTraining({ precision, dataset, batch, steps }: MeasureOptions) {
   const { teacher, student } = shippedNetworks()
   teacher.dispose()
-  const directory = mkdtempSync(join(tmpdir(), 'check-'))
+  const directory = temporaryFolder('check')
   const losses: number[] = []
   const { augment, assign, loss, sgd } = PROFILE.recipe
   try {

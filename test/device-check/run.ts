@@ -2,10 +2,9 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { readJson, writeAtomically } from '../../lib/base'
+import { readJson, temporaryFolder, writeAtomically } from '../../lib/base'
 import { scenesSchema } from '../../lib/data'
 import { type Precision, TF32_CAPABILITY } from '../../lib/engine'
 import { decodeSafetensors } from '../../lib/train'
@@ -65,7 +64,7 @@ const CPU_ONLY = 'CombinedNonMaxSuppression'
  */
 export async function checkDevice(options: CheckOptions): Promise<CheckResult | undefined> {
   const { againstItself, formats, images, batch, steps, cache, onProgress } = options
-  const folder = mkdtempSync(join(tmpdir(), 'device-check-'))
+  const folder = temporaryFolder('device-check')
   const scenes = scenesSchema.parse({ splits: { train: images, validation: images } })
   mkdirSync(cache, { recursive: true })
   const ask = async (

@@ -238,8 +238,9 @@ test('a log with repeated steps', () => {
       { step: 5, total: 3 },
       { step: 10, total: 1 },
     ])
+    // One that is being written, or that a killed process has left.
     writeFileSync(join(folder, 'log.jsonl'), `${line(5, 3)}\n{"step":`)
-    assert.throws(() => readLog(folder), /log\.jsonl:2: /)
+    assert.deepEqual(readLog(folder), [{ step: 5, total: 3 }])
   } finally {
     rmSync(folder, { recursive: true })
   }

@@ -1,6 +1,6 @@
 /** Trials as a study leaves them behind, with made-up detectors, so that the report can be tested in a second. */
 
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Random } from '../../lib/base'
 import { type Detections, evaluateDetections, type Truths } from '../../lib/evaluate'
@@ -15,7 +15,9 @@ import {
   type TrialResult,
   trialFolder,
   trialHash,
+  writeConfig,
   writeDetections,
+  writeMetrics,
 } from '../../lib/trial'
 
 const CLASSES = ['car', 'bus', 'truck', 'pedestrian', 'cyclist', 'motorbike', 'light', 'sign']
@@ -226,11 +228,10 @@ function writeTrial(
     },
     ...trainingOf(config, macs),
   })
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, FILES.config), JSON.stringify(config))
+  writeConfig(folder, config)
   writeDetections(folder, { truths, detections, ids })
   if ('training' in config) writeFileSync(join(folder, FILES.log), makeLog(config))
-  writeFileSync(join(folder, FILES.metrics), JSON.stringify(metrics))
+  writeMetrics(folder, metrics)
   const trial = readTrial(folder)
   if (!trial) throw new Error(`${folder}: expected a trial`)
   return trial

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { writeSealed } from '../../lib/base'
 import { Detector, darknet21 } from '../../lib/detector'
 import { planPruning, prune, readStructure, writeStructure } from '../../lib/slimming'
 import { oracleCases } from './support'
@@ -28,12 +29,12 @@ test('a pruned structure that was written and read prunes to the same network', 
 
 test('a malformed structure is refused with file, key, what was expected and what was found', () => {
   const path = join(folder, 'broken.json')
-  type Document = { [key: string]: unknown; kept: { [group: string]: number[] } }
+  type Document = { [key: string]: unknown; document?: string; kept: { [group: string]: number[] } }
   const refused = (change: (document: Document) => void, expected: RegExp) => {
     writeStructure(path, { network, plan, provenance: {} })
-    const document: Document = JSON.parse(readFileSync(path, 'utf8'))
+    const { document: _, ...document } = JSON.parse(readFileSync(path, 'utf8')) as Document
     change(document)
-    writeFileSync(path, JSON.stringify(document))
+    writeSealed(path, document)
     assert.throws(() => readStructure(path), expected)
   }
   refused((d) => delete d.kept.stem, /broken\.json.*"kept\.stem": expected a list of channels, found none/)

@@ -42,7 +42,7 @@ test('every trial is a job after those whose models it loads, with its task writ
   const plan = planJobs([evaluated, distilled, second, first, second], optionsIn(runs))
   assert.deepEqual(plan.jobs, { [a]: [], [b]: [], [c]: [a, b], [d]: [c] })
   assert.equal(plan.runs, runs)
-  const task: unknown = JSON.parse(readFileSync(join(runs, c, plan.task), 'utf8'))
+  const { document: __, ...task } = JSON.parse(readFileSync(join(runs, c, plan.task), 'utf8'))
   const { runs: _, ...told } = optionsIn(runs)
   assert.deepEqual(taskSchema.parse(task), { trial: distilled, ...told })
 })

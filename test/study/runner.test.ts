@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
@@ -10,7 +10,7 @@ import { THREADS } from '../../lib/engine'
 import type { RunOptions } from '../../lib/study'
 import { runSideBySide } from '../../lib/study/runner'
 import { loadCheckpoint } from '../../lib/train'
-import { readTrial, refTo, type TrialConfig, trialFolder, trialSchema } from '../../lib/trial'
+import { readTrial, refTo, type TrialConfig, trialFolder, trialSchema, writeTask } from '../../lib/trial'
 import { temporary, tinyDetector, tinyWeights } from '../train/tiny'
 import { placeModel, TINY_SOURCE, teacherTrial, tinyData, tinyTraining } from './tiny'
 
@@ -270,9 +270,7 @@ test('a killed trial continues from its checkpoint and ends with the weights of 
   const [undisturbed, disturbed] = [temporary(), temporary()]
   const trial = teacherTrial(dataset, 60)
   const folder = join(disturbed, trialFolder(trial))
-  mkdirSync(folder)
-  const task = { trial, source: TINY_SOURCE, cache, checkpointEvery: 10, logEvery: 1 }
-  writeFileSync(join(folder, 'task.json'), JSON.stringify(task))
+  writeTask(trial, { runs: disturbed, source: TINY_SOURCE, cache, checkpointEvery: 10, logEvery: 1 })
   const command = [
     '--require',
     LOADER,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { writeSealed } from '../../lib/base'
 import { generateScenes, scenesSchema } from '../../lib/data'
 import {
   collectSweep,
@@ -222,9 +223,9 @@ describe('a sweep', () => {
 
     const file = join(folder, 'tiny.json')
     const shipped = { format: 'sweep/2', sweep, arms, command: 'sweep tiny', provenance: {} }
-    writeFileSync(file, JSON.stringify(shipped))
+    writeSealed(file, shipped)
     assert.deepEqual(readSweepFile(file).arms, JSON.parse(JSON.stringify(arms)))
-    writeFileSync(file, JSON.stringify({ ...shipped, arms: [{ ...arms[0], macs: 'many' }] }))
+    writeSealed(file, { ...shipped, arms: [{ ...arms[0], macs: 'many' }] })
     assert.throws(
       () => readSweepFile(file),
       /tiny\.json: at "arms\[0\]\.macs": expected a number, found "many"/,

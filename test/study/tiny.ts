@@ -1,9 +1,16 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Dataset, generateScenes, scenesSchema } from '../../lib/data'
 import type { NetworkSpec, Weights } from '../../lib/detector'
 import { saveCheckpoint } from '../../lib/train'
-import { type TrialConfig, trialFolder, trialHash, trialSchema } from '../../lib/trial'
+import {
+  metricsSchema,
+  type TrialConfig,
+  trialFolder,
+  trialHash,
+  trialSchema,
+  writeConfig,
+  writeMetrics,
+} from '../../lib/trial'
 import { TINY_SCENES, tinyConfig } from '../train/tiny'
 
 /** What a profile's study passes to its trials beside their configs. */
@@ -55,8 +62,7 @@ export function placeModel(
 /** Writes the parts of a finished trial's folder that are read. */
 export function finishTrial(runs: string, config: TrialConfig, mAP: number | null): void {
   const folder = join(runs, trialFolder(config))
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
+  writeConfig(folder, config)
   const metrics = {
     format: 'trial-metrics/1',
     hash: trialHash(config),
@@ -81,5 +87,5 @@ export function finishTrial(runs: string, config: TrialConfig, mAP: number | nul
     weights: '0',
     provenance: { device: 'this CPU', tensorflow: '2.21.0', engine: 2 },
   }
-  writeFileSync(join(folder, 'metrics.json'), JSON.stringify(metrics))
+  writeMetrics(folder, metricsSchema.parse(metrics))
 }

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
-import stringify from 'safe-stable-stringify'
-import { sha256, writeAtomically } from '../../lib/base'
+import { sha256, writeAtomically, writeSealed } from '../../lib/base'
 import { initialWeights } from '../../lib/detector'
 import { type Checkpoint, loadCheckpoint, saveCheckpoint, withoutTraining } from '../../lib/train'
+import { deadEnding } from '../base/dead'
 import { narrowConfig, narrowDetector } from '../detector/support'
 
 const root = mkdtempSync(join(tmpdir(), 'checkpoint-'))
@@ -103,8 +103,9 @@ describe('after a crash', () => {
     const directory = folder()
     const path = join(directory, 'checkpoint.json')
     saveCheckpoint(path, checkpoint)
-    writeFileSync(join(directory, 'checkpoint.0123456789ab.safetensors.77.aabbccdd.tmp'), 'half')
-    writeFileSync(join(directory, 'checkpoint.json.77.aabbccdd.tmp'), '{"format":')
+    const ending = deadEnding()
+    writeFileSync(join(directory, `checkpoint.0123456789ab.safetensors${ending}`), 'half')
+    writeFileSync(join(directory, `checkpoint.json${ending}`), '{"format":')
     assert.equal(loadCheckpoint(path).step, 12)
     saveCheckpoint(path, other)
     assert.ok(!readdirSync(directory).some((name) => name.endsWith('.tmp')))
@@ -231,7 +232,6 @@ describe('what is damaged is refused', () => {
 
   const wrong: readonly [string, object, RegExp][] = [
     ['another format', { format: 'detector-checkpoint/4' }, /at "format": /],
-    ['no hash of its own', { document: undefined }, /at "document": expected a text, found nothing/],
     ['a step of text', { step: '12' }, /at "step": expected a number, found "12"/],
     ['a negative step', { step: -1 }, /at "step": /],
     ['a short hash', { sha256: 'abc' }, /at "sha256": /],
@@ -265,16 +265,22 @@ describe('what is damaged is refused', () => {
   })
 })
 
-test('files of versions 1 and 2, which hold the widths and options of a darknet21, are read', () => {
+test('files of versions 1, once it is sealed, and 2, which hold the widths and options of a darknet21, are read', () => {
   const path = join(folder(), 'old.json')
   saveCheckpoint(path, withoutTraining(checkpoint))
   const { document: _, network: __, ...rest } = JSON.parse(readFileSync(path, 'utf8'))
   const old = { ...rest, detector: narrowConfig() }
-  writeFileSync(path, JSON.stringify({ ...old, format: 'detector-checkpoint/1' }))
+  const earliest = { ...old, format: 'detector-checkpoint/1' }
+  writeFileSync(path, JSON.stringify(earliest))
+  assert.throws(
+    () => loadCheckpoint(path),
+    /old\.json: expected its seal, .* found none; .*: "npx workbook seal .*old\.json" seals it as it is; or fetch/,
+  )
+  writeSealed(path, earliest)
   const first = loadCheckpoint(path)
   assert.deepEqual([first.network, first.weights], [network, new Map(checkpoint.weights)])
   const second = { ...old, format: 'detector-checkpoint/2' }
-  writeFileSync(path, JSON.stringify({ ...second, document: sha256(stringify(second) ?? '') }))
+  writeSealed(path, second)
   assert.deepEqual(loadCheckpoint(path), first)
   const wrong = { ...second, detector: { ...narrowConfig(), input: [64, 100] } }
   writeFileSync(path, JSON.stringify(wrong))

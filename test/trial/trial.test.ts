@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
-import { writeAtomically } from '../../lib/base'
 import type { Dataset } from '../../lib/data'
 import { complexity, initialWeights, layersOf, type NetworkSpec } from '../../lib/detector'
 import { evaluateDetections } from '../../lib/evaluate'
@@ -20,7 +19,9 @@ import {
   trialFolder,
   trialHash,
   trialSchema,
+  writeConfig,
 } from '../../lib/trial'
+import { deadEnding } from '../base/dead'
 import { placeModel, teacherTrial, tinyData, tinyTraining } from '../study/tiny'
 import { hashOf, temporary, tinyDetector, tinyWeights } from '../train/tiny'
 
@@ -53,7 +54,8 @@ describe('a training', () => {
       names,
       ['config.json', 'detections.safetensors', 'log.jsonl', 'metrics.json', 'model.json', model].sort(),
     )
-    assert.deepEqual(JSON.parse(readFileSync(join(result.folder, 'config.json'), 'utf8')), config)
+    const { document: _, ...written } = JSON.parse(readFileSync(join(result.folder, 'config.json'), 'utf8'))
+    assert.deepEqual(written, config)
   })
 
   test('records what it measured, and on what', () => {
@@ -268,20 +270,23 @@ describe('folders that are not as they should be', () => {
   test('config and temporary files without metrics: the trial is done', async () => {
     const config = evaluation('a'.repeat(64))
     const folder = folderOf(config)
-    writeAtomically(join(folder, 'config.json'), JSON.stringify(config))
-    writeFileSync(join(folder, 'metrics.json.77.aabbccdd.tmp'), '{"format":')
+    writeConfig(folder, config)
+    writeFileSync(join(folder, `metrics.json${deadEnding()}`), '{"format":')
     writeFileSync(join(folder, 'model.json'), 'old')
     assert.equal(readTrial(folder), undefined)
     const { metrics } = await run(config)
     assert.equal(metrics.hash, trialHash(config))
     assert.equal(loadCheckpoint(join(folder, 'model.json')).sha256, metrics.weights)
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => name.endsWith('.tmp')),
+      [],
+    )
   })
 
   test('damaged metrics are refused by file and key', async () => {
     const config = evaluation('b'.repeat(64))
     const folder = folderOf(config)
-    mkdirSync(folder)
-    writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
+    writeConfig(folder, config)
     const write = (text: string) => writeFileSync(join(folder, 'metrics.json'), text)
     write('{"format": "trial-met')
     await assert.rejects(run(config), /metrics\.json:1: expected JSON/)

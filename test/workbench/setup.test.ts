@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -58,6 +59,19 @@ test('the set-up waits for a living owner and takes over from a dead one', async
   assert.equal(await entered, 'in')
   assert.deepEqual(waited, [String(process.ppid)])
   assert.equal(existsSync(file), false)
+})
+
+test('what a killed set-up has left, and one that was killed while it took a lock over, keep nobody waiting', async () => {
+  const file = path.join(folder, 'left')
+  const { pid } = spawnSync(process.execPath, ['--version'])
+  writeFileSync(file, `${pid} 1`)
+  writeFileSync(`${file}.over-${pid}-1`, `${pid} 2`)
+  writeFileSync(`${file}.${pid}`, `${pid} 2`)
+  assert.equal(await withLock(async () => 'in', { file, onWait: () => assert.fail('it waits') }), 'in')
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name.startsWith('left')),
+    [],
+  )
 })
 
 test('the set-up asks a card for the same bits every time, and for XLA on request', () => {

@@ -1,13 +1,13 @@
 /** Writes data sets in the notations that can be read. */
 
-import { randomUUID } from 'node:crypto'
 import { copyFile, link, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, extname, join, relative, resolve, sep } from 'node:path'
-import { mapLimited } from '../../base'
+import { mapLimited, removeLeft, spaceError, temporaryName } from '../../base'
 import { SPLIT_NAMES } from '../hash'
-import { encodePng, readImage } from '../images'
+import { encodePng } from '../images'
 import { baseName, folderOf } from '../intake/paths'
 import { splitOfName } from '../intake/splits'
+import { readSampleImage } from '../sample-image'
 import type { Box, Sample, SplitName } from '../types'
 import { coco } from './coco'
 import { classLines, list } from './list'
@@ -79,8 +79,10 @@ export async function writeDataset(
   if (notation !== 'coco') classLines(set.classes)
   const splits = namedSplits(set, writer, folder, images)
   // Written beside and renamed, so that the folder appears whole or not at all.
-  const temporary = `${folder}.${randomUUID()}`
+  const temporary = temporaryName(folder)
   try {
+    await mkdir(dirname(folder), { recursive: true })
+    removeLeft(dirname(folder))
     await mkdir(temporary, { recursive: true })
     for (const [name, text] of writer.write(splits, set.classes)) await writeInto(temporary, name, text)
     const copies = images === 'none' ? { copied: 0, turned: 0 } : await writeImages(splits, temporary, images)
@@ -103,7 +105,19 @@ function writerOf(notation: string): Writer {
 async function writeInto(folder: string, name: string, text: string): Promise<void> {
   const file = join(folder, name)
   await mkdir(dirname(file), { recursive: true })
-  await writeFile(file, text)
+  await writeOnto(file, text)
+}
+
+async function writeOnto(file: string, content: string | Buffer): Promise<void> {
+  await writeFile(file, content).catch((error) => {
+    throw spaceError(error, file, Buffer.byteLength(content))
+  })
+}
+
+async function copyOnto(from: string, to: string): Promise<void> {
+  await copyFile(from, to).catch(async (error) => {
+    throw spaceError(error, to, (await stat(from)).size)
+  })
 }
 
 function namedSplits(set: WritableSet, writer: Writer, folder: string, mode: ImageMode): WrittenSplit[] {
@@ -154,11 +168,11 @@ async function writeImages(
   await mapLimited(all, 8, async ({ sample, image }) => {
     const file = join(folder, folderOf(image), baseName(image))
     if (sample.orientation !== undefined) {
-      await writeFile(file, await encodePng(await readImage(sample.file, { upright: true })))
+      await writeOnto(file, await encodePng(await readSampleImage(sample)))
       turned++
-    } else if (mode === 'copy') await copyFile(sample.file, file)
+    } else if (mode === 'copy') await copyOnto(sample.file, file)
     else if (!(await linked(sample.file, file))) {
-      await copyFile(sample.file, file)
+      await copyOnto(sample.file, file)
       copied++
     }
   })

@@ -1,6 +1,6 @@
 /** Small pictures of a data set's images with their boxes. */
 import sharp from 'sharp'
-import { type CheckReport, type Problem, readImage, type Sample, type SplitName } from '../../data'
+import { type CheckReport, type Problem, readSampleImage, type Sample, type SplitName } from '../../data'
 import { drawDetections } from '../../evaluate'
 
 export interface Picture {
@@ -84,9 +84,7 @@ async function drawn(
 ): Promise<Picture> {
   const base = { caption, ...(note === undefined ? {} : { note }) }
   try {
-    const { width, height, pixels } = await readImage(sample.file, {
-      upright: sample.orientation !== undefined,
-    })
+    const { width, height, pixels } = await readSampleImage(sample)
     const scale = Math.min(1, WIDTH / width)
     const small = await sharp(pixels, { raw: { width, height, channels: 3 } })
       .resize(Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)), {

@@ -1,7 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
+import { rmSync } from 'node:fs'
 import { Command } from 'commander'
+import { temporaryFolder } from '../../base'
 import { wholeNumber } from '../whole-number'
 
 /** `check`: a few steps of a profile's teacher and an evaluation, to see whether the profile runs on this machine. */
@@ -25,7 +24,7 @@ export function checkCommand(): Command {
         images: number
       }) => {
         const { createShownStudy, runTrials } = require('../study') as typeof import('../study')
-        const folder = mkdtempSync(path.join(tmpdir(), 'check-'))
+        const folder = temporaryFolder('check')
         try {
           const study = await createShownStudy({
             profile,

@@ -1,8 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { inspect } from 'node:util'
 import { Command } from 'commander'
-import { sha256 } from '../../base'
+import { sha256, writeAtomically } from '../../base'
 
 /** Loaded only when needed, not for help. */
 const detectors = () => require('../../detector') as typeof import('../../detector')
@@ -36,7 +36,7 @@ export function modelCommand(): Command {
         console.log(`SHA-256 of the numbers: ${sha256}`)
         console.log(`provenance: ${inspect(provenance, { depth: 6, breakLength: 100 })}`)
       }
-      if (svg) writeFileSync(svg, drawNetwork(network))
+      if (svg) writeAtomically(svg, drawNetwork(network))
     })
   command
     .command('export <checkpoint> <out>')
@@ -57,9 +57,9 @@ export function modelCommand(): Command {
       }
       if (ending !== '.cfg') throw new Error(`${out}: expected a name that ends in .json or .cfg`)
       const { cfg, weights } = toDarknet(model.network, model.weights)
-      writeFileSync(out, cfg)
-      writeFileSync(`${name}.weights`, encodeWeights(weights))
-      writeFileSync(`${name}.names`, model.classes.map((label) => `${label}\n`).join(''))
+      writeAtomically(out, cfg)
+      writeAtomically(`${name}.weights`, encodeWeights(weights))
+      writeAtomically(`${name}.names`, model.classes.map((label) => `${label}\n`).join(''))
       console.log(`${out}, ${name}.weights, ${name}.names`)
     })
   command

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import Table from 'cli-table3'
 import { Command } from 'commander'
-import { writeAtomically } from '../../base'
+import { writeSealed } from '../../base'
 import type { TableRow } from '../../report'
 import type { SweepFile } from '../../study'
 import { type DataOptions, readingOf, withDataOptions } from '../data-options'
@@ -101,7 +101,7 @@ export function sweepCommand(): Command {
       const name = `${sweep.name}${on}${changeMark(set)}`
       const folder = path.join(study.settings.out, 'sweeps')
       const target = path.join(ship ? SWEEPS : folder, `${name}.json`)
-      writeAtomically(target, `${JSON.stringify(file, null, 2)}\n`)
+      writeSealed(target, file)
       const { page } = writeReport(path.join(folder, name), report)
       console.log(`Numbers: ${target}`)
       console.log(`Report:  ${page}`)

@@ -34,6 +34,7 @@ async function withLock(work, { onWait, file = path.join(cache, 'lock') }) {
   fs.mkdirSync(path.dirname(file), { recursive: true })
   const mine = `${process.pid} ${startTime(process.pid)}`
   const draft = `${file}.${process.pid}`
+  removeLeft(file)
   fs.writeFileSync(draft, mine)
   let told = false
   try {
@@ -51,7 +52,7 @@ async function withLock(work, { onWait, file = path.join(cache, 'lock') }) {
         told = true
         await new Promise((resolve) => setTimeout(resolve, POLL_MS))
       } else {
-        takeAway(file, owner)
+        takeAway(file, owner, draft)
       }
     }
     try {
@@ -65,21 +66,41 @@ async function withLock(work, { onWait, file = path.join(cache, 'lock') }) {
 }
 
 /**
- * Removes the lock of a dead process, unless a faster process already holds it.
+ * Removes the lock of a dead process. Only the process that creates a claim, a file named after this owner, removes it, so nobody
+ * removes the next owner's lock. If that process is killed first, its claim is removed the same way.
  *
  * @param {string} file
  * @param {string} owner
+ * @param {string} draft names this process
  */
-function takeAway(file, owner) {
-  const aside = `${file}.stale.${process.pid}`
+function takeAway(file, owner, draft) {
+  const claim = `${file}.over-${owner.replace(/\W+/g, '-')}`
   try {
-    fs.renameSync(file, aside)
+    fs.linkSync(draft, claim)
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return
-    throw error
+    if (!hasCode(error, 'EEXIST')) throw error
+    const other = read(claim)
+    if (other !== null && !isAlive(other)) takeAway(claim, other, draft)
+    return
   }
-  if (read(aside) !== owner) fs.linkSync(aside, file)
-  fs.rmSync(aside)
+  if (read(file) === owner) fs.rmSync(file)
+  fs.rmSync(claim)
+}
+
+/**
+ * Removes what killed processes have left beside the lock.
+ *
+ * @param {string} file
+ */
+function removeLeft(file) {
+  const folder = path.dirname(file)
+  for (const name of fs.readdirSync(folder)) {
+    if (!name.startsWith(`${path.basename(file)}.`)) continue
+    const left = path.join(folder, name)
+    const owner = read(left)
+    // An empty one is being written.
+    if (owner && !isAlive(owner)) fs.rmSync(left, { force: true })
+  }
 }
 
 module.exports = { withLock }
