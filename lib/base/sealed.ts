@@ -69,7 +69,7 @@ const pretty = (document: object): string => `${JSON.stringify(document, null, 2
  * @throws DamagedError naming the file, what was expected and found, and the way on
  * @throws Error when there is no such file
  */
-export function readSealed<T>(file: string, schema: Schema<T>, { what, advice }: SealedWording): T {
+export function readSealed<T>(file: string, schema: Schema<T>, { what, advice, within = file }: SealedWording): T {
   const text = readText(file)
   const { seal, content } = damagedUnless(advice, () => unsealed(jsonOf(text, file)))
   // A wrong key says more than two hashes.
@@ -77,7 +77,7 @@ export function readSealed<T>(file: string, schema: Schema<T>, { what, advice }:
   if (seal === undefined) {
     throw new DamagedError(
       `${file}: expected its seal, the key "${SEAL}", found none`,
-      `an earlier version wrote it, or it was written by hand: "npx workbook seal ${file}" seals it as it is; or ${advice}`,
+      `an earlier version wrote it, or it was written by hand: "npx workbook seal ${within}" seals it as it is; or ${advice}`,
     )
   }
   expectSeal(file, content, String(seal), advice)
@@ -85,7 +85,11 @@ export function readSealed<T>(file: string, schema: Schema<T>, { what, advice }:
 }
 
 /** Wording of errors about a sealed file, which always say how to go on. */
-export type SealedWording = Wording & Required<Pick<Wording, 'advice'>>
+export interface SealedWording extends Wording {
+  readonly advice: string
+  /** The folder to seal if this file was written before there were seals; default: the file alone. */
+  readonly within?: string
+}
 
 function damagedUnless<T>(advice: string, read: () => T): T {
   try {

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { DamagedError, readSealed, sha256, writeSealed } from '../base'
 import { VALIDATION_FILE } from '../train'
@@ -77,13 +77,13 @@ export function vouchedHash(file: string, name: Vouched): string | undefined {
  * @throws DamagedError naming file and key
  */
 export function readMetricsFile(file: string, advice = REDO): z.infer<typeof metricsFileSchema> {
-  return readSealed(file, metricsFileSchema, { advice })
+  return readSealed(file, metricsFileSchema, { advice, within: dirname(dirname(file)) })
 }
 
 /** The config of the trial in a folder, finished or not; undefined if it has none. */
 export function readConfig(folder: string): TrialConfig | undefined {
   const file = join(folder, FILES.config)
-  return existsSync(file) ? readSealed(file, trialSchema, { advice: REDO }) : undefined
+  return existsSync(file) ? readSealed(file, trialSchema, { advice: REDO, within: dirname(folder) }) : undefined
 }
 
 /**
