@@ -8,6 +8,7 @@ import { createLoader, type Dataset, generateScenes, openDataset, type Sample } 
 import { readScenes } from '../lib/data/scene-files'
 import { planPruning, readStructure, writeStructure } from '../lib/slimming'
 import { readSweepFile, SWEEPS } from '../lib/study'
+import { runSideBySide } from '../lib/study/runner'
 import { encodeSafetensors, loadCheckpoint, saveCheckpoint } from '../lib/train'
 import {
   FILES,
@@ -23,6 +24,7 @@ import {
   trialSchema,
   writeTask,
 } from '../lib/trial'
+import { sealCommand } from '../lib/workbench/commands/seal'
 import { TINY_SOURCE, teacherTrial, tinyData } from './study/tiny'
 import { TINY_SCENES, temporary, tinyDetector, tinyWeights } from './train/tiny'
 
@@ -316,6 +318,51 @@ describe('a trial', () => {
     assert.match(warnings(), new RegExp(`${file}: expected SHA-256 .* as the metrics beside it say`))
     assert.match(warnings(), new RegExp(`${file}:\\d: expected .*; the line is left out`))
     assert.deepEqual(readLog(folder), rows)
+  })
+
+  test('the results of an earlier version are named with the command that seals them, and read after it', async (t) => {
+    const { mock } = t.mock.method(console, 'log', () => undefined)
+    const old = join(temporary(), 'trials')
+    cpSync(runs, old, { recursive: true })
+    const own = join(old, trialFolder(config))
+    for (const name of [FILES.config, FILES.metrics, 'task.json']) {
+      const { document: _, files: __, ...before } = JSON.parse(readFileSync(join(own, name), 'utf8'))
+      writeFileSync(join(own, name), JSON.stringify(before))
+    }
+    writeFileSync(join(own, 'notes.json'), '{"document": 1}')
+    assert.throws(
+      () => findTrial(old, config),
+      new RegExp(
+        `expected its seal, .*found none; .*: "npx workbook seal ${old}" seals it as it is; or remove`,
+      ),
+    )
+    const seal = () => sealCommand().parseAsync([old], { from: 'user' })
+    await assert.rejects(seal, /notes\.json: expected SHA-256 1 as its key "document" says/)
+    assert.match(String(mock.calls.at(-1)?.arguments[0]), /^3 files sealed, /)
+    writeFileSync(join(own, 'notes.json'), '{"mine": 1}')
+    await seal()
+    assert.match(
+      String(mock.calls.at(-1)?.arguments[0]),
+      /^0 files sealed, \d+ already .*, 1 JSON files left/,
+    )
+    assert.equal(readFileSync(join(own, 'notes.json'), 'utf8'), '{"mine": 1}')
+    assert.deepEqual(findTrial(old, config)?.metrics, findTrial(runs, config)?.metrics)
+    assert.deepEqual(readDetections(own), readDetections(folder))
+  })
+
+  test("a study passes on what a trial's process has repaired", async (t) => {
+    const warnings = warningsOf(t)
+    const dataset = await tinyData(cache)
+    // Two steps see four of the six.
+    for (const { file } of dataset.splits.train!) writeFileSync(file, 'no image')
+    const again = join(temporary(), 'trials')
+    const told = { source: TINY_SOURCE, cache, workers: 1, checkpointEvery: 100, logEvery: 1 }
+    const [result] = await runSideBySide([config], { runs: again, ...told })
+    assert.equal(result!.metrics.weights, findTrial(runs, config)!.metrics.weights)
+    assert.match(
+      warnings(),
+      /warning: .*train\/00000\d\.png: expected SHA-256 .*; the scene was rendered again/,
+    )
   })
 
   test("a training goes on from no other trial's checkpoint", async () => {

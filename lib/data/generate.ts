@@ -55,14 +55,14 @@ export async function generateScenes(
   const resolved = scenesSchema.parse(config)
   const key = sha256(JSON.stringify([SCENES_VERSION, canonical(resolved)])).slice(0, 12)
   const folder = join(resolve(directory), `scenes-${key}`)
+  await mkdir(dirname(folder), { recursive: true })
+  removeLeft(dirname(folder))
   const finished = await readOrDamage(folder)
   if (finished instanceof DamagedError)
     warn(`${finished.problem}; the scenes of ${folder} are rendered again`)
   else if (finished !== undefined) return finished
   options.signal?.throwIfAborted()
 
-  await mkdir(dirname(folder), { recursive: true })
-  removeLeft(dirname(folder))
   const partial = temporaryName(folder)
   try {
     await renderAll(partial, resolved, options)

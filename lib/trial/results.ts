@@ -37,8 +37,8 @@ export interface TrialResult {
 const VOUCHED = [FILES.detections, FILES.log, FILES.validation, FILES.gammas, FILES.pseudo] as const
 export type Vouched = (typeof VOUCHED)[number]
 
-/** A trial's metrics on disk, with the SHA-256 of the files beside them. */
-const metricsFileSchema = metricsSchema.extend({ files: z.record(z.string()) }).strict()
+/** A trial's metrics on disk, with the SHA-256 of the files beside them, which an earlier version did not record. */
+const metricsFileSchema = metricsSchema.extend({ files: z.record(z.string()).default({}) }).strict()
 
 export const REDO = 'remove the folder to redo the trial'
 

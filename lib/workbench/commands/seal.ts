@@ -15,23 +15,31 @@ export function sealCommand(): Command {
     )
     .argument('<places...>', 'folders of runs, such as runs/default, or JSON files')
     .action((places: string[]) => {
-      const count = { sealed: 0, before: 0, other: 0 }
+      const count = { sealed: 0, already: 0, other: 0 }
+      const damaged: string[] = []
       for (const file of places.flatMap(jsonFiles)) {
-        if (isSealed(file)) {
-          count.before++
-          continue
+        try {
+          count[sealOne(file)]++
+        } catch (error) {
+          damaged.push(error instanceof Error ? error.message : String(error))
         }
-        const content = recordSchema.safeParse(readJson(file)).data
-        const kind = content && kinds().find(({ schema }) => schema.safeParse(content).success)
-        if (kind) writeSealed(file, { ...content, ...kind.more?.(file) })
-        if (kind) count.sealed++
-        else count.other++
       }
       console.log(
-        `${count.sealed} files sealed, ${count.before} already sealed and undamaged, ${count.other} JSON files left alone ` +
+        `${count.sealed} files sealed, ${count.already} already sealed and undamaged, ${count.other} JSON files left alone ` +
           'because they are not results.',
       )
+      if (damaged.length > 0) throw new Error(damaged.join('\n'))
     })
+}
+
+/** Seals a file if it is a result without a seal. */
+function sealOne(file: string): 'sealed' | 'already' | 'other' {
+  if (isSealed(file)) return 'already'
+  const content = recordSchema.safeParse(readJson(file)).data
+  const kind = content && kinds().find(({ schema }) => schema.safeParse(content).success)
+  if (!kind) return 'other'
+  writeSealed(file, { ...content, ...kind.more?.(file) })
+  return 'sealed'
 }
 
 interface Kind {
