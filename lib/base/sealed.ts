@@ -69,7 +69,11 @@ const pretty = (document: object): string => `${JSON.stringify(document, null, 2
  * @throws DamagedError naming the file, what was expected and found, and the way on
  * @throws Error when there is no such file
  */
-export function readSealed<T>(file: string, schema: Schema<T>, { what, advice, within = file }: SealedWording): T {
+export function readSealed<T>(
+  file: string,
+  schema: Schema<T>,
+  { what, advice, within = file }: SealedWording,
+): T {
   const text = readText(file)
   const { seal, content } = damagedUnless(advice, () => unsealed(jsonOf(text, file)))
   // A wrong key says more than two hashes.

@@ -83,7 +83,9 @@ export function readMetricsFile(file: string, advice = REDO): z.infer<typeof met
 /** The config of the trial in a folder, finished or not; undefined if it has none. */
 export function readConfig(folder: string): TrialConfig | undefined {
   const file = join(folder, FILES.config)
-  return existsSync(file) ? readSealed(file, trialSchema, { advice: REDO, within: dirname(folder) }) : undefined
+  return existsSync(file)
+    ? readSealed(file, trialSchema, { advice: REDO, within: dirname(folder) })
+    : undefined
 }
 
 /**
