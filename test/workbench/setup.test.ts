@@ -67,6 +67,7 @@ test('what a killed set-up has left, and one that was killed while it took a loc
   writeFileSync(file, `${pid} 1`)
   writeFileSync(`${file}.over-${pid}-1`, `${pid} 2`)
   writeFileSync(`${file}.${pid}`, `${pid} 2`)
+  writeFileSync(`${file}.stamp.${pid}.tmp`, 'half')
   assert.equal(await withLock(async () => 'in', { file, onWait: () => assert.fail('it waits') }), 'in')
   assert.deepEqual(
     readdirSync(folder).filter((name) => name.startsWith('left')),

@@ -73,7 +73,8 @@ function make() {
   const ts = require('typescript')
   const folder = folderNow()
   const { config } = ts.readConfigFile(configFile, ts.sys.readFile)
-  const outDir = path.join(places, `${MAKING}${randomUUID()}`)
+  removeLeft()
+  const outDir = path.join(places, `${MAKING}${process.pid}.${randomUUID()}`)
   const emit = { noEmit: false, declaration: true, emitDeclarationOnly: true, outDir, rootDir: root }
   const { fileNames, options } = ts.parseJsonConfigFileContent(config, ts.sys, root, emit)
   const own = fileNames.filter((file) => file.startsWith(lib + path.sep))
@@ -90,11 +91,24 @@ function make() {
   const old = fs.readdirSync(places).filter((name) => !name.startsWith(MAKING))
   fs.renameSync(outDir, folder)
   // Other projects find them here, through package.json's "exports".
-  const link = path.join(places, `${MAKING}${randomUUID()}`)
+  const link = path.join(places, `${MAKING}${process.pid}.${randomUUID()}`)
   fs.symlinkSync(path.basename(folder), link)
   fs.renameSync(link, path.join(places, NOW))
   for (const name of old) {
     if (name !== NOW) fs.rmSync(path.join(places, name), { recursive: true, force: true })
+  }
+}
+
+/** Removes what killed processes were making. */
+function removeLeft() {
+  const names = fs.existsSync(places) ? fs.readdirSync(places) : []
+  for (const name of names.filter((other) => other.startsWith(MAKING))) {
+    try {
+      process.kill(Number.parseInt(name.slice(MAKING.length), 10), 0)
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ESRCH')
+        fs.rmSync(path.join(places, name), { recursive: true, force: true })
+    }
   }
 }
 

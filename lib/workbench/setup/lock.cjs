@@ -88,15 +88,17 @@ function takeAway(file, owner, draft) {
 }
 
 /**
- * Removes what killed processes have left beside the lock.
+ * Removes what killed processes have left beside the lock: claims, drafts, and half-written stamps (`writeWhole`).
  *
  * @param {string} file
  */
 function removeLeft(file) {
   const folder = path.dirname(file)
   for (const name of fs.readdirSync(folder)) {
-    if (!name.startsWith(`${path.basename(file)}.`)) continue
     const left = path.join(folder, name)
+    const [, writer] = /\.(\d+)\.tmp$/.exec(name) ?? []
+    if (writer !== undefined && startTime(writer) === null) fs.rmSync(left, { force: true })
+    if (!name.startsWith(`${path.basename(file)}.`)) continue
     const owner = read(left)
     // An empty one is being written.
     if (owner && !isAlive(owner)) fs.rmSync(left, { force: true })
