@@ -297,7 +297,7 @@ describe('a trial', () => {
       const before = readFileSync(fileOf(FILES.model))
       const kept = readFileSync(fileOf(numbers))
       const provenance = typeof trial === 'string' ? { trial } : { trial: 'trial' in trial && trial.trial }
-      const model = { detector: tinyDetector(), classes: [], step: 2, weights: tinyWeights(7) }
+      const model = { network: tinyDetector(), classes: [], step: 2, weights: tinyWeights(7) }
       saveCheckpoint(fileOf(FILES.model), { ...model, optimizer: new Map(), provenance })
       assert.throws(
         read,
@@ -394,9 +394,9 @@ describe('a trial', () => {
 test('a pruned structure and a result of a sweep are named', async () => {
   const folder = temporary()
   const structure = join(folder, 'structure.json')
-  const detector = tinyDetector()
-  const plan = planPruning(detector, tinyWeights(), { budget: { of: 'macs', percent: 60 } })
-  writeStructure(structure, { detector, plan, provenance: {} })
+  const network = tinyDetector()
+  const plan = planPruning(network, tinyWeights(), { budget: { of: 'macs', percent: 60 } })
+  writeStructure(structure, { network, plan, provenance: {} })
   await forEach(
     structure,
     damagesOf(structure),

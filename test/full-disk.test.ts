@@ -63,7 +63,7 @@ const full = (file: string, inFolder: string) => (error: Error) => {
 }
 
 const big = () => ({
-  detector: tinyDetector(),
+  network: tinyDetector(),
   classes: [],
   step: 1,
   weights: new Map([['w', { shape: [50_000], values: new Float32Array(50_000).fill(1) }]]),
