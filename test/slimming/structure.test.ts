@@ -59,10 +59,10 @@ test('a structure of version 1, of a darknet21 by its widths, is read', () => {
   const path = join(folder, 'old.json')
   const { kept, threshold } = plan
   const old = { format: 'pruned-structure/1', detector: config, threshold, kept, provenance: {} }
-  writeFileSync(path, JSON.stringify({ ...old, widths: expected.widths }))
+  writeSealed(path, { ...old, widths: expected.widths })
   assert.deepEqual(readStructure(path), { network: darknet21(config.backbone, config), plan, provenance: {} })
   const { mid } = expected.widths
-  writeFileSync(path, JSON.stringify({ ...old, widths: { ...expected.widths, mid: [...mid].reverse() } }))
+  writeSealed(path, { ...old, widths: { ...expected.widths, mid: [...mid].reverse() } })
   assert.throws(
     () => readStructure(path),
     /"widths": expected the numbers of channels kept, found .*\[6,2,4,6,4,4,2\]/,
