@@ -6,6 +6,6 @@ module.exports = require('../engine/entry.cjs').room('data')
   carveValidation, checkDataset, countBoxes, createLoader, cropRegion, describeAccount, describeLost,
   describeProblem, encodePng, fitAnchors, flaggedBoxes, formatAnnotations, generateScenes, givenPath,
   hashDataset, loaderSchema, lostBoxes, openDataset, parseAnnotations, readClassNames, readImage,
-  readImageSize, renderScene, scenesSchema, splitOfName, strongSchema, studyLimits, tabulateClasses, toImage,
-  toInput, writeDataset,
+  readImageSize, readSampleImage, renderScene, scenesSchema, splitOfName, strongSchema, studyLimits,
+  tabulateClasses, toImage, toInput, writeDataset,
 })

@@ -8,8 +8,9 @@ module.exports = require('../engine/entry.cjs').room('report')
   differencesFigure, differencesTable, drawOutcome, featureMaps, figureAxis, figureLayout, figureLogAxis,
   findings, format, gammaHistogramFigure, gammaHistoryFigure, gradientMaps, gradientTable, gradientsFigure,
   imageScores, imageUrl, isStudy, lambdaFigure, leadingSplit, limits, lossComparisonFigure, lossFigure,
-  methodsFigure, metricsTable, mostChanged, objectnessMaps, openProbe, overviewTable, paretoFigure,
-  perClassFigure, perClassTable, prCurveFigure, provenanceTable, publishedRows, readOverview, renderCsv,
-  renderHtml, renderJson, renderMarkdown, selectionTable, sensitivityFigure, shareWhere, sizeTable, summarise,
-  summariseTried, thresholdFigure, tiles, trainingTable, trialRows, verdictSentence, writeReport,
+  methodsFigure, metricsTable, mostChanged, objectnessMaps, openProbe, overviewSchema, overviewTable,
+  paretoFigure, perClassFigure, perClassTable, prCurveFigure, provenanceTable, publishedRows, readOverview,
+  renderCsv, renderHtml, renderMarkdown, reportNumbers, selectionTable, sensitivityFigure, shareWhere,
+  sizeTable, summarise, summariseTried, thresholdFigure, tiles, trainingTable, trialRows, verdictSentence,
+  writeReport,
 })

@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs'
 import { Command } from 'commander'
 import { temporaryFolder } from '../../lib/base'
+import { startProgram } from '../../lib/workbench/program'
 import { wholeNumber } from '../../lib/workbench/whole-number'
 import { killStudies } from './kill'
 
@@ -31,7 +32,4 @@ const program = new Command('npx workbook kill')
     }
   })
 
-program.parseAsync().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error)
-  process.exit(1)
-})
+startProgram(program)

@@ -1,10 +1,9 @@
 /** `npx workbook repro`: runs the notebooks in a clean folder and compares every metric with the committed reference. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import Table from 'cli-table3'
 import { Command } from 'commander'
-import { interruptSignal, writeAtomically } from '../../lib/base'
+import { interruptSignal, temporaryFolder, writeAtomically } from '../../lib/base'
 import { startProgram } from '../../lib/workbench/program'
 
 /** Differences that another instruction set's rounding may reach in a profile's short trainings; see the README. */
@@ -36,7 +35,7 @@ const program = new Command('npx workbook repro')
     if (compare !== undefined && !existsSync(compare))
       throw new Error(`--compare ${compare}: expected the folder of a run, found nothing`)
     const kept = compare ?? out
-    const folder = kept === undefined ? mkdtempSync(path.join(tmpdir(), 'repro-')) : path.resolve(kept)
+    const folder = kept === undefined ? temporaryFolder('repro') : path.resolve(kept)
     const file = path.join(__dirname, `${profile}.json`)
     const reference = update ? undefined : readReference(file)
     try {
