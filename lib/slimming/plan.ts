@@ -1,7 +1,15 @@
 import { z } from 'zod'
 import { parseDocument } from '../base'
-import { complexity, type NetworkSpec } from '../detector'
-import { gammaOf, type MaskGroup, maskGroups, narrowed } from './groups'
+import { complexity, layersOf, type NetworkSpec } from '../detector'
+import {
+  gammaOf,
+  type Kept,
+  type MaskGroup,
+  maskGroups,
+  narrowed,
+  type Prunable,
+  prunableSchema,
+} from './groups'
 
 const share = z.number().min(0).max(1)
 /** How layers that share a channel agree on its importance. */
@@ -40,6 +48,8 @@ export const pruningRulesSchema = z
      * of the layers would keep it) or their mean.
      */
     shared: sharedSchema.default('union'),
+    /** Which layers are pruned. */
+    prunable: prunableSchema.default('backbone'),
   })
   .strict()
   .refine(({ floor, cap }) => floor <= cap, 'expected floor <= cap')
@@ -53,9 +63,11 @@ export type Gammas = ReadonlyMap<string, { readonly values: ArrayLike<number> }>
 /** Which channels stay. */
 export interface PruningPlan {
   /** Indices in the unpruned network, ascending, by mask group. */
-  readonly kept: { readonly [group: string]: readonly number[] }
+  readonly kept: Kept
   /** The threshold on |gamma| that was used. */
   readonly threshold: number
+  /** The layers whose groups they are. */
+  readonly prunable: Prunable
   /** The pruned architecture. */
   readonly network: NetworkSpec
 }
@@ -65,29 +77,37 @@ export interface ScoredGroup extends MaskGroup {
   readonly scores: Float64Array
 }
 
-/** Importance of every prunable channel: |gamma|, joined over the layers that share it. */
+/** Importance of every prunable unit: |gamma|, joined over the layers that share it, and within a layer over its channels. */
 export function scoreGroups(
   network: NetworkSpec,
   gammas: Gammas,
   shared: PruningRules['shared'],
+  prunable: Prunable = 'backbone',
 ): readonly ScoredGroup[] {
   parseDocument({ shared }, z.object({ shared: sharedSchema }), 'pruning options')
-  return maskGroups(network).map((group) => {
+  const widths = new Map(layersOf(network).layers.map(({ name, out }) => [name, out]))
+  return maskGroups(network, prunable).map((group) => {
     const scores = new Float64Array(group.channels)
-    for (const layer of group.layers) {
+    for (const [layer, units] of group.units) {
       const values = gammas.get(gammaOf(layer))?.values
-      if (values?.length !== group.channels) {
+      const width = widths.get(layer)!
+      if (values?.length !== width) {
         throw new Error(
-          `${gammaOf(layer)}: expected ${group.channels} values as in the given network, found ` +
+          `${gammaOf(layer)}: expected ${width} values as in the given network, found ` +
             `${values ? values.length : 'none'}; pass the weights of that very network`,
         )
       }
-      for (let c = 0; c < group.channels; c++) {
-        const size = Math.abs(values[c]!)
-        if (!Number.isFinite(size)) {
-          throw new Error(`${gammaOf(layer)}[${c}]: expected a finite number, found ${values[c]}`)
+      for (const [unit, channels] of units.entries()) {
+        for (const c of channels) {
+          const size = Math.abs(values[c]!)
+          if (!Number.isFinite(size)) {
+            throw new Error(`${gammaOf(layer)}[${c}]: expected a finite number, found ${values[c]}`)
+          }
+          scores[unit] =
+            shared === 'union'
+              ? Math.max(scores[unit]!, size)
+              : scores[unit]! + size / (group.layers.length * channels.length)
         }
-        scores[c] = shared === 'union' ? Math.max(scores[c]!, size) : scores[c]! + size / group.layers.length
       }
     }
     return { ...group, scores }
@@ -106,7 +126,7 @@ export function planOfCounts(
   network: NetworkSpec,
   groups: readonly ScoredGroup[],
   counts: ReadonlyMap<string, number>,
-  threshold: number,
+  { threshold, prunable }: { readonly threshold: number; readonly prunable: Prunable },
 ): PruningPlan {
   const kept = groups.map(({ name, channels, scores }): [string, number[]] => {
     const order = Array.from({ length: channels }, (_, c) => c).sort(
@@ -114,12 +134,12 @@ export function planOfCounts(
     )
     return [name, order.slice(0, counts.get(name) ?? channels).sort((a, b) => a - b)]
   })
-  const widths = new Map(kept.map(([name, channels]) => [name, channels.length]))
-  return { kept: Object.fromEntries(kept), threshold, network: narrowed(network, widths) }
+  const byGroup = Object.fromEntries(kept)
+  return { kept: byGroup, threshold, prunable, network: narrowed(network, byGroup, prunable) }
 }
 
 /**
- * Chooses the channels that stay by one threshold over the whole backbone (Liu et al. 2017, "Learning Efficient
+ * Chooses the channels that stay by one threshold over all prunable layers (Liu et al. 2017, "Learning Efficient
  * Convolutional Networks through Network Slimming", section 3.4): a channel stays when its |gamma| is at least the
  * threshold; the number of a group's channels is then brought between floor and cap and rounded up, and the group
  * keeps that many, the largest |gamma| first.
@@ -141,7 +161,7 @@ export function planPruning(network: NetworkSpec, gammas: Gammas, options: Pruni
     throw new Error(`pruning options: expected one of threshold, ratio and budget, found ${found}`)
   }
   const target = parseDocument(Object.fromEntries(given), pruningTargetSchema, 'pruning options')
-  const groups = scoreGroups(network, gammas, rules.shared)
+  const groups = scoreGroups(network, gammas, rules.shared, rules.prunable)
   const scores = groups.flatMap((group) => [...group.scores]).sort((a, b) => a - b)
   const above = 2 * (scores.at(-1) || 1)
 
@@ -152,7 +172,8 @@ export function planPruning(network: NetworkSpec, gammas: Gammas, options: Pruni
         return [group.name, boundedCount(wanted, group.channels, rules)]
       }),
     )
-  const planAt = (limit: number) => planOfCounts(network, groups, countsAt(limit), limit)
+  const planAt = (limit: number) =>
+    planOfCounts(network, groups, countsAt(limit), { threshold: limit, prunable: rules.prunable })
   if ('threshold' in target) return planAt(target.threshold)
   if ('ratio' in target) return planAt(scores[Math.floor(target.ratio * scores.length)] ?? above)
 
@@ -161,7 +182,7 @@ export function planPruning(network: NetworkSpec, gammas: Gammas, options: Pruni
     'atMost' in target.budget
       ? target.budget.atMost
       : (complexity(network)[count] * target.budget.percent) / 100
-  const costAt = (limit: number) => complexity(narrowed(network, countsAt(limit)))[count]
+  const costAt = (limit: number) => complexity(planAt(limit).network)[count]
   // Widths never grow with the threshold, so the first threshold within the budget gives the largest network.
   const limits = [...new Set(scores), above]
   const smallest = costAt(above)

@@ -1,5 +1,6 @@
 /** What pruning costs, measured: accuracy against the ratio of channels, and layer by layer. */
 import { complexity, type NetworkSpec, type Weights } from '../detector'
+import type { Prunable } from './groups'
 import { type PruningPlan, type PruningRules, planOfCounts, planPruning, scoreGroups } from './plan'
 import { prune } from './prune'
 
@@ -58,15 +59,27 @@ export async function accuracyByRatio(
  *
  * @param options.groups names from `maskGroups`; all unless given
  * @param options.shared importance of shared channels, as in `planPruning`
+ * @param options.prunable which layers have groups, as in `planPruning`
  */
 export async function sensitivityScan(
   network: NetworkSpec,
   weights: Weights,
   evaluate: Evaluate,
-  options: ScanOptions & { readonly groups?: readonly string[]; readonly shared?: 'union' | 'mean' } = {},
+  options: ScanOptions & {
+    readonly groups?: readonly string[]
+    readonly shared?: 'union' | 'mean'
+    readonly prunable?: Prunable
+  } = {},
 ): Promise<readonly LayerPoint[]> {
-  const { ratios = LAYER_RATIOS, groups: names, shared = 'union', signal, onProgress } = options
-  const groups = scoreGroups(network, weights, shared)
+  const {
+    ratios = LAYER_RATIOS,
+    groups: names,
+    shared = 'union',
+    prunable = 'backbone',
+    signal,
+    onProgress,
+  } = options
+  const groups = scoreGroups(network, weights, shared, prunable)
   const unknown = names?.find((name) => !groups.some((group) => group.name === name))
   if (unknown !== undefined) {
     throw new Error(
@@ -80,7 +93,7 @@ export async function sensitivityScan(
       ratios.map((ratio) => {
         const kept = Math.max(1, channels - Math.floor(ratio * channels))
         const threshold = [...scores].sort((a, b) => b - a)[kept - 1]!
-        const plan = planOfCounts(network, groups, new Map([[group, kept]]), threshold)
+        const plan = planOfCounts(network, groups, new Map([[group, kept]]), { threshold, prunable })
         return { group, ratio, kept, channels, plan }
       }),
     )

@@ -9,7 +9,7 @@ import {
   networkSchema,
   networkText,
 } from '../detector'
-import { maskGroups, narrowed } from './groups'
+import { maskGroups, narrowed, prunableSchema } from './groups'
 import type { PruningPlan } from './plan'
 
 const FORMAT = 'pruned-structure/2'
@@ -26,7 +26,7 @@ const described = {
 export const structureSchema = z.discriminatedUnion('format', [
   /** `network` is the unpruned architecture. */
   z
-    .object({ format: z.literal(FORMAT), network: networkSchema, ...described })
+    .object({ format: z.literal(FORMAT), network: networkSchema, prunable: prunableSchema, ...described })
     .strict(),
   /** Of a darknet21 by its widths and options, with the pruned backbone's widths. */
   z
@@ -50,8 +50,8 @@ export interface PrunedStructure {
 
 /** Writes a pruned structure as sealed JSON, layers and lists of numbers on one line each. */
 export function writeStructure(path: string, { network, plan, provenance }: PrunedStructure): void {
-  const { threshold, kept } = plan
-  writeSealed(path, { format: FORMAT, network, threshold, kept, provenance }, networkText)
+  const { threshold, prunable, kept } = plan
+  writeSealed(path, { format: FORMAT, network, threshold, prunable, kept, provenance }, networkText)
 }
 
 /**
@@ -75,7 +75,8 @@ export function readStructure(path: string): PrunedStructure {
     'network' in document
       ? checkNetwork(document.network, path)
       : darknet21(document.detector.backbone, document.detector)
-  const groups = maskGroups(network)
+  const prunable = 'prunable' in document ? document.prunable : 'backbone'
+  const groups = maskGroups(network, prunable)
   for (const { name, channels } of groups) {
     const indices = kept[name]
     if (!indices) return fail(`kept.${name}`, 'expected a list of channels, found none')
@@ -86,8 +87,8 @@ export function readStructure(path: string): PrunedStructure {
   }
   const superfluous = Object.keys(kept).find((key) => !groups.some(({ name }) => name === key))
   if (superfluous !== undefined) fail(`kept.${superfluous}`, 'the architecture has no such group of layers')
-  const pruned = narrowed(network, new Map(groups.map(({ name }) => [name, kept[name]!.length])))
+  const pruned = narrowed(network, kept, prunable)
   if ('widths' in document && !isDeepStrictEqual(pruned, darknet21(document.widths, document.detector)))
     fail('widths', `expected the numbers of channels kept, found ${JSON.stringify(document.widths)}`)
-  return { network, plan: { kept, threshold, network: pruned }, provenance }
+  return { network, plan: { kept, threshold, prunable, network: pruned }, provenance }
 }
