@@ -57,7 +57,7 @@ export function settings(input: ReportInput, { profile, data, arms }: Summary): 
     ],
     [
       'pruning',
-      `to ${percent(stages.prune.macs)} of the MACs; floor ${stages.prune.floor}, cap ${stages.prune.cap}, multiples of ${stages.prune.multiple}, shared masks by ${stages.prune.shared}`,
+      `to ${pruningBudget(stages.prune)}; floor ${stages.prune.floor}, cap ${stages.prune.cap}, multiples of ${stages.prune.multiple}, shared masks by ${stages.prune.shared}${pruningPlaces(stages.prune)}`,
     ],
     ['seeds', [...seeds].join(', ') || 'none'],
   ]
@@ -73,6 +73,16 @@ export function settings(input: ReportInput, { profile, data, arms }: Summary): 
       ),
     text('For the rest, see the profile’s file and every trial’s config.json.'),
   ])
+}
+
+function pruningBudget({ macs, parameters, milliseconds }: Profile['stages']['prune']): string {
+  if (macs !== undefined) return `${percent(macs)} of the MACs`
+  return parameters === undefined ? `${milliseconds} milliseconds a call` : `${percent(parameters)} of the parameters`
+}
+
+function pruningPlaces({ prunable, blocks }: Profile['stages']['prune']): string {
+  const layers = prunable === undefined ? '' : `; layers: ${Array.isArray(prunable) ? prunable.join(', ') : prunable}`
+  return `${layers}${blocks === undefined ? '' : `; ${blocks} residual blocks taken out first`}`
 }
 
 /** A value of a profile as one writes it. */

@@ -9,7 +9,7 @@ import { interpret, layersOf, type NetworkSpec, type Operations, withWidths } fr
 export const prunableSchema = z.union([z.enum(['backbone', 'all']), z.array(z.string().min(1)).min(1)])
 export type Prunable = z.infer<typeof prunableSchema>
 
-/** The units of some layers: what is pruned together or not at all. */
+/** Units of the same layers; a unit is pruned as a whole or not at all. */
 export interface MaskGroup {
   /** The first layer in the order of the forward pass: `stem`, `stage1/down`, `stage1/block1/reduce`, ... */
   readonly name: string
@@ -116,34 +116,32 @@ export function maskGroups(network: NetworkSpec, prunable: Prunable = 'backbone'
 export const isDepthwise = (groups: number, inputs: number, outputs: number): boolean =>
   groups === inputs && groups === outputs
 
-/** Layers that share a unit are of one group. */
+/** Units of the same layers are of one group. */
 function collect(made: ReadonlyMap<string, readonly number[]>, union: Union): readonly MaskGroup[] {
-  const rootsOf = (channels: readonly number[]) =>
-    channels.map((channel) => union.find(channel)).filter((root) => root !== union.find(FIXED))
-  const names = [...made.keys()]
-  const layers = new Union()
-  for (const _ of names) layers.add()
-  const firstWith = new Map<number, number>()
-  for (const [i, name] of names.entries())
-    for (const root of rootsOf(made.get(name)!)) {
-      const first = firstWith.get(root)
-      if (first === undefined) firstWith.set(root, i)
-      else layers.join(i, first)
+  const fixed = union.find(FIXED)
+  /** Of every unit, by its root, its channels in each of its layers. */
+  const units = new Map<number, Map<string, number[]>>()
+  for (const [layer, channels] of made) {
+    for (const [c, channel] of channels.entries()) {
+      const root = union.find(channel)
+      if (root === fixed) continue
+      const unit = units.get(root) ?? new Map<string, number[]>()
+      units.set(root, unit.set(layer, [...(unit.get(layer) ?? []), c]))
     }
-  return names.flatMap((name, i): MaskGroup[] => {
-    const members = names.filter((_, j) => layers.find(j) === i)
-    const roots = [...new Set(members.flatMap((member) => rootsOf(made.get(member)!)))]
-    if (roots.length === 0) return []
-    const unitOf = new Map(roots.map((root, unit) => [root, unit]))
-    const units = members.map((member): [string, number[][]] => {
-      const byUnit: number[][] = roots.map(() => [])
-      for (const [c, channel] of made.get(member)!.entries()) {
-        const unit = unitOf.get(union.find(channel))
-        if (unit !== undefined) byUnit[unit]!.push(c)
-      }
-      return [member, byUnit]
-    })
-    return [{ name, layers: members, channels: roots.length, units: new Map(units) }]
+  }
+  const byLayers = new Map<string, Map<string, number[]>[]>()
+  for (const unit of units.values()) {
+    const key = [...unit.keys()].join('+')
+    byLayers.set(key, [...(byLayers.get(key) ?? []), unit])
+  }
+  const names = new Set<string>()
+  return [...byLayers].map(([key, members]) => {
+    const layers = [...members[0]!.keys()]
+    // A layer of which only a part goes with others is the first of several groups.
+    const name = names.has(layers[0]!) ? key : layers[0]!
+    names.add(name)
+    const ofLayer = layers.map((layer) => [layer, members.map((unit) => unit.get(layer)!)] as const)
+    return { name, layers, channels: members.length, units: new Map(ofLayer) }
   })
 }
 
@@ -195,26 +193,28 @@ export function keptChannels(
       `pruning ${unknown}: expected a group of layers of this network, found none; the plan was made for another network`,
     )
   }
+  const gone = new Map<string, Set<number>>()
+  for (const { name, channels, units } of groups) {
+    const staying = Object.hasOwn(kept, name) ? kept[name] : undefined
+    const fits = (unit: number, i: number) =>
+      Number.isInteger(unit) && unit > (staying?.[i - 1] ?? -1) && unit < channels
+    if (!staying || staying.length === 0 || !staying.every(fits)) {
+      throw new Error(
+        `pruning ${name}: expected ascending indices of its ${channels} channels, found ` +
+          `${staying ? `[${staying}]` : 'none'}; the plan was made for another network`,
+      )
+    }
+    const stays = new Set(staying)
+    for (const [layer, byUnit] of units) {
+      const going = gone.get(layer) ?? new Set<number>()
+      gone.set(layer, going)
+      for (const [unit, ofUnit] of byUnit.entries())
+        if (!stays.has(unit)) for (const c of ofUnit) going.add(c)
+    }
+  }
   const widths = new Map(layersOf(network).layers.map(({ name, out }) => [name, out]))
   return new Map(
-    groups.flatMap(({ name, channels, units }) => {
-      const staying = Object.hasOwn(kept, name) ? kept[name] : undefined
-      const fits = (unit: number, i: number) =>
-        Number.isInteger(unit) && unit > (staying?.[i - 1] ?? -1) && unit < channels
-      if (!staying || staying.length === 0 || !staying.every(fits)) {
-        throw new Error(
-          `pruning ${name}: expected ascending indices of its ${channels} channels, found ` +
-            `${staying ? `[${staying}]` : 'none'}; the plan was made for another network`,
-        )
-      }
-      const stays = new Set(staying)
-      return [...units].map(([layer, byUnit]): [string, readonly number[]] => {
-        const gone = new Set(
-          byUnit.flatMap((channelsOfUnit, unit) => (stays.has(unit) ? [] : channelsOfUnit)),
-        )
-        return [layer, all(widths.get(layer)!).filter((c) => !gone.has(c))]
-      })
-    }),
+    [...gone].map(([layer, going]) => [layer, all(widths.get(layer)!).filter((c) => !going.has(c))]),
   )
 }
 

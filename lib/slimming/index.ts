@@ -1,10 +1,21 @@
-export { type MaskGroup, maskGroups, prunableGammas } from './groups'
+export { leastBlocks, type ResidualBlock, residualBlocks, withoutBlocks } from './blocks'
+export {
+  type Kept,
+  type MaskGroup,
+  maskGroups,
+  type Prunable,
+  prunableGammas,
+  prunableSchema,
+} from './groups'
+export { type LatencyOptions, type LatencyTable, latencyOf, measureLatency, measureNetwork } from './latency'
 export {
   type Gammas,
+  LATENCY_TOLERANCE,
   type PruningOptions,
   type PruningPlan,
   type PruningRules,
   type PruningTarget,
+  planByLatency,
   planPruning,
   pruningRulesSchema,
   pruningTargetSchema,

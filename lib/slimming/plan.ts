@@ -10,11 +10,13 @@ import {
   type Prunable,
   prunableSchema,
 } from './groups'
+import { type LatencyOptions, type LatencyTable, latencyOf, measureLatency, measureNetwork } from './latency'
 
 const share = z.number().min(0).max(1)
 /** How layers that share a channel agree on its importance. */
 const sharedSchema = z.enum(['union', 'mean'])
-const countSchema = z.enum(['macs', 'parameters'])
+/** Milliseconds are those of a table that was measured on this machine: see `measureLatency`. */
+const budgetSchema = z.enum(['macs', 'parameters', 'milliseconds'])
 
 /** How far to prune: exactly one of a threshold on |gamma|, a ratio of channels, or a budget. */
 export const pruningTargetSchema = z.union([
@@ -26,10 +28,10 @@ export const pruningTargetSchema = z.union([
   z
     .object({ ratio: share })
     .strict(),
-  z.object({ budget: z.object({ of: countSchema, atMost: z.number().positive() }).strict() }).strict(),
+  z.object({ budget: z.object({ of: budgetSchema, atMost: z.number().positive() }).strict() }).strict(),
   /** Percent of the given network's count. */
   z
-    .object({ budget: z.object({ of: countSchema, percent: z.number().positive().max(100) }).strict() })
+    .object({ budget: z.object({ of: budgetSchema, percent: z.number().positive().max(100) }).strict() })
     .strict(),
 ])
 
@@ -148,10 +150,16 @@ export function planOfCounts(
  * the largest network on this path whose count is at most the budget.
  *
  * @param gammas the weights of the network, or its batch-norm scales alone
+ * @param latency of this network, for a budget in milliseconds
  * @throws Error when a scale is missing or not finite, options are malformed, or even the smallest network that the
  * bounds allow is above the budget
  */
-export function planPruning(network: NetworkSpec, gammas: Gammas, options: PruningOptions): PruningPlan {
+export function planPruning(
+  network: NetworkSpec,
+  gammas: Gammas,
+  options: PruningOptions,
+  latency?: LatencyTable,
+): PruningPlan {
   const { threshold, ratio, budget, ...rest }: Partial<Record<'threshold' | 'ratio' | 'budget', unknown>> =
     options
   const rules = parseDocument(rest, pruningRulesSchema, 'pruning options')
@@ -178,18 +186,23 @@ export function planPruning(network: NetworkSpec, gammas: Gammas, options: Pruni
   if ('ratio' in target) return planAt(scores[Math.floor(target.ratio * scores.length)] ?? above)
 
   const count = target.budget.of
+  const costOf = (spec: NetworkSpec): number => {
+    if (count !== 'milliseconds') return complexity(spec)[count]
+    if (latency) return latencyOf(spec, latency)
+    throw new Error(
+      'pruning options: expected a table of times for a budget in milliseconds, found none; see measureLatency',
+    )
+  }
   const atMost =
-    'atMost' in target.budget
-      ? target.budget.atMost
-      : (complexity(network)[count] * target.budget.percent) / 100
-  const costAt = (limit: number) => complexity(planAt(limit).network)[count]
+    'atMost' in target.budget ? target.budget.atMost : (costOf(network) * target.budget.percent) / 100
+  const costAt = (limit: number) => costOf(planAt(limit).network)
   // Widths never grow with the threshold, so the first threshold within the budget gives the largest network.
   const limits = [...new Set(scores), above]
   const smallest = costAt(above)
   if (smallest > atMost) {
     throw new Error(
-      `budget of ${Math.floor(atMost)} ${count}: the smallest network that floor = ${rules.floor} allows has ` +
-        `${smallest}; raise the budget or lower the floor`,
+      `budget of ${amount(atMost)} ${count}: the smallest network that floor = ${rules.floor} allows has ` +
+        `${amount(smallest)}; raise the budget or lower the floor`,
     )
   }
   let [low, high] = [0, limits.length - 1]
@@ -199,4 +212,42 @@ export function planPruning(network: NetworkSpec, gammas: Gammas, options: Pruni
     else low = middle + 1
   }
   return planAt(limits[low]!)
+}
+
+const amount = (cost: number): string => (cost < 100 ? cost.toPrecision(3) : String(Math.floor(cost)))
+
+/** How near to a budget in milliseconds a network is that counts as within it. */
+export const LATENCY_TOLERANCE = 0.1
+const ATTEMPTS = 5
+
+/**
+ * Like `planPruning` with a budget in milliseconds a call (batch 1, this machine): plans by a table of measured layers,
+ * measures the pruned network, and plans again with a budget that makes up for what the table missed, until the network takes
+ * the budget within `LATENCY_TOLERANCE`. Measured, so not the same on another machine, nor to the last channel on this one.
+ *
+ * @throws Error when no attempt comes near enough, naming the times
+ */
+export function planByLatency(
+  network: NetworkSpec,
+  gammas: Gammas,
+  milliseconds: number,
+  rules: Partial<PruningRules> = {},
+  options: LatencyOptions = {},
+): { readonly plan: PruningPlan; readonly milliseconds: number } {
+  const table = measureLatency(network, options)
+  let atMost = milliseconds
+  const found: number[] = []
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    options.signal?.throwIfAborted()
+    const plan = planPruning(network, gammas, { ...rules, budget: { of: 'milliseconds', atMost } }, table)
+    const taken = measureNetwork(plan.network, options)
+    if (Math.abs(taken - milliseconds) <= LATENCY_TOLERANCE * milliseconds)
+      return { plan, milliseconds: taken }
+    found.push(taken)
+    atMost *= milliseconds / taken
+  }
+  throw new Error(
+    `budget of ${milliseconds} milliseconds: expected a network within ${100 * LATENCY_TOLERANCE} % of it, found ` +
+      `${found.map((taken) => taken.toPrecision(3)).join(', ')}; the whole network takes ${table.total.toPrecision(3)}`,
+  )
 }

@@ -89,6 +89,7 @@ function sparseSettings(asked: StageTrials['sparse'], made: StageTrials['sparse'
   return [
     ...stageSettings('sparse', asked, made),
     { key: 'stages.sparse.strength', asked: strength, made: made.strength },
+    { key: 'stages.prune.prunable', asked: asked.prunable ?? 'backbone', made: made.prunable ?? 'backbone' },
   ]
 }
 

@@ -131,6 +131,7 @@ function stageTrials(
         : trained,
       // The L1 term moves a scale by strength x rate per step, so fewer steps need a larger strength to get as far.
       strength: (stages.sparse.strength * stages.sparse.steps) / steps.sparse,
+      ...(stages.prune.prunable && { prunable: stages.prune.prunable }),
     }
     const pruned = { kind: 'prune' as const, data, start: refTo(sparse), prune: stages.prune }
     const finetune = { kind: 'finetune' as const, data, start: refTo(pruned), training: training('finetune') }

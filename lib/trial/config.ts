@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import stringify from 'safe-stable-stringify'
 import { z } from 'zod'
 import { darknet21Schema } from '../detector'
+import { prunableSchema } from '../slimming'
 import { labelsSchema } from './labels'
 import { pseudoSchema, teacherViewsSchema } from './pseudo'
 import { pruneSchema, recipeSchema, termSchema, unlabelledSchema } from './recipe'
@@ -42,6 +43,8 @@ const trialKinds = z.discriminatedUnion('kind', [
       start: modelRefSchema,
       training,
       strength: z.number().positive(),
+      /** Whose scales shrink; the backbone's by default. */
+      prunable: prunableSchema.optional(),
     })
     .strict(),
   z.object({ kind: z.literal('prune'), ...common, start: modelRefSchema, prune: pruneSchema }).strict(),

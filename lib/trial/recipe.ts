@@ -14,6 +14,7 @@ import {
   SEED_LOSS,
   termScheduleSchema,
 } from '../losses'
+import { prunableSchema } from '../slimming'
 import { averageSchema, sgdSchema, validationSchema, warmUpSchema } from '../train'
 
 const steps = z.number().int().positive()
@@ -56,10 +57,15 @@ export const unlabelledSchema = z
   })
   .strict()
 
+/** How far a network is pruned, to exactly one of three budgets, and where. */
 export const pruneSchema = z
   .object({
-    /** Fraction of the teacher's MACs to keep. */
-    macs: z.number().positive().max(1),
+    /** Fraction of the given network's MACs to keep. */
+    macs: z.number().positive().max(1).optional(),
+    /** Fraction of its parameters to keep. */
+    parameters: z.number().positive().max(1).optional(),
+    /** Milliseconds a call, measured on the machine that prunes: batch 1, within 10 %. */
+    milliseconds: z.number().positive().optional(),
     /** Bounds of the fraction of channels that a layer keeps. */
     floor: z.number().min(0).max(1).default(0.05),
     cap: z.number().positive().max(1).default(0.8),
@@ -67,8 +73,20 @@ export const pruneSchema = z
     multiple: z.number().int().positive().default(2),
     /** How layers joined by an addition agree on their channels. */
     shared: z.enum(['union', 'mean']).default('union'),
+    /** Which layers are pruned; the backbone's by default, as published. Sparsity training shrinks the scales of the same. */
+    prunable: prunableSchema.optional(),
+    /** Residual blocks to take out first: those whose scales are smallest. */
+    blocks: z.number().int().positive().optional(),
   })
   .strict()
+  .superRefine(({ macs, parameters, milliseconds }, { addIssue }) => {
+    const given = Object.entries({ macs, parameters, milliseconds }).filter(
+      ([, value]) => value !== undefined,
+    )
+    if (given.length === 1) return
+    const found = given.map(([key]) => key).join(' and ') || 'none'
+    addIssue({ code: 'custom', message: `expected one of macs, parameters and milliseconds, found ${found}` })
+  })
 
 /** Shape of the learning-rate schedule; the rate itself is the training's. A name alone takes the published shape. */
 const scheduleSchema = z.union([

@@ -4,7 +4,16 @@ import { appendLines } from '../base'
 import type { Dataset, Sample, SplitName } from '../data'
 import { complexity, Detector, darknet21, type NetworkSpec, type Weights } from '../detector'
 import { evaluateDetections } from '../evaluate'
-import { gammaHistogram, planPruning, prunableGammas, prune, writeStructure } from '../slimming'
+import {
+  gammaHistogram,
+  leastBlocks,
+  planByLatency,
+  planPruning,
+  prunableGammas,
+  prune,
+  withoutBlocks,
+  writeStructure,
+} from '../slimming'
 import {
   type Checkpoint,
   predict,
@@ -157,7 +166,7 @@ async function produce(config: TrialConfig, context: TrialContext): Promise<Trai
   const { labelled: samples, rest } = trainingSamples(config.training, context)
   const options = trainOptions(config.training, samples.length, context, config)
   if (config.kind === 'sparse') {
-    const gammas = prunableGammas(start.network)
+    const gammas = prunableGammas(start.network, config.prunable)
     const onCheckpoint = (step: number, weights: Weights) =>
       recordGammas(context.folder, step, weights, gammas)
     if (!existsSync(join(context.folder, FILES.gammas))) onCheckpoint(0, start.weights)
@@ -237,21 +246,34 @@ function summarise(
 }
 
 function pruneModel(
-  { network, weights }: Pick<Checkpoint, 'network' | 'weights'>,
+  start: Pick<Checkpoint, 'network' | 'weights'>,
   config: Extract<TrialConfig, { kind: 'prune' }>,
   context: TrialContext,
 ): Trained {
-  const { macs, ...rules } = config.prune
-  const plan = planPruning(network, weights, { budget: { of: 'macs', percent: 100 * macs }, ...rules })
-  const provenance = originOf(config, context)
+  const { macs, parameters, milliseconds, blocks, prunable = 'backbone', ...bounds } = config.prune
+  const removed = blocks === undefined ? [] : leastBlocks(start.network, start.weights, blocks)
+  const { network, weights } = withoutBlocks(start.network, start.weights, removed)
+  const rules = { ...bounds, prunable }
+  const whole = complexity(start.network)
+  const plan =
+    milliseconds !== undefined
+      ? planByLatency(network, weights, milliseconds, rules, { signal: context.signal }).plan
+      : planPruning(network, weights, {
+          ...rules,
+          budget:
+            macs !== undefined
+              ? { of: 'macs' as const, atMost: (whole.macs * (100 * macs)) / 100 }
+              : { of: 'parameters' as const, atMost: whole.parameters * parameters! },
+        })
+  const provenance = { ...originOf(config, context), ...(removed.length > 0 && { removedBlocks: removed }) }
   writeStructure(join(context.folder, FILES.structure), { network, plan, provenance })
   const pruned = prune(network, weights, plan)
-  const { quantiles } = gammaHistogram(weights, prunableGammas(network))
+  const { quantiles } = gammaHistogram(weights, prunableGammas(network, prunable))
   return {
     detector: new Detector(pruned.network, pruned.weights),
     pruning: {
       threshold: plan.threshold,
-      keptMacs: complexity(pruned.network).macs / complexity(network).macs,
+      keptMacs: complexity(pruned.network).macs / whole.macs,
       gammaQuantiles: [...quantiles],
     },
   }
