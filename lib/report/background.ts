@@ -1,5 +1,5 @@
 /** The report's sections about what a run was made with, and what it cost. */
-import { stageSteps } from '../study'
+import { type Profile, stageSteps } from '../study'
 import { details, list, type Section, section, table, text } from './document'
 import { duration, percent, significant } from './format'
 import { isStudy, type ReportInput, type Summary } from './summary'
@@ -77,11 +77,14 @@ export function settings(input: ReportInput, { profile, data, arms }: Summary): 
 
 function pruningBudget({ macs, parameters, milliseconds }: Profile['stages']['prune']): string {
   if (macs !== undefined) return `${percent(macs)} of the MACs`
-  return parameters === undefined ? `${milliseconds} milliseconds a call` : `${percent(parameters)} of the parameters`
+  return parameters === undefined
+    ? `${milliseconds} milliseconds a call`
+    : `${percent(parameters)} of the parameters`
 }
 
 function pruningPlaces({ prunable, blocks }: Profile['stages']['prune']): string {
-  const layers = prunable === undefined ? '' : `; layers: ${Array.isArray(prunable) ? prunable.join(', ') : prunable}`
+  const layers =
+    prunable === undefined ? '' : `; layers: ${Array.isArray(prunable) ? prunable.join(', ') : prunable}`
   return `${layers}${blocks === undefined ? '' : `; ${blocks} residual blocks taken out first`}`
 }
 

@@ -180,3 +180,17 @@ test('a profile says what it extends and what differs, and --set comes on top of
     /profile smok: expected one of .*smoke.* or a \.yaml file, found neither/,
   )
 })
+
+test('a profile prunes to exactly one budget, and says where and how', () => {
+  const { prune } = loadProfile('smoke', [
+    'stages.prune.macs=null',
+    'stages.prune.parameters=0.5',
+    'stages.prune.prunable=all',
+    'stages.prune.blocks=1',
+  ]).stages
+  assert.deepEqual([prune.parameters, prune.prunable, prune.blocks], [0.5, 'all', 1])
+  assert.throws(
+    () => loadProfile('smoke', ['stages.prune.milliseconds=2']),
+    /at "stages\.prune": expected one of macs, parameters and milliseconds, found macs and milliseconds/,
+  )
+})
