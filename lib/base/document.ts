@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { type ParseError, parse as parseWithComments } from 'jsonc-parser'
 import { parse as parseYaml } from 'yaml'
 import type { z } from 'zod'
+import { infinities } from './finite'
 
 /** A schema whose output is T, whatever the input. */
 export type Schema<T> = z.ZodType<T, z.ZodTypeDef, unknown>
@@ -45,12 +46,27 @@ export function readYaml(file: string): unknown {
 }
 
 /**
- * Reads a JSON file, or a YAML file by its extension, and checks it against a schema.
+ * Reads a JSON file, or a YAML file by its extension, and checks it against a schema (see `parseFinite`).
  * @throws Error naming the file, every wrong key, what was expected and found, and the advice
  */
 export function readDocument<T>(file: string, schema: Schema<T>, wording: Wording = {}): T {
-  const content = /\.ya?ml$/i.test(file) ? readYaml(file) : readJson(file)
-  return parseDocument(content, schema, file, wording)
+  return parseFinite(/\.ya?ml$/i.test(file) ? readYaml(file) : readJson(file), schema, file, wording)
+}
+
+/**
+ * Checks the content of a file against a schema. No number in it may be NaN or infinite, as YAML's .nan and .inf are, and 1e999
+ * in JSON too.
+ * @throws Error naming the place, every wrong key, what was expected and found, and the advice
+ */
+export function parseFinite<T>(content: unknown, schema: Schema<T>, place: string, wording: Wording = {}): T {
+  const infinite = infinities(content).map(
+    ({ path, value }): Complaint => ({
+      key: keyOf(path),
+      message: `expected a finite number, found ${value}`,
+    }),
+  )
+  if (infinite.length > 0) throw complain(place, infinite, wording)
+  return parseDocument(content, schema, place, wording)
 }
 
 /**
@@ -58,21 +74,18 @@ export function readDocument<T>(file: string, schema: Schema<T>, wording: Wordin
  * @param place the file it comes from, or another name that users know
  * @throws Error naming the place, every wrong key, what was expected and found, and the advice
  */
-export function parseDocument<T>(
-  value: unknown,
-  schema: Schema<T>,
-  place: string,
-  { what, advice }: Wording = {},
-): T {
+export function parseDocument<T>(value: unknown, schema: Schema<T>, place: string, wording: Wording = {}): T {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  const said = complaintsOf(result.error, value).map(({ key, message }) =>
-    key === '' ? message : `at "${key}": ${message}`,
-  )
+  throw complain(place, complaintsOf(result.error, value), wording)
+}
+
+function complain(place: string, complaints: readonly Complaint[], { what, advice }: Wording): Error {
+  const said = complaints.map(({ key, message }) => (key === '' ? message : `at "${key}": ${message}`))
   const head = what ? `${place}: expected ${what}` : place
   const [only] = said
   const text = said.length === 1 ? `${head}: ${only}` : `${head}:\n  ${said.join('\n  ')}`
-  throw new Error(advice ? `${text}${said.length === 1 ? '; ' : '\n'}${advice}` : text)
+  return new Error(advice ? `${text}${said.length === 1 ? '; ' : '\n'}${advice}` : text)
 }
 
 /** What a schema found wrong with a value, key by key. */
@@ -188,6 +201,8 @@ function expectedOf(issue: z.ZodIssue): string {
       return bound(issue, issue.minimum, issue.inclusive ? 'at least' : 'more than')
     case 'too_big':
       return bound(issue, issue.maximum, issue.inclusive ? 'at most' : 'less than')
+    case 'not_finite':
+      return 'a finite number'
     default:
       return ''
   }

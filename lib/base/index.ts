@@ -8,6 +8,7 @@ export {
   keyOf,
   lineAt,
   parseDocument,
+  parseFinite,
   readDocument,
   readJson,
   readText,

@@ -22,7 +22,7 @@ export const scenesSchema = z
       .object({ train: count, validation: count, test: count, unlabelled: count, shifted: count })
       .partial()
       .strict(),
-    seed: z.number().int().default(1),
+    seed: z.number().int().safe().default(1),
     width: z.number().int().positive().default(256),
     height: z.number().int().positive().default(96),
     difficulty: z.number().min(0).max(1).default(0.25),

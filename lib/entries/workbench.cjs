@@ -4,5 +4,5 @@ module.exports = require('../engine/entry.cjs').room('workbench')
 0 && (module.exports = {
   InterruptedError, agree, describeTrial, inNotebook, interruptSignal, interrupted, openStudy, parameter,
   prepareModels, publish, runTrials, showGallery, showHtml, showImage, showMarkdown, showPlot, showProgress,
-  showTable, throwIfInterrupted, verify,
+  showTable, throwIfInterrupted, tryTrials, verify,
 })

@@ -1,19 +1,23 @@
 /** Paired differences to references: the list of them, as tables, and in words. */
 import {
   type ArmNumbers,
+  type FailedArm,
   LEADING_METRICS,
   METRICS,
   type MetricName,
   type PairedDifference,
   type Split,
   type Verdict,
+  verdictText,
 } from '../study'
-import type { TableRow } from './document'
+import { evenRows, type TableRow } from './document'
 import { pointsInterval, trainingSeeds } from './format'
 
 /** Arms and their references, of a study or a sweep. */
 export interface Compared {
   readonly arms: readonly ArmNumbers[]
+  /** Arms without a result. */
+  readonly failed?: readonly FailedArm[]
   readonly references: readonly string[]
 }
 
@@ -32,35 +36,74 @@ export function comparedWith(arms: readonly ArmNumbers[], reference: string): Ar
   )
 }
 
-/** Paired differences of every arm to a reference, in points, with their verdicts. */
+/** What tables say in place of numbers: "failed: diverged at step 3: box is NaN". */
+export const failedCell = ({ failed: [first] }: Pick<FailedArm, 'failed'>): string =>
+  `failed: ${first?.reason}`
+
+/** Seeds that an arm was to have; the models that it starts from have none. */
+export function plannedSeeds({ splits, failed = [] }: Pick<ArmNumbers, 'splits' | 'failed'>): number {
+  const measured = Object.values(splits).flatMap((numbers) => numbers?.seeds ?? [])
+  return new Set([...measured, ...failed.flatMap(({ seed }) => seed ?? [])]).size
+}
+
+/** Seeds on which a difference stands, of those that it was to have: "2 of 3"; undefined where none is missing. */
+function seedsLeft(arm: ArmNumbers, other: ArmNumbers | undefined, { seeds }: PairedDifference) {
+  const planned = Math.max(plannedSeeds(arm), other ? plannedSeeds(other) : 0)
+  return seeds > 0 && seeds < planned && (arm.failed || other?.failed) ? `${seeds} of ${planned}` : undefined
+}
+
+/** Paired differences of every arm to a reference, in points, with their verdicts; of one that failed, why. */
 export function differenceTable(
-  { arms }: Pick<Compared, 'arms'>,
+  { arms, failed = [] }: Pick<Compared, 'arms' | 'failed'>,
   split: Split,
   reference: string,
   metrics: readonly MetricName[] = LEADING_METRICS,
 ): TableRow[] {
-  return comparedWith(arms, reference).flatMap((arm): TableRow[] => {
+  const [first = 'mAP50'] = metrics
+  const column = `${METRICS[first].name}, points`
+  const other = arms.find(({ name }) => name === reference)
+  const lost = failed.find(({ name }) => name === reference)
+  const rows = comparedWith(arms, reference).flatMap((arm): TableRow[] => {
+    if (lost) return [{ model: arm.name, [column]: `${reference} ${failedCell(lost)}` }]
     const differences = arm.splits[split]?.differences[reference]
     const cells = metrics.flatMap((metric): [string, string][] => {
       const difference = differences?.[metric]
       if (!difference) return []
       const { name } = METRICS[metric]
       const points: [string, string] = [`${name}, points`, pointsInterval(difference)]
-      return metric === metrics[0]
-        ? [points, ['p', difference.pValue.toFixed(3)], ['verdict', difference.verdict]]
-        : [points, [`verdict of ${name}`, difference.verdict]]
+      if (metric !== first) return [points, [`verdict of ${name}`, verdictText(difference)]]
+      const left = seedsLeft(arm, other, difference)
+      const seeds: [string, string][] = left === undefined ? [] : [['seeds', left]]
+      return [points, ['p', difference.pValue.toFixed(3)], ['verdict', verdictText(difference)], ...seeds]
     })
     return cells.length > 0 ? [{ model: arm.name, ...Object.fromEntries(cells) }] : []
   })
+  const without = failed.filter(({ name, variation }) => name !== reference && !variation)
+  return evenRows([...rows, ...without.map((arm) => ({ model: arm.name, [column]: failedCell(arm) }))])
 }
 
 /** The differences to all references, one row per pair. */
-export function differencesTable({ arms, references }: Compared, split: Split): TableRow[] {
-  return references.flatMap((reference) =>
-    differenceTable({ arms }, split, reference).map(({ model, ...rest }) => ({
+export function differencesTable({ arms, failed, references }: Compared, split: Split): TableRow[] {
+  const rows = references.flatMap((reference) =>
+    differenceTable({ arms, failed }, split, reference).map(({ model, ...rest }) => ({
       model: model!,
       minus: reference,
       ...rest,
+    })),
+  )
+  return evenRows(rows)
+}
+
+/** Every trial that failed: what happened, what grew before, what is left of it, and what to change. */
+export function failuresTable({ arms, failed = [] }: Pick<Compared, 'arms' | 'failed'>): TableRow[] {
+  return [...arms, ...failed].flatMap(({ name, failed: trials = [] }) =>
+    trials.map(({ seed, split, reason, grown = '–', checkpoint, advice = '–' }) => ({
+      model: name,
+      seed: seed ?? '–',
+      'what happened': split ? `on ${split}: ${reason}` : reason,
+      'what grew before': grown,
+      'last good checkpoint': checkpoint === undefined ? '–' : `step ${checkpoint}`,
+      'what to change': advice,
     })),
   )
 }
@@ -70,6 +113,7 @@ export const VERDICT_WORDS: { readonly [verdict in Verdict]: string } = {
   better: 'beats',
   worse: 'is beaten by',
   'no difference shown': 'is not distinguishable from',
+  'not shown': 'was measured too little to be distinguished from',
 }
 
 /** An arm's paired differences to a reference, by metric. @throws Error if the two were not compared */
@@ -95,8 +139,13 @@ export function verdictSentence(
   split: Split = 'validation',
 ): string {
   const { mAP50, AP } = differenceOf(arms, name, reference, split)
+  const [planned = 0] = arms
+    .filter((arm) => arm.name === name || arm.name === reference)
+    .map(plannedSeeds)
+    .sort((a, b) => b - a)
   return (
-    `${name} minus ${reference}: ${pointsInterval(mAP50)} points of mAP@0.5 (${mAP50.verdict}), ` +
-    `${pointsInterval(AP)} points of COCO AP (${AP.verdict}); ${split}, ${mAP50.images} images, ${trainingSeeds(mAP50.seeds)}`
+    `${name} minus ${reference}: ${pointsInterval(mAP50)} points of mAP@0.5 (${verdictText(mAP50)}), ` +
+    `${pointsInterval(AP)} points of COCO AP (${verdictText(AP)}); ${split}, ${mAP50.images} images, ` +
+    trainingSeeds(mAP50.seeds, mAP50.seeds && Math.max(planned, mAP50.seeds))
   )
 }

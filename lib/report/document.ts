@@ -33,6 +33,12 @@ export function columnsOf(rows: readonly TableRow[]): string[] {
   return [...new Set(rows.flatMap((row) => Object.keys(row)))]
 }
 
+/** The same rows, each with every column: empty where it had none. */
+export function evenRows(rows: readonly TableRow[]): TableRow[] {
+  const columns = columnsOf(rows)
+  return rows.map((row) => Object.fromEntries(columns.map((column) => [column, row[column] ?? ''])))
+}
+
 /** Whether a column contains numbers, which are aligned right. */
 export function isNumeric(rows: readonly TableRow[], column: string): boolean {
   return rows.every((row) => {

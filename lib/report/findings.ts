@@ -1,13 +1,16 @@
 /** The numbers in words: nothing here that does not follow from the summary. */
 import {
   CONTROL_NAMES,
+  LEAST,
   METRICS,
   type MetricName,
   type PairedDifference,
   type Split,
   type SplitNumbers,
+  shortOf,
+  verdictText,
 } from '../study'
-import { comparedWith } from './differences'
+import { comparedWith, plannedSeeds } from './differences'
 import { apInterval, percent, points, pointsInterval, trainingSeeds } from './format'
 import type { Summary } from './summary'
 
@@ -35,6 +38,7 @@ export function findings(summary: Summary): Findings {
   return {
     verdict: first === undefined ? NO_COMPARISON : leadingVerdict(summary, first, split),
     details: [
+      ...failed(summary),
       ...measurement(summary, split),
       ...(first === undefined ? [] : worseMethods(summary, first, split)),
       ...(first === undefined ? [] : byCocoAP(summary, first, split)),
@@ -80,6 +84,30 @@ function called(reference: string): string {
   return reference === CONTROL_NAMES.steps ? 'training on without a teacher' : `“${reference}”`
 }
 
+/** How many trials have no result, and of which arms. */
+function failed({ arms, ablations, failed: lost }: Summary): string[] {
+  const broken = [...arms, ...ablations.filter(({ variation }) => !variation?.own), ...lost].flatMap(
+    ({ name, failed: trials = [] }) => trials.map((trial) => ({ name, ...trial })),
+  )
+  if (broken.length === 0) return []
+  const names = broken.map(({ name, seed, split, reason }) =>
+    [name, seed === undefined ? '' : `, seed ${seed}`, split ? ` on ${split}` : '', ` (${reason})`].join(''),
+  )
+  return [
+    `${broken.length === 1 ? 'One trial' : `${broken.length} trials`} failed: ${names.join('; ')}. What follows stands on the others.`,
+  ]
+}
+
+/** "; of 3 training seeds 2 are left" where an arm or its reference has lost some. */
+function seedsLeft({ arms }: Summary, { name, difference }: ComparedMethod, reference: string): string {
+  const pair = arms.filter((arm) => arm.name === name || arm.name === reference)
+  const planned = Math.max(0, ...pair.map(plannedSeeds))
+  const isBroken = pair.some((arm) => arm.failed)
+  return isBroken && difference.seeds < planned
+    ? `; of ${planned} training seeds ${difference.seeds === 1 ? 'one is' : `${difference.seeds} are`} left`
+    : ''
+}
+
 function leadingVerdict(summary: Summary, reference: string, split: Split): string {
   const methods = methodsAgainst(summary, reference, split)
   const best = bestOf(methods)
@@ -89,7 +117,11 @@ function leadingVerdict(summary: Summary, reference: string, split: Split): stri
     return `The students of this run detect next to nothing (the best method has mAP@0.5 ${highest.toFixed(3)} on ${split}): it shows that the study runs, and says nothing about distillation.`
   }
   const better = methods.filter(({ difference }) => difference.verdict === 'better')
-  const numbers = `${pointsInterval(best.difference)} points of mAP@0.5 on ${split}`
+  const numbers = `${pointsInterval(best.difference)} points of mAP@0.5 on ${split}${seedsLeft(summary, best, reference)}`
+  if (methods.every(({ difference }) => difference.verdict === 'not shown')) {
+    const lacking = shortOf(best.difference).join('; ')
+    return `Too little was measured for a verdict (${lacking}): the best of ${methods.length} methods against ${called(reference)}, ${best.name}, differs by ${numbers}.`
+  }
   if (better.length === 0) {
     return methods.length === 1
       ? `${best.name} was not shown to beat ${called(reference)}: ${numbers}.`
@@ -108,7 +140,8 @@ function measurement(summary: Summary, split: Split): string[] {
   return [
     `Measured on ${images} ${split} images with ${trainingSeeds(seeds.length)}. Brackets are ${percent(confidence)} intervals of a ` +
       `paired bootstrap over images${seeds.length > 1 ? ' and seeds' : ''} (${resamples} resamples); a difference ` +
-      'counts as shown when its interval does not contain 0. A point is 0.01 mAP.',
+      `counts as shown when its interval does not contain 0, from ${LEAST.images} images on and ${LEAST.seeds} seeds of what was ` +
+      'trained. A point is 0.01 mAP.',
   ]
 }
 
@@ -156,6 +189,7 @@ function plateau({ arms }: Summary, split: Split): string[] {
     better: 'it had not reached its plateau, so a student that matches it has achieved less than it seems',
     worse: 'further training at this rate did not help it',
     'no difference shown': 'no sign that it had more to learn at this rate',
+    'not shown': verdictText(difference),
   }
   return [
     `The teacher trained on for ${trainedOn.steps} steps differs from the teacher by ${pointsInterval(difference)} points: ` +
@@ -177,7 +211,9 @@ function chosenStudent(summary: Summary, split: Split): string[] {
   return [
     `Chosen on validation: ${which}, with ${percent(arm.macsShare)} of the teacher’s MACs. Its arm has mAP@0.5 ` +
       `${apInterval(numbers.values.mAP50)} on ${split}, the teacher ${apInterval(teacher?.splits[split]?.values.mAP50)}` +
-      (toTeacher ? `; student − teacher is ${pointsInterval(toTeacher)} points: ${toTeacher.verdict}.` : '.'),
+      (toTeacher
+        ? `; student − teacher is ${pointsInterval(toTeacher)} points: ${verdictText(toTeacher)}.`
+        : '.'),
   ]
 }
 

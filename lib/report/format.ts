@@ -42,9 +42,11 @@ export function bytes(value: number): string {
   return value >= 1e9 ? `${(value / 1e9).toPrecision(3)} GB` : `${(value / 1e6).toPrecision(3)} MB`
 }
 
-/** 1 training seed, 3 training seeds. */
-export function trainingSeeds(number: number): string {
-  return `${number} training seed${number === 1 ? '' : 's'}`
+/** 1 training seed, 3 training seeds; 2 of 3 training seeds where some are missing; "models as they are" without any. */
+export function trainingSeeds(number: number, planned = number): string {
+  if (planned === 0) return 'models as they are'
+  const of = planned > number ? `${number} of ${planned}` : String(number)
+  return `${of} training seed${of === '1' ? '' : 's'}`
 }
 
 export function percent(share: number | undefined): string {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { headsOf, layersOf } from '../detector'
-import { evaluationOn, type PairedDifference } from '../study'
+import { evaluationOn, type PairedDifference, verdictText } from '../study'
 import { loadCheckpoint } from '../train'
 import { FILES, type TrialResult } from '../trial'
 import { type Section, section, table } from './document'
@@ -68,7 +68,7 @@ export function modelCard(input: ReportInput, summary: Summary): Section {
 
 function against(difference: PairedDifference | undefined): string {
   return difference
-    ? `${pointsInterval(difference)} points of mAP@0.5: ${difference.verdict}`
+    ? `${pointsInterval(difference)} points of mAP@0.5: ${verdictText(difference)}`
     : 'not measured'
 }
 

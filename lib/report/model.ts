@@ -3,7 +3,7 @@
 import { type Arm, type ArmNumbers, LEADING_METRICS, METRICS, readTables, type Split } from '../study'
 import { readLog } from '../trial'
 import { cost, origin, settings } from './background'
-import { differenceTable } from './differences'
+import { differenceTable, failuresTable } from './differences'
 import { type Block, details, figure, list, type Section, section, table, text } from './document'
 import {
   computeFigure,
@@ -49,6 +49,7 @@ export function buildReport(input: ReportInput): ReportModel {
   const { data } = summary
   const sections = [
     results(summary),
+    failures(input, summary),
     classes(input, summary),
     methods(input, summary),
     ablations(summary),
@@ -72,7 +73,7 @@ export function buildReport(input: ReportInput): ReportModel {
 }
 
 function results(summary: Summary): Section {
-  const { arms, references } = summary
+  const { arms, failed, references } = summary
   const split = leadingSplit(summary)
   const others = (['validation', 'test', 'shifted'] as const).filter(
     (other) => other !== split && arms.some(({ splits }) => splits[other]),
@@ -85,19 +86,19 @@ function results(summary: Summary): Section {
     text(
       'mAP@0.5 is Pascal VOC’s (all-point), COCO AP the mean over IoU 0.5 to 0.95; both are means over the seeds.',
     ),
-    figure('Every model’s mAP@0.5 with its interval.', methodsFigure(arms, { split, reference })),
-    ...(reference === undefined ? [] : againstFirst(arms, reference, split, differences)),
+    figure('Every model’s mAP@0.5 with its interval.', methodsFigure(arms, { split, reference, failed })),
+    ...(reference === undefined ? [] : againstFirst(summary, reference, split, differences)),
     ...further.flatMap((name) => [
       differences(name, split),
-      figure(`The same against ${name}.`, differencesFigure(arms, { split, reference: name })),
+      figure(`The same against ${name}.`, differencesFigure(arms, { split, reference: name, failed })),
     ]),
     ...LEADING_METRICS.map((metric) =>
       figure(
         `What training gained in ${METRICS[metric].name}, and what it cost: a method worth its price lies above the line of the models trained without a teacher.`,
-        computeFigure(arms, { split, metric }),
+        computeFigure(arms, { split, metric, failed }),
       ),
     ),
-    figure('Accuracy and cost of every model.', paretoFigure(arms, { split })),
+    figure('Accuracy and cost of every model.', paretoFigure(arms, { split, failed })),
     details('More measures', [table(`Every measure on ${split}`, metricsTable(summary, split))]),
     ...others.map((other) =>
       details(
@@ -109,7 +110,7 @@ function results(summary: Summary): Section {
 }
 
 function againstFirst(
-  arms: readonly ArmNumbers[],
+  { arms, failed }: Pick<Summary, 'arms' | 'failed'>,
   reference: string,
   split: Split,
   differences: (name: string, on: Split) => Block,
@@ -118,14 +119,42 @@ function againstFirst(
     differences(reference, split),
     figure(
       `What distillation adds to ${reference}: paired differences, whose intervals are narrower than those of the models, since both models saw the same images and seeds.`,
-      differencesFigure(arms, { split, reference }),
+      differencesFigure(arms, { split, reference, failed }),
     ),
     figure(
       'The same in COCO AP, which counts how exactly boxes fit.',
-      differencesFigure(arms, { split, reference, metric: 'AP' }),
+      differencesFigure(arms, { split, reference, metric: 'AP', failed }),
     ),
   ]
 }
+
+/** Trials that failed, and the losses of those that diverged. */
+function failures(input: ReportInput, summary: Summary): Section {
+  const logs = input.arms.flatMap(({ name, failed = [] }) =>
+    failed.flatMap(({ seed, folder, failure }) => {
+      const rows = failure.kind === 'diverged' && folder ? readLog(folder) : []
+      return rows.length > 1 ? [{ name: seed === undefined ? name : `${name}, seed ${seed}`, rows }] : []
+    }),
+  )
+  return section('failed', 'What failed', [
+    table('Trials that failed', failuresTable(failuresOf(summary))),
+    text(
+      'What is said of an arm stands on its other seeds, and a difference on the seeds that both arms have. A step of a training is ' +
+        'counted from 1. With another setting an arm is another trial, and the same command then runs that one alone; a ' +
+        'training that diverged is repeated as it was with --retry alone, anything else is tried again.',
+    ),
+    details(
+      'Losses until they were not finite',
+      logs.map((run) => figure(`Terms of ${run.name}’s loss.`, lossFigure(run))),
+    ),
+  ])
+}
+
+/** Failures of arms and ablations alike. */
+const failuresOf = ({ arms, ablations, failed }: Summary) => ({
+  arms: [...arms, ...ablations.filter(({ variation }) => !variation?.own)],
+  failed,
+})
 
 function classes(input: ReportInput, summary: Summary): Section {
   const split = leadingSplit(summary)
@@ -186,15 +215,15 @@ function methods(input: ReportInput, { arms }: Summary): Section {
   ])
 }
 
-function ablations({ ablations: points, bootstrap, references: [reference] }: Summary): Section {
+function ablations({ ablations: points, failed, bootstrap, references: [reference] }: Summary): Section {
   return section('ablations', 'Ablations', [
     text(
       `On validation, with the first seed, against the control of that seed; bars are ${percent(bootstrap.confidence)} intervals of the paired difference.`,
     ),
     figure('Effect of the weight of distillation.', lambdaFigure(points, reference)),
-    table('Weight λ', ablationTable(points, 'lambda', reference)),
+    table('Weight λ', ablationTable(points, 'lambda', reference, failed)),
     figure('Effect of the mask’s threshold.', thresholdFigure(points, reference)),
-    table('Objectness threshold', ablationTable(points, 'threshold', reference)),
+    table('Objectness threshold', ablationTable(points, 'threshold', reference, failed)),
   ])
 }
 

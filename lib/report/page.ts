@@ -11,6 +11,8 @@ const VERDICTS: ReadonlyMap<string, string> = new Map([
   ['better', 'better'],
   ['worse', 'worse'],
   ['no difference shown', 'open'],
+  ['not shown', 'open'],
+  ['failed', 'worse'],
   ['chosen', 'better'],
 ])
 
@@ -104,7 +106,8 @@ function renderTable(caption: string, rows: readonly TableRow[]): Html {
   const columns = columnsOf(rows).map((name) => ({ name, side: isNumeric(rows, name) ? 'number' : 'text' }))
   const cell = (row: TableRow, { name, side }: (typeof columns)[number], first: boolean): Html => {
     const value = row[name] ?? ''
-    const verdict = VERDICTS.get(String(value))
+    // A verdict that lacks something says what, behind a colon.
+    const verdict = VERDICTS.get(String(value).split(':')[0] ?? '')
     const content = verdict ? html`<span class="chip ${verdict}">${value}</span>` : html`${value}`
     return first
       ? html`<th scope="row" role="rowheader">${content}</th>`

@@ -1,6 +1,6 @@
 /** The report's section about the sweeps beside the comparison. */
 import { LEADING_METRICS, METRICS, type SweepResult } from '../study'
-import { differencesTable } from './differences'
+import { differencesTable, failuresTable } from './differences'
 import { type Block, details, figure, type Section, section, type TableRow, table, text } from './document'
 import { computeFigure } from './figures'
 import { short, trainingSeeds } from './format'
@@ -9,16 +9,17 @@ import { trainingTable } from './tables'
 
 /** The side questions: this run's short answers, then the longer runs shipped with the workbook. */
 export function sideSweeps({ sweeps = [], shipped = [] }: ReportInput): Section {
-  const shown = ({ sweep, arms }: SweepResult): Block[] => [
+  const shown = ({ sweep, arms, failed }: SweepResult): Block[] => [
     text(sweep.question),
     ...LEADING_METRICS.map((metric) =>
       figure(
         `${METRICS[metric].name} against the compute of training.`,
-        computeFigure(arms, { split: sweep.split, metric }),
+        computeFigure(arms, { split: sweep.split, metric, failed }),
       ),
     ),
-    table('Arms', trainingTable({ arms }, sweep.split)),
-    table('Paired differences, points', differencesTable(withTeacher({ sweep, arms }), sweep.split)),
+    table('Arms', trainingTable({ arms, failed }, sweep.split)),
+    table('Paired differences, points', differencesTable(withTeacher({ sweep, arms, failed }), sweep.split)),
+    table('Trials that failed', failuresTable({ arms, failed })),
   ]
   return section('sweeps', 'Appendix: when to distil, and on what', [
     sweeps.length > 0 &&
@@ -41,8 +42,8 @@ export function sideSweeps({ sweeps = [], shipped = [] }: ReportInput): Section 
 }
 
 /** A sweep's arms and references, with the teacher as the last reference. */
-function withTeacher({ sweep, arms }: SweepResult) {
-  return { arms, references: [...new Set([...sweep.references, 'teacher'])] }
+function withTeacher({ sweep, arms, failed }: SweepResult) {
+  return { arms, failed, references: [...new Set([...sweep.references, 'teacher'])] }
 }
 
 /** The splits measured on: "on validation; carla-plateau-test on test". */

@@ -7,6 +7,8 @@ import {
   type BootstrapOptions,
   compareArms,
   evaluationOn,
+  type FailedArm,
+  failedArms,
   findArms,
   type Interval,
   imagesNeeded,
@@ -99,6 +101,8 @@ export interface Summary {
   readonly workers: number
   /** Without the ablations. */
   readonly arms: readonly ArmNumbers[]
+  /** Arms and ablations none of whose models was measured, for their trials failed. */
+  readonly failed: readonly FailedArm[]
   /** Ablations, including the methods' own settings, by method and value; on validation. */
   readonly ablations: readonly ArmNumbers[]
   readonly selection: SelectionSummary | undefined
@@ -120,7 +124,7 @@ export interface CollectOptions {
   readonly metrics?: readonly MetricName[]
 }
 
-/** A study as far as it has run: every finished trial in its place. Arms without one are left out. */
+/** A study as far as it has run: every trial that finished or failed, in its place. Arms without one are left out. */
 export function collectStudy(study: Study, options: CollectOptions = {}): ReportInput {
   const { methods, test = true, sweeps = false, metrics } = options
   const { plan, runs, sweep } = study
@@ -168,18 +172,27 @@ export function collectSweep(
     },
     references: sweep.references,
     splits,
-    arms: findArms(sweep, study, splits).filter(({ runs }) => runs.length > 0),
+    arms: findArms(sweep, study, splits).filter(hasRun),
     workers,
   }
 }
+
+/** Whether something is known of an arm: that it was measured, or that it failed. */
+const hasRun = ({ runs, failed = [] }: Arm): boolean => runs.length + failed.length > 0
 
 /** A short sweep in numbers; nothing if one of its arms has not run. */
 function findShort(sweep: Sweep, study: Study): SweepResult[] {
   const { references, split } = sweep
   const arms = findArms(sweep, study)
-  if (arms.some(({ runs }) => runs.length === 0)) return []
+  if (!arms.every(hasRun)) return []
+  const { bootstrap } = study.profile
+  const failed = failedArms(arms)
   return [
-    { sweep, arms: compareArms(arms, { references, splits: [split], bootstrap: study.profile.bootstrap }) },
+    {
+      sweep,
+      arms: compareArms(arms, { references, splits: [split], bootstrap }),
+      ...(failed.length > 0 && { failed }),
+    },
   ]
 }
 
@@ -201,6 +214,7 @@ export function summarise(input: ReportInput): Summary {
     references,
     workers,
     arms: numbers,
+    failed: failedArms(input.arms),
     ablations: ablations.filter(({ variation }) => variation).sort(byMethodAndValue),
     selection: selectionOf(input, numbers),
     resolution: resolutionOf(input, bootstrap),
@@ -275,7 +289,7 @@ function resolutionOf(
   { arms, references: [reference], splits }: ReportInput,
   bootstrap: BootstrapOptions,
 ): Summary['resolution'] {
-  const method = arms.find(({ role, variation }) => role === 'method' && !variation)
+  const method = arms.find(({ role, variation, runs }) => role === 'method' && !variation && runs.length > 0)
   const control = arms.find(({ name }) => name === reference)
   if (!method || !control || reference === undefined) return undefined
   for (const split of [...splits].reverse()) {

@@ -1,14 +1,16 @@
 /** The report's tables as plain rows, which notebooks turn into DataFrames. */
 import {
   type ArmNumbers,
+  type FailedArm,
   LEADING_METRICS,
   METRIC_NAMES,
   METRICS,
   type MetricName,
   type Split,
+  verdictText,
 } from '../study'
-import type { Compared } from './differences'
-import type { TableRow } from './document'
+import { type Compared, failedCell, plannedSeeds } from './differences'
+import { evenRows, type TableRow } from './document'
 import {
   ap,
   apInterval,
@@ -26,13 +28,15 @@ import type { Summary, TrialSummary } from './summary'
 
 const SPLITS = ['validation', 'test', 'shifted'] as const
 
-/** Accuracy of every arm, and its operations relative to the teacher's. */
+/** Accuracy of every arm, and its operations relative to the teacher's; for a failed arm, the reason. */
 export function accuracyTable(
-  { arms }: Pick<Compared, 'arms'>,
+  { arms, failed = [] }: Pick<Compared, 'arms' | 'failed'>,
   metrics: readonly MetricName[] = LEADING_METRICS,
 ): TableRow[] {
   const splits = SPLITS.filter((split) => arms.some((arm) => arm.splits[split]))
-  return arms.map((arm) => ({
+  const [first = 'validation'] = splits
+  const [metric = 'mAP50'] = metrics
+  const rows = arms.map((arm) => ({
     model: arm.name,
     ...Object.fromEntries(
       splits.flatMap((split) =>
@@ -45,7 +49,18 @@ export function accuracyTable(
     'of the teacher’s MACs': percent(arm.macsShare),
     seeds: seedsOf(arm),
   }))
+  const without = failed.filter(({ variation }) => !variation)
+  return evenRows([
+    ...rows,
+    ...without.map((arm) => ({
+      model: arm.name,
+      [`${first} ${METRICS[metric].name} [interval]`]: failedCell(arm),
+      seeds: noneOf(arm),
+    })),
+  ])
 }
+
+const noneOf = ({ failed }: FailedArm): string => `none of ${failed.length}`
 
 /** Every metric of every arm on a split. */
 export function metricsTable({ arms }: Pick<Compared, 'arms'>, split: Split): TableRow[] {
@@ -62,13 +77,21 @@ export function metricsTable({ arms }: Pick<Compared, 'arms'>, split: Split): Ta
   )
 }
 
-function seedsOf({ splits: { validation, test, shifted } }: ArmNumbers): string {
-  return (test ?? validation ?? shifted)?.seeds.join(', ') || '–'
+/** "1, 2"; "1 (of 2)" where trials failed. */
+function seedsOf(arm: ArmNumbers): string {
+  const { test, validation, shifted } = arm.splits
+  const seeds = (test ?? validation ?? shifted)?.seeds ?? []
+  const planned = plannedSeeds(arm)
+  const missing = arm.failed && planned > seeds.length ? ` (of ${planned})` : ''
+  return `${seeds.join(', ') || '–'}${missing}`
 }
 
-/** What was trained, for how long, at what cost, and the resulting accuracy. */
-export function trainingTable({ arms }: Pick<Compared, 'arms'>, split: Split): TableRow[] {
-  return arms.map((arm) => ({
+/** What was trained, for how long, at what cost, and the resulting accuracy; for a failed arm, the reason. */
+export function trainingTable(
+  { arms, failed = [] }: Pick<Compared, 'arms' | 'failed'>,
+  split: Split,
+): TableRow[] {
+  const rows = arms.map((arm) => ({
     model: arm.name,
     seeds: seedsOf(arm),
     steps: arm.steps || '–',
@@ -83,6 +106,14 @@ export function trainingTable({ arms }: Pick<Compared, 'arms'>, split: Split): T
     'gradient ratios':
       arm.terms.map(({ method, ratio }) => `${method} ${significant(ratio)}`).join(', ') || '–',
   }))
+  return evenRows([
+    ...rows,
+    ...failed.map((arm) => ({
+      model: arm.name,
+      seeds: noneOf(arm),
+      [`${split} ${METRICS[LEADING_METRICS[0]].name} [interval]`]: failedCell(arm),
+    })),
+  ])
 }
 
 /** Cost of using each model. Within one architecture, milliseconds differ only by chance. */
@@ -101,7 +132,7 @@ export function sizeTable({ arms }: Pick<Compared, 'arms'>): TableRow[] {
 const COSTS = ['MACs', 'parameters', 'ms an image']
 
 /** Accuracy and cost of every arm. */
-export function overviewTable(summary: Pick<Compared, 'arms'>): TableRow[] {
+export function overviewTable(summary: Pick<Compared, 'arms' | 'failed'>): TableRow[] {
   const sizes = sizeTable(summary)
   return accuracyTable(summary).map(({ seeds = '', ...accuracy }, i) => {
     const costs = Object.entries(sizes[i] ?? {}).filter(([column]) => COSTS.includes(column))
@@ -133,30 +164,43 @@ export function gradientTable(arms: readonly ArmNumbers[]): TableRow[] {
   )
 }
 
-/** The points of an ablation, each against the control of its seed. */
+/** The points of an ablation, each against the control of its seed; of those that failed, why. */
 export function ablationTable(
   ablations: readonly ArmNumbers[],
   varied: 'lambda' | 'threshold',
   reference = 'control',
+  failed: readonly FailedArm[] = [],
 ): TableRow[] {
-  return ablations.flatMap(({ variation, terms, splits: { validation } }): TableRow[] => {
+  const column = varied === 'lambda' ? 'λ relative to its own' : 'threshold'
+  const rows = ablations.flatMap(({ variation, terms, splits: { validation } }): TableRow[] => {
     const term = terms.find(({ method }) => method === variation?.method)
     if (variation?.varied !== varied || !term || !validation) return []
     const difference = validation.differences[reference]?.mAP50
     return [
       {
         method: variation.method,
-        [varied === 'lambda' ? 'λ relative to its own' : 'threshold']:
-          `${significant(variation.value)}${variation.own ? ' (own)' : ''}`,
+        [column]: `${significant(variation.value)}${variation.own ? ' (own)' : ''}`,
         λ: significant(term.lambda),
         'gradient ratio': significant(term.ratio),
         'validation mAP@0.5 [interval]': apInterval(validation.values.mAP50),
         'validation COCO AP [interval]': apInterval(validation.values.AP),
         'to the control, points': pointsInterval(difference),
-        verdict: difference?.verdict ?? '–',
+        verdict: difference ? verdictText(difference) : '–',
       },
     ]
   })
+  const without = failed.flatMap((arm): TableRow[] => {
+    const { variation } = arm
+    if (variation?.varied !== varied) return []
+    return [
+      {
+        method: variation.method,
+        [column]: significant(variation.value),
+        'validation mAP@0.5 [interval]': failedCell(arm),
+      },
+    ]
+  })
+  return evenRows([...rows, ...without])
 }
 
 export function selectionTable({ selection }: Summary): TableRow[] {

@@ -1,5 +1,5 @@
 /** The first thing that a report says: accuracy kept, cost, recommendation. */
-import { type ArmNumbers, MACS_SHARE, METRICS } from '../study'
+import { type ArmNumbers, MACS_SHARE, METRICS, shortOf } from '../study'
 import { leadingSplit } from './findings'
 import { ap, count, percent, pointsInterval } from './format'
 import type { Summary } from './summary'
@@ -18,7 +18,7 @@ export interface Tile {
  *
  * The recommendation follows from the paired interval of student - teacher (mAP@0.5) on the split that leads the report: take
  * the student where its lower bound is at least 0 and its MACs are within the budget of the selection rule; do not take it where
- * its upper bound is below 0; otherwise neither is shown.
+ * its upper bound is below 0; otherwise, and with fewer images or seeds than a verdict needs, neither is shown.
  */
 export function tiles(summary: Summary): readonly Tile[] {
   const { arms, selection } = summary
@@ -60,6 +60,14 @@ function recommendation(student: ArmNumbers, summary: Summary): Tile {
       title,
       value: 'not shown',
       detail: `“${student.name}” was not measured on ${split}.`,
+      tone: 'open',
+    }
+  const lacking = shortOf(difference)
+  if (lacking.length > 0)
+    return {
+      title,
+      value: 'not shown',
+      detail: `Too little was measured of student − teacher for a verdict: ${lacking.join('; ')}.`,
       tone: 'open',
     }
   const { lower, upper } = difference

@@ -1,6 +1,7 @@
 /** Arms in numbers, as results store them. */
 import { z } from 'zod'
 import type { Metrics } from '../trial'
+import { VERDICTS } from './statistics'
 
 export const ROLES = ['teacher', 'student', 'pruned', 'control', 'method'] as const
 /**
@@ -31,7 +32,7 @@ const differenceSchema = z
     difference: number,
     lower: number,
     upper: number,
-    verdict: z.enum(['better', 'worse', 'no difference shown']),
+    verdict: z.enum(VERDICTS),
     pValue: number,
     resamples: number,
     confidence: number,
@@ -72,13 +73,41 @@ const termSchema = z
 /** What a distillation term weighed. */
 export type TermNumbers = z.infer<typeof termSchema>
 
+const failedTrialSchema = z
+  .object({
+    seed: number.optional(),
+    /** Where it was to measure a model that was trained. */
+    split: z.enum(['validation', 'test', 'shifted']).optional(),
+    kind: z.enum(['diverged', 'error']),
+    /** In a few words. */
+    reason: z.string(),
+    /** What grew before, of a training that diverged. */
+    grown: z.string().optional(),
+    /** Step of the last checkpoint, of a training that diverged after one. */
+    checkpoint: number.optional(),
+    advice: z.string().optional(),
+  })
+  .strict()
+/** A trial of an arm that failed, and why. */
+export type FailedTrial = z.infer<typeof failedTrialSchema>
+
+const described = {
+  role: z.enum(ROLES),
+  name: z.string(),
+  series: z.string().optional(),
+  variation: ablationSchema.optional(),
+}
+
+/** An arm none of whose models was measured, as results store it. */
+export const failedArmSchema = z.object({ ...described, failed: z.array(failedTrialSchema).min(1) }).strict()
+export type FailedArm = z.infer<typeof failedArmSchema>
+
 /** An arm in numbers, as results store it. */
 export const armNumbersSchema = z
   .object({
-    role: z.enum(ROLES),
-    name: z.string(),
-    series: z.string().optional(),
-    variation: ablationSchema.optional(),
+    ...described,
+    /** Its trials that failed; what is said of the arm stands on the others. */
+    failed: z.array(failedTrialSchema).optional(),
     /** Steps of a training; 0 for a model that no training of the comparison made. */
     steps: number,
     /** Cost of one training: MACs, a backward pass counted as two forward ones, the teacher's passes included. */

@@ -1,6 +1,6 @@
 /** The models of an arm as trials that were run, and their match tables. */
 import type { MatchTable } from '../evaluate'
-import { readDetections, type TrialResult } from '../trial'
+import { readDetections, type TrialFailure, type TrialResult } from '../trial'
 import type { Role, Split, Variation } from './arm-numbers'
 import { type MetricName, metricTable } from './metric'
 import { type BootstrapOptions, type PairedDifference, pairedDifference } from './statistics'
@@ -15,6 +15,16 @@ export interface ArmRun {
   readonly evaluations: { readonly [split in Split]?: TrialResult }
 }
 
+/** A trial of an arm that has no result. */
+export interface ArmFailure {
+  readonly seed?: number
+  /** Where it was to measure a model that was trained. */
+  readonly split?: Split
+  readonly failure: TrialFailure
+  /** The trial's folder, with its log as far as it came; undefined where it could not even be planned. */
+  readonly folder?: string
+}
+
 /** A model, or one model a training seed. */
 export interface Arm {
   readonly role: Role
@@ -24,6 +34,8 @@ export interface Arm {
   readonly series?: string
   readonly variation?: Variation
   readonly runs: readonly ArmRun[]
+  /** Its trials that failed. */
+  readonly failed?: readonly ArmFailure[]
 }
 
 /**
@@ -108,7 +120,8 @@ export function armDifference(
   const [ofA, ofB] = [tables.get(a), tables.get(b)]
   if (!ofA || !ofB) return undefined
   const all = (own: readonly SeedTable[]) => own.map(({ table }) => table)
-  if (isFixed(a) || isFixed(b)) return pairedDifference(all(ofA), all(ofB), options)
+  const seeded = !isFixed(a) || !isFixed(b)
+  if (isFixed(a) || isFixed(b)) return pairedDifference(all(ofA), all(ofB), { ...options, seeded })
   const pairs = pairSeeds(ofA, ofB)
   return pairs && pairedDifference(...pairs, options)
 }

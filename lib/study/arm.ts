@@ -4,6 +4,7 @@ import {
   labelsSchema,
   pseudoSchema,
   recipeSchema,
+  seedSchema,
   teacherViewsSchema,
   termSchema,
   unlabelledSchema,
@@ -14,7 +15,7 @@ const count = z.number().int().positive()
 
 /** Seeds of trainings: each once, and as numbers that JSON keeps. */
 export const seedsSchema = z
-  .array(z.number().int().safe())
+  .array(seedSchema)
   .min(1)
   .refine((seeds) => new Set(seeds).size === seeds.length, 'expected every seed once')
 

@@ -10,7 +10,7 @@ export const chainSchema = z
   .object({
     teacher: stageSchema,
     /** `strength` is s for this number of steps. */
-    sparse: stageSchema.extend({ strength: z.number().positive() }),
+    sparse: stageSchema.extend({ strength: z.number().positive().finite() }),
     /** Default: the profile's. */
     prune: pruneSchema.optional(),
     /** Fine-tuning after pruning; without it no arm can start from the student. */

@@ -2,11 +2,20 @@
  * Arms beside each other: seeds x splits x metrics x references. The study, its ablations, the sweeps that come with the
  * workbook and those of a user all go through here.
  */
-import type { TrialResult } from '../trial'
-import type { ArmNumbers, Split, SplitNumbers, TermNumbers } from './arm-numbers'
-import { type Arm, type ArmTables, armDifference, evaluationOn, readTables } from './arm-tables'
+import { describeFailure, type TrialFailure, type TrialResult } from '../trial'
+import type { ArmNumbers, FailedArm, FailedTrial, Split, SplitNumbers, TermNumbers } from './arm-numbers'
+import {
+  type Arm,
+  type ArmFailure,
+  type ArmTables,
+  armDifference,
+  evaluationOn,
+  readTables,
+} from './arm-tables'
 import { METRIC_NAMES, METRICS, type MetricName } from './metric'
-import { type BootstrapOptions, interval } from './statistics'
+import { type BootstrapOptions, interval, leastResamples } from './statistics'
+
+type Grown = Extract<TrialFailure, { kind: 'diverged' }>['grown'][number]
 
 export interface ComparisonOptions {
   /** Names of the arms that the others are compared with, the most important one first. */
@@ -16,6 +25,39 @@ export interface ComparisonOptions {
   /** Default: all. */
   readonly metrics?: readonly MetricName[]
   readonly bootstrap?: BootstrapOptions
+}
+
+/** Arms that failed altogether; `compareArms` has the others. */
+export function failedArms(arms: readonly Arm[]): FailedArm[] {
+  return arms.flatMap(({ role, name, series, variation, runs, failed = [] }) =>
+    runs.length > 0 || failed.length === 0
+      ? []
+      : {
+          ...{ role, name },
+          ...(series !== undefined && { series }),
+          ...(variation && { variation }),
+          failed: failed.map(describeFailed),
+        },
+  )
+}
+
+function describeFailed({ seed, split, failure }: ArmFailure): FailedTrial {
+  const about = { ...(seed !== undefined && { seed }), ...(split && { split }) }
+  const reason = describeFailure(failure)
+  if (failure.kind === 'error') return { ...about, kind: failure.kind, reason }
+  const { checkpoint, advice } = failure
+  const grown = failure.grown.flatMap(describeGrown)
+  return {
+    ...{ ...about, kind: failure.kind, reason, advice },
+    ...(grown.length > 0 && { grown: grown.join(', ') }),
+    ...(checkpoint !== null && { checkpoint }),
+  }
+}
+
+/** "box 34 times from step 3 to 9"; nothing where a term was finite at one step and not at the next. */
+function describeGrown({ term, from, to, factor }: Grown): string[] {
+  if (typeof factor !== 'number' || to.step <= from.step) return []
+  return [`${term} ${Number(factor.toPrecision(2))} times from step ${from.step} to ${to.step}`]
 }
 
 /** Every arm in numbers, beside the references, as far as it was run; arms without a run are left out. */
@@ -49,7 +91,7 @@ export function compareArms(arms: readonly Arm[], options: ComparisonOptions): A
 
 /** What an arm is and what it cost. */
 function describeArm(arm: Arm, teacherMacs: number | undefined): Omit<ArmNumbers, 'splits'> {
-  const { role, name, series, variation, runs } = arm
+  const { role, name, series, variation, runs, failed = [] } = arm
   const trainings = runs.flatMap(({ training }) => training?.metrics.training ?? [])
   const { macs, mmdet, parameters } = firstTrial(arm).metrics.complexity
   const [first] = runs
@@ -58,6 +100,7 @@ function describeArm(arm: Arm, teacherMacs: number | undefined): Omit<ArmNumbers
     name,
     ...(series !== undefined && { series }),
     ...(variation && { variation }),
+    ...(failed.length > 0 && { failed: failed.map(describeFailed) }),
     steps: trainings[0]?.steps ?? 0,
     trainingMacs: trainings.length > 0 ? mean(trainings.map((training) => training.macs)) : 0,
     seconds: trainings.reduce((sum, { seconds }) => sum + seconds, 0),
@@ -134,9 +177,10 @@ export function bootstrapOf(
   metric: MetricName,
   { bootstrap = {} }: Pick<ComparisonOptions, 'bootstrap'>,
 ): BootstrapOptions {
-  const { resamples = Number.POSITIVE_INFINITY }: { readonly resamples?: number } = METRICS[metric]
-  return bootstrap.resamples !== undefined && bootstrap.resamples > resamples
-    ? { ...bootstrap, resamples }
+  const { resamples: dear = Number.POSITIVE_INFINITY }: { readonly resamples?: number } = METRICS[metric]
+  const most = Math.max(dear, leastResamples(bootstrap.confidence))
+  return bootstrap.resamples !== undefined && bootstrap.resamples > most
+    ? { ...bootstrap, resamples: most }
     : bootstrap
 }
 

@@ -1,7 +1,17 @@
-export type { ModelRole, SweepArm } from './arm'
-export type { ArmNumbers, Role, Split, SplitNumbers, TermNumbers, Variation } from './arm-numbers'
+export { type ModelRole, type SweepArm, seedsSchema } from './arm'
+export type {
+  ArmNumbers,
+  FailedArm,
+  FailedTrial,
+  Role,
+  Split,
+  SplitNumbers,
+  TermNumbers,
+  Variation,
+} from './arm-numbers'
 export {
   type Arm,
+  type ArmFailure,
   type ArmRun,
   type ArmTables,
   armDifference,
@@ -10,7 +20,7 @@ export {
   readTables,
   type SeedTable,
 } from './arm-tables'
-export { bootstrapOf, type ComparisonOptions, compareArms, termsOf } from './comparison'
+export { bootstrapOf, type ComparisonOptions, compareArms, failedArms, termsOf } from './comparison'
 export { type JobPlan, jobPlanSchema, planJobs } from './jobs'
 export { LEADING_METRICS, METRIC_NAMES, METRICS, type Metric, type MetricName, metricTable } from './metric'
 export { type Plan, planModels, type StartingPoint, stageSteps } from './plan'
@@ -21,7 +31,15 @@ export {
   readProfile,
 } from './profile'
 export { CONTROL_NAMES, profileSweep } from './profile-arms'
-export { announceTrials, type RunOptions, type TrialState } from './runner'
+export {
+  announceTrials,
+  failuresAmong,
+  type RunOptions,
+  resultsOf,
+  type TrialOutcome,
+  type TrialState,
+  TrialsFailed,
+} from './runner'
 export {
   type Candidate,
   MACS_SHARE,

@@ -5,6 +5,7 @@ import { THREADS } from '../engine'
 import {
   findModel,
   findTrial,
+  forgetFailure,
   modelsOf,
   TASK,
   type TaskOptions,
@@ -13,6 +14,7 @@ import {
   trialHash,
   writeTask,
 } from '../trial'
+import { knownOutcome, type RunOptions } from './runner'
 
 /**
  * Input of an engine's workflow. A job's command is `trial --config <runs>/<job>/<task> --out <runs>/<job>`; it is
@@ -47,17 +49,20 @@ export const jobPlanSchema = z
 export type JobPlan = z.infer<typeof jobPlanSchema>
 
 /**
- * Plans the unfinished trials, each after the trials whose models it loads, and writes their tasks.
+ * Plans the unfinished trials, each after the trials whose models it loads, and writes their tasks. Trials
+ * that failed and would fail again, or whose models did, are left out (see `knownOutcome`).
  *
  * @throws Error if a trial needs a model that neither exists nor comes from one of the trials
  */
-export function planJobs(trials: readonly TrialConfig[], options: TaskOptions): JobPlan {
-  const { runs } = options
-  const pending = new Map(
-    trials.filter((trial) => !findTrial(runs, trial)).map((trial) => [trialHash(trial), trial]),
-  )
+export function planJobs(
+  trials: readonly TrialConfig[],
+  options: TaskOptions & Pick<RunOptions, 'since'>,
+): JobPlan {
+  const { runs, since = new Date().toISOString() } = options
+  const isPending = (trial: TrialConfig) => !findTrial(runs, trial) && !knownOutcome(trial, { runs, since })
+  const pending = new Map(trials.filter(isPending).map((trial) => [trialHash(trial), trial]))
   const jobs = [...pending.values()].map((trial): [string, string[]] => {
-    writeTask(trial, options)
+    forgetFailure(writeTask(trial, options).folder)
     const before = modelsOf(trial).flatMap((ref) => {
       if ('shipped' in ref) return []
       const source = pending.get(ref.trial)

@@ -1,16 +1,17 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { type Change, parseDocument, readVariant } from '../base'
+import { type Change, parseFinite, readVariant } from '../base'
 import { scenesSchema } from '../data'
 import { METHOD_NAMES, thresholdSchema } from '../losses'
 import { pruneSchema, recipeSchema, termSchema } from '../trial'
 import { seedsSchema } from './arm'
+import { leastResamples } from './statistics'
 
 const steps = z.number().int().positive()
 
 /** Steps and peak learning rate of a stage. */
-export const stageSchema = z.object({ steps, rate: z.number().positive() }).strict()
+export const stageSchema = z.object({ steps, rate: z.number().positive().finite() }).strict()
 
 const ablationsSchema = z
   .object({
@@ -67,7 +68,7 @@ export const profileSchema = z
       .object({
         teacher: stageSchema,
         /** `strength` is s for this number of steps; with another number it is scaled to keep s x steps constant. */
-        sparse: stageSchema.extend({ strength: z.number().positive() }),
+        sparse: stageSchema.extend({ strength: z.number().positive().finite() }),
         prune: pruneSchema,
         finetune: stageSchema,
         distill: stageSchema,
@@ -101,7 +102,13 @@ export const profileSchema = z
     workers: z.union([z.literal('auto'), z.number().int().positive()]).default('auto'),
     checkpointEvery: steps,
     logEvery: steps,
-    bootstrap: z.object({ resamples: steps, confidence: z.number().gt(0).lt(1) }).strict(),
+    bootstrap: z
+      .object({ resamples: steps, confidence: z.number().gt(0).lt(1) })
+      .strict()
+      .refine(({ resamples, confidence }) => resamples >= leastResamples(confidence), {
+        path: ['resamples'],
+        message: 'expected at least 2 / (1 - confidence), without which no difference can show',
+      }),
   })
   .strict()
 
@@ -132,7 +139,7 @@ export function readProfile(
 ): { profile: Profile; changes: readonly Change[] } {
   const { content, changes } = readVariant(profileFile(nameOrFile), profileFile, set)
   const place = [profileFile(nameOrFile), ...set.map((assignment) => `--set ${assignment}`)].join(' ')
-  return { profile: parseDocument(content, profileSchema, place, { what: 'a valid profile' }), changes }
+  return { profile: parseFinite(content, profileSchema, place, { what: 'a valid profile' }), changes }
 }
 
 function profileFile(nameOrFile: string, folder = ''): string {

@@ -6,17 +6,26 @@ import { z } from 'zod'
 import { readJson, watchFolder, writeAtomically } from '../base'
 import { THREADS } from '../engine'
 import {
+  describeFailure,
+  failureOf,
+  findFailure,
+  findModel,
   findTrial,
+  forgetFailure,
+  isSettled,
   lastLogRow,
   modelsOf,
+  readFailure,
   readTrial,
   type TaskOptions,
   type TrialConfig,
+  type TrialFailure,
   type TrialProgress,
   type TrialResult,
   TrialWorker,
   trialFolder,
   trialHash,
+  writeFailure,
   writeTask,
 } from '../trial'
 
@@ -24,15 +33,53 @@ export interface RunOptions extends TaskOptions {
   /** Processes side by side; with more than one, each computes with one thread. */
   readonly workers: number
   readonly signal?: AbortSignal
+  /** When the command began, as ISO 8601: what has failed since is not tried again. Default: now. */
+  readonly since?: string
   /** Called for every trial that is found, or when it begins or is left to another process, while it runs, and at its end. */
   readonly onProgress?: (trial: TrialConfig, state: TrialState) => void
 }
 
 export type TrialState =
   | { readonly state: 'found' | 'finished'; readonly result: TrialResult }
+  | { readonly state: 'failed'; readonly failure: TrialFailure }
   /** Begun here, or left to the process that has announced it. */
   | { readonly state: 'started' | 'waiting' }
   | { readonly state: 'running'; readonly progress: TrialProgress }
+
+/** What became of a trial: its result, or why it has none. */
+export type TrialOutcome =
+  | { readonly trial: TrialConfig; readonly result: TrialResult; readonly failure?: undefined }
+  | { readonly trial: TrialConfig; readonly failure: TrialFailure; readonly result?: undefined }
+
+/** Trials have failed; all others of the same call have run to their end. */
+export class TrialsFailed extends Error {
+  override name = 'TrialsFailed'
+  constructor(
+    readonly failures: readonly { readonly trial: TrialConfig; readonly failure: TrialFailure }[],
+    nameOf: (trial: TrialConfig) => string = (trial) => `trial ${trialFolder(trial)}`,
+  ) {
+    super(failures.map(({ trial, failure }) => `${nameOf(trial)} failed: ${failure.message}`).join('\n'))
+  }
+}
+
+/**
+ * The results of trials, all of which must have one.
+ * @throws TrialsFailed naming those that have none
+ */
+export function resultsOf(
+  outcomes: readonly TrialOutcome[],
+  nameOf?: (trial: TrialConfig) => string,
+): TrialResult[] {
+  const failures = failuresAmong(outcomes)
+  if (failures.length > 0) throw new TrialsFailed(failures, nameOf)
+  return outcomes.flatMap(({ result }) => result ?? [])
+}
+
+/** The trials that failed, each once. */
+export function failuresAmong(outcomes: readonly TrialOutcome[]) {
+  const failed = outcomes.flatMap(({ trial, failure }) => (failure ? [{ trial, failure }] : []))
+  return [...new Map(failed.map((one) => [trialHash(one.trial), one])).values()]
+}
 
 /** A trial that another process runs is looked at this often. */
 const LOOK_MS = 200
@@ -42,24 +89,27 @@ const LOOK_MS = 200
  * Finished ones are found and read, unfinished ones go on from their last checkpoint, and those that another process has
  * announced (`announceTrials`) are waited for; what that one has not run when it ends, is run here.
  *
- * @returns results in the order of `trials`
- * @throws Error with the end of the trial's own error output when one fails; the others are stopped
+ * One that fails leaves a record in its folder and stops no other; those that start from it fail with its reason. A training
+ * that has diverged before is not repeated (see `isSettled`).
+ *
+ * @returns what became of each, in the order of `trials`
  * @throws the signal's reason when it aborts, after the running trials have written their checkpoints
  */
 export async function runSideBySide(
   trials: readonly TrialConfig[],
   options: RunOptions,
-): Promise<TrialResult[]> {
+): Promise<TrialOutcome[]> {
   const { runs, workers, signal, onProgress } = options
   mkdirSync(runs, { recursive: true })
-  const results = new Map<string, TrialResult>()
+  const settings = { since: new Date().toISOString(), ...options }
+  const outcomes = new Map<string, TrialOutcome>()
   const queue: TrialConfig[] = []
   for (const trial of trials) {
-    const folder = trialFolder(trial)
-    if (results.has(folder) || queue.some((other) => trialFolder(other) === folder)) continue
+    const hash = trialHash(trial)
+    if (outcomes.has(hash) || queue.some((other) => trialHash(other) === hash)) continue
     const found = findTrial(runs, trial)
     if (found) {
-      results.set(folder, found)
+      outcomes.set(hash, { trial, result: found })
       onProgress?.(trial, { state: 'found', result: found })
     } else queue.push(trial)
   }
@@ -67,39 +117,28 @@ export async function runSideBySide(
   const stop = () => abort.abort(signal?.reason)
   signal?.addEventListener('abort', stop, { once: true })
   if (signal?.aborted) stop()
-  const unfinished = new Set(queue.map(trialHash))
-  const isReady = (trial: TrialConfig) =>
-    modelsOf(trial).every((model) => 'shipped' in model || !unfinished.has(model.trial))
-  const waiting: (() => void)[] = []
-  const wake = () => {
-    for (const go of waiting.splice(0)) go()
-  }
-  abort.signal.addEventListener('abort', wake, { once: true })
-  const next = async (): Promise<TrialConfig | undefined> => {
-    for (;;) {
-      abort.signal.throwIfAborted()
-      const ready = queue.findIndex(isReady)
-      if (ready >= 0) return queue.splice(ready, 1)[0]
-      if (queue.length === 0) return undefined
-      await new Promise<void>((resolve) => waiting.push(resolve))
-    }
-  }
+  const next = turns(queue, abort.signal)
   const work = async (): Promise<void> => {
     let worker: TrialWorker | undefined
+    const run = async (trial: TrialConfig): Promise<TrialOutcome> => {
+      const known = knownOutcome(trial, settings) ?? (await follow(trial, settings, abort.signal))
+      if (known) return known
+      if (!worker?.isFresh) {
+        await worker?.end()
+        worker = startWorker(workers)
+      }
+      const outcome = await runIn(worker, trial, options, abort.signal)
+      // Its process ends with a trial that fails.
+      if (outcome.failure) worker = undefined
+      return outcome
+    }
     try {
-      for (let trial = await next(); trial; trial = await next()) {
-        let result = await follow(trial, options, abort.signal)
-        if (!result) {
-          if (!worker?.isFresh) {
-            await worker?.end()
-            worker = startWorker(workers)
-          }
-          result = await runIn(worker, trial, options, abort.signal)
-        }
-        results.set(trialFolder(trial), result)
-        onProgress?.(trial, { state: 'finished', result })
-        unfinished.delete(trialHash(trial))
-        wake()
+      for (let turn = await next(); turn; turn = await next()) {
+        const outcome = await run(turn.trial)
+        outcomes.set(trialHash(turn.trial), outcome)
+        const { result, failure } = outcome
+        onProgress?.(turn.trial, result ? { state: 'finished', result } : { state: 'failed', failure })
+        turn.end()
       }
     } catch (error) {
       abort.abort(error)
@@ -115,7 +154,63 @@ export async function runSideBySide(
   } finally {
     signal?.removeEventListener('abort', stop)
   }
-  return trials.map((trial) => results.get(trialFolder(trial))!)
+  return trials.map((trial) => outcomes.get(trialHash(trial))!)
+}
+
+/** A trial whose turn has come; `end` is called when it is finished or has failed. */
+interface Turn {
+  readonly trial: TrialConfig
+  end(): void
+}
+
+/** Gives out a queue's trials in their order, but each after those of the queue whose models it loads; undefined at its end. */
+function turns(queue: TrialConfig[], signal: AbortSignal): () => Promise<Turn | undefined> {
+  const unfinished = new Set(queue.map(trialHash))
+  const isReady = (trial: TrialConfig) =>
+    modelsOf(trial).every((model) => 'shipped' in model || !unfinished.has(model.trial))
+  const waiting: (() => void)[] = []
+  const wake = () => {
+    for (const go of waiting.splice(0)) go()
+  }
+  signal.addEventListener('abort', wake, { once: true })
+  return async () => {
+    for (;;) {
+      signal.throwIfAborted()
+      const ready = queue.findIndex(isReady)
+      const [trial] = ready < 0 ? [] : queue.splice(ready, 1)
+      if (trial) {
+        const end = () => {
+          unfinished.delete(trialHash(trial))
+          wake()
+        }
+        return { trial, end }
+      }
+      if (queue.length === 0) return undefined
+      await new Promise<void>((resolve) => waiting.push(resolve))
+    }
+  }
+}
+
+/**
+ * What is known of a trial before it is run: that it has failed and would fail again, or that a trial has failed whose model it
+ * loads, which is then written down in its own folder too. Undefined where it is to be run.
+ */
+export function knownOutcome(
+  trial: TrialConfig,
+  { runs, since }: Pick<RunOptions, 'runs' | 'since'>,
+): TrialOutcome | undefined {
+  const hash = trialHash(trial)
+  const own = findFailure(hash, runs)
+  if (own && isSettled(own, since)) return { trial, failure: own }
+  for (const model of modelsOf(trial)) {
+    if ('shipped' in model || findModel(model.trial, runs)) continue
+    const before = findFailure(model.trial, runs)
+    if (!before || !isSettled(before, since)) continue
+    const message = `what it starts from failed, trial ${model.trial.slice(0, 12)}: ${describeFailure(before)}`
+    const failure = { ...failureOf(trial, new Error(message)), of: model.trial }
+    return { trial, failure: writeFailure(join(runs, trialFolder(trial)), failure) }
+  }
+  return undefined
 }
 
 function startWorker(workers: number): TrialWorker {
@@ -129,9 +224,10 @@ async function runIn(
   trial: TrialConfig,
   options: RunOptions,
   signal: AbortSignal,
-): Promise<TrialResult> {
+): Promise<TrialOutcome> {
   const { onProgress } = options
   const task = writeTask(trial, options)
+  forgetFailure(task.folder)
   onProgress?.(trial, { state: 'started' })
   const stop = () => worker.stop()
   signal.addEventListener('abort', stop, { once: true })
@@ -139,9 +235,12 @@ async function runIn(
   try {
     const ended = await worker.run(task, (progress) => onProgress?.(trial, { state: 'running', progress }))
     const result = readTrial(task.folder)
-    if (result) return result
+    if (result) return { trial, result }
     signal.throwIfAborted()
-    throw new Error(`trial ${trialFolder(trial)} failed (${ended?.end}):\n${ended?.errors}`)
+    // One that was killed has written nothing.
+    const killed = () =>
+      failureOf(trial, new Error(`${ended?.errors || 'its process ended'} (${ended?.end})`))
+    return { trial, failure: readFailure(task.folder) ?? writeFailure(task.folder, killed()) }
   } finally {
     signal.removeEventListener('abort', stop)
   }
@@ -162,19 +261,22 @@ function isAnnounced(runs: string, trial: TrialConfig): boolean {
   return existsSync(file) && z.array(z.string()).parse(readJson(file)).includes(trialFolder(trial))
 }
 
-/** Waits while another process runs the trial that it has announced; the result, or undefined where there is none. */
+/** Waits while another process runs the trial that it has announced; undefined where nothing has become of it. */
 async function follow(
   trial: TrialConfig,
-  { runs, onProgress }: RunOptions,
+  { runs, since, onProgress }: RunOptions,
   signal: AbortSignal,
-): Promise<TrialResult | undefined> {
+): Promise<TrialOutcome | undefined> {
   const isAtWork = watchFolder(runs)
   let shown: number | undefined
   for (;;) {
     // In this order: what was finished before the folder was let go is found.
     const goesOn = isAtWork() && isAnnounced(runs, trial)
     const result = findTrial(runs, trial)
-    if (result || !goesOn) return result
+    if (result) return { trial, result }
+    const failure = findFailure(trialHash(trial), runs)
+    if (failure && isSettled(failure, since)) return { trial, failure }
+    if (!goesOn) return undefined
     if (shown === undefined) {
       onProgress?.(trial, { state: 'waiting' })
       shown = 0

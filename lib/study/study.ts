@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path'
-import type { Change } from '../base'
+import { type Change, parseDocument } from '../base'
 import { type Dataset, type StudyNeeds, studyLimits } from '../data'
 import { deviceInfo, supportsPrecision } from '../engine'
 import {
@@ -10,11 +10,12 @@ import {
   type TrialConfig,
   type TrialResult,
 } from '../trial'
+import { seedsSchema } from './arm'
 import { type JobPlan, planJobs } from './jobs'
 import { type Planned, planModels, type StartingPoint } from './plan'
 import { type Profile, readProfile } from './profile'
 import { profileSweep } from './profile-arms'
-import { type RunOptions, runSideBySide } from './runner'
+import { type RunOptions, resultsOf, runSideBySide, type TrialOutcome } from './runner'
 import type { Sweep } from './sweep'
 import { workersOf } from './workers'
 
@@ -45,6 +46,8 @@ export interface StudySettings {
   readonly onData?: (done: number, total: number) => void
 }
 
+export type StudyRunOptions = Pick<RunOptions, 'signal' | 'since' | 'onProgress'>
+
 /** A profile on a data set, with its plan and its folder. */
 export interface Study extends Planned {
   readonly settings: StudySettings
@@ -54,13 +57,15 @@ export interface Study extends Planned {
   readonly sweep: Sweep
   /** Number of trials that run side by side. */
   readonly workers: number
-  /** Runs trials, or finds them; results keep their order. */
-  run(
-    trials: readonly TrialConfig[],
-    options?: Pick<RunOptions, 'signal' | 'onProgress'>,
-  ): Promise<TrialResult[]>
-  /** What a workflow engine needs to run trials in place of `run`, which finds the results afterwards. */
-  jobs(trials: readonly TrialConfig[]): JobPlan
+  /**
+   * Runs trials, or finds them; results in their order.
+   * @throws TrialsFailed where one fails, when the others have ended
+   */
+  run(trials: readonly TrialConfig[], options?: StudyRunOptions): Promise<TrialResult[]>
+  /** The same, with the reason in place of a result where a trial fails. */
+  attempt(trials: readonly TrialConfig[], options?: StudyRunOptions): Promise<TrialOutcome[]>
+  /** What an engine needs that runs trials in place of `run`; its results are found by `run` afterwards. */
+  jobs(trials: readonly TrialConfig[], options?: Pick<RunOptions, 'since'>): JobPlan
 }
 
 /** Opens the data (rendering it the first time), resolves the profile and plans the trials. */
@@ -82,14 +87,14 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
     await recordSplits(dataset, settings.out)
   }
   const precision = profile.recipe.precision === 'auto' ? automaticPrecision() : profile.recipe.precision
-  const seeds = settings.seeds ?? profile.seeds
-  const [seed] = seeds
-  if (seed === undefined) throw new Error('the study: expected at least one seed, found none')
-  const plan = planModels({ profile, dataset, precision, ownData, from, seed })
+  const seeds = parseDocument(settings.seeds ?? profile.seeds, seedsSchema, 'seeds')
+  const plan = planModels({ profile, dataset, precision, ownData, from, seed: seeds[0]! })
   const runs = join(settings.out, 'trials')
   const { checkpointEvery, logEvery } = profile
   const workers = workersOf(profile)
   const task = { runs, cache, source, checkpointEvery, logEvery }
+  const attempt: Study['attempt'] = (trials, options = {}) =>
+    runSideBySide(trials, { ...task, workers, signal, ...options })
   return {
     settings,
     profile,
@@ -100,8 +105,9 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
     precision,
     runs,
     workers,
-    run: (trials, options = {}) => runSideBySide(trials, { ...task, workers, signal, ...options }),
-    jobs: (trials) => planJobs(trials, task),
+    run: async (trials, options) => resultsOf(await attempt(trials, options)),
+    attempt,
+    jobs: (trials, options) => planJobs(trials, { ...task, ...options }),
   }
 }
 

@@ -1,6 +1,15 @@
 /** The arms of a sweep, and the trials that train and measure them. */
 import { complexity } from '../detector'
-import { isDistilled, loadModel, type ModelRef, type TrialConfig, trainingMacs } from '../trial'
+import {
+  findFailure,
+  findModel,
+  isDistilled,
+  loadModel,
+  type ModelRef,
+  type TrialConfig,
+  type TrialFailure,
+  trainingMacs,
+} from '../trial'
 import { isModelRole, type ModelRole, roleOf, type SweepArm } from './arm'
 import type { Role, Split } from './arm-numbers'
 import { planChain } from './chain'
@@ -12,6 +21,8 @@ export interface PlannedArm {
   readonly arm: SweepArm
   readonly role: Role
   readonly trials: readonly TrialConfig[]
+  /** Seeds of which no trial can be planned: its steps follow from the cost of a model whose trial failed. */
+  readonly failed: readonly { readonly seed: number; readonly failure: TrialFailure }[]
 }
 
 /** The models that a sweep's arms start from, by seed: the study's own, or those of the seed's chain. */
@@ -32,13 +43,26 @@ export function sweepPreparation(sweep: Sweep, study: Planned): readonly TrialCo
 export function planArms(sweep: Sweep, study: Planned): PlannedArm[] {
   const models = modelsBySeed(sweep, study)
   return sweep.arms.map((arm) => {
-    const seeds = arm.seeds ?? sweep.seeds
-    const trials = seeds.map((seed) => {
+    const trials: TrialConfig[] = []
+    const failed: { seed: number; failure: TrialFailure }[] = []
+    for (const seed of arm.seeds ?? sweep.seeds) {
       const own = { ...study, plan: models.get(seed)! }
-      return armTrial(arm, sweep, { seed, steps: stepsOf(arm, sweep, own) }, own)
-    })
-    return { arm, role: roleOf(arm), trials }
+      const failure = typeof arm.steps === 'number' ? undefined : missingModel(arm, own)
+      if (failure) failed.push({ seed, failure })
+      else trials.push(armTrial(arm, sweep, { seed, steps: stepsOf(arm, sweep, own) }, own))
+    }
+    return { arm, role: roleOf(arm), trials, failed }
   })
+}
+
+/** Why a model is not there by whose cost an arm's steps are counted; undefined where all are there. */
+function missingModel({ start }: SweepArm, { plan, runs }: Planned): TrialFailure | undefined {
+  for (const model of [plan[start], plan.teacher]) {
+    const failure =
+      'shipped' in model || findModel(model.trial, runs) ? undefined : findFailure(model.trial, runs)
+    if (failure) return failure
+  }
+  return undefined
 }
 
 /**

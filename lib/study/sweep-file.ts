@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { readSealed } from '../base'
 import { isModelRole, roleOf } from './arm'
-import { type ArmNumbers, armNumbersSchema } from './arm-numbers'
+import { type ArmNumbers, armNumbersSchema, failedArmSchema } from './arm-numbers'
 import { type Sweep, sweepSchema } from './sweep'
 
 const origin = {
@@ -13,13 +13,20 @@ const origin = {
   provenance: z.record(z.unknown()),
 }
 const current = z
-  .object({ format: z.literal('sweep/2'), sweep: sweepSchema, arms: z.array(armNumbersSchema), ...origin })
+  .object({
+    format: z.literal('sweep/2'),
+    sweep: sweepSchema,
+    arms: z.array(armNumbersSchema),
+    /** Arms without a result. */
+    failed: z.array(failedArmSchema).optional(),
+    ...origin,
+  })
   .strict()
 
 export type SweepFile = z.infer<typeof current>
 
 /** A sweep with its arms in numbers. */
-export type SweepResult = Pick<SweepFile, 'sweep' | 'arms'>
+export type SweepResult = Pick<SweepFile, 'sweep' | 'arms' | 'failed'>
 
 const arm = armNumbersSchema.shape
 const byMetric = arm.splits.shape.validation.unwrap().shape

@@ -1,8 +1,9 @@
 /** All trials of a sweep, by name; its models as far as they have run; and their comparison. */
-import { findTrial, refTo, type TrialConfig, trialHash } from '../trial'
+import { join } from 'node:path'
+import { findFailure, findTrial, refTo, type TrialConfig, trialFolder, trialHash } from '../trial'
 import type { SweepArm } from './arm'
 import type { ArmNumbers, Split } from './arm-numbers'
-import type { Arm, ArmRun } from './arm-tables'
+import type { Arm, ArmFailure, ArmRun } from './arm-tables'
 import { compareArms } from './comparison'
 import type { MetricName } from './metric'
 import type { Planned } from './plan'
@@ -54,29 +55,52 @@ export function trainingName({ name, variation }: SweepArm, trial: TrialConfig):
   return variation || !('training' in trial) ? name : `${name}, seed ${trial.training.seed}`
 }
 
-/** A sweep's models as far as they have run: its starting points, then its arms. */
+/** A sweep's models as far as they have run or failed: its starting points, then its arms. */
 export function findArms(sweep: Sweep, study: Planned, splits: readonly Split[] = [sweep.split]): Arm[] {
-  const find = (trial: TrialConfig) => findTrial(study.runs, trial)
+  const { runs: folder } = study
+  const find = (trial: TrialConfig) => findTrial(folder, trial)
   const evaluations = (of: (split: Split) => TrialConfig): ArmRun['evaluations'] =>
     Object.fromEntries(splits.map((split) => [split, find(of(split))]))
+  const failureOf = (trial: TrialConfig, about: Pick<ArmFailure, 'seed' | 'split'>): ArmFailure[] => {
+    const failure = findFailure(trialHash(trial), folder)
+    return failure ? [{ ...about, failure, folder: join(folder, trialFolder(trial)) }] : []
+  }
   const fixed = fixedModels(sweep).map((role): Arm => {
-    const runs = baseRuns(role, sweep, study).flatMap(({ seed, trial, model }): ArmRun[] => {
+    const base = baseRuns(role, sweep, study)
+    const runs = base.flatMap(({ seed, trial, model }): ArmRun[] => {
       const measured = evaluations((split) => measurementOf(model, trial, split, study))
       if (!Object.values(measured).some((result) => result !== undefined)) return []
       const made = trial && 'training' in trial ? find(trial) : undefined
       return [{ ...(seed !== undefined && { seed }), ...(made && { training: made }), evaluations: measured }]
     })
-    return { role, name: role, runs }
+    const failed = base.flatMap(({ seed, trial, model }) =>
+      splits.flatMap((split) => failureOf(measurementOf(model, trial, split, study), { seed, split })),
+    )
+    return { role, name: role, runs, ...(failed.length > 0 && { failed }) }
   })
-  const trained = planArms(sweep, study).map(({ arm, role, trials }): Arm => {
+  const trained = planArms(sweep, study).map(({ arm, role, trials, failed: unplanned }): Arm => {
     const runs = trials.flatMap((trial): ArmRun[] => {
       const training = find(trial)
       if (!training || !('training' in trial)) return []
       const measured = evaluations((split) => measurementOf(refTo(trial), trial, split, study))
       return [{ seed: trial.training.seed, training, evaluations: measured }]
     })
+    const failed = trials.flatMap((trial): ArmFailure[] => {
+      const seed = 'training' in trial ? trial.training.seed : undefined
+      const training = failureOf(trial, { seed })
+      if (training.length > 0) return training
+      return splits.flatMap((split) => {
+        const measuring = measurementOf(refTo(trial), trial, split, study)
+        return measuring === trial ? [] : failureOf(measuring, { seed, split })
+      })
+    })
     const { name, series, variation } = arm
-    return { role, name, series, runs, ...(variation && { variation: { ...variation, own: false } }) }
+    const all = [...unplanned, ...failed]
+    return {
+      ...{ role, name, series, runs },
+      ...(all.length > 0 && { failed: all }),
+      ...(variation && { variation: { ...variation, own: false } }),
+    }
   })
   return [...fixed, ...trained]
 }

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { parseDocument, readVariant } from '../base'
+import { parseFinite, readVariant } from '../base'
 import { labelsSchema } from '../trial'
 import { armSchema, isModelRole, MODEL_ROLES, recipeChangeSchema, seedsSchema } from './arm'
 import { chainSchema } from './chain'
@@ -84,7 +84,7 @@ export function sweepNames(): string[] {
 export function loadSweep(nameOrFile: string, set: readonly string[] = []): Sweep {
   const { content } = readVariant(sweepFile(nameOrFile), sweepFile, set)
   const place = [sweepFile(nameOrFile), ...set.map((assignment) => `--set ${assignment}`)].join(' ')
-  return parseDocument(content, sweepSchema, place, { what: 'a valid sweep' })
+  return parseFinite(content, sweepSchema, place, { what: 'a valid sweep' })
 }
 
 function sweepFile(nameOrFile: string, folder = ''): string {

@@ -1,5 +1,5 @@
 import { type Batch, createLoader, type Loader, type Sample } from '../data'
-import type { TrainOptions } from './options'
+import { loaderOptions, type TrainOptions } from './options'
 
 /** The batch of a step: labelled images first, then unlabelled ones. */
 export type StepBatch = Pick<Batch, 'images' | 'strong' | 'shape' | 'truths'>
@@ -17,19 +17,8 @@ export class Feed {
    * @param frames folder for decoded frames that do not fit into memory
    */
   constructor(samples: readonly Sample[], input: readonly number[], options: TrainOptions, frames?: string) {
-    const { batch, seed, augment, strong, views, crop, workers, unlabelled } = options
-    const loading = {
-      input: [...input] as [number, number],
-      seed,
-      augment,
-      strong,
-      views,
-      crop: crop && ([...crop] as [number, number, number, number]),
-      shuffle: true,
-      dropLast: true,
-      workers,
-      diskCache: frames,
-    }
+    const { batch, workers, unlabelled } = options
+    const loading = { ...loaderOptions(input, options), dropLast: true, workers, diskCache: frames }
     this.#loaderOf = (samples, batch) => createLoader(samples, { ...loading, batch })
     this.#loader = this.#loaderOf(samples, batch)
     this.#otherBatch = unlabelled?.batch ?? 0

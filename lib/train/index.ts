@@ -7,6 +7,7 @@ export {
   type TrainingState,
   withoutTraining,
 } from './checkpoint'
+export { DivergedError, type Divergence, type Growth } from './divergence'
 export { train } from './loop'
 export { createSlots, globalNorm, type SgdOptions, sgdSchema } from './optimizer'
 export * from './options'

@@ -9,6 +9,7 @@ import { tf } from '../engine'
 import { assignSchema, assignTargets, lossSchema } from '../losses'
 import { averageDecay, averageSchema } from './average'
 import { saveCheckpoint } from './checkpoint'
+import { adviceOn, DivergedError, growthOf, LOOKED_AT, type MeasuredStep } from './divergence'
 import { Feed, type StepBatch } from './feed'
 import { createSlots, sgdSchema } from './optimizer'
 import type { TrainContext, TrainOptions, TrainProgress, TrainSummary } from './options'
@@ -25,7 +26,7 @@ const count = z.number().int().positive()
 const optionsSchema = z.object({
   steps: count,
   batch: count,
-  seed: z.number().int(),
+  seed: z.number().int().safe(),
   views: count.optional(),
   assign: assignSchema,
   loss: lossSchema,
@@ -48,7 +49,8 @@ const optionsSchema = z.object({
  *
  * @throws the signal's reason when it aborts, after writing a checkpoint
  * @throws Error naming the wrong option
- * @throws Error when a loss is not finite, naming the step, or when the directory holds another training's checkpoint
+ * @throws DivergedError when a loss, a gradient or a weight is not finite; the checkpoint on disk predates that
+ * @throws Error when the directory holds another training's checkpoint
  */
 export async function train(
   detector: Detector,
@@ -80,9 +82,13 @@ class Training {
   #seconds: number
   #last: Measurements
   #imagesPerSecond = 0
+  /** Of the last step. */
+  #rate = 0
   #stage: Stage
   /** The step of the checkpoint on disk. */
   #saved: number
+  /** The last steps of this process. */
+  readonly #recent: MeasuredStep[] = []
 
   constructor(detector: Detector, samples: readonly Sample[], options: TrainOptions, context: TrainContext) {
     const { extra, unlabelled } = options
@@ -182,16 +188,27 @@ class Training {
     const decay = average && averageDecay(average, step)
     const inputs = { rate, decay, weights: weightsOf(extra, step) }
     this.#last = runStep(this.#step, batch, inputs, this.#trained.detector, this.#options)
-    for (const [name, value] of Object.entries(this.#last)) {
-      if (!Number.isFinite(value))
-        throw new Error(`training diverged: ${name} is ${value} at step ${step}; lower the learning rate`)
-    }
     this.#done++
+    const broken = Object.entries(this.#last).find(([, value]) => !Number.isFinite(value))
+    if (broken) throw this.#diverged(`${broken[0]} is ${broken[1]}`, rate)
+    this.#recent.push({ step: this.#done, measurements: this.#last })
+    if (this.#recent.length > LOOKED_AT) this.#recent.shift()
+    this.#rate = rate
     const elapsed = (performance.now() - start) / 1000
     this.#seconds += elapsed
     this.#imagesPerSecond = batch.truths.length / elapsed
     if (this.#done % logEvery === 0 || this.#isOver || this.#isEvaluationDue)
       this.#log.info({ step: this.#done, rate, imagesPerSecond: this.#imagesPerSecond, ...this.#last })
+  }
+
+  /** What has become not finite, in or after the last step, as an error. */
+  #diverged(what: string, rate: number, isUpdate = false): DivergedError {
+    const { sgd, precision } = this.#options
+    const failed = { step: this.#done, measurements: this.#last }
+    const grown = growthOf(this.#recent, failed)
+    const advice = adviceOn(grown, failed, { rate, clip: sgd.clip, precision, isUpdate })
+    const checkpoint = this.#saved > 0 ? this.#saved : undefined
+    return new DivergedError({ step: this.#done, what, values: this.#last, grown, checkpoint, advice })
   }
 
   #tell(more: Pick<TrainProgress, 'evaluated' | 'evaluating' | 'labelling'>): void {
@@ -236,6 +253,9 @@ class Training {
     const { detector } = this.#trained
     this.#step.sync()
     const weights = detector.weights()
+    // The update of a step whose losses were finite may have been too large.
+    const broken = [...weights].find(([, { values }]) => !values.every(Number.isFinite))
+    if (broken) throw this.#diverged(`weight ${broken[0]} is not finite`, this.#rate, true)
     this.#context.onCheckpoint?.(this.#done, weights)
     const training = trainingState(this.#options, {
       step: this.#done,

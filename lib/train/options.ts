@@ -1,5 +1,5 @@
 /** Options, progress and result of a training. */
-import type { AugmentOptions, Crop, Sample, StrongOptions } from '../data'
+import type { AugmentOptions, Crop, LoaderOptions, Sample, StrongOptions } from '../data'
 import type { Weights } from '../detector'
 import type { Precision } from '../engine'
 import type { AssignOptions, YoloLossOptions } from '../losses'
@@ -51,6 +51,27 @@ export interface TrainOptions {
   readonly workers: number
   readonly checkpointEvery: number
   readonly logEvery: number
+}
+
+/**
+ * How a training's images are loaded: what its batches, in their order, depend on.
+ *
+ * @param input [height, width] of the network
+ */
+export function loaderOptions(
+  input: readonly number[],
+  { batch, seed, augment, strong, views, crop }: TrainOptions,
+): LoaderOptions {
+  return {
+    input: [...input] as [number, number],
+    batch,
+    seed,
+    augment,
+    strong,
+    views,
+    crop: crop && ([...crop] as [number, number, number, number]),
+    shuffle: true,
+  }
 }
 
 export interface TrainProgress {

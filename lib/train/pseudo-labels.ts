@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { parseDocument, sha256, writeAtomically } from '../base'
+import { jsonOf, parseDocument, sha256, writeAtomically } from '../base'
 import type { Box, Sample } from '../data'
 import type { Detector } from '../detector'
 import type { PredictOptions } from './predict'
@@ -98,7 +98,7 @@ export class PseudoLabels {
         `${file}: expected SHA-256 ${expected} as the checkpoint says, found ${found}; remove the folder to train again`,
       )
     }
-    return this.#labelled(parseDocument(JSON.parse(text), labelsFileSchema, file))
+    return this.#labelled(parseDocument(jsonOf(text, file), labelsFileSchema, file))
   }
 
   /** Removes the labels of other steps; call it once a checkpoint names the current ones. */

@@ -5,7 +5,7 @@ import { darknet21Schema } from '../detector'
 import { prunableSchema } from '../slimming'
 import { labelsSchema } from './labels'
 import { pseudoSchema, teacherViewsSchema } from './pseudo'
-import { pruneSchema, recipeSchema, termSchema, unlabelledSchema } from './recipe'
+import { pruneSchema, recipeSchema, seedSchema, termSchema, unlabelledSchema } from './recipe'
 
 /** Source of a trial's weights: another trial, or a checkpoint shipped with the workbook. */
 export const modelRefSchema = z.union([
@@ -19,8 +19,8 @@ const resolvedRecipe = recipeSchema.extend({ precision: z.enum(['float32', 'bflo
 const training = z
   .object({
     steps: z.number().int().positive(),
-    rate: z.number().positive(),
-    seed: z.number().int(),
+    rate: z.number().positive().finite(),
+    seed: seedSchema,
     recipe: resolvedRecipe,
     labels: labelsSchema.optional(),
   })
@@ -42,7 +42,7 @@ const trialKinds = z.discriminatedUnion('kind', [
       ...common,
       start: modelRefSchema,
       training,
-      strength: z.number().positive(),
+      strength: z.number().positive().finite(),
       /** Whose scales shrink; the backbone's by default. */
       prunable: prunableSchema.optional(),
     })

@@ -9,7 +9,7 @@ import {
   targetTensors,
   yoloLoss,
 } from '../losses'
-import type { ExtraLoss, TrainOptions } from '../train'
+import { type ExtraLoss, loaderOptions, type TrainOptions } from '../train'
 import type { Metrics } from './metrics'
 import type { Term } from './recipe'
 
@@ -24,18 +24,8 @@ export async function compareGradients(
   options: TrainOptions,
   terms: readonly Term[],
 ): Promise<NonNullable<Metrics['gradients']>> {
-  const { batch, seed, augment, strong, views, crop, assign, loss } = options
-  const input = [...student.config.input] as [number, number]
-  const loader = createLoader(samples, {
-    input,
-    batch,
-    seed,
-    augment,
-    strong,
-    views,
-    crop: crop && ([...crop] as [number, number, number, number]),
-    shuffle: true,
-  })
+  const { assign, loss } = options
+  const loader = createLoader(samples, loaderOptions(student.config.input, options))
   const sums = terms.map(() => ({ groundTruth: 0, distillation: 0, cosine: 0 }))
   try {
     for (let step = 0; step < RATIO_BATCHES; step++) {

@@ -13,6 +13,17 @@ export {
 export { distilledSteps, isDistilled, labellingPasses, trainingMacs } from './cost'
 export { readDetections, type TrialDetections, writeDetections } from './detections'
 export { createDistillation } from './distillation'
+export {
+  describeFailure,
+  failureOf,
+  findFailure,
+  forgetFailure,
+  forgetFailures,
+  isSettled,
+  readFailure,
+  type TrialFailure,
+  writeFailure,
+} from './failure'
 export { applyLabels, type LabelledSamples, type Labels, labelsSchema } from './labels'
 export {
   type GammaRow,
@@ -34,6 +45,7 @@ export {
   pruneSchema,
   type Recipe,
   recipeSchema,
+  seedSchema,
   type Term,
   termSchema,
   unlabelledSchema,

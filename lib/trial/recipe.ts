@@ -20,7 +20,13 @@ import { averageSchema, sgdSchema, validationSchema, warmUpSchema } from '../tra
 const steps = z.number().int().positive()
 
 /** lambda as a number, or determined at the start so that distillation's gradient is `ratio` times the ground truth's. */
-export const weightSchema = z.union([z.number().min(0), z.object({ ratio: z.number().positive() }).strict()])
+export const weightSchema = z.union([
+  z.number().min(0).finite(),
+  z.object({ ratio: z.number().positive().finite() }).strict(),
+])
+
+/** A seed of a training: a whole number that JSON keeps. */
+export const seedSchema = z.number().int().min(0).safe()
 
 /** One method of a distillation loss with its options. */
 export type Term = DistillationOptions & {

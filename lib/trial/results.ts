@@ -22,6 +22,8 @@ export const FILES = {
   /** The trained model without optimizer, adapters or teacher. */
   model: 'model.json',
   detections: 'detections.safetensors',
+  /** Why the trial has no metrics, where it failed; see failure.ts. */
+  failed: 'failed.json',
   /** Written last. */
   metrics: 'metrics.json',
 } as const

@@ -5,7 +5,8 @@ import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { lockFolder, readSealed, writeSealed } from '../base'
 import { type TrialConfig, trialFolder, trialSchema } from './config'
-import type { TrialResult } from './results'
+import { failureOf, forgetFailure, isSettled, readFailure, writeFailure } from './failure'
+import { FILES, type TrialResult } from './results'
 import { openSource, sourceSchema } from './source'
 import { runTrial, type TrialContext } from './trial'
 
@@ -45,6 +46,8 @@ export function writeTask(trial: TrialConfig, options: TaskOptions): { folder: s
  * Runs or continues the trial of a task file, in a folder locked against other processes; the folder's parent
  * contains the trials that it starts from.
  *
+ * A failed trial leaves its record (see failure.ts); a training that has diverged here before is not repeated.
+ *
  * @throws Error naming the file and its keys if it is not a task, and when another process has the folder
  */
 export async function runTask(
@@ -60,6 +63,13 @@ export async function runTask(
   const folder = resolve(out)
   const release = await lockFolder(folder, { signal })
   try {
+    const before = readFailure(folder)
+    if (before && isSettled(before)) {
+      throw new Error(
+        `${before.message}\n${join(folder, FILES.failed)} says so of an earlier try; remove it to try again`,
+      )
+    }
+    forgetFailure(folder)
     return await runTrial(trial, {
       folder,
       runs: dirname(folder),
@@ -70,7 +80,19 @@ export async function runTask(
       signal,
       onProgress,
     })
+  } catch (error) {
+    if (!signal?.aborted && !readFailure(folder)) record(folder, trial, error)
+    throw error
   } finally {
     release()
+  }
+}
+
+/** Writes a failure down. @throws Error with both reasons where that fails too, as on a full disk */
+function record(folder: string, trial: TrialConfig, error: unknown): void {
+  try {
+    writeFailure(folder, failureOf(trial, error))
+  } catch (why) {
+    throw new Error(`${error}; and that could not be written down: ${why}`, { cause: error })
   }
 }

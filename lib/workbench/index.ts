@@ -16,5 +16,5 @@ export {
 export { type Picture, showGallery } from './gallery'
 export { parameter } from './parameter'
 export { type ProgressBar, showProgress } from './progress'
-export { describeTrial, openStudy, prepareModels, runTrials } from './study'
+export { describeTrial, openStudy, prepareModels, runTrials, tryTrials } from './study'
 export { agree, verify } from './verify'

@@ -12,25 +12,40 @@ The answer to a task that succeeds is {}, otherwise {"error": ...}.
 
 import json
 import os
+import shutil
 import sys
+import tempfile
 import threading
 import time
 
 import nbformat
 
+# Longest name of a file that is a socket; Linux takes 107 bytes, macOS 103. Jupyter adds "-ipc-5".
+LONGEST_NAME = 96
+
 
 class Kernel:
-    """The kernel that notebooks share."""
+    """The kernel that notebooks share. It is spoken to through files of its own and not through ports: Jupyter chooses ports
+    before the kernel begins, which takes seconds, and meanwhile others may take them, among them the very connections that are
+    tried to these ports (a system may give one the port that it leads to)."""
 
     manager = None
     folder = None
+    place = None
 
     def of(self, folder):
         if self.manager is None or self.folder != folder:
             from jupyter_client import AsyncKernelManager
 
             self.end()
-            self.manager = AsyncKernelManager(kernel_name="tslab")
+            self.place = tempfile.mkdtemp(prefix="workbook-")
+            if len(os.fsencode(self.place)) > LONGEST_NAME - len("/kernel"):
+                os.rmdir(self.place)
+                self.place = tempfile.mkdtemp(prefix="workbook-", dir="/tmp")
+            connection = os.path.join(self.place, "kernel.json")
+            self.manager = AsyncKernelManager(
+                kernel_name="tslab", transport="ipc", connection_file=connection
+            )
             self.folder = folder
         return self.manager
 
@@ -39,6 +54,11 @@ class Kernel:
 
         if self.manager is not None and self.manager.has_kernel:
             run_sync(self.manager.shutdown_kernel)()
+        self.tidy()
+
+    def tidy(self):
+        if self.place is not None:
+            shutil.rmtree(self.place, ignore_errors=True)
 
 
 kernel = Kernel()
@@ -53,6 +73,10 @@ def write(notebook, file):
 def execute(notebook, to, partial):
     from nbconvert.preprocessors import ExecutePreprocessor
 
+    class Executor(ExecutePreprocessor):
+        # How long a kernel takes to start depends on what else the machine does. It is waited for as long as its process lives.
+        startup_timeout = None
+
     document = nbformat.read(notebook, as_version=4)
     code = [cell for cell in document.cells if cell.cell_type == "code"]
 
@@ -65,9 +89,8 @@ def execute(notebook, to, partial):
     def keep(**_):
         write(document, partial)
 
-    executor = ExecutePreprocessor(
+    executor = Executor(
         timeout=None,
-        startup_timeout=120,
         record_timing=False,
         on_cell_execute=report,
         on_cell_executed=keep,
@@ -96,6 +119,7 @@ def end_with(parent):
     """Ends this process when its parent was killed; its kernel then ends by itself."""
     while os.getppid() == parent:
         time.sleep(1)
+    kernel.tidy()
     os._exit(1)
 
 

@@ -13,6 +13,8 @@ export class NotebookError extends Error {
     readonly detail: string,
     /** The notebook as far as it was executed. */
     readonly partial: string | null,
+    /** The name of the error that the cell threw. */
+    readonly reason: string | null = null,
   ) {
     const where = cell === null ? notebook : `${notebook}, code cell ${cell}`
     const look = partial ? `\nAs far as it ran: ${partial}` : ''
@@ -47,7 +49,7 @@ export function joined(source: string | readonly string[]): string {
 }
 
 /** The first failed code cell (1-based) of an executed notebook, and its error; null if none failed. */
-export function failedCell(file: string): { cell: number; detail: string } | null {
+export function failedCell(file: string): { cell: number; detail: string; reason: string } | null {
   const code = readNotebook(file).cells.filter((cell) => cell.cell_type === 'code')
   for (const [i, cell] of code.entries()) {
     const error = cell.outputs?.find((output) => output.output_type === 'error')
@@ -55,7 +57,7 @@ export function failedCell(file: string): { cell: number; detail: string } | nul
     const trace = error.traceback?.join('\n') ?? ''
     const summary = `${error.ename}: ${error.evalue}`
     const message = trace.includes(error.evalue ?? '') && error.ename !== 'TypeScript' ? trace : summary
-    return { cell: i + 1, detail: message }
+    return { cell: i + 1, detail: message, reason: error.ename ?? '' }
   }
   return null
 }

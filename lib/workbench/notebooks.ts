@@ -26,6 +26,8 @@ export interface ExecuteOptions {
   /** Added to the environment of the kernels. */
   env?: Readonly<Record<string, string>>
   onProgress?: (progress: NotebookProgress) => void
+  /** Whether the others run on behind a notebook that failed. Default: they do not. */
+  goesOn?: (error: NotebookError) => boolean
   /** Ends the run: the kernel too. */
   signal?: AbortSignal
 }
@@ -51,6 +53,8 @@ export interface ExecutedNotebook {
   executed: string
   html: string
   seconds: number
+  /** Of one that failed, and the others ran on: `executed` and `html` are what there is of it. */
+  error?: NotebookError
 }
 
 /**
@@ -58,10 +62,11 @@ export interface ExecutedNotebook {
  * declarations, and makes a self-contained page of each. Files appear under their final names only when they are
  * complete.
  *
- * @throws NotebookError at the first notebook that fails; what ran is kept as <name>.failed.ipynb
+ * @throws NotebookError at the first notebook that fails and that `goesOn` does not pass over; what ran is kept as
+ *   <name>.failed.ipynb
  */
 export async function executeNotebooks(options: ExecuteOptions): Promise<ExecutedNotebook[]> {
-  const { notebooks, outDir, env = {}, onProgress } = options
+  const { notebooks, outDir, env = {}, onProgress, goesOn = () => false } = options
   mkdirSync(outDir, { recursive: true })
   await makeDeclarations()
   const work = temporaryFolder('workbook')
@@ -94,11 +99,16 @@ export async function executeNotebooks(options: ExecuteOptions): Promise<Execute
         bar: '',
       }
       onProgress?.({ ...progress })
-      const executed = await execute(progress, { outDir, work, executor, follow, signal })
+      const places = { outDir, work, executor, follow, signal }
+      const { executed, error } = await execute(progress, places).then(
+        (file) => ({ executed: file, error: undefined }),
+        (reason: unknown) => passedOver(reason, goesOn),
+      )
       onProgress?.({ ...progress, stage: 'export' })
       pages = pages.then(async () => {
         const html = await exportPage(executed, outDir, exporter)
-        results.push({ notebook, executed, html, seconds: (performance.now() - started) / 1000 })
+        const seconds = (performance.now() - started) / 1000
+        results.push({ notebook, executed, html, seconds, ...(error && { error }) })
       })
       pages.catch(() => failed.abort()) // no more notebooks; the error is thrown where the pages are awaited
     }
@@ -116,6 +126,13 @@ export async function executeNotebooks(options: ExecuteOptions): Promise<Execute
     rmSync(work, { recursive: true, force: true })
   }
   return results
+}
+
+/** What there is of a notebook that failed, where the others run on. @throws its error where they do not */
+function passedOver(reason: unknown, goesOn: NonNullable<ExecuteOptions['goesOn']>) {
+  if (reason instanceof NotebookError && reason.partial !== null && goesOn(reason))
+    return { executed: reason.partial, error: reason }
+  throw reason
 }
 
 /** Runs a notebook's cells; returns the executed notebook's file in `outDir`. */
@@ -141,7 +158,9 @@ async function execute(
   const to = path.join(work, `${name}.ipynb`)
   const partial = path.join(work, `${name}.partial.ipynb`)
   const failedFile = path.join(outDir, `${name}.failed.ipynb`)
-  rmSync(failedFile, { force: true })
+  // What an earlier run has left of it is not this one's.
+  for (const former of [name, `${name}.failed`])
+    for (const kind of ['ipynb', 'html']) rmSync(path.join(outDir, `${former}.${kind}`), { force: true })
   const { late, poll } = follow(progress)
   const timer = setInterval(poll, 200)
   try {
@@ -152,7 +171,7 @@ async function execute(
     const kept = existsSync(partial) ? copyWhole(partial, failedFile) : null
     if (signal.aborted) throw new NotebookError(notebook, progress.cell || null, 'It was interrupted.', kept)
     const cell = kept === null ? null : failedCell(kept)
-    if (cell) throw new NotebookError(notebook, cell.cell, cell.detail, kept)
+    if (cell) throw new NotebookError(notebook, cell.cell, cell.detail, kept, cell.reason)
     const where = error === undefined ? null : progress.cell || null
     throw new NotebookError(notebook, where, late.length > 0 ? late.join('\n') : error!, kept)
   } finally {

@@ -1,6 +1,7 @@
 /** What the command line and the programs of test/ that commands.json names have in common. */
 import { inspect } from 'node:util'
 import { type Command, CommanderError } from 'commander'
+import { SOME_FAILED } from './exit'
 
 /** Errors that are bugs, not messages to the user. */
 const MISTAKES = [TypeError, RangeError, ReferenceError, SyntaxError]
@@ -9,7 +10,13 @@ const MISTAKES = [TypeError, RangeError, ReferenceError, SyntaxError]
 export function fail(error: unknown, isDebug: boolean): never {
   if (error instanceof CommanderError) process.exit(error.exitCode)
   console.error(isDebug ? inspect(error) : `\n${describe(error)}`)
-  process.exit(1)
+  process.exit(isOfTrials(error) ? SOME_FAILED : 1)
+}
+
+/** Whether trials failed that nothing can go on without, here or in a notebook's cell. */
+function isOfTrials(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return ('reason' in error ? error.reason : error.name) === 'TrialsFailed'
 }
 
 function describe(error: unknown): string {

@@ -3,16 +3,22 @@ import { z } from 'zod'
 import { interruptSignal, jsonOf, parseDocument, type Schema, sha256 } from '../base'
 import {
   createStudy,
+  failuresAmong,
   isPrepared,
   namedTrials,
   notebookTrials,
   type RunOptions,
+  resultsOf,
   type StartingPoint,
   type Study,
   type StudySettings,
+  seedsSchema,
+  type TrialOutcome,
+  TrialsFailed,
 } from '../study'
 import type { TrainProgress } from '../train'
 import {
+  describeFailure,
   findTrial,
   readingSchema,
   type TrialConfig,
@@ -55,12 +61,15 @@ export function changeMark(set: readonly string[]): string {
   return set.length === 0 ? '' : `-${sha256(JSON.stringify([...set].sort())).slice(0, 6)}`
 }
 
-/** Comma-separated whole numbers. */
+/**
+ * Seeds as the command line and the environment give them: whole numbers with commas between, each once.
+ * @throws Error naming what is wrong
+ */
 export function parseSeeds(text: string): number[] {
-  const seeds = text.split(',').map(Number)
-  if (!seeds.every(Number.isInteger))
+  const parts = text.split(',')
+  if (!parts.every((part) => /^\s*-?\d+\s*$/.test(part)))
     throw new Error(`seeds: expected whole numbers separated by commas, found "${text}"`)
-  return seeds
+  return parseDocument(parts.map(Number), seedsSchema, 'seeds')
 }
 
 const STARTS: readonly StartingPoint[] = ['student', 'teacher', 'scratch']
@@ -158,26 +167,74 @@ export async function createShownStudy(
 /** Trials whose bars this process has shown. */
 const shown = new Set<string>()
 
+/** How trials are run and called. */
+export interface RunTrialsOptions {
+  /** What trials are called that are not the study's own, by their hash. */
+  readonly called?: ReadonlyMap<string, string>
+  /** When the command began, as ISO 8601; what has failed since is not tried again. Default: as the environment says. */
+  readonly since?: string
+}
+
 /**
  * Runs trials (or finds them) with a live bar for each running one: time left, loss terms, images a second. Trials that the
  * command ran ahead of its notebooks have a bar too, showing their end. An interrupt of the cell stops the
  * processes, which write a checkpoint first; run the cell again to continue.
  *
- * @param called names, by hash, of trials that are not the study's own
+ * @throws TrialsFailed where one has no result, when the others have ended
  */
 export async function runTrials(
   study: Study,
   trials: readonly TrialConfig[],
-  called: ReadonlyMap<string, string> = new Map(),
+  options: RunTrialsOptions = {},
 ): Promise<TrialResult[]> {
-  const bars = new Map<TrialConfig, { bar: ProgressBar; phase: TrialProgress['phase'] }>()
-  const named = namedTrials(study)
-  const names = new Map([...named].map(([name, trial]) => [trialHash(trial), name]))
-  // Describe a method with its lambda; the others, of which several look alike, by their names in the study.
-  const nameOf = (trial: TrialConfig): string =>
+  return resultsOf(await attemptTrials(study, trials, options), trialNames(study, options.called))
+}
+
+/**
+ * The same where others can go on without a trial that fails, as the seeds of an arm can, and the arms of a study: each failure
+ * is shown with its reason, and the results of the others come back in their order.
+ *
+ * @throws TrialsFailed where all have failed
+ */
+export async function tryTrials(
+  study: Study,
+  trials: readonly TrialConfig[],
+  options: RunTrialsOptions = {},
+): Promise<TrialResult[]> {
+  const outcomes = await attemptTrials(study, trials, options)
+  const nameOf = trialNames(study, options.called)
+  const failures = failuresAmong(outcomes)
+  if (failures.length > 0 && outcomes.every(({ failure }) => failure))
+    throw new TrialsFailed(failures, nameOf)
+  for (const { trial, failure } of failures) {
+    const advice = failure.kind === 'diverged' ? `; ${failure.advice}` : ''
+    const text = `${nameOf(trial)} failed: ${describeFailure(failure)}${advice}.`
+    if (inNotebook()) showMarkdown(`**${text.replace(/[\\`*_<>|$[\]]/g, '\\$&')}**`)
+    else console.error(text)
+  }
+  return outcomes.flatMap(({ result }) => result ?? [])
+}
+
+/** What a trial is called: a method by its lambda too, the others, of which several are alike, by what they are in the study. */
+export function trialNames(
+  study: Study,
+  called: ReadonlyMap<string, string> = new Map(),
+): (trial: TrialConfig) => string {
+  const names = new Map([...namedTrials(study)].map(([name, trial]) => [trialHash(trial), name]))
+  return (trial) =>
     called.get(trialHash(trial)) ??
     (trial.kind === 'distill' ? undefined : names.get(trialHash(trial))) ??
     describeTrial(trial)
+}
+
+/** Runs trials with their bars; what became of each, in their order. */
+export async function attemptTrials(
+  study: Study,
+  trials: readonly TrialConfig[],
+  { called, since = process.env[ENVIRONMENT.started] || undefined }: RunTrialsOptions = {},
+): Promise<TrialOutcome[]> {
+  const bars = new Map<TrialConfig, { bar: ProgressBar; phase: TrialProgress['phase'] }>()
+  const nameOf = trialNames(study, called)
   const barOf = (
     trial: TrialConfig,
     phase: TrialProgress['phase'],
@@ -206,6 +263,12 @@ export async function runTrials(
         showFinished(`${nameOf(trial)}: ${end.phase}`, end.total, end.seconds, end.note)
       shown.add(hash)
     }
+    if (event.state === 'failed') {
+      const bar = bars.get(trial)?.bar ?? showProgress(nameOf(trial), 1)
+      bar.done(`failed: ${describeFailure(event.failure)}`)
+      bars.delete(trial)
+      waiting.delete(trial)
+    }
     if (event.state === 'waiting') {
       waiting.add(trial)
       const [phase, total] =
@@ -226,7 +289,7 @@ export async function runTrials(
     void barOf(trial, progress.phase, steps).update(step, describeProgress(progress.progress))
   }
   try {
-    return await study.run(trials, { signal: interruptSignal(), onProgress })
+    return await study.attempt(trials, { signal: interruptSignal(), since, onProgress })
   } finally {
     for (const { bar } of bars.values()) bar.done()
   }

@@ -6,13 +6,18 @@ import { studyLimits } from '../data'
 import { columnsOf, readOverview } from '../report'
 import {
   announceTrials,
+  isPrepared,
+  namedTrials,
   needsOf,
   notebookTrials,
   preparationTrials,
   type StartingPoint,
   type Study,
+  shortTrials,
 } from '../study'
-import type { DataReading, TrialConfig } from '../trial'
+import { type DataReading, findFailure, forgetFailures, type TrialConfig, trialHash } from '../trial'
+import type { Failed } from './failures'
+import type { NotebookError } from './notebook-file'
 import { executeNotebooks } from './notebooks'
 import { root } from './project'
 import { createShownStudy, ENVIRONMENT, parseSeeds } from './study'
@@ -30,6 +35,8 @@ export interface WorkbookOptions {
   readonly seeds?: string
   readonly from?: StartingPoint
   readonly full?: boolean
+  /** Trainings that diverged before are repeated. */
+  readonly retry?: boolean
 }
 
 /** All notebooks in order of their dependencies. */
@@ -45,12 +52,13 @@ export function allNotebooks(): string[] {
  * The study of a command's options.
  * @throws Error naming what a user's data set lacks for the whole study, before anything is trained
  */
-export async function openWorkbook({ seeds, out, ...options }: WorkbookOptions): Promise<Study> {
+export async function openWorkbook({ seeds, out, retry, ...options }: WorkbookOptions): Promise<Study> {
   const study = await createShownStudy({
     ...options,
     out: path.resolve(out),
     seeds: seeds === undefined ? undefined : parseSeeds(seeds),
   })
+  if (retry) forgetFailures(study.runs)
   const limits = options.data === undefined ? [] : studyLimits(study.dataset, needsOf(study.profile))
   if (limits.length > 0)
     throw new Error(`${options.data} and profile ${study.profile.name}:\n  ${limits.join('\n  ')}`)
@@ -74,43 +82,65 @@ export function environmentOf(options: WorkbookOptions): Record<string, string> 
 
 /**
  * Executes all notebooks on one study; executed notebooks and their pages go to <out>/notebooks. Trials run ahead of the
- * notebooks, which wait for the ones they need, so that no core idles while a notebook draws.
+ * notebooks, which wait for the ones they need, so that no core idles while a notebook draws. A notebook that has none of its
+ * trials left ends where it needs them, and the others run on; without a teacher or a student nothing can.
  *
  * @param started when the command began: notebooks show bars of trials finished since
+ * @returns the failed trials of the study, and the name of each
  */
 export async function runWorkbook(
   options: WorkbookOptions,
   signal: AbortSignal,
   started = new Date(),
-): Promise<void> {
+): Promise<StudyFailures> {
   const env = { ...environmentOf(options), [ENVIRONMENT.started]: started.toISOString() }
   const study = await openWorkbook(options)
   const release = await lockFolder(study.runs, { signal })
   const stop = new AbortController()
-  const ahead = runAhead(study, AbortSignal.any([signal, stop.signal])).finally(release)
+  const ahead = runAhead(study, AbortSignal.any([signal, stop.signal]), started.toISOString()).finally(
+    release,
+  )
   const { report, end } = notebookReporter()
   try {
     const outDir = path.join(path.resolve(options.out), 'notebooks')
-    await executeNotebooks({ notebooks: allNotebooks(), outDir, env, onProgress: report, signal })
+    const goesOn = ({ reason }: NotebookError) => reason === 'TrialsFailed' && isPrepared(study)
+    await executeNotebooks({ notebooks: allNotebooks(), outDir, env, onProgress: report, goesOn, signal })
   } finally {
     stop.abort()
     await ahead
     end()
   }
+  return studyFailures(study)
+}
+
+/** Trials of a study that failed. */
+export interface StudyFailures {
+  readonly failures: readonly Failed[]
+  readonly nameOf: (trial: TrialConfig) => string
+}
+
+function studyFailures(study: Study): StudyFailures {
+  const named = [...namedTrials(study), ...shortTrials(study)]
+  const names = new Map(named.map(([name, trial]) => [trialHash(trial), name]))
+  const failures = named.flatMap(([, trial]): Failed[] => {
+    const failure = findFailure(trialHash(trial), study.runs)
+    return failure ? [{ trial, failure }] : []
+  })
+  return { failures, nameOf: (trial) => names.get(trialHash(trial)) ?? trial.kind }
 }
 
 /** Runs the trials of all notebooks except those on the test split, which come after the choice. */
-async function runAhead(study: Study, signal: AbortSignal): Promise<void> {
+async function runAhead(study: Study, signal: AbortSignal, since: string): Promise<void> {
   const { plan, runs } = study
   const isEarly = (trial: TrialConfig) => trial.kind !== 'evaluate' || trial.split === 'validation'
   try {
     announceTrials(runs, [...preparationTrials(study).values()])
-    await study.run(plan.preparation, { signal })
+    await study.run(plan.preparation, { signal, since })
     const trials = notebookTrials(study).filter(isEarly)
     announceTrials(runs, trials)
-    await study.run(trials, { signal })
+    await study.attempt(trials, { signal, since })
   } catch {
-    // Not lost: once nobody runs ahead, the notebook that needs the trial runs it again, and its cell shows why it fails.
+    // Not lost: what failed has left its record, and the cell that needs it shows why.
   }
 }
 

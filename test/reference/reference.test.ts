@@ -157,6 +157,7 @@ test('the reference of a study has the numbers of all its trials by their names'
     runs,
     workers: 1,
     run: () => Promise.reject(new Error('nothing is to run')),
+    attempt: () => Promise.reject(new Error('nothing is to run')),
     jobs: () => assert.fail('nothing is to run'),
   }
   const trials = namedTrials(study)

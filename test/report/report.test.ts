@@ -4,18 +4,24 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import {
+  accuracyTable,
   buildReport,
   computeFigure,
   differenceOf,
+  differenceTable,
+  failuresTable,
   leadingSplit,
+  methodsFigure,
   metricsTable,
   REPORT_FILES,
   renderHtml,
   renderMarkdown,
+  type TableRow,
+  verdictSentence,
   writeReport,
 } from '../../lib/report'
-import { evaluationOn, METRICS, metricTable, tableValue } from '../../lib/study'
-import { readDetections } from '../../lib/trial'
+import { type Arm, evaluationOn, METRICS, metricTable, tableValue } from '../../lib/study'
+import { readDetections, type TrialFailure } from '../../lib/trial'
 import { syntheticStudy } from './synthetic'
 
 const folder = mkdtempSync(join(tmpdir(), 'report-'))
@@ -114,10 +120,15 @@ test('students that detect next to nothing are not compared', () => {
 
 test('methods that do not differ from the control are not called better', () => {
   const runs = join(folder, 'equal')
-  const study = syntheticStudy(runs, { images: 60, seeds: [1], test: false, control: 0.75, best: 0.75 })
-  const report = buildReport({ ...study, bootstrap })
+  const equal = { images: 60, test: false, control: 0.75, best: 0.75 }
+  const several = buildReport({ ...syntheticStudy(join(folder, 'several'), equal), bootstrap })
+  assert.match(several.findings.verdict, /None of 5 distillation methods was shown to beat/)
+  const report = buildReport({ ...syntheticStudy(runs, { ...equal, seeds: [1] }), bootstrap })
   assert.equal(leadingSplit(report.summary), 'validation')
-  assert.match(report.findings.verdict, /None of 5 distillation methods was shown to beat/)
+  assert.match(
+    report.findings.verdict,
+    /^Too little was measured for a verdict \(1 seed, at least 2 needed\): the best of 5 methods against/,
+  )
   const limits = JSON.stringify(report.sections.find(({ id }) => id === 'limits'))
   assert.match(limits, /One training seed/)
   assert.match(limits, /flatter whatever was chosen/)
@@ -270,4 +281,94 @@ test('what a profile has otherwise than the one that it extends stands among the
   const text = renderMarkdown(buildReport({ ...input, changes }))
   assert.match(text, /Changed of the profile that it extends/)
   assert.match(text, /\| stages\.distill\.steps \| 600 \| 7 \|/)
+})
+
+test('what failed is shown as failed, with its reason, wherever the others stand', () => {
+  const diverged: TrialFailure = {
+    ...{
+      format: 'trial-failure/1',
+      kind: 'diverged',
+      hash: 'f'.repeat(64),
+      message: 'it diverged',
+      provenance: {},
+    },
+    ...{ step: 9, what: 'box is NaN', values: { box: 'NaN' }, checkpoint: 6, advice: 'lower the rate' },
+    grown: [{ term: 'box', since: 7, from: { step: 1, value: 2 }, to: { step: 8, value: 90 }, factor: 45 }],
+  }
+  const killed: TrialFailure = {
+    ...{
+      format: 'trial-failure/1',
+      kind: 'error',
+      hash: 'e'.repeat(64),
+      message: 'out of memory\nat once',
+      provenance: {},
+    },
+  }
+  const arms = input.arms.map((arm): Arm => {
+    const failed = (seed: number, failure: TrialFailure) => ({ seed, failure })
+    if (arm.name === 'output-kd')
+      return { ...arm, runs: [], failed: [failed(1, diverged), failed(2, diverged)] }
+    if (arm.name === 'objectness-mse')
+      return { ...arm, runs: arm.runs.slice(0, 1), failed: [failed(2, killed)] }
+    if (arm.name === 'class-kd, lambda 3') return { ...arm, runs: [], failed: [failed(1, killed)] }
+    return arm
+  })
+  const report = buildReport({ ...input, arms })
+  const { summary: numbers, findings } = report
+  assert.deepEqual(
+    numbers.failed.map(({ name, failed }) => [name, failed.length]),
+    [
+      ['output-kd', 2],
+      ['class-kd, lambda 3', 1],
+    ],
+  )
+  assert.match(findings.verdict, /objectness-mse, differs by .*; of 2 training seeds one is left/)
+  assert.match(
+    findings.details[0]!,
+    /^4 trials failed: objectness-mse, seed 2 \(out of memory\); output-kd, seed 1 /,
+  )
+  const find = (rows: readonly TableRow[], name: string) => rows.find(({ model }) => model === name)!
+  assert.equal(
+    find(accuracyTable(numbers), 'output-kd')['validation mAP@0.5 [interval]'],
+    'failed: diverged at step 9: box is NaN',
+  )
+  assert.equal(find(accuracyTable(numbers), 'output-kd').seeds, 'none of 2')
+  assert.equal(find(accuracyTable(numbers), 'objectness-mse').seeds, '1 (of 2)')
+  const differences = differenceTable(numbers, 'test', 'control')
+  assert.equal(find(differences, 'objectness-mse').seeds, '1 of 2')
+  assert.equal(find(differences, 'objectness-mse').verdict, 'not shown: 1 seed, at least 2 needed')
+  assert.equal(find(differences, 'output-kd')['mAP@0.5, points'], 'failed: diverged at step 9: box is NaN')
+  assert.equal(find(differences, 'class-kd').seeds, '')
+  assert.match(verdictSentence(numbers.arms, 'objectness-mse', 'control', 'test'), /, 1 of 2 training seeds$/)
+  const [row] = failuresTable(numbers).filter(({ model }) => model === 'output-kd')
+  assert.deepEqual(row, {
+    ...{ model: 'output-kd', seed: 1, 'what happened': 'diverged at step 9: box is NaN' },
+    ...{ 'what grew before': 'box 45 times from step 1 to 8', 'last good checkpoint': 'step 6' },
+    'what to change': 'lower the rate',
+  })
+  const titles = (figures: { readonly data: readonly { readonly name?: unknown }[] }) =>
+    figures.data.map(({ name }) => name)
+  assert.ok(titles(computeFigure(numbers.arms, numbers)).includes('output-kd (failed)'))
+  const marks = methodsFigure(numbers.arms, numbers).layout.annotations as { y: string; text: string }[]
+  assert.deepEqual(
+    marks.map(({ y, text }) => [y, text]),
+    [['output-kd', 'failed: diverged at step 9: box is NaN']],
+  )
+  assert.ok(sectionIds(report).includes('failed'))
+  for (const form of [renderMarkdown(report), visible(renderHtml(report))]) {
+    assert.match(form, /What failed/)
+    assert.match(form, /failed: out of memory/) // the point of the ablation
+    assert.doesNotMatch(form, /undefined|\[object/)
+  }
+
+  // Without the control there is nothing to compare with, and that is said too.
+  const without = arms.map((arm) =>
+    arm.name === 'control' ? { ...arm, runs: [], failed: [{ failure: killed }] } : arm,
+  )
+  const alone = buildReport({ ...input, arms: without })
+  assert.match(alone.findings.verdict, /says nothing about distillation/)
+  assert.equal(
+    find(differenceTable(alone.summary, 'test', 'control'), 'class-kd')['mAP@0.5, points'],
+    'control failed: out of memory',
+  )
 })

@@ -42,6 +42,13 @@ test('the recommendation follows from the interval of student - teacher, and fro
   assert.deepEqual(of(0.01, 0.02, 0.6), ['90 %', '60 % of the operations', 'worse', 'not shown', 'open'])
 })
 
+test('with fewer images or seeds than a verdict needs nothing is recommended', () => {
+  const difference = { difference: 0.1, lower: 0.05, upper: 0.15, verdict: 'not shown', images: 49, seeds: 1 }
+  const [, , recommended] = tiles(summaryWith(difference as PairedDifference))
+  assert.equal(recommended!.value, 'not shown')
+  assert.match(recommended!.detail, /1 seed, at least 2 needed; 49 images, at least 50 needed/)
+})
+
 test('without a student to recommend there are no tiles', () => {
   const summary = summaryWith({
     difference: 0,

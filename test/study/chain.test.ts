@@ -3,8 +3,16 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { complexity } from '../../lib/detector'
 import { collectSweep, differencesTable, summarise } from '../../lib/report'
-import { createStudy, planArms, sweepPreparation, sweepSchema, sweepTrials } from '../../lib/study'
-import { findTrial, loadModel, refTo, trialHash } from '../../lib/trial'
+import {
+  createStudy,
+  type FailedTrial,
+  planArms,
+  sweepPreparation,
+  sweepSchema,
+  sweepTrials,
+} from '../../lib/study'
+import { DivergedError } from '../../lib/train'
+import { failureOf, findTrial, loadModel, refTo, trialFolder, trialHash, writeFailure } from '../../lib/trial'
 import { temporary } from '../train/tiny'
 
 const document = {
@@ -133,4 +141,60 @@ test('every seed has a teacher of its own, and all that follows is made from it'
     ['control', 'equal compute', 'distilled', 'pseudo-labels, the large one'],
   )
   assert.equal(selection?.table.length, 5)
+})
+
+test('a stage that fails takes the arms of its seed with it, and no others', async () => {
+  const folder = temporary()
+  const study = await createStudy({
+    profile: 'smoke',
+    out: join(folder, 'out'),
+    cache: join(folder, 'cache'),
+    reduce: { steps: 2, batch: 4, images: 16 },
+  })
+  const sweep = sweepSchema.parse(document)
+  const preparation = sweepPreparation(sweep, study)
+  const broken = preparation[4]!
+  const divergence = {
+    step: 2,
+    what: 'box is NaN',
+    values: {},
+    grown: [],
+    checkpoint: undefined,
+    advice: 'none',
+  }
+  writeFailure(join(study.runs, trialFolder(broken)), failureOf(broken, new DivergedError(divergence)))
+  const since = new Date().toISOString()
+  const prepared = await study.attempt(preparation, { since })
+  assert.deepEqual(
+    prepared.map(({ failure }) => failure?.kind),
+    [undefined, undefined, undefined, undefined, 'diverged', 'error'],
+  )
+  const { training, measuring } = sweepTrials(sweep, study)
+  await study.attempt([...training, ...measuring], { since })
+  const { arms, failed } = summarise({ ...collectSweep(sweep, study), metrics: ['mAP50'] })
+  assert.deepEqual(failed, [])
+  const started = ({ seed, reason }: FailedTrial) => [seed, reason.replace(/trial [0-9a-f]{12}/g, 'trial T')]
+  const chained = 'what it starts from failed, trial T'
+  const once = `${chained}: diverged at step 2: box is NaN`
+  const twice = `${chained}: ${once}`
+  assert.deepEqual(
+    arms.map(({ name, trials, failed: lost = [] }) => [
+      name,
+      trials.map(({ seed }) => seed),
+      ...lost.map(started),
+    ]),
+    [
+      ['teacher', [1, 2]],
+      ['pruned', [1], [2, once]],
+      ['control', [1], [2, twice]],
+      // Its steps follow from what the pruned network costs.
+      ['equal compute', [1], [2, once]],
+      ['distilled', [1], [2, twice]],
+      ['pseudo-labels, the large one', [1, 2]],
+    ],
+  )
+  const rows = differencesTable({ arms, references: ['control'] }, 'validation')
+  const row = rows.find(({ model }) => model === 'distilled')!
+  assert.equal(row.seeds, '1 of 2')
+  assert.match(String(row.verdict), /^not shown: 1 seed, at least 2 needed/)
 })

@@ -172,6 +172,7 @@ function prepared(change: Partial<Profile> = {}, seeds: readonly number[] = [1])
     changes: [],
     sweep: profileSweep(profile, { seeds, ownData: false }),
     run: () => Promise.reject(new Error('nothing is to run')),
+    attempt: () => Promise.reject(new Error('nothing is to run')),
     jobs: () => assert.fail('nothing is to run'),
   }
 }

@@ -8,9 +8,18 @@ import { setTimeout } from 'node:timers/promises'
 import type { Dataset } from '../../lib/data'
 import { THREADS } from '../../lib/engine'
 import type { RunOptions } from '../../lib/study'
-import { runSideBySide } from '../../lib/study/runner'
+import { resultsOf, runSideBySide } from '../../lib/study/runner'
 import { loadCheckpoint } from '../../lib/train'
-import { readTrial, refTo, type TrialConfig, trialFolder, trialSchema, writeTask } from '../../lib/trial'
+import {
+  forgetFailures,
+  readFailure,
+  readTrial,
+  refTo,
+  type TrialConfig,
+  trialFolder,
+  trialSchema,
+  writeTask,
+} from '../../lib/trial'
 import { temporary, tinyDetector, tinyWeights } from '../train/tiny'
 import { placeModel, TINY_SOURCE, teacherTrial, tinyData, tinyTraining } from './tiny'
 
@@ -25,7 +34,7 @@ before(async () => {
 /** Runs trials and records the events of each. */
 function start(trials: readonly TrialConfig[], runs: string, options: Partial<RunOptions> = {}) {
   const states: string[] = []
-  const results = runSideBySide(trials, {
+  const outcomes = runSideBySide(trials, {
     runs,
     cache,
     source: TINY_SOURCE,
@@ -38,7 +47,10 @@ function start(trials: readonly TrialConfig[], runs: string, options: Partial<Ru
       options.onProgress?.(trial, state)
     },
   })
-  return { results, states }
+  // A failure of it is for those who ask for results.
+  const results = outcomes.then((all) => resultsOf(all))
+  results.catch(() => undefined)
+  return { outcomes, results, states }
 }
 
 /** A trial that needs no training. */
@@ -73,28 +85,100 @@ test('trials run side by side, come back in order, and are found the next time',
   assert.deepEqual(second.states, [`${trialFolder(b)} found`, `${trialFolder(a)} found`])
 })
 
-test('a failed trial says why in its own words, and the others are stopped', async () => {
+const RATE = 1e30
+
+/** A training that diverges at its second step. */
+function diverging(steps = 4, rate = RATE): TrialConfig {
+  const training = tinyTraining(steps)
+  const recipe = { ...training.recipe, schedule: { kind: 'cosine', final: 1 }, warmUp: { steps: 0, from: 1 } }
+  return trialSchema.parse({
+    kind: 'teacher',
+    data: { hash: dataset.hash },
+    detector: tinyDetector(),
+    training: { ...training, rate, recipe },
+  })
+}
+
+const evaluationOf = (trial: TrialConfig): TrialConfig =>
+  trialSchema.parse({
+    ...{ kind: 'evaluate', data: { hash: dataset.hash }, start: refTo(trial) },
+    ...{ split: 'test', batch: 3, precision: 'float32' },
+  })
+
+test('a trial that fails leaves its reason, takes along what starts from it, and stops no other', async () => {
   const runs = temporary()
-  const long = teacherTrial(dataset, 100_000)
-  const failing = trialSchema.parse({
+  const [broken, sound] = [diverging(), teacherTrial(dataset, 2)]
+  const missing = trialSchema.parse({
     kind: 'finetune',
     data: { hash: dataset.hash },
     start: { trial: 'f'.repeat(64) },
     training: tinyTraining(1),
   })
-  const later = teacherTrial(dataset, 1, 2)
-  const { results, states } = start([long, failing, later], runs)
-  await assert.rejects(results, (error: Error) => {
-    assert.ok(
-      error.message.startsWith(`trial ${trialFolder(failing)} failed (exit code 1):\n`),
-      error.message,
-    )
-    assert.match(error.message, /expected a finished trial f{12}, found none; run it first/)
+  const [after, other] = [broken, sound].map(evaluationOf) as [TrialConfig, TrialConfig]
+  const { outcomes, results, states } = start([broken, missing, after, sound, other], runs)
+  const found = await outcomes
+  assert.deepEqual(
+    found.map(({ result, failure }) => (result ? 'finished' : failure?.kind)),
+    ['diverged', 'error', 'error', 'finished', 'finished'],
+  )
+  const [diverged, error, dependent] = found.map(({ failure }) => failure)
+  assert.ok(diverged?.kind === 'diverged')
+  assert.equal(diverged.step, 2)
+  assert.match(diverged.what, /^\w+ is (NaN|-?Infinity)$/)
+  assert.ok(Object.values(diverged.values).some((value) => typeof value === 'string'))
+  assert.match(diverged.advice, /lower the learning rate \(1e\+30 at this step\), or clip gradients/)
+  assert.match(error!.message, /expected a finished trial f{12}, found none; run it first/)
+  assert.match(dependent!.message, /^what it starts from failed, trial [0-9a-f]{12}: diverged at step 2: /)
+  assert.deepEqual(readFailure(join(runs, trialFolder(broken))), diverged)
+  assert.ok(!states.includes(`${trialFolder(after)} started`))
+  await assert.rejects(results, (thrown: Error) => {
+    assert.equal(thrown.name, 'TrialsFailed')
+    assert.ok(thrown.message.startsWith(`trial ${trialFolder(broken)} failed: training diverged: `))
     return true
   })
-  assert.deepEqual(states, [`${trialFolder(long)} started`, `${trialFolder(failing)} started`])
-  assert.equal(readTrial(join(runs, trialFolder(long))), undefined)
-  assert.ok(!existsSync(join(runs, trialFolder(later))))
+})
+
+test('a training that diverged is not repeated until that is asked for; what else failed is tried again', async () => {
+  const runs = temporary()
+  const broken = diverging()
+  const started = `${trialFolder(broken)} started`
+  assert.ok((await count(broken)) === 1 && (await count(broken)) === 0)
+  forgetFailures(runs)
+  assert.equal(await count(broken), 1)
+  // With another rate it is another trial.
+  const mended = diverging(4, 0.02)
+  assert.equal((await start([mended], runs).results).length, 1)
+
+  const late = evaluationOf(teacherTrial(dataset, 2))
+  const [first] = await start([late], runs).outcomes
+  assert.match(first!.failure!.message, /expected a finished trial/)
+  const since = new Date(0).toISOString()
+  assert.deepEqual((await start([late], runs, { since }).outcomes)[0]!.failure, first!.failure)
+  await start([teacherTrial(dataset, 2)], runs).results
+  const [again] = await start([late], runs).outcomes
+  assert.ok(again!.result && readFailure(join(runs, trialFolder(late))) === undefined)
+
+  async function count(trial: TrialConfig): Promise<number> {
+    const { outcomes, states } = start([trial], runs)
+    assert.equal((await outcomes)[0]!.failure?.kind, 'diverged')
+    return states.filter((state) => state === started).length
+  }
+})
+
+test('a trial whose process is killed fails with how it ended, and the next one has a process of its own', async () => {
+  const runs = temporary()
+  const [long, short] = [teacherTrial(dataset, 100_000), teacherTrial(dataset, 1, 2)]
+  let isKilled = false
+  const kill = (trial: TrialConfig) => {
+    const lock = join(runs, trialFolder(trial), 'lock')
+    if (isKilled || trial !== long || !existsSync(lock)) return
+    isKilled = true
+    process.kill(Number(readFileSync(lock, 'utf8').split(' ')[0]), 'SIGKILL')
+  }
+  const { outcomes } = start([long, short], runs, { workers: 1, onProgress: kill })
+  const [killed, other] = await outcomes
+  assert.match(killed!.failure!.message, /SIGKILL, perhaps for want of memory/)
+  assert.ok(other!.result)
 })
 
 /** Collects the processes that run trials for this one; `note` looks for them. */

@@ -87,6 +87,41 @@ describe('a sweep', () => {
     assert.match(problem({ ...base, seeds: [2 ** 53] }), /"seeds\[0\]": /)
   })
 
+  test('refuses rates, weights and seeds that are no settings, wherever they stand', () => {
+    // JSON has no infinity, but a number that is one when it is read.
+    const yaml = (text: string) => {
+      const file = join(temporary(), 'sweep.yaml')
+      writeFileSync(file, text)
+      try {
+        loadSweep(file)
+      } catch (error) {
+        return String(error)
+      }
+      throw new Error('expected a complaint')
+    }
+    const document = (change: string) =>
+      `{ name: a, question: b, profile: smoke, seeds: [1], references: [c], arms: [{ name: c, steps: 1, rate: 0.1, ${change} }] }`
+    const weight = (value: string) => `terms: [{ method: class-kd, weight: ${value} }]`
+    for (const [change, key, found] of [
+      [weight('.inf'), 'terms[0].weight', 'Infinity'],
+      [weight('.nan'), 'terms[0].weight', 'NaN'],
+      [weight('{ ratio: 1e999 }'), 'terms[0].weight.ratio', 'Infinity'],
+      ['recipe: { sgd: { clip: .inf } }', 'recipe.sgd.clip', 'Infinity'],
+    ] as const)
+      assert.ok(
+        yaml(document(change)).includes(`at "arms[0].${key}": expected a finite number, found ${found}`),
+        change,
+      )
+    assert.match(problem({ ...base, seeds: [-1] }), /"seeds\[0\]": expected a number of at least 0, found -1/)
+    assert.match(problem({ ...base, seeds: [1.5] }), /"seeds\[0\]": expected a whole number, found 1\.5/)
+    assert.match(
+      problem({ ...base, arms: [{ ...control, seeds: [1, 1] }] }),
+      /"arms\[0\]\.seeds": expected every seed once/,
+    )
+    const huge = { ...control, rate: Number.POSITIVE_INFINITY }
+    assert.throws(() => sweepSchema.parse({ ...base, arms: [huge] }), /finite/)
+  })
+
   test("can give the models that its arms start from other steps on data of the user's own", async () => {
     const { ownDataSteps } = sweepSchema.parse({ ...base, ownDataSteps: { teacher: 7 } })
     const folder = temporary()

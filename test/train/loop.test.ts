@@ -238,9 +238,21 @@ test('a loss that is not finite ends the training and names the step; the checkp
   const warmUp = { steps: 0, from: 1 }
   await assert.rejects(
     trained({ schedule, warmUp, checkpointEvery: 1, eager: true }, { directory }),
-    /^Error: training diverged: \w+ is (NaN|-?Infinity) at step 1; lower the learning rate$/,
+    /^Diverged: training diverged: \w+ is (NaN|-?Infinity) at step 2.*; .*lower the learning rate \(1e\+30 at this step\)/,
   )
   assert.equal(loadCheckpoint(join(directory, 'checkpoint.json')).step, 1)
+})
+
+test('weights that an update has made infinite are no checkpoint, and no model', async () => {
+  const directory = temporary()
+  // Larger than a float32: the first step's losses are finite, what it leaves is not.
+  const schedule = { kind: 'cosine', rate: 1e39, final: 1 } as const
+  const warmUp = { steps: 0, from: 1 }
+  await assert.rejects(
+    trained({ steps: 1, schedule, warmUp, eager: true }, { directory }),
+    /^Diverged: training diverged: weight \S+ is not finite at step 1; its terms are finite, the update was not: lower /,
+  )
+  assert.ok(!existsSync(join(directory, 'checkpoint.json')))
 })
 
 test('too few images are named', async () => {

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
@@ -433,4 +437,24 @@ test("the kernel stops an earlier cell's leftover work between cells", async () 
 
 test('the kernel ends with open timers', async () => {
   assert.equal((await kernel.execute('setInterval(() => {}, 1000); 0')).status, 'ok')
+})
+
+test('the kernel ends at once, and says why, where somebody else has taken a port that Jupyter chose for it', async () => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const port = (taken.address() as AddressInfo).port
+  const folder = mkdtempSync(path.join(tmpdir(), 'kernel-test-'))
+  const file = path.join(folder, 'connection.json')
+  const names = ['shell_port', 'iopub_port', 'stdin_port', 'control_port', 'hb_port']
+  const ports = Object.fromEntries(names.map((name) => [name, port]))
+  writeFileSync(file, JSON.stringify({ transport: 'tcp', ip: '127.0.0.1', key: 'key', ...ports }))
+  const launcher = path.join(root, 'lib/workbench/kernel/main.cjs')
+  const { status, stderr } = spawnSync(process.execPath, [launcher, file], {
+    cwd: notebookDir,
+    encoding: 'utf8',
+  })
+  taken.close()
+  rmSync(folder, { recursive: true })
+  assert.equal(status, 1)
+  assert.match(stderr, /The kernel cannot listen where Jupyter wants it to: .*Address already in use/)
 })

@@ -105,6 +105,30 @@ test('an execution runs every cell, reports progress and makes a page that needs
   assert.match(head, /class="workbook-figure-data"[^>]*>\{"data": \[\{"name": "squares"/)
 })
 
+test('executions that begin at once have kernels of their own, which are spoken to through files and not through ports', async () => {
+  const transport = "JSON.parse(require('node:fs').readFileSync(process.argv[2]!, 'utf8')).transport"
+  const names = ['beside-1', 'beside-2', 'beside-3']
+  const record = (name: string) => path.join(outDir, `${name}.txt`)
+  await Promise.all(
+    names.map((name) => {
+      const told = `require('node:fs').appendFileSync(process.env.WORKBOOK_TEST, ${transport} + ' ' + process.pid)`
+      return executeNotebooks({
+        notebooks: [written(name, told)],
+        outDir: path.join(outDir, name),
+        env: { WORKBOOK_TEST: record(name), TMPDIR: path.join(outDir, name) },
+      })
+    }),
+  )
+  const said = names.map((name) => readFileSync(record(name), 'utf8').split(' '))
+  assert.deepEqual(
+    said.map(([how]) => how),
+    ['ipc', 'ipc', 'ipc'],
+  )
+  assert.equal(new Set(said.map(([, pid]) => pid)).size, 3)
+  for (const name of names)
+    assert.ok(!readdirSync(path.join(outDir, name)).some((left) => left.startsWith('workbook-')))
+})
+
 test('an execution takes parameters from papermill, which the compiler checks', () => {
   const papermill = (...parameters: string[]) => {
     const out = path.join(outDir, 'parameters.ipynb')

@@ -9,12 +9,13 @@ import {
   type ArmNumbers,
   compareSweep,
   createStudy,
+  findArms,
   type Study,
   sweepSchema,
   sweepTrials,
 } from '../../lib/study'
 import { loadCheckpoint } from '../../lib/train'
-import { findTrial, readTrial, type TrialConfig, trialFolder } from '../../lib/trial'
+import { findTrial, readFailure, readTrial, type TrialConfig, trialFolder } from '../../lib/trial'
 import { root } from '../../lib/workbench/project'
 import { type Engine, parseEngine, runOnEngine, snakemakeProgram } from '../../lib/workbench/snakemake'
 import { temporary } from '../train/tiny'
@@ -115,16 +116,14 @@ describe('trials on Snakemake', { skip }, () => {
     if (unavailable) return t.skip(unavailable)
     const [teacher] = study.plan.preparation
     const release = await lockFolder(folderOf(teacher!))
-    await assert.rejects(
-      runOnEngine(study, ENGINE, () => []),
-      /snakemake ended with 1/,
-    )
-    assert.match(
-      readFileSync(join(folderOf(teacher!), 'job.log'), 'utf8'),
-      new RegExp(`expected a folder of its own, found process ${process.pid} `),
-    )
+    await runOnEngine(study, ENGINE, () => [])
+    const refusal = new RegExp(`expected a folder of its own, found process ${process.pid} `)
+    assert.match(readFileSync(join(folderOf(teacher!), 'job.log'), 'utf8'), refusal)
     release()
     assert.equal(readTrial(folderOf(teacher!)), undefined)
+    const failures = study.plan.preparation.map((trial) => readFailure(folderOf(trial))?.message ?? '')
+    assert.match(failures[0]!, refusal)
+    for (const message of failures.slice(1)) assert.match(message, /^what it starts from failed, trial /)
 
     const own = await lockFolder(join(study.settings.out, 'snakemake'))
     await assert.rejects(
@@ -184,6 +183,36 @@ describe('trials on Snakemake', { skip }, () => {
       )
       assert.ok(detections!.equals(expected!), trialFolder(trial))
     }
+  })
+
+  test('a training that diverges stops no other job, and is not tried again', async (t) => {
+    if (unavailable) return t.skip(unavailable)
+    const hasty = { name: 'hasty', steps: 4, rate: 1e30, recipe: { warmUp: { steps: 0 } } }
+    const other = { name: 'other', steps: 3, rate: 0.01 }
+    const failing = sweepSchema.parse({ ...sweep, seeds: [1], arms: [...sweep.arms, hasty, other] })
+    const jobs = () => {
+      const { training, measuring } = sweepTrials(failing, study)
+      return [...training, ...measuring]
+    }
+    await runOnEngine(study, ENGINE, jobs)
+    const arms = findArms(failing, study)
+    assert.deepEqual(
+      arms
+        .filter(({ runs }) => runs.length === 0)
+        .map(({ name, failed }) => [name, failed?.[0]?.failure.kind]),
+      [['hasty', 'diverged']],
+    )
+    // Only what would be measured of it is left, and that is not begun.
+    const since = new Date().toISOString()
+    assert.deepEqual(study.jobs(jobs(), { since }).jobs, {})
+    const outcomes = await study.attempt(jobs(), { since })
+    assert.deepEqual(
+      outcomes.flatMap(({ trial, failure }) => (failure ? [[trial.kind, failure.kind]] : [])),
+      [
+        ['control', 'diverged'],
+        ['evaluate', 'error'],
+      ],
+    )
   })
 })
 

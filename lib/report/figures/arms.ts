@@ -1,6 +1,14 @@
 /** Figures of the arms: accuracy, differences, classes. */
-import { type ArmNumbers, METRICS, type MetricName, type Split, type SplitNumbers } from '../../study'
-import { comparedWith } from '../differences'
+import {
+  type ArmNumbers,
+  type FailedArm,
+  METRICS,
+  type MetricName,
+  type Split,
+  type SplitNumbers,
+  verdictText,
+} from '../../study'
+import { comparedWith, failedCell } from '../differences'
 import { pointsInterval } from '../format'
 import {
   ACCENT,
@@ -20,6 +28,8 @@ export interface Options {
   /** The arm to compare the others with. Default: the control at equal steps. */
   readonly reference?: string
   readonly metric?: MetricName
+  /** Arms without a result: they have their line, which says so. */
+  readonly failed?: readonly FailedArm[]
 }
 
 export type Measured = ArmNumbers & { readonly numbers: SplitNumbers }
@@ -34,8 +44,9 @@ export function measuredOn(arms: readonly ArmNumbers[], split: Split): Measured[
 /** A metric of every arm with its interval; the reference's interval is a band. */
 export function methodsFigure(
   arms: readonly ArmNumbers[],
-  { split = 'validation', reference = 'control', metric = 'mAP50' }: Options = {},
+  { split = 'validation', reference = 'control', metric = 'mAP50', failed = [] }: Options = {},
 ): Figure {
+  const lost = failed.filter(({ variation }) => !variation)
   const shown = measuredOn(arms, split).flatMap((arm) => {
     const value = arm.numbers.values[metric]
     return value ? [{ ...arm, value }] : []
@@ -75,10 +86,11 @@ export function methodsFigure(
   return {
     data: traces,
     layout: layout(`${metricName} on ${split}${control ? `; band: the interval of ${reference}` : ''}`, {
-      height: 130 + 38 * shown.length,
+      height: 130 + 38 * (shown.length + lost.length),
       xaxis: axis(metricName),
-      yaxis: namesAxis(shown),
+      yaxis: namesAxis([...shown, ...lost]),
       ...(shapes && { shapes }),
+      ...reasons(lost),
     }),
   }
 }
@@ -86,8 +98,9 @@ export function methodsFigure(
 /** Paired differences to a reference with their intervals. */
 export function differencesFigure(
   arms: readonly ArmNumbers[],
-  { split = 'validation', reference = 'control', metric = 'mAP50' }: Options = {},
+  { split = 'validation', reference = 'control', metric = 'mAP50', failed = [] }: Options = {},
 ): Figure {
+  const lost = failed.filter(({ name, variation }) => !variation && name !== reference)
   const rows = measuredOn(comparedWith(arms, reference), split).flatMap((arm) => {
     const difference = arm.numbers.differences[reference]?.[metric]
     return difference ? [{ ...arm, difference }] : []
@@ -106,19 +119,20 @@ export function differencesFigure(
         y: [arm.name],
         error_x: { ...errorBars([shown]), color: colour },
         marker: {
-          color: verdict === 'no difference shown' ? '#ffffff' : colour,
+          color: verdict === 'better' || verdict === 'worse' ? colour : '#ffffff',
           line: { color: colour, width: 2 },
           symbol,
           size: 11,
         },
-        hovertemplate: `%{y}: ${pointsInterval(arm.difference)} points: ${verdict}<extra></extra>`,
+        hovertemplate: `%{y}: ${pointsInterval(arm.difference)} points: ${verdictText(arm.difference)}<extra></extra>`,
       }
     }),
-    layout: layout(`Difference to ${reference} on ${split} (filled: the interval does not hold 0)`, {
-      height: 130 + 38 * rows.length,
+    layout: layout(`Difference to ${reference} on ${split} (filled: a difference is shown)`, {
+      height: 130 + 38 * (rows.length + lost.length),
       xaxis: axis(`${METRICS[metric].name} minus that of ${reference}, points`),
-      yaxis: namesAxis(rows),
+      yaxis: namesAxis([...rows, ...lost]),
       shapes: [verticalLine(0, NEUTRAL)],
+      ...reasons(lost),
     }),
   }
 }
@@ -151,6 +165,23 @@ export function perClassFigure(arms: readonly ArmNumbers[], { split = 'validatio
       }),
       legend: LEGEND_BESIDE,
     }),
+  }
+}
+
+/** What stands on the lines of arms that failed. */
+function reasons(lost: readonly FailedArm[]): Record<string, unknown> {
+  if (lost.length === 0) return {}
+  return {
+    annotations: lost.map((arm) => ({
+      xref: 'paper',
+      x: 0.01,
+      xanchor: 'left',
+      yref: 'y',
+      y: arm.name,
+      text: failedCell(arm),
+      showarrow: false,
+      font: { size: 11, color: NEUTRAL },
+    })),
   }
 }
 

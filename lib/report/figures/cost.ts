@@ -1,5 +1,12 @@
 /** Figures of accuracy against cost: of using a model, and of training it. */
-import { type ArmNumbers, type Interval, METRICS, type MetricName, type Split } from '../../study'
+import {
+  type ArmNumbers,
+  type FailedArm,
+  type Interval,
+  METRICS,
+  type MetricName,
+  type Split,
+} from '../../study'
 import { type Measured, measuredOn, type Options } from './arms'
 import {
   ACCENT,
@@ -17,29 +24,33 @@ import {
 } from './style'
 
 /** Accuracy against cost: mAP@0.5 with its interval over MACs. */
-export function paretoFigure(arms: readonly ArmNumbers[], { split = 'validation' }: Options = {}): Figure {
+export function paretoFigure(
+  arms: readonly ArmNumbers[],
+  { split = 'validation', failed = [] }: Options = {},
+): Figure {
   const shown = valuesOn(arms, split, 'mAP50')
   const teacher = shown.find(({ role }) => role === 'teacher')
   // Students have equal MACs: they are drawn slightly apart, side by side, and named in the legend.
   const widest = Math.max(...shown.map(({ macs }) => macs))
   const crowd = (arm: Measured) => shown.filter(({ macs }) => macs === arm.macs)
+  const dots = shown.map((arm) => {
+    const { colour, symbol } = styleOf(arm)
+    const beside = crowd(arm)
+    const shift =
+      (beside.indexOf(arm) - (beside.length - 1) / 2) * Math.min(0.006, 0.04 / beside.length) * widest
+    return {
+      type: 'scatter',
+      mode: 'markers',
+      name: arm.name,
+      x: [(arm.macs + shift) / 1e6],
+      y: [arm.value.value],
+      error_y: { ...errorBars([arm.value]), color: colour },
+      marker: { color: colour, symbol, size: 11 },
+      hovertemplate: `${arm.name}: ${(arm.macs / 1e6).toFixed(1)} M MACs, mAP@0.5 %{y:.4f}<extra></extra>`,
+    }
+  })
   return {
-    data: shown.map((arm) => {
-      const { colour, symbol } = styleOf(arm)
-      const beside = crowd(arm)
-      const shift =
-        (beside.indexOf(arm) - (beside.length - 1) / 2) * Math.min(0.006, 0.04 / beside.length) * widest
-      return {
-        type: 'scatter',
-        mode: 'markers',
-        name: arm.name,
-        x: [(arm.macs + shift) / 1e6],
-        y: [arm.value.value],
-        error_y: { ...errorBars([arm.value]), color: colour },
-        marker: { color: colour, symbol, size: 11 },
-        hovertemplate: `${arm.name}: ${(arm.macs / 1e6).toFixed(1)} M MACs, mAP@0.5 %{y:.4f}<extra></extra>`,
-      }
-    }),
+    data: [...dots, ...namesOf(failed)],
     layout: layout(`Accuracy against cost on ${split}`, {
       xaxis: axis('MACs an image, millions (equal ones drawn side by side)', { rangemode: 'tozero' }),
       yaxis: axis('mAP@0.5 (VOC, all-point)'),
@@ -60,34 +71,34 @@ export function paretoFigure(arms: readonly ArmNumbers[], { split = 'validation'
  */
 export function computeFigure(
   arms: readonly ArmNumbers[],
-  { split = 'validation', metric = 'mAP50' }: Options = {},
+  { split = 'validation', metric = 'mAP50', failed = [] }: Options = {},
 ): Figure {
   const shown = valuesOn(arms, split, metric)
   const trained = shown.filter(({ trainingMacs, role }) => trainingMacs > 0 && role !== 'teacher')
   const series = [...new Set(trained.map((arm) => arm.series ?? arm.name))]
   const { name } = METRICS[metric]
   const widest = Math.max(0, ...trained.map(({ trainingMacs }) => trainingMacs / 1e12))
+  const lines = series.map((label, index) => {
+    const own = trained
+      .filter((arm) => (arm.series ?? arm.name) === label)
+      .sort((a, b) => a.trainingMacs - b.trainingMacs)
+    const { colour, symbol } = own.length > 1 ? { colour: ACCENT, symbol: 'square' } : styleOf(own[0]!, index)
+    return {
+      type: 'scatter',
+      mode: own.length > 1 ? 'lines+markers' : 'markers',
+      name: label,
+      x: own.map((arm) => arm.trainingMacs / 1e12 + aside(arm, trained, widest)),
+      y: own.map(({ value }) => value.value),
+      text: own.map((arm) => `${arm.name}, ${arm.steps} steps, ${(arm.trainingMacs / 1e12).toFixed(2)}`),
+      error_y: { ...errorBars(own.map(({ value }) => value)), color: translucent(colour, 0.7) },
+      line: { color: colour, width: 1.5 },
+      marker: { color: colour, symbol, size: 10 },
+      cliponaxis: false,
+      hovertemplate: '%{text} T MACs, %{y:.4f}<extra></extra>',
+    }
+  })
   return {
-    data: series.map((label, index) => {
-      const own = trained
-        .filter((arm) => (arm.series ?? arm.name) === label)
-        .sort((a, b) => a.trainingMacs - b.trainingMacs)
-      const { colour, symbol } =
-        own.length > 1 ? { colour: ACCENT, symbol: 'square' } : styleOf(own[0]!, index)
-      return {
-        type: 'scatter',
-        mode: own.length > 1 ? 'lines+markers' : 'markers',
-        name: label,
-        x: own.map((arm) => arm.trainingMacs / 1e12 + aside(arm, trained, widest)),
-        y: own.map(({ value }) => value.value),
-        text: own.map((arm) => `${arm.name}, ${arm.steps} steps, ${(arm.trainingMacs / 1e12).toFixed(2)}`),
-        error_y: { ...errorBars(own.map(({ value }) => value)), color: translucent(colour, 0.7) },
-        line: { color: colour, width: 1.5 },
-        marker: { color: colour, symbol, size: 10 },
-        cliponaxis: false,
-        hovertemplate: '%{text} T MACs, %{y:.4f}<extra></extra>',
-      }
-    }),
+    data: [...lines, ...(lines.length > 0 ? namesOf(failed) : [])],
     layout: layout(`${name} against the compute of training, ${split}`, {
       xaxis: axis('MACs of the training, 10¹² (equal ones drawn side by side)', {
         range: [0, 1.06 * widest],
@@ -97,6 +108,16 @@ export function computeFigure(
       ...levels(shown.filter(({ trainingMacs, value }) => trainingMacs === 0 && value.value > 0.1)),
     }),
   }
+}
+
+/** Entries of the legend for arms that have no place in the figure. */
+function namesOf(failed: readonly FailedArm[]): Figure['data'] {
+  return failed
+    .filter(({ variation }) => !variation)
+    .map((arm) => ({
+      ...{ type: 'scatter', mode: 'markers', name: `${arm.name} (failed)`, x: [null], y: [null] },
+      marker: { color: NEUTRAL, symbol: 'x', size: 9 },
+    }))
 }
 
 /** How far an arm is drawn from its position, so that arms of equal cost do not hide each other. */

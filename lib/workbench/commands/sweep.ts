@@ -4,7 +4,7 @@ import Table from 'cli-table3'
 import { Command } from 'commander'
 import { writeSealed } from '../../base'
 import type { TableRow } from '../../report'
-import type { SweepFile } from '../../study'
+import type { Study, Sweep, SweepFile } from '../../study'
 import { type DataOptions, readingOf, withDataOptions } from '../data-options'
 import { root } from '../project'
 import { type Engine, withEngine } from '../snakemake/option'
@@ -21,6 +21,7 @@ interface Options extends DataOptions {
   seeds?: string
   out?: string
   ship?: boolean
+  retry?: boolean
   engine?: Engine['name']
 }
 
@@ -35,6 +36,9 @@ interface Options extends DataOptions {
  * (`--set-threads trial=4`, `--set-resources trial:mem_mb=8000`); it is tried three times and continues from its
  * checkpoint. On an interrupt the command stops the jobs, which write a checkpoint first; the same command continues, with or
  * without the engine. The same number of threads on the same kind of machine gives the same bits.
+ *
+ * A failed trial stops no other, except those that need its model. The page shows what failed and why, and the exit code is
+ * then 3.
  */
 export function sweepCommand(): Command {
   const command = new Command('sweep')
@@ -46,66 +50,105 @@ export function sweepCommand(): Command {
     .option('--from <start>', 'as in run: student, teacher or scratch')
     .option('--seeds <list>', "replaces the sweep's seeds, e.g. 1,2,3")
     .option('--out <folder>', "folder of the trials; default: that of the profile's study")
+    .option('--retry', 'repeat trainings that diverged')
     .option('--ship', 'add the result to those shipped with the workbook, in data/sweeps')
-    .action(async (nameOrFile: string, engineOptions: string[], options: Options) => {
-      const { buildReport, collectSweep, differencesTable, trainingTable, writeReport } =
-        require('../../report') as typeof import('../../report')
-      const { loadSweep, SWEEPS, sweepPreparation, sweepTrials } =
-        require('../../study') as typeof import('../../study')
-      const { provenance } = require('../../trial') as typeof import('../../trial')
-      const { parseEngine, runOnEngine } = require('../snakemake') as typeof import('../snakemake')
-      const { changeMark, createShownStudy, defaultOut, parseSeeds, parseStart, runTrials } =
-        require('../study') as typeof import('../study')
-      const { data, from, seeds, out, ship, set } = options
-      const engine = parseEngine(options.engine, engineOptions)
-      const loaded = loadSweep(nameOrFile, set)
-      const sweep = seeds === undefined ? loaded : { ...loaded, seeds: parseSeeds(seeds) }
-      const study = await createShownStudy({
-        profile: sweep.profile,
-        data,
-        reading: await readingOf(options),
-        from: parseStart(from),
-        out: path.resolve(out ?? defaultOut(sweep.profile, data)),
-        ownDataSteps: sweep.ownDataSteps,
-      })
-      const planned = () => {
-        const { training, measuring, names } = sweepTrials(sweep, study)
-        return { trials: [...training, ...measuring], names }
-      }
-      const preparation = sweepPreparation(sweep, study)
-      if (engine) await runOnEngine(study, engine, () => planned().trials, preparation)
-      await runTrials(study, preparation)
-      const { trials, names } = planned()
-      await runTrials(study, trials, names)
-      const report = buildReport(collectSweep(sweep, study))
-      const { arms } = report.summary
-      console.log(sweep.question)
-      console.log(asText(trainingTable({ arms }, sweep.split)))
-      console.log(asText(differencesTable({ arms, references: sweep.references }, sweep.split)))
-      console.log(report.findings.verdict)
-      const given = [
-        ...set.map((assignment) => ` --set '${assignment}'`),
-        data === undefined ? '' : ` --data <${study.dataset.name}>`,
-        options.format === undefined ? '' : ` --format ${options.format}`,
-        from === undefined ? '' : ` --from ${from}`,
-        seeds === undefined ? '' : ` --seeds ${seeds}`,
-      ]
-      const file: SweepFile = {
-        format: 'sweep/2',
-        sweep,
-        arms: [...arms],
-        command: `npx workbook sweep ${path.basename(nameOrFile)}${given.join('')}`,
-        provenance: { ...provenance(), data: study.dataset.hash },
-      }
-      const on = data === undefined ? '' : `-${study.dataset.name}`
-      const name = `${sweep.name}${on}${changeMark(set)}`
-      const folder = path.join(study.settings.out, 'sweeps')
-      const target = path.join(ship ? SWEEPS : folder, `${name}.json`)
-      writeSealed(target, file)
-      const { page } = writeReport(path.join(folder, name), report)
-      console.log(`Numbers: ${target}`)
-      console.log(`Report:  ${page}`)
-    })
+    .action(runSweep)
+}
+
+async function runSweep(nameOrFile: string, engineOptions: string[], options: Options): Promise<void> {
+  const { loadSweep } = require('../../study') as typeof import('../../study')
+  const { forgetFailures } = require('../../trial') as typeof import('../../trial')
+  const { tellFailures } = require('../failures') as typeof import('../failures')
+  const { parseEngine } = require('../snakemake') as typeof import('../snakemake')
+  const { changeMark, createShownStudy, defaultOut, parseSeeds, parseStart } =
+    require('../study') as typeof import('../study')
+  const { data, from, seeds, out, retry, set } = options
+  const engine = parseEngine(options.engine, engineOptions)
+  const loaded = loadSweep(nameOrFile, set)
+  const sweep = seeds === undefined ? loaded : { ...loaded, seeds: parseSeeds(seeds) }
+  const study = await createShownStudy({
+    profile: sweep.profile,
+    data,
+    reading: await readingOf(options),
+    from: parseStart(from),
+    out: path.resolve(out ?? defaultOut(sweep.profile, data)),
+    ownDataSteps: sweep.ownDataSteps,
+  })
+  if (retry) forgetFailures(study.runs)
+  const { failures, nameOf } = await trainArms(sweep, study, engine)
+  const given = [
+    ...set.map((assignment) => ` --set '${assignment}'`),
+    data === undefined ? '' : ` --data <${study.dataset.name}>`,
+    options.format === undefined ? '' : ` --format ${options.format}`,
+    from === undefined ? '' : ` --from ${from}`,
+    seeds === undefined ? '' : ` --seeds ${seeds}`,
+  ]
+  writeResult(sweep, study, {
+    command: `npx workbook sweep ${path.basename(nameOrFile)}${given.join('')}`,
+    mark: changeMark(set),
+    ship: options.ship,
+  })
+  tellFailures(failures, nameOf)
+}
+
+/** Runs the trials of a sweep, on this machine or on an engine; those that failed, and what each is called. */
+async function trainArms(sweep: Sweep, study: Study, engine: Engine | undefined) {
+  const { failuresAmong, sweepPreparation, sweepTrials } =
+    require('../../study') as typeof import('../../study')
+  const { runOnEngine } = require('../snakemake') as typeof import('../snakemake')
+  const { attemptTrials, runTrials, trialNames } = require('../study') as typeof import('../study')
+  const since = new Date().toISOString()
+  const planned = () => {
+    const { training, measuring, names } = sweepTrials(sweep, study)
+    return { trials: [...training, ...measuring], called: names }
+  }
+  const preparation = sweepPreparation(sweep, study)
+  if (engine) await runOnEngine(study, engine, () => planned().trials, { preparation, since })
+  // A stage that fails takes the arms of its chain with it. Without chains all arms need the same models.
+  const prepared = sweep.chain ? await attemptTrials(study, preparation, { since }) : []
+  if (!sweep.chain) await runTrials(study, preparation, { since })
+  const { trials, called } = planned()
+  const outcomes = await attemptTrials(study, trials, { called, since })
+  return { failures: failuresAmong([...prepared, ...outcomes]), nameOf: trialNames(study, called) }
+}
+
+/** Prints what came out of a sweep, and writes its numbers and its page. */
+function writeResult(
+  sweep: Sweep,
+  study: Study,
+  {
+    command,
+    mark,
+    ship = false,
+  }: { readonly command: string; readonly mark: string; readonly ship?: boolean },
+): void {
+  const { buildReport, collectSweep, differencesTable, trainingTable, writeReport } =
+    require('../../report') as typeof import('../../report')
+  const { SWEEPS } = require('../../study') as typeof import('../../study')
+  const { provenance } = require('../../trial') as typeof import('../../trial')
+  const report = buildReport(collectSweep(sweep, study))
+  const { arms, failed } = report.summary
+  console.log(sweep.question)
+  console.log(asText(trainingTable({ arms, failed }, sweep.split)))
+  console.log(asText(differencesTable({ arms, failed, references: sweep.references }, sweep.split)))
+  console.log(report.findings.verdict)
+  const file: SweepFile = {
+    format: 'sweep/2',
+    sweep,
+    arms: [...arms],
+    ...(failed.length > 0 && { failed: [...failed] }),
+    command,
+    provenance: { ...provenance(), data: study.dataset.hash },
+  }
+  const { data, out } = study.settings
+  const on = data === undefined ? '' : `-${study.dataset.name}`
+  const name = `${sweep.name}${on}${mark}`
+  const folder = path.join(out, 'sweeps')
+  const target = path.join(ship ? SWEEPS : folder, `${name}.json`)
+  writeSealed(target, file)
+  const { page } = writeReport(path.join(folder, name), report)
+  console.log(`Numbers: ${target}`)
+  console.log(`Report:  ${page}`)
 }
 
 function asText(rows: readonly TableRow[]): string {

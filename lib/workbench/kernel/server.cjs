@@ -15,8 +15,11 @@ const { jupyter, version } = require('./tslab.cjs')
 
 /** Requests that arrive within this time after a failed cell were sent before its failure was known. */
 const DRAIN_MS = 50
-/** Time after Jupyter has seen the kernel until common imports are prepared. */
-const WARM_UP_MS = 200
+/**
+ * Time after Jupyter has last asked for the kernel until common imports are prepared. That takes seconds, on a loaded machine half a
+ * minute, during which nothing is answered; and Jupyter asks again until it has heard both channels.
+ */
+const WARM_UP_MS = 1000
 const DELIMITER = Buffer.from('<IDS|MSG>')
 /** @param {number} milliseconds */
 const delay = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))
@@ -24,6 +27,7 @@ const delay = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 class Handler extends jupyter.JupyterHandlerImpl {
   /** @type {NodeJS.Timeout | undefined} */
   timer
+  isWarm = false
 
   /**
    * @param {Cells} cells
@@ -34,9 +38,15 @@ class Handler extends jupyter.JupyterHandlerImpl {
     this.warmUp = warmUp
   }
 
+  begin() {
+    this.isWarm = true
+    this.warmUp()
+  }
+
   /** @override */
   handleKernel() {
-    this.timer ??= setTimeout(this.warmUp, WARM_UP_MS)
+    clearTimeout(this.timer)
+    if (!this.isWarm) this.timer = setTimeout(() => this.begin(), WARM_UP_MS)
     const reply = super.handleKernel()
     reply.language_info.version = typescriptVersion
     reply.banner = `TypeScript ${typescriptVersion}, Node ${process.version}`
@@ -81,13 +91,30 @@ class Server extends jupyter.ZmqServer {
   }
 
   /**
-   * A request may arrive while other sockets, needed for its answers, are still being bound: it waits for them.
+   * A request may arrive while other sockets, needed for its answers, are still being bound: it waits for them. A kernel
+   * without one of them could never answer, so it ends, and Jupyter chooses other ports (it chose these before the kernel began,
+   * and others may have taken them since).
    *
    * @override
    */
   async init() {
     this.bound = super.init()
-    await this.bound
+    try {
+      await this.bound
+    } catch (error) {
+      process.stderr.write(`The kernel cannot listen where Jupyter wants it to: ${String(error)}\n`)
+      process.exit(1)
+    }
+  }
+
+  /**
+   * Where a socket listens: a port, or with the transport `ipc` a file.
+   *
+   * @param {number} port
+   */
+  address(port) {
+    const { transport, ip } = this.connInfo
+    return `${transport}://${ip}${transport === 'ipc' ? '-' : ':'}${port}`
   }
 
   /**
@@ -97,10 +124,9 @@ class Server extends jupyter.ZmqServer {
    */
   async bindSocket(socket, port) {
     if (socket === this.control) {
-      const { transport, ip, key } = this.connInfo
       const { control, interrupt } = this.cells
       await control.open(
-        { address: `${transport}://${ip}:${port}`, key },
+        { address: this.address(port), key: this.connInfo.key },
         {
           onMessage: async (...parts) => {
             await this.bound
@@ -113,7 +139,7 @@ class Server extends jupyter.ZmqServer {
     }
     // Without this ZeroMQ drops output, and the "idle" after it, beyond 1000 queued messages.
     if (socket === this.iopub) socket.sendHighWaterMark = 0
-    await super.bindSocket(socket, port)
+    await socket.bind(this.address(port))
     if (socket === this.iopub) this.iopub = this.queueing(socket)
   }
 

@@ -10,7 +10,12 @@ if (version !== '1.0.22') {
 }
 
 /** @typedef {{ send(frames: (Uint8Array | string)[]): unknown }} Socket */
-/** @typedef {import('./send-queue.cjs').Socket<(Uint8Array | string)[]> & { sendHighWaterMark: number }} OwnSocket of ZeroMQ */
+/**
+ * @typedef {import('./send-queue.cjs').Socket<(Uint8Array | string)[]> & {
+ *   sendHighWaterMark: number,
+ *   bind(address: string): Promise<void>,
+ * }} OwnSocket of ZeroMQ
+ */
 /**
  * @template [Content=object]
  * @typedef {{

@@ -113,7 +113,14 @@ def picked(per_seed):
 
 paired = picked(draws["a"] - draws["b"])
 fixed = picked(draws["a"] - draws["b"][:1])
-share = lambda holds: (np.sum(holds) + 1) / (RESAMPLES + 1)
+
+
+def p_value(values):
+    """Two-sided: the confidence at which the percentile interval's nearer bound is 0, from 1."""
+    share = np.interp(0, np.sort(values), np.linspace(0, 1, len(values)))
+    return float(min(1, max(2 * min(share, 1 - share), 2 / (len(values) + 1))))
+
+
 over_images = (draws["a"] - draws["b"]).mean(axis=0)
 json.dump(
     {
@@ -128,8 +135,10 @@ json.dump(
         "interval": summary(picked(draws["a"]), np.mean(full["a"])),
         "intervalOfOneSeed": summary(draws["b"][0], full["b"][0]),
         "paired": summary(paired, np.mean(full["a"]) - np.mean(full["b"])),
-        "pairedP": float(min(1, 2 * min(share(paired <= 0), share(paired >= 0)))),
+        "pairedP": p_value(paired),
         "againstFixed": summary(fixed, np.mean(full["a"]) - full["b"][0]),
+        # Of one model's seeds, which differ by chance.
+        "seedsP": p_value(draws["a"][0] - draws["a"][1]),
         "imageDeviation": float(np.std(over_images, ddof=1)),
         "seedDeviation": float(np.std(np.array(full["a"]) - np.array(full["b"]), ddof=1)),
     },
