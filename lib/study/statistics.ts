@@ -73,7 +73,7 @@ export type Verdict = (typeof VERDICTS)[number]
  * What a verdict needs, wherever one is given. Measured on pairs of arms that do not differ (test/study/verdict-rates.ts and .txt; nominal
  * 5 %): intervals over 30 images and fewer call 8 % and more of them different, those over 50 and more 5 to 6 %. With one seed whose
  * luck matters as much as the choice of images, 32 % are called different: the interval knows nothing of how seeds vary. Two
- * seeds are the fewest from which that can be seen at all; what several still lack stands among the report's limits.
+ * seeds are the fewest from which that can be seen at all (12 %, three: 5 %); what few lack stands among the report’s limits.
  */
 export const LEAST = { seeds: 2, images: 50 } as const
 
