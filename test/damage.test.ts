@@ -8,7 +8,7 @@ import { createLoader, type Dataset, generateScenes, openDataset, type Sample } 
 import { readScenes } from '../lib/data/scene-files'
 import { planPruning, readStructure, writeStructure } from '../lib/slimming'
 import { readSweepFile, SWEEPS } from '../lib/study'
-import { runSideBySide } from '../lib/study/runner'
+import { resultsOf, runSideBySide } from '../lib/study/runner'
 import { encodeSafetensors, loadCheckpoint, saveCheckpoint } from '../lib/train'
 import {
   FILES,
@@ -357,7 +357,7 @@ describe('a trial', () => {
     for (const { file } of dataset.splits.train!) writeFileSync(file, 'no image')
     const again = join(temporary(), 'trials')
     const told = { source: TINY_SOURCE, cache, workers: 1, checkpointEvery: 100, logEvery: 1 }
-    const [result] = await runSideBySide([config], { runs: again, ...told })
+    const [result] = resultsOf(await runSideBySide([config], { runs: again, ...told }))
     assert.equal(result!.metrics.weights, findTrial(runs, config)!.metrics.weights)
     assert.match(
       warnings(),

@@ -2,6 +2,8 @@
 'use strict'
 module.exports = require('../engine/entry.cjs').room('slimming')
 0 && (module.exports = {
-  accuracyByRatio, gammaHistogram, maskGroups, planPruning, prunableGammas, prune, pruningRulesSchema,
-  pruningTargetSchema, readStructure, sensitivityScan, sparsityStrength, structureSchema, writeStructure,
+  LATENCY_TOLERANCE, accuracyByRatio, gammaHistogram, latencyOf, leastBlocks, maskGroups, measureLatency,
+  measureNetwork, planByLatency, planPruning, prunableGammas, prunableSchema, prune, pruningRulesSchema,
+  pruningTargetSchema, readStructure, residualBlocks, sensitivityScan, sparsityStrength, structureSchema,
+  withoutBlocks, writeStructure,
 })
