@@ -1,9 +1,9 @@
 /** Reads JSON and YAML from outside, checks them against schemas, and refuses them naming file, key and remedy. */
-import { readFileSync } from 'node:fs'
 import { type ParseError, parse as parseWithComments } from 'jsonc-parser'
-import { parse as parseYaml } from 'yaml'
-import type { z } from 'zod'
+import { z } from 'zod'
 import { infinities } from './finite'
+import { readWhole } from './read'
+import { parseYamlText, YamlError } from './yaml'
 
 /** A schema whose output is T, whatever the input. */
 export type Schema<T> = z.ZodType<T, z.ZodTypeDef, unknown>
@@ -39,9 +39,10 @@ export function readJson(file: string): unknown {
 export function readYaml(file: string): unknown {
   const text = readText(file)
   try {
-    return parseYaml(text)
+    return parseYamlText(text).value
   } catch (error) {
-    throw new Error(`${file}: expected YAML, found: ${reasonOf(error)}`)
+    const isLimit = error instanceof YamlError && error.kind === 'limit'
+    throw new Error(`${file}: ${isLimit ? '' : 'expected YAML, found: '}${reasonOf(error)}`)
   }
 }
 
@@ -97,6 +98,29 @@ export function complaintsOf({ issues }: z.ZodError, value: unknown): Complaint[
   )
 }
 
+/**
+ * A schema of an object whose keys are names from data or configuration, such as those of classes and arms: all of them are
+ * kept, `__proto__` too, which zod's own record drops.
+ */
+export function recordOf<T>(schema: Schema<T>): Schema<{ readonly [name: string]: T }> {
+  return z.unknown().transform((value, context) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      const received = z.getParsedType(value)
+      context.addIssue({ code: 'invalid_type', expected: 'object', received })
+      return z.NEVER
+    }
+    const entries: [string, T][] = []
+    for (const [name, inner] of Object.entries(value)) {
+      const result = schema.safeParse(inner)
+      if (result.success) entries.push([name, result.data])
+      else
+        for (const { path, ...issue } of result.error.issues)
+          context.addIssue({ ...issue, path: [name, ...path] })
+    }
+    return Object.fromEntries(entries)
+  })
+}
+
 /** A path within a document as a user would write it: "arms[3].steps". */
 export function keyOf(path: readonly (string | number)[]): string {
   return path
@@ -105,25 +129,59 @@ export function keyOf(path: readonly (string | number)[]): string {
     .replace(/^\./, '')
 }
 
+/** Deepest nesting of JSON that is read. */
+export const MOST_DEPTH = 100
+/** Most values of a document of this project's own; a schema's complaint of each must find room in memory. */
+const MOST_VALUES = 5_000_000
+
 /**
  * Text as JSON.
- * @throws Error naming the place and the line when it is not
+ * @throws Error naming the place and the line when it is not, or the limit that it goes beyond
  */
 export function jsonOf(text: string, place: string): unknown {
+  const { depth, values } = sizeOfJson(text)
+  if (depth > MOST_DEPTH)
+    throw new Error(`${place}: expected JSON nested at most ${MOST_DEPTH} deep, found a depth of ${depth}`)
+  if (values > MOST_VALUES)
+    throw new Error(`${place}: expected at most ${MOST_VALUES} values, found ${values}`)
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new Error(`${place}:${lineAt(text, jsonErrorAt(text))}: expected JSON, found: ${reasonOf(error)}`)
+    const at = jsonErrorAt(text)
+    const line = at === undefined ? '' : `:${lineAt(text, at)}`
+    throw new Error(`${place}${line}: expected JSON, found: ${reasonOf(error)}`)
   }
 }
 
+/** How deep a JSON text is nested, and how many values it has about; the text need not be valid. */
+function sizeOfJson(text: string): { depth: number; values: number } {
+  let [level, depth, values] = [0, 0, 1]
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 34 /* " */) {
+      for (at++; at < text.length && text.charCodeAt(at) !== 34; at++) if (text.charCodeAt(at) === 92) at++
+    } else if (code === 123 /* { */ || code === 91 /* [ */) {
+      depth = Math.max(depth, ++level)
+      values++
+    } else if (code === 125 || code === 93) level--
+    else if (code === 44 /* , */) values++
+  }
+  return { depth, values }
+}
+
 /**
- * Where a text stops being JSON, or its length where it is cut off (or valid). JSON.parse gives no position for the
- * commonest mistakes: NaN and a trailing comma.
+ * Where a text stops being JSON, or its length where it is cut off (or valid); undefined where it is too deep to tell.
+ * JSON.parse gives no position for the commonest mistakes: NaN and a trailing comma.
  */
-export function jsonErrorAt(text: string): number {
+export function jsonErrorAt(text: string): number | undefined {
   const errors: ParseError[] = []
-  parseWithComments(text, errors, { disallowComments: true })
+  try {
+    parseWithComments(text, errors, { disallowComments: true })
+  } catch (error) {
+    // A quote that is not closed can hide the brackets behind it from whoever has looked for the depth.
+    if (error instanceof RangeError) return undefined
+    throw error
+  }
   return errors.reduce((first, { offset }) => Math.min(first, offset), text.length)
 }
 
@@ -134,23 +192,15 @@ export function lineAt(text: string, position: number): number {
   return line
 }
 
-/** The error for a file that cannot be read. */
-export function unreadable(file: string, cause: unknown): Error {
-  const { code, message } = cause as NodeJS.ErrnoException
-  const found = { ENOENT: 'nothing', EISDIR: 'a folder', EACCES: 'one that may not be read' }[code ?? '']
-  return new Error(`${file}: expected a file, found ${found ?? message}`, { cause })
-}
+/** Largest document in bytes. */
+const MOST_BYTES = 256 * 2 ** 20
 
 /**
  * Reads a file of text in UTF-8.
- * @throws Error naming the file when it cannot be read
+ * @throws Error naming the file when it cannot be read, is a pipe or device, or larger than documents are
  */
 export function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw unreadable(file, cause)
-  }
+  return readWhole(file, MOST_BYTES).toString('utf8')
 }
 
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
@@ -165,7 +215,8 @@ function explain(issue: z.ZodIssue, value: unknown): string {
 
 function foundAt(path: readonly (string | number)[], value: unknown): string {
   const at = path.reduce<unknown>(
-    (inner, part) => (inner instanceof Object ? Reflect.get(inner, part) : undefined),
+    (inner, part) =>
+      inner instanceof Object && Object.hasOwn(inner, part) ? Reflect.get(inner, part) : undefined,
     value,
   )
   // JSON has neither NaN nor infinity.

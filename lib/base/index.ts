@@ -7,16 +7,31 @@ export {
   jsonOf,
   keyOf,
   lineAt,
+  MOST_DEPTH,
   parseDocument,
   parseFinite,
   readDocument,
   readJson,
   readText,
   readYaml,
+  recordOf,
   type Schema,
-  unreadable,
   type Wording,
 } from './document'
+export {
+  csvCell,
+  escapeHtml,
+  escapeMarkdown,
+  escapePlotly,
+  forTerminal,
+  joinMarkdown,
+  type Markdown,
+  type MarkdownValue,
+  markdown,
+  markdownCode,
+  oneLine,
+  visible,
+} from './escape'
 export { sha256 } from './hash'
 export {
   abortCells,
@@ -30,7 +45,9 @@ export {
 export { mapLimited } from './limited'
 export { appendLines, wholeLines } from './lines'
 export { lockFolder, watchFolder } from './lock'
+export { type PlainFigure, plotlyFigure } from './plotly'
 export { Random } from './random'
+export { expectFile, readWhole, readWholeLater, TooLargeError, unreadable } from './read'
 export {
   DamagedError,
   expectHash,
@@ -44,3 +61,4 @@ export { spaceError } from './space'
 export { removeLeft, temporaryFolder, temporaryName } from './temporary'
 export { assigned, type Change, changesBetween, readVariant, type Variant } from './variant'
 export { isWarning, warn } from './warn'
+export { parseYamlText, YamlError, type YamlText } from './yaml'

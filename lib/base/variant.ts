@@ -3,8 +3,8 @@
  * out is a whole document, held against the same schema as any other, with the list of what was changed.
  */
 import path from 'node:path'
-import { parse as parseYaml } from 'yaml'
 import { keyOf, readYaml } from './document'
+import { parseYamlText } from './yaml'
 
 /** One key that differs from the document that was extended. */
 export interface Change {
@@ -91,7 +91,7 @@ export function assigned(document: unknown, assignment: string): unknown {
   const text = assignment.slice(equals + 1)
   let value: unknown
   try {
-    value = parseYaml(text)
+    value = parseYamlText(text).value
   } catch {
     throw new Error(`--set ${assignment}: expected a value in YAML behind "=", found ${text}`)
   }

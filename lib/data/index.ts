@@ -46,6 +46,8 @@ export { type StrongOptions, strongSchema } from './strong'
 export { cropRegion, type Placement, type Region, toImage, toInput } from './transform'
 export type { Box, Dataset, RgbImage, Sample, SplitName } from './types'
 export {
+  classLines,
+  fillsLine,
   flaggedBoxes,
   IMAGE_MODES,
   type ImageMode,

@@ -1,3 +1,5 @@
+import { oneLine } from '../base'
+
 /** Kinds of errors in a data set. */
 export type ProblemKind =
   | 'syntax'
@@ -49,8 +51,8 @@ export function throwProblem(problem: Problem): never {
   throw new DatasetError(problem, '; `dataset check` lists every problem of the data set')
 }
 
-/** "labels/a.xml:12: empty box: expected ..., found ...", or "a.json:5:annotations[3].bbox: ..." */
+/** "labels/a.xml:12: empty box: expected ..., found ...", or "a.json:5:annotations[3].bbox: ..."; one line. */
 export function describeProblem({ file, line, key, kind, message }: Problem): string {
   const place = [file, line, key].filter((part) => part !== undefined && part !== '').join(':')
-  return `${place}: ${kind}: ${message}`
+  return oneLine(`${place}: ${kind}: ${message}`)
 }

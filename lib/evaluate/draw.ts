@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parseDocument } from '../base'
+import { escapeHtml, parseDocument } from '../base'
 import { encodePng } from '../data/images'
 import type { Box, RgbImage } from '../data/types'
 import type { Mistake, MistakeKind } from './mistake-outcome'
@@ -98,17 +98,13 @@ function labels(
     taken.push({ x, y, wide })
     return (
       `<text x="${x}" y="${y}" font-family="sans-serif" font-size="10" fill="${colourOf(drawn)}" ` +
-      `stroke="#000" stroke-width="2.5" paint-order="stroke">${escapeXml(words)}</text>`
+      `stroke="#000" stroke-width="2.5" paint-order="stroke">${escapeHtml(words)}</text>`
     )
   })
 }
 
 function round(value: number): number {
   return Math.round(value * 10) / 10
-}
-
-function escapeXml(text: string): string {
-  return text.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]!)
 }
 
 const boxesSchema = z.object({ minScore: z.number().default(0.3) }).strict()

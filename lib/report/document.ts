@@ -29,6 +29,11 @@ export const details = (summary: string, blocks: readonly Block[]): Block => ({
   blocks,
 })
 
+/** What a row has in a column; nothing where it lacks it, whatever the column is called. */
+export function cellOf(row: TableRow, column: string): string | number {
+  return (Object.hasOwn(row, column) ? row[column] : undefined) ?? ''
+}
+
 export function columnsOf(rows: readonly TableRow[]): string[] {
   return [...new Set(rows.flatMap((row) => Object.keys(row)))]
 }
@@ -42,7 +47,7 @@ export function evenRows(rows: readonly TableRow[]): TableRow[] {
 /** Whether a column contains numbers, which are aligned right. */
 export function isNumeric(rows: readonly TableRow[], column: string): boolean {
   return rows.every((row) => {
-    const value = row[column]
+    const value = cellOf(row, column)
     return typeof value !== 'string' || /^([-+−]?\d[\d.]*(,? |$)|–$|$)/.test(value)
   })
 }

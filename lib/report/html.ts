@@ -1,4 +1,5 @@
 /** HTML that is safe by default: a template that escapes every value unless it is already HTML. */
+import { escapeHtml } from '../base'
 
 export interface Html {
   readonly html: string
@@ -14,16 +15,8 @@ export function html(strings: TemplateStringsArray, ...values: readonly Value[])
 /** Text that is already HTML, such as a style sheet in this folder. */
 export const trusted = (text: string): Html => ({ html: text })
 
-const ENTITIES: { readonly [character: string]: string } = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-
 function inserted(value: Value): string {
   if (value === false || value === undefined) return ''
   if (typeof value === 'object') return 'html' in value ? value.html : value.map(inserted).join('')
-  return String(value).replace(/[&<>"']/g, (character) => ENTITIES[character]!)
+  return escapeHtml(String(value))
 }

@@ -1,6 +1,6 @@
 export { type DatasetPage, datasetPage } from './dataset/page'
 export * from './differences'
-export { type Block, columnsOf, type Section, type TableRow } from './document'
+export { type Block, cellOf, columnsOf, type Section, type TableRow } from './document'
 export {
   accuracyByRatioFigure,
   computeFigure,

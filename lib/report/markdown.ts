@@ -1,16 +1,19 @@
-import { type Block, columnsOf, isNumeric, type TableRow } from './document'
+import { escapeMarkdown } from '../base'
+import { type Block, cellOf, columnsOf, isNumeric, type TableRow } from './document'
 import type { ReportModel } from './model'
 
 /** The report as Markdown: text and tables; only the captions of figures. */
 export function renderMarkdown({ title, subtitle, tiles, findings, sections }: ReportModel): string {
   const parts = [
-    `# ${literal(title)}`,
-    literal(subtitle),
-    ...tiles.map((tile) => `**${literal(`${tile.title}: ${tile.value}`)}.** ${literal(tile.detail)}`),
-    `**${literal(findings.verdict)}**`,
-    ...findings.details.map(literal),
+    `# ${escapeMarkdown(title)}`,
+    escapeMarkdown(subtitle),
+    ...tiles.map(
+      (tile) => `**${escapeMarkdown(`${tile.title}: ${tile.value}`)}.** ${escapeMarkdown(tile.detail)}`,
+    ),
+    `**${escapeMarkdown(findings.verdict)}**`,
+    ...findings.details.map(escapeMarkdown),
     ...sections.flatMap((section) => [
-      `## ${literal(section.title)}`,
+      `## ${escapeMarkdown(section.title)}`,
       ...section.blocks.flatMap(renderBlock),
     ]),
   ]
@@ -18,24 +21,20 @@ export function renderMarkdown({ title, subtitle, tiles, findings, sections }: R
 }
 
 function renderBlock(block: Block): string[] {
-  if (block.kind === 'text') return [literal(block.text)]
-  if (block.kind === 'list') return [block.items.map((item) => `- ${literal(item)}`).join('\n')]
-  if (block.kind === 'table') return [`**${literal(block.caption)}**`, renderTable(block.rows)]
-  if (block.kind === 'figure') return [`*Figure in index.html: ${literal(block.caption)}*`]
+  if (block.kind === 'text') return [escapeMarkdown(block.text)]
+  if (block.kind === 'list') return [block.items.map((item) => `- ${escapeMarkdown(item)}`).join('\n')]
+  if (block.kind === 'table') return [`**${escapeMarkdown(block.caption)}**`, renderTable(block.rows)]
+  if (block.kind === 'figure') return [`*Figure in index.html: ${escapeMarkdown(block.caption)}*`]
   const shown = block.blocks.filter(({ kind }) => kind !== 'figure')
-  return shown.length > 0 ? [`### ${literal(block.summary)}`, ...shown.flatMap(renderBlock)] : []
+  return shown.length > 0 ? [`### ${escapeMarkdown(block.summary)}`, ...shown.flatMap(renderBlock)] : []
 }
 
 function renderTable(rows: readonly TableRow[]): string {
   const columns = columnsOf(rows)
   const line = (cells: readonly (string | number)[]) => `| ${cells.join(' | ')} |`
   return [
-    line(columns.map(literal)),
+    line(columns.map(escapeMarkdown)),
     line(columns.map((column) => (isNumeric(rows, column) ? '--:' : ':--'))),
-    ...rows.map((row) => line(columns.map((column) => literal(String(row[column] ?? ''))))),
+    ...rows.map((row) => line(columns.map((column) => escapeMarkdown(String(cellOf(row, column)))))),
   ].join('\n')
-}
-
-function literal(text: string): string {
-  return text.replace(/[\\`*_<>|]/g, (character) => `\\${character}`)
 }

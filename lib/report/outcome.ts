@@ -74,5 +74,5 @@ export function imageScores({ truths, detections }: TrialDetections, minScore = 
 export function mostChanged(before: TrialDetections, after: TrialDetections, minScore = 0.3): number {
   const [a, b] = [imageScores(before, minScore), imageScores(after, minScore)]
   const changes = Array.from(b, (score, i) => Math.abs(score - a[i]!))
-  return changes.indexOf(Math.max(...changes))
+  return changes.reduce((most, change, i) => (change > changes[most]! ? i : most), 0)
 }

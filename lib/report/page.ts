@@ -1,13 +1,15 @@
 /** The report as one self-contained HTML file with style, figures and Plotly embedded. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Block, columnsOf, isNumeric, type TableRow } from './document'
+import { plotlyFigure } from '../base'
+import { type Block, cellOf, columnsOf, isNumeric, type TableRow } from './document'
 import type { Figure } from './figures'
 import { type Html, html, trusted } from './html'
 import type { ReportModel } from './model'
 import type { Tile } from './tiles'
 
-const VERDICTS: ReadonlyMap<string, string> = new Map([
+/** Classes of the style sheet for cells that hold a verdict. */
+const VERDICTS: ReadonlyMap<string | number, string> = new Map([
   ['better', 'better'],
   ['worse', 'worse'],
   ['no difference shown', 'open'],
@@ -105,9 +107,9 @@ ${block.blocks.map(renderBlock)}</details>
 function renderTable(caption: string, rows: readonly TableRow[]): Html {
   const columns = columnsOf(rows).map((name) => ({ name, side: isNumeric(rows, name) ? 'number' : 'text' }))
   const cell = (row: TableRow, { name, side }: (typeof columns)[number], first: boolean): Html => {
-    const value = row[name] ?? ''
+    const value = cellOf(row, name)
     // A verdict that lacks something says what, behind a colon.
-    const verdict = VERDICTS.get(String(value).split(':')[0] ?? '')
+    const verdict = VERDICTS.get(value.split(':')[0] ?? '')
     const content = verdict ? html`<span class="chip ${verdict}">${value}</span>` : html`${value}`
     return first
       ? html`<th scope="row" role="rowheader">${content}</th>`
@@ -128,11 +130,11 @@ ${rows.map((row) => html`<tr role="row">${columns.map((column, i) => cell(row, c
 /** A figure's title becomes text of the page, which wraps in narrow windows. */
 function renderFigure(caption: string, { data, layout: { title, ...rest } }: Figure): Html {
   const height = typeof rest.height === 'number' ? rest.height : 400
-  const layout = { ...rest, height, margin: { l: 60, r: 20, t: 36, b: 56 } }
+  const drawn = plotlyFigure({ data, layout: { ...rest, height, margin: { l: 60, r: 20, t: 36, b: 56 } } })
   return html`<figure>
 <h3>${title.text}</h3>
 <div class="plot" role="img" aria-label="${title.text}. ${caption}" style="min-height: ${height}px"></div>
-<script type="application/json">${trusted(JSON.stringify({ data, layout }).replaceAll('<', '\\u003c'))}</script>
+<script type="application/json">${trusted(JSON.stringify(drawn).replaceAll('<', '\\u003c'))}</script>
 <figcaption>${caption}</figcaption>
 </figure>
 `

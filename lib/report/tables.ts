@@ -140,13 +140,13 @@ export function overviewTable(summary: Pick<Compared, 'arms' | 'failed'>): Table
   })
 }
 
-/** AP at IoU 0.5 by class, one column per arm. */
+/** AP at IoU 0.5 by class, one column per arm: "AP of control", so that an arm may be called like another column. */
 export function perClassTable({ arms }: Pick<Compared, 'arms'>, split: Split): TableRow[] {
   const shown = arms.flatMap(({ name, splits: { [split]: numbers } }) => (numbers ? [{ name, numbers }] : []))
   return (shown[0]?.numbers.perClass ?? []).map(({ name, truths }, label) => ({
     class: name,
     objects: truths,
-    ...Object.fromEntries(shown.map((arm) => [arm.name, ap(arm.numbers.perClass[label]?.ap)])),
+    ...Object.fromEntries(shown.map((arm) => [`AP of ${arm.name}`, ap(arm.numbers.perClass[label]?.ap)])),
   }))
 }
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
-import { readSealed, writeAtomically, writeSealed } from '../base'
-import { columnsOf, type TableRow } from './document'
+import { csvCell, readSealed, recordOf, writeAtomically, writeSealed } from '../base'
+import { cellOf, columnsOf, type TableRow } from './document'
 import { renderMarkdown } from './markdown'
 import type { ReportModel } from './model'
 import { renderHtml } from './page'
@@ -25,20 +25,16 @@ export function writeReport(directory: string, model: ReportModel): { readonly p
   return { page }
 }
 
-/** Comma-separated values (RFC 4180): values with a comma, quote or line break are quoted. */
+/** Comma-separated values (RFC 4180): values with a comma, quote or line break are quoted, and none is a formula. */
 export function renderCsv(rows: readonly TableRow[]): string {
   const columns = columnsOf(rows)
-  const cell = (value: string | number) => {
-    const text = String(value)
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
-  }
-  return [columns, ...rows.map((row) => columns.map((column) => row[column] ?? ''))]
-    .map((cells) => `${cells.map(cell).join(',')}\r\n`)
+  return [columns, ...rows.map((row) => columns.map((column) => cellOf(row, column)))]
+    .map((cells) => `${cells.map(csvCell).join(',')}\r\n`)
     .join('')
 }
 
 /** The part of a report's numbers that is read again. */
-export const overviewSchema = z.object({ overview: z.array(z.record(z.union([z.string(), z.number()]))) })
+export const overviewSchema = z.object({ overview: z.array(recordOf(z.union([z.string(), z.number()]))) })
 const ADVICE = 'run the study again: it finds its trials and writes the report'
 
 /** Accuracy and cost of every model, as computed when the report was written. */

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import {
   type Dataset,
   FORMATS,
+  fillsLine,
   flaggedBoxes,
   generateScenes,
   openDataset,
@@ -52,7 +53,8 @@ export async function recordSplits(dataset: Dataset, out: string): Promise<void>
   const folder = join(out, `splits-${dataset.hash.slice(0, 12)}`)
   if (existsSync(folder)) return
   try {
-    await writeDataset(dataset, flaggedBoxes(dataset, 'list') > 0 ? 'coco' : 'list', folder)
+    const fitsList = dataset.classes.every(fillsLine) && flaggedBoxes(dataset, 'list') === 0
+    await writeDataset(dataset, fitsList ? 'list' : 'coco', folder)
   } catch (error) {
     // Another notebook of the same study was faster.
     if (!existsSync(folder)) throw error

@@ -1,5 +1,7 @@
 import { inspect } from 'node:util'
-import Table from 'cli-table3'
+import { escapeHtml, type Markdown, type MarkdownValue, markdown } from '../base/escape'
+import { type PlainFigure, plotlyFigure } from '../base/plotly'
+import { textTable } from './text-table'
 
 /** One output in several formats; a viewer takes the richest that it knows. Every output has plain text. */
 export interface MimeBundle {
@@ -32,30 +34,18 @@ export function publish(bundle: MimeBundle, options: PublishOptions = {}): void 
   else if (!options.update) process.stdout.write(`${bundle['text/plain'].replace(/\n+$/, '')}\n`)
 }
 
-/** A Plotly figure as data: https://plotly.com/javascript/reference */
-export interface PlotlyFigure {
-  data: readonly Readonly<Record<string, unknown>>[]
-  layout?: Readonly<Record<string, unknown>>
-}
-
-/** Shows a Plotly figure. */
-export function showPlot(figure: PlotlyFigure): void {
+/**
+ * Shows a Plotly figure (https://plotly.com/javascript/reference). Titles, names, categories and the like are shown as they
+ * stand, a line end breaks a line; Plotly's tags are read in templates alone.
+ */
+export function showPlot(figure: PlainFigure): void {
   const title = figure.layout?.title
   const name = typeof title === 'object' && title !== null && 'text' in title ? title.text : title
   const traces = figure.data.map((trace) => trace.name ?? trace.type ?? 'trace')
   publish({
-    'application/vnd.plotly.v1+json': plain({ data: figure.data, layout: figure.layout ?? {} }),
+    'application/vnd.plotly.v1+json': plotlyFigure(figure),
     'text/plain': `[figure${name ? ` "${String(name)}"` : ''}: ${traces.join(', ')}]`,
   })
-}
-
-/** Converts typed arrays, which JSON would write as objects, to arrays. */
-function plain(value: unknown): unknown {
-  return JSON.parse(
-    JSON.stringify(value, (_, item: unknown) =>
-      ArrayBuffer.isView(item) && !(item instanceof DataView) ? Array.from(item as Float32Array) : item,
-    ),
-  )
 }
 
 /** The interface of a danfojs DataFrame that is used. */
@@ -82,9 +72,19 @@ export function showTable(source: TableSource, options: TableOptions = {}): void
   publish(describeTable(source, options))
 }
 
-/** Shows Markdown with formulae between dollar signs. */
-export function showMarkdown(text: string): void {
-  publish({ 'text/markdown': text, 'text/plain': text })
+/**
+ * Shows Markdown with formulae between dollar signs: showMarkdown`**${name}** has ...`. Texts that stand in the template are
+ * escaped, as in `markdown`; a text that is given between parentheses counts as Markdown.
+ */
+export function showMarkdown(text: Markdown | string): void
+export function showMarkdown(parts: TemplateStringsArray, ...values: readonly MarkdownValue[]): void
+export function showMarkdown(
+  text: Markdown | string | TemplateStringsArray,
+  ...values: readonly MarkdownValue[]
+): void {
+  const shown = typeof text === 'object' && 'raw' in text ? markdown(text, ...values) : text
+  const source = typeof shown === 'string' ? shown : shown.markdown
+  publish({ 'text/markdown': source, 'text/plain': source })
 }
 
 /** Shows a piece of HTML; `text` replaces it where HTML cannot be shown. */
@@ -122,8 +122,7 @@ function describeTable(
   const cells = shown.map((row) => row.map((value) => formatValue(value, digits)))
   const more = rows.length > limit ? `${rows.length - limit} more rows` : ''
 
-  const text = new Table({ head: [...names], style: { head: [], border: [], compact: true } })
-  text.push(...cells.map((row) => [...row]))
+  const text = textTable(names, cells)
 
   // Columns of numbers are aligned right; short texts are not wrapped.
   const styles = names.map((_, column) => {
@@ -145,7 +144,7 @@ function describeTable(
   const note = more ? `<p>${more}</p>` : ''
   return {
     'text/html': `<table>${title}<thead><tr>${head.join('')}</tr></thead><tbody>${body.join('')}</tbody></table>${note}`,
-    'text/plain': [caption, text.toString(), more].filter(Boolean).join('\n'),
+    'text/plain': [caption, text, more].filter(Boolean).join('\n'),
   }
 }
 
@@ -157,7 +156,10 @@ function tableRows(source: TableSource): { names: readonly string[]; rows: reado
   }
   const objects: readonly Readonly<Record<string, unknown>>[] = source
   const names = [...new Set(objects.flatMap((row) => Object.keys(row)))]
-  return { names, rows: objects.map((row) => names.map((name) => row[name])) }
+  return {
+    names,
+    rows: objects.map((row) => names.map((name) => (Object.hasOwn(row, name) ? row[name] : undefined))),
+  }
 }
 
 function formatValue(value: unknown, digits: number): string {
@@ -165,15 +167,4 @@ function formatValue(value: unknown, digits: number): string {
   if (typeof value === 'string') return value
   if (typeof value !== 'number') return inspect(value, { breakLength: Infinity })
   return Number.isInteger(value) || !Number.isFinite(value) ? String(value) : value.toPrecision(digits)
-}
-
-export function escapeHtml(text: string): string {
-  const entities: Record<string, string> = {
-    '&': '&amp;',
-    '<': '&lt;',
-    '>': '&gt;',
-    '"': '&quot;',
-    "'": '&#39;',
-  }
-  return text.replace(/[&<>"']/g, (character) => entities[character] ?? character)
 }

@@ -1,4 +1,5 @@
-import { escapeHtml, showHtml } from './display'
+import { escapeHtml } from '../base/escape'
+import { showHtml } from './display'
 
 export interface Picture {
   /** The text of an SVG. */

@@ -1,9 +1,9 @@
+export { joinMarkdown, type Markdown, markdown, markdownCode } from '../base/escape'
 export { InterruptedError, interrupted, interruptSignal, throwIfInterrupted } from '../base/interrupt'
 export {
   type Columns,
   inNotebook,
   type MimeBundle,
-  type PlotlyFigure,
   publish,
   showHtml,
   showImage,

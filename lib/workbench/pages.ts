@@ -1,7 +1,7 @@
 /** Self-contained pages of executed notebooks: formulae as MathML, figures drawn by one embedded plotly.js. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { temporaryFolder } from '../base'
+import { sha256, temporaryFolder } from '../base'
 import { extractFormulae, restoreFormulae } from './formulae'
 import type { NbconvertWorker } from './nbconvert'
 import { copyWhole, joined, NotebookError, readNotebook, sourceSchema } from './notebook-file'
@@ -21,18 +21,21 @@ export async function exportPage(
   const work = temporaryFolder('workbook')
   try {
     const notebook = readNotebook(executed)
+    // Words that no text of the notebook can hold by chance or on purpose: they depend on all of it.
+    const prefix = `formula${sha256(JSON.stringify(notebook)).slice(0, 16)}`
     const words = new Map<string, string>()
     for (const [i, cell] of notebook.cells.entries()) {
       cell.source = withoutFormulae(cell.cell_type === 'markdown', joined(cell.source), {
         executed,
         cell: i,
+        prefix,
         words,
       })
       for (const output of cell.outputs ?? []) {
         for (const mime of ['text/markdown', 'text/latex'] as const) {
           const text = output.data?.[mime]
           if (text === undefined) continue
-          const place = { executed, cell: i, words }
+          const place = { executed, cell: i, prefix, words }
           output.data = {
             ...output.data,
             [mime]: withoutFormulae(true, joined(sourceSchema.parse(text)), place),
@@ -56,11 +59,16 @@ export async function exportPage(
 function withoutFormulae(
   isMarkdown: boolean,
   text: string,
-  { executed, cell, words }: { executed: string; cell: number; words: Map<string, string> },
+  {
+    executed,
+    cell,
+    prefix,
+    words,
+  }: { executed: string; cell: number; prefix: string; words: Map<string, string> },
 ): string {
   if (!isMarkdown) return text
   try {
-    const found = extractFormulae(text, `formula${cell}x${words.size}`)
+    const found = extractFormulae(text, `${prefix}x${words.size}`)
     for (const [word, mathml] of found.words) words.set(word, mathml)
     return found.markdown
   } catch (error) {

@@ -2,6 +2,7 @@
 import { inspect } from 'node:util'
 import { type Command, CommanderError } from 'commander'
 import { SOME_FAILED } from './exit'
+import { note } from './say'
 
 /** Errors that are bugs, not messages to the user. */
 const MISTAKES = [TypeError, RangeError, ReferenceError, SyntaxError]
@@ -9,7 +10,7 @@ const MISTAKES = [TypeError, RangeError, ReferenceError, SyntaxError]
 /** Prints what went wrong, with --debug also where, and ends the process. */
 export function fail(error: unknown, isDebug: boolean): never {
   if (error instanceof CommanderError) process.exit(error.exitCode)
-  console.error(isDebug ? inspect(error) : `\n${describe(error)}`)
+  note(isDebug ? inspect(error) : `\n${describe(error)}`)
   process.exit(isOfTrials(error) ? SOME_FAILED : 1)
 }
 

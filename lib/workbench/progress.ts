@@ -1,6 +1,7 @@
 import { appendFileSync } from 'node:fs'
 import cliProgress from 'cli-progress'
-import { escapeHtml, inNotebook, type MimeBundle, publish } from './display'
+import { escapeHtml, oneLine } from '../base/escape'
+import { inNotebook, type MimeBundle, publish } from './display'
 
 /** Progress events of a notebook executed from the command line. */
 export type ProgressEvent =
@@ -140,7 +141,7 @@ function describe(
       ? ((seconds - first.seconds) / (value - first.value)) * (total - value)
       : Number.NaN
   const time = ended ? formatSeconds(seconds) : Number.isFinite(left) ? `${formatSeconds(left)} left` : ''
-  return [`${label} ${Math.round((100 * value) / total)} % (${value}/${total})`, time, remark]
+  return [`${oneLine(label)} ${Math.round((100 * value) / total)} % (${value}/${total})`, time, remark]
     .filter(Boolean)
     .join(', ')
 }

@@ -6,7 +6,7 @@ import { showMarkdown } from './display'
  */
 export function verify(claim: string, holds: boolean, found = ''): void {
   if (!holds) throw new Error(`does not hold: ${claim}${found && `; found ${found}`}`)
-  showMarkdown(`✓ ${claim}${found && ` (${found})`}`)
+  showMarkdown`✓ ${claim}${found && ` (${found})`}`
 }
 
 /** Whether two numbers agree to a relative tolerance, or near 0 to the tolerance itself. */

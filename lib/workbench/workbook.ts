@@ -1,9 +1,8 @@
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
-import Table from 'cli-table3'
 import { lockFolder } from '../base'
 import { studyLimits } from '../data'
-import { columnsOf, readOverview } from '../report'
+import { cellOf, columnsOf, readOverview } from '../report'
 import {
   announceTrials,
   isPrepared,
@@ -22,6 +21,7 @@ import { executeNotebooks } from './notebooks'
 import { root } from './project'
 import { createShownStudy, ENVIRONMENT, parseSeeds } from './study'
 import { notebookReporter } from './terminal'
+import { textTable } from './text-table'
 
 /** Options of the commands that run the notebooks, as given on the command line. */
 export interface WorkbookOptions {
@@ -148,12 +148,9 @@ async function runAhead(study: Study, signal: AbortSignal, since: string): Promi
 export function resultTable(out: string): string {
   const rows = readOverview(path.join(out, 'report'))
   const columns = columnsOf(rows)
-  const table = new Table({
-    head: columns,
-    style: { head: [], border: [] },
-    wordWrap: true,
-    colWidths: columns.map(() => null),
-  })
-  for (const row of rows) table.push(columns.map((column) => String(row[column] ?? '')))
-  return table.toString()
+  return textTable(
+    columns,
+    rows.map((row) => columns.map((column) => cellOf(row, column))),
+    { lines: true },
+  )
 }

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { afterEach, test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
-import { DISPLAY_HOOK, type MimeBundle, showImage, showPlot, showTable } from '../../lib/workbench/display'
+import {
+  DISPLAY_HOOK,
+  type MimeBundle,
+  showImage,
+  showMarkdown,
+  showPlot,
+  showTable,
+} from '../../lib/workbench/display'
 import { extractFormulae, restoreFormulae } from '../../lib/workbench/formulae'
 import { formatSeconds } from '../../lib/workbench/progress'
 import { pythonProgram, root } from '../../lib/workbench/project'
@@ -79,6 +86,20 @@ test('escapes a table, joins the columns of its rows and counts what it leaves o
     /<td style="text-align:left[^>]*>&lt;b&gt;<\/td><td style="text-align:right[^>]*>0\.123<\/td>/,
   )
   assert.match(text, /1 more rows$/)
+})
+
+test('a table holds columns of any name, and what a row lacks is nothing', () => {
+  const rows = [JSON.parse('{"__proto__": "a\\nb", "constructor": 1}'), { toString: 'c' }]
+  const { 'text/html': html, 'text/plain': text } = sent(() => showTable(rows))
+  assert.match(String(html), /__proto__<\/th>.*constructor<\/th>.*toString<\/th>/)
+  assert.match(String(html), /<tr><td[^>]*><\/td><td[^>]*><\/td><td[^>]*>c<\/td><\/tr>/)
+  assert.match(text, /│ a b +│ 1 +│ +│/)
+})
+
+test('Markdown that is a template escapes what is put into it', () => {
+  const name = '<b>|`'
+  assert.equal(sent(() => showMarkdown`**${name}** ${2}`)['text/markdown'], '**&#60;b&#62;&#124;&#96;** 2')
+  assert.equal(sent(() => showMarkdown('**a**'))['text/markdown'], '**a**')
 })
 
 test('sends a picture in its own format', () => {

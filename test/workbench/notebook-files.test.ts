@@ -30,6 +30,12 @@ test('the method notebooks have one skeleton, and try a weight with the same cel
   }
 })
 
+test('what notebooks put into Markdown is escaped: the template is a tag', () => {
+  for (const file of notebooks)
+    for (const { source } of readNotebook(file).cells)
+      assert.doesNotMatch(joined(source), /showMarkdown\(\s*`[^`]*\$\{/, file)
+})
+
 test('the cells of the notebooks type-check', async () => {
   assert.deepEqual(
     await checkTypes([path.join(root, 'test/workbench/fixtures/small.ipynb'), ...notebooks]),

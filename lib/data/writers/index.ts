@@ -15,6 +15,8 @@ import { voc } from './voc'
 import type { NamedSample, Writer, WrittenSplit } from './writer'
 import { yolo } from './yolo'
 
+export { classLines, fillsLine } from './list'
+
 /** All notations that can be written. */
 const WRITERS: readonly Writer[] = [yolo, voc, coco, list]
 

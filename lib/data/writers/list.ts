@@ -17,10 +17,15 @@ export const list: Writer = {
   },
 }
 
+/** Whether a name can stand in a list of names, a line each. */
+export function fillsLine(name: string): boolean {
+  return name === name.trim() && name !== '' && !/[\r\n\0]/.test(name)
+}
+
 /** Class names, one per line. @throws Error for a name that is empty or has several lines */
 export function classLines(classes: readonly string[]): string {
   for (const name of classes)
-    if (name !== name.trim() || name === '' || /[\r\n]/.test(name))
+    if (!fillsLine(name))
       throw new Error(
         `class ${JSON.stringify(name)}: expected a name that fits on one line of a list of classes; write COCO, or rename it`,
       )

@@ -1,3 +1,4 @@
+import { escapeHtml, visible } from '../../base'
 import { baseName } from '../intake/paths'
 import type { NamedSample, Writer } from './writer'
 
@@ -35,6 +36,11 @@ ${objects.join('')}</annotation>
 `
 }
 
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+/** @throws Error where a name holds what XML cannot */
+function escaped(name: string): string {
+  if (visible(name) !== name)
+    throw new Error(
+      `${JSON.stringify(name)}: expected a name without control characters, which XML cannot hold; write COCO`,
+    )
+  return escapeHtml(name)
 }

@@ -20,7 +20,8 @@ interface Bar {
 
 /** Groups of horizontal bars, one group per class or size, with one bar per split. */
 function bars(groups: readonly { readonly name: string; readonly bars: readonly Bar[] }[]): string {
-  const most = Math.max(1, ...groups.flatMap((group) => group.bars.map(({ count }) => count)))
+  const counts = groups.flatMap((group) => group.bars.map(({ count }) => count))
+  const most = counts.reduce((largest, count) => Math.max(largest, count), 1)
   const splits = [...new Set(groups.flatMap((group) => group.bars.map(({ split }) => split)))]
   const room = WIDTH - LABEL - 170
   let y = 34
@@ -53,19 +54,10 @@ ${legend}${drawn}</svg>
 
 /** Objects by class and split, with the number of images that contain them. */
 export function classBars(set: WritableSet): string {
-  const rows = tabulateClasses(set)
-  return bars(
-    set.classes.map((name) => ({
-      name,
-      bars: rows
-        .filter((row) => row.class === name)
-        .map(({ split, objects, images }) => ({
-          split,
-          count: objects,
-          note: objects > 0 ? ` in ${images} images` : '',
-        })),
-    })),
-  )
+  const barsOf = new Map(set.classes.map((name): [string, Bar[]] => [name, []]))
+  for (const { class: name, split, objects, images } of tabulateClasses(set))
+    barsOf.get(name)!.push({ split, count: objects, note: objects > 0 ? ` in ${images} images` : '' })
+  return bars([...barsOf].map(([name, list]) => ({ name, bars: list })))
 }
 
 const SIDES = [0, 8, 16, 32, 64, 128, 256, 512, Infinity]

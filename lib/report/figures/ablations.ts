@@ -1,4 +1,5 @@
 /** Figures of ablations (the weight lambda and the objectness threshold) and of the gradients behind lambda. */
+import { escapePlotly } from '../../base'
 import type { ArmNumbers, PairedDifference, TermNumbers, Variation } from '../../study'
 import { significant } from '../format'
 import {
@@ -81,7 +82,7 @@ function curves(points: readonly Point[], options: Curves): Figure {
           line: { color: colour, width: 2 },
           size: 10,
         },
-        hovertemplate: `${method}: %{x:.3g}, %{y:+.2f} points (%{text})<extra></extra>`,
+        hovertemplate: `${escapePlotly(method)}: %{x:.3g}, %{y:+.2f} points (%{text})<extra></extra>`,
       }
     }),
     layout: layout(options.title, {

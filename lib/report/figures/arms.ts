@@ -1,4 +1,5 @@
 /** Figures of the arms: accuracy, differences, classes. */
+import { escapePlotly } from '../../base'
 import {
   type ArmNumbers,
   type FailedArm,
@@ -148,10 +149,10 @@ export function perClassFigure(arms: readonly ArmNumbers[], { split = 'validatio
         type: 'scatter',
         mode: 'markers',
         name: arm.name,
-        x: arm.numbers.perClass.map(({ name, truths }) => `${name}<br>(${truths})`),
+        x: arm.numbers.perClass.map(({ name, truths }) => `${name}\n(${truths})`),
         y: arm.numbers.perClass.map(({ ap }) => ap),
         marker: { color: colour, symbol, size: 9, line: { color: '#ffffff', width: 1 } },
-        hovertemplate: `${arm.name}, %{x}: %{y:.3f}<extra></extra>`,
+        hovertemplate: `${escapePlotly(arm.name)}, %{x}: %{y:.3f}<extra></extra>`,
       }
     }),
     layout: layout(`AP by class on ${split}`, {

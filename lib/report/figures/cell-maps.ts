@@ -1,4 +1,5 @@
 /** Maps of cells drawn over their image. */
+import { escapePlotly } from '../../base'
 import type { CellMap } from '../probe'
 import { type Figure, layout } from './style'
 
@@ -90,7 +91,7 @@ export function cellMapsFigure(rows: readonly CellMapRow[], options: CellMapOpti
         colorscale: COLOURS,
         showscale: false,
         name: `${name}, stride ${stride}`,
-        hovertemplate: `%{z:.3g} ${unit}<extra>stride ${stride}</extra>`,
+        hovertemplate: `%{z:.3g} ${escapePlotly(unit)}<extra>stride ${stride}</extra>`,
       })
     })
   })

@@ -1,4 +1,5 @@
 /** Figures of accuracy against cost: of using a model, and of training it. */
+import { escapePlotly } from '../../base'
 import {
   type ArmNumbers,
   type FailedArm,

@@ -8,7 +8,7 @@ export interface Layout {
   readonly title: { readonly [key: string]: unknown; readonly text: string }
 }
 
-/** A Plotly figure as data; `showPlot` draws it in a notebook. */
+/** A Plotly figure as data, its texts as they are to be seen (see base/plotly.ts); `showPlot` draws it in a notebook. */
 export interface Figure {
   data: readonly Readonly<Record<string, unknown>>[]
   layout: Layout
@@ -41,15 +41,15 @@ const METHOD_COLOURS = [
   '#a6a300',
 ]
 
-const NAMED_COLOURS: { readonly [name: string]: string } = {
-  teacher: COLOURS.black,
-  student: COLOURS.grey,
-  control: COLOURS.blue,
-  'control, equal compute': '#5b9bd5',
-  'teacher trained on': '#4d5560',
-  'from scratch': '#b07aa1',
-  ...Object.fromEntries(METHOD_NAMES.map((name, i) => [name, METHOD_COLOURS[i % METHOD_COLOURS.length]!])),
-}
+const NAMED_COLOURS: ReadonlyMap<string, string> = new Map([
+  ['teacher', COLOURS.black],
+  ['student', COLOURS.grey],
+  ['control', COLOURS.blue],
+  ['control, equal compute', '#5b9bd5'],
+  ['teacher trained on', '#4d5560'],
+  ['from scratch', '#b07aa1'],
+  ...METHOD_NAMES.map((name, i): [string, string] => [name, METHOD_COLOURS[i % METHOD_COLOURS.length]!]),
+])
 
 const ROLE_STYLES = {
   teacher: { colour: COLOURS.black, symbol: 'diamond' },
@@ -65,14 +65,14 @@ export function styleOf(
   index?: number,
 ): { colour: string; symbol: string } {
   const { colour, symbol } = ROLE_STYLES[arm.role]
-  const own = index === undefined ? (NAMED_COLOURS[arm.name] ?? colour) : colourOf(arm.name, index)
+  const own = index === undefined ? (NAMED_COLOURS.get(arm.name) ?? colour) : colourOf(arm.name, index)
   return { colour: own, symbol }
 }
 
 /** The colour of a model by its name, or else of the n-th series. */
 export function colourOf(name: string, index = 0): string {
   const series = [COLOURS.blue, COLOURS.vermilion, COLOURS.green, COLOURS.purple, COLOURS.orange, COLOURS.sky]
-  return NAMED_COLOURS[name] ?? series[index % series.length]!
+  return NAMED_COLOURS.get(name) ?? series[index % series.length]!
 }
 
 /** A colour of six hexadecimal digits with an opacity. */

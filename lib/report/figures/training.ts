@@ -1,4 +1,5 @@
 /** Figures of trainings and of weights: losses over steps, gammas. */
+import { escapePlotly } from '../../base'
 import type { GammaRow, LogRow } from '../../trial'
 import {
   axis,
@@ -64,14 +65,14 @@ export function lossComparisonFigure(runs: readonly LoggedRun[]): Figure {
           type: 'scatter',
           mode: 'lines',
           name,
-          legendgroup: name,
+          legendgroup: String(index),
           showlegend: !distillation,
           x: rows.map(({ step }) => step),
           y,
           // Runs on the same images have nearly equal losses: the first is drawn as a broad line below the others.
           line: { color: colourOf(name, index), width: index === 0 && runs.length > 1 ? 4 : 1.5 },
           opacity: index === 0 && runs.length > 1 ? 0.45 : 1,
-          hovertemplate: `${name}: step %{x}, %{y:.3g}<extra></extra>`,
+          hovertemplate: `${escapePlotly(name)}: step %{x}, %{y:.3g}<extra></extra>`,
           ...(distillation && { xaxis: 'x2', yaxis: 'y2' }),
         },
       ]

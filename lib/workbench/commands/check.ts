@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { Command } from 'commander'
 import { temporaryFolder } from '../../base'
+import { say } from '../say'
 import { wholeNumber } from '../whole-number'
 
 /** `check`: a few steps of a profile's teacher and an evaluation, to see whether the profile runs on this machine. */
@@ -37,7 +38,7 @@ export function checkCommand(): Command {
           if (!result) throw new Error(`profile ${profile}: expected a teacher among its trials, found none`)
           const { training, evaluation, complexity } = result.metrics
           const [height, width] = study.profile.detector.input
-          console.log(
+          say(
             `${profile}: ${steps} steps of ${batch} images at ${width}x${height} (${(complexity.macs / 1e9).toFixed(2)} GMAC an image) in ` +
               `${training?.seconds.toFixed(1)} s, loss ${training?.last.total?.toPrecision(4)}; ${evaluation.images} images evaluated, ` +
               `${evaluation.detections} detections, ${(1000 * evaluation.secondsPerImage).toFixed(0)} ms an image.`,

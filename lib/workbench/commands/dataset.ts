@@ -1,7 +1,6 @@
 import path from 'node:path'
-import Table from 'cli-table3'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { writeAtomically } from '../../base'
+import { oneLine, writeAtomically } from '../../base'
 import {
   type CheckReport,
   carveValidation,
@@ -21,6 +20,8 @@ import {
   writeDataset,
 } from '../../data'
 import { type DataOptions, openOptions, withDataOptions } from '../data-options'
+import { note, say } from '../say'
+import { textTable } from '../text-table'
 
 interface CheckOptions extends DataOptions {
   readonly fix?: string
@@ -93,27 +94,27 @@ async function check(directory: string, options: CheckOptions): Promise<void> {
       problems,
     }
     console.log(JSON.stringify(out, null, 2))
-  } else console.log(summary(report))
+  } else say(summary(report))
   if (profile && !json) {
-    for (const line of profile.lost) console.log(`profile ${profile.name}: ${describeLost(line)}`)
-    for (const line of profile.limits) console.log(`profile ${profile.name}: ${line}`)
+    for (const line of profile.lost) say(`profile ${profile.name}: ${describeLost(line)}`)
+    for (const line of profile.limits) say(`profile ${profile.name}: ${line}`)
   }
   if (options.report !== undefined) {
     const { datasetPage } = require('../../report') as typeof import('../../report')
     const name = path.basename(path.resolve(directory))
     writeAtomically(path.resolve(options.report), await datasetPage({ name, report, profile }))
-    if (!json) console.log(`page: ${options.report}`)
+    if (!json) say(`page: ${options.report}`)
   }
   if (fix !== undefined) {
     const clean = options.keepUnlabelled ? withEmptied(report) : report.clean
     const notation = to ?? (flaggedBoxes(clean, 'list') > 0 ? 'coco' : 'list')
-    await write(clean, notation, fix, 'link', console.error)
+    await write(clean, notation, fix, 'link', note)
     if (emptied.length > 0) {
       const what = options.keepUnlabelled ? 'kept without labels' : 'left out (--keep-unlabelled keeps them)'
-      console.error(`${fix}: ${emptied.length} images without a sound box are ${what}:`)
-      for (const { id } of emptied) console.error(`  ${id}`)
+      note(`${fix}: ${emptied.length} images without a sound box are ${what}:`)
+      for (const { id } of emptied) note(`  ${id}`)
     }
-    if (!json) console.log(`cleaned copy (${notation}): ${fix}`)
+    if (!json) say(`cleaned copy (${notation}): ${fix}`)
   }
   if (problems.length > 0 || (profile && profile.limits.length > 0)) process.exitCode = 1
 }
@@ -137,9 +138,9 @@ async function convert(directory: string, target: string, options: ConvertOption
   const { to, validation = false, images, ...source } = options
   const opened = await openOptions({ ...source, images: images?.folder }, directory)
   const dataset = await openDataset(directory, { ...opened, validation })
-  const count = await write(dataset, to, target, images?.mode ?? 'link', console.error)
-  if (dataset.account) console.log(describeAccount(dataset.account).join('\n'))
-  console.log(`${count} images of ${dataset.classes.length} classes: ${target}`)
+  const count = await write(dataset, to, target, images?.mode ?? 'link', note)
+  if (dataset.account) say(describeAccount(dataset.account).join('\n'))
+  say(`${count} images of ${dataset.classes.length} classes: ${target}`)
 }
 
 /** Writes a set and reports deviations from the request, and what the notation cannot store. */
@@ -148,18 +149,18 @@ async function write(
   notation: string,
   target: string,
   mode: ImageMode,
-  say: (line: string) => void,
+  tell: (line: string) => void,
 ): Promise<number> {
   const { images, copied, turned, flagged } = await writeDataset(set, notation, target, mode)
   const keeper = notation === 'coco' ? '' : '; --to coco keeps them'
   if (flagged > 0)
-    say(
+    tell(
       `${target}: ${flagged} boxes are difficult, crowds or have areas, which ${notation === 'list' ? 'a list' : notation} does not hold${keeper}`,
     )
-  if (copied > 0) say(`${target}: ${copied} images were copied, since they cannot be linked across disks`)
-  if (turned > 0) say(`${target}: ${turned} images were written upright by their EXIF orientation, as PNG`)
+  if (copied > 0) tell(`${target}: ${copied} images were copied, since they cannot be linked across disks`)
+  if (turned > 0) tell(`${target}: ${turned} images were written upright by their EXIF orientation, as PNG`)
   if (mode === 'none')
-    say(
+    tell(
       notation === 'list' || notation === 'coco'
         ? `${target}: the images stay where they are; --outside reads them from there`
         : `${target}: holds no images; read it with --images and their folder`,
@@ -180,18 +181,20 @@ function summary({ problems, format, classes, counts, account, found }: CheckRep
   if (classes.length > 0) lines.push(classTable(found))
   for (const [split, { images, boxes }] of Object.entries(counts))
     lines.push(`${split}: ${images} images, ${boxes} boxes`)
-  lines.push(`${format}, ${classes.length} classes (${classes.join(', ')}): ${problems.length} problems`)
+  lines.push(
+    `${format}, ${classes.length} classes (${classes.map(oneLine).join(', ')}): ${problems.length} problems`,
+  )
   return lines.join('\n')
 }
 
 /** Objects, images and sizes of every class by split. */
 function classTable(set: WritableSet): string {
   const head = ['class', 'split', 'objects', 'images', 'below 32 px', 'below 96 px', 'larger']
-  const colAligns = head.map((_, i) => (i < 2 ? ('left' as const) : ('right' as const)))
-  const table = new Table({ head, colAligns, style: { head: [], border: [], compact: true } })
-  for (const { class: name, split, objects, images, sizes } of tabulateClasses(set))
-    table.push([name, split, objects, images, sizes.small, sizes.medium, sizes.large])
-  return table.toString()
+  const rows = tabulateClasses(set).map(({ class: name, split, objects, images, sizes }) => [
+    ...[name, split, objects, images],
+    ...[sizes.small, sizes.medium, sizes.large],
+  ])
+  return textTable(head, rows, { words: 2 })
 }
 
 /** A mode, or the folder of the images; both may be given. */

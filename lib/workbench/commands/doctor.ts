@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
 import { packageVersion, pythonProgram, root } from '../project'
+import { say } from '../say'
 
 const PACKAGES = [
   '@tensorflow/tfjs-node-gpu',
@@ -23,12 +24,12 @@ export function doctorCommand(): Command {
       const failures = [...reportEngine(), ...reportPackages(), ...reportKernel()]
       if (failures.length > 0)
         throw new Error(`Not in order:\n${failures.map((text) => `- ${text}`).join('\n')}`)
-      console.log('\nEverything is in order.')
+      say('\nEverything is in order.')
     })
 }
 
 function line(name: string, value: string): void {
-  console.log(`${name.padEnd(28)}${value}`)
+  say(`${name.padEnd(28)}${value}`)
 }
 
 function reportEngine(): string[] {

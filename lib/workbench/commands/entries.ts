@@ -3,6 +3,7 @@ import path from 'node:path'
 import { Command } from 'commander'
 import { writeAtomically } from '../../base'
 import { root } from '../project'
+import { say } from '../say'
 
 /** `entries`: updates the list of names that other programs can import. */
 export function entriesCommand(): Command {
@@ -20,6 +21,6 @@ export function entriesCommand(): Command {
         const file = path.join(folder, name)
         if (!files.has(file)) rmSync(file)
       }
-      console.log(`Wrote ${files.size} files to ${folder}.`)
+      say(`Wrote ${files.size} files to ${folder}.`)
     })
 }

@@ -1,8 +1,9 @@
-import Table from 'cli-table3'
 import { Command, InvalidArgumentError } from 'commander'
 import type { SplitName } from '../../data'
 import type { EvaluationFiles, EvaluationSummary, MistakesResult, SizeResult, VocAtIou } from '../../evaluate'
 import { withDataOptions } from '../data-options'
+import { note, say } from '../say'
+import { textTable } from '../text-table'
 
 /** Loaded only when needed, not for help. */
 const evaluation = () => require('../../evaluate') as typeof import('../../evaluate')
@@ -52,7 +53,7 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
   const sizes = bySize(truths, detections)
   const atIous = iou.length === 0 ? [] : vocAtIous(truths, detections, iou, { plusOne })
   const warnings = doubts(truths, detections, classes)
-  for (const line of [...notes, ...warnings]) console.error(line)
+  for (const line of [...notes, ...warnings]) note(line)
   if (json) {
     const { counts } = confusionMatrix(truths, detections)
     const { list: _, ...kinds } = found
@@ -60,11 +61,11 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
     console.log(JSON.stringify(iou.length > 0 ? { ...result, vocAtIous: atIous } : result, null, 2))
     return
   }
-  console.log(
+  say(
     `${summary.images} images, ${summary.truths} truths, ${summary.detections} detections, ${classes.length} classes`,
   )
   for (const table of [numbers(summary, atIous), perClass(summary), perSize(sizes), perKind(found)])
-    console.log(table.toString())
+    say(table)
 }
 
 function parseSplit(name: string): SplitName {
@@ -80,54 +81,42 @@ function parseIous(text: string): number[] {
   return ious
 }
 
-function numbers({ voc, coco }: EvaluationSummary, atIous: readonly VocAtIou[]): Table.Table {
-  const table = makeTable(['measure', 'value'], 1)
+function numbers({ voc, coco }: EvaluationSummary, atIous: readonly VocAtIou[]): string {
   const plusOne = voc.plusOne ? ', +1' : ''
-  table.push([`VOC mAP@0.5, all-point${plusOne}`, percent(voc.mAP)])
-  table.push([`VOC mAP@0.5, 11-point${plusOne}`, percent(voc.mAP11)])
-  for (const { iou, mAP, mAP11 } of atIous) {
-    table.push([`VOC mAP@${iou}, all-point${plusOne}`, percent(mAP)])
-    table.push([`VOC mAP@${iou}, 11-point${plusOne}`, percent(mAP11)])
-  }
-  for (const name of evaluation().COCO_NAMES) table.push([`COCO ${name}`, percent(coco[name])])
-  return table
+  const rows = [{ iou: 0.5, mAP: voc.mAP, mAP11: voc.mAP11 }, ...atIous].flatMap(({ iou, mAP, mAP11 }) => [
+    [`VOC mAP@${iou}, all-point${plusOne}`, percent(mAP)],
+    [`VOC mAP@${iou}, 11-point${plusOne}`, percent(mAP11)],
+  ])
+  const cocos = evaluation().COCO_NAMES.map((name) => [`COCO ${name}`, percent(coco[name])])
+  return textTable(['measure', 'value'], [...rows, ...cocos], { words: 1 })
 }
 
-function perClass(summary: EvaluationSummary): Table.Table {
-  const table = makeTable(
-    ['class', 'truths', 'detections', 'VOC AP', 'COCO AP', 'AP75', 'AR100', 'best F1', 'at score'],
-    1,
-  )
-  for (const { name, truths, detections, ap, AP, AP75, AR100, best } of summary.perClass) {
-    const f1 = [percent(best?.f1 ?? null), best === null ? '-' : best.score.toFixed(3)]
-    table.push([name, truths, detections, percent(ap), percent(AP), percent(AP75), percent(AR100), ...f1])
-  }
-  return table
+function perClass(summary: EvaluationSummary): string {
+  const head = ['class', 'truths', 'detections', 'VOC AP', 'COCO AP', 'AP75', 'AR100', 'best F1', 'at score']
+  const rows = summary.perClass.map(({ name, truths, detections, ap, AP, AP75, AR100, best }) => [
+    ...[name, truths, detections, percent(ap), percent(AP), percent(AP75), percent(AR100)],
+    ...[percent(best?.f1 ?? null), best === null ? '-' : best.score.toFixed(3)],
+  ])
+  return textTable(head, rows, { words: 1 })
 }
 
-function perSize(sizes: readonly SizeResult[]): Table.Table {
-  const table = makeTable(['size', 'sides in pixels', 'truths', 'AP', 'AP50', 'AR', 'recall@0.5'], 2)
-  for (const { name, range, truths, AP, AP50, AR, recall50 } of sizes) {
+function perSize(sizes: readonly SizeResult[]): string {
+  const head = ['size', 'sides in pixels', 'truths', 'AP', 'AP50', 'AR', 'recall@0.5']
+  const rows = sizes.map(({ name, range, truths, AP, AP50, AR, recall50 }) => {
     const [low, high] = range.map(Math.sqrt) as [number, number]
     const sides = high >= 1e5 ? `from ${low}` : `${low} to ${high}`
-    table.push([name, sides, truths, percent(AP), percent(AP50), percent(AR), percent(recall50)])
-  }
-  return table
+    return [name, sides, truths, percent(AP), percent(AP50), percent(AR), percent(recall50)]
+  })
+  return textTable(head, rows, { words: 2 })
 }
 
-function perKind({ kinds, falsePositives, falseNegatives }: MistakesResult): Table.Table {
-  const table = makeTable(['mistake', 'count', 'mAP@0.5 it costs'], 1)
-  for (const kind of evaluation().MISTAKE_KINDS)
-    table.push([kind, kinds[kind].count, percent(kinds[kind].cost)])
-  table.push(['all false positives', '', percent(falsePositives)])
-  table.push(['all false negatives', '', percent(falseNegatives)])
-  return table
-}
-
-/** The first `texts` columns are text, the others numbers. */
-function makeTable(head: string[], texts: number): Table.Table {
-  const colAligns = head.map((_, i) => (i < texts ? ('left' as const) : ('right' as const)))
-  return new Table({ head, colAligns, style: { head: [], border: [], compact: true } })
+function perKind({ kinds, falsePositives, falseNegatives }: MistakesResult): string {
+  const rows = [
+    ...evaluation().MISTAKE_KINDS.map((kind) => [kind, kinds[kind].count, percent(kinds[kind].cost)]),
+    ['all false positives', '', percent(falsePositives)],
+    ['all false negatives', '', percent(falseNegatives)],
+  ]
+  return textTable(['mistake', 'count', 'mAP@0.5 it costs'], rows, { words: 1 })
 }
 
 /** In percent; a dash for undefined numbers (null, COCO's -1). */

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { inspect } from 'node:util'
 import { Command } from 'commander'
 import { sha256, writeAtomically } from '../../base'
+import { note, say } from '../say'
 
 /** Loaded only when needed, not for help. */
 const detectors = () => require('../../detector') as typeof import('../../detector')
@@ -26,15 +27,13 @@ export function modelCommand(): Command {
       ]).get(name)
       const checkpoint = published ? undefined : checkpoints().loadCheckpoint(name)
       const network = checkpoint?.network ?? darknet21(published)
-      console.log(summary(network))
+      say(summary(network))
       if (checkpoint) {
         const { classes, step, training, optimizer, provenance, sha256 } = checkpoint
-        console.log(`classes: ${classes.join(', ')}`)
-        console.log(
-          `step ${step}${training ? ` of ${training.steps}` : ''}, ${optimizer.size} optimizer tensors`,
-        )
-        console.log(`SHA-256 of the numbers: ${sha256}`)
-        console.log(`provenance: ${inspect(provenance, { depth: 6, breakLength: 100 })}`)
+        say(`classes: ${classes.join(', ')}`)
+        say(`step ${step}${training ? ` of ${training.steps}` : ''}, ${optimizer.size} optimizer tensors`)
+        say(`SHA-256 of the numbers: ${sha256}`)
+        say(`provenance: ${inspect(provenance, { depth: 6, breakLength: 100 })}`)
       }
       if (svg) writeAtomically(svg, drawNetwork(network))
     })
@@ -52,15 +51,17 @@ export function modelCommand(): Command {
       if (path.resolve(from) === path.resolve(out))
         throw new Error(`${out}: expected a file other than ${from}`)
       if (ending === '.json') {
-        console.log(`${out}, SHA-256 of the numbers ${saveCheckpoint(out, model).sha256}`)
+        say(`${out}, SHA-256 of the numbers ${saveCheckpoint(out, model).sha256}`)
         return
       }
       if (ending !== '.cfg') throw new Error(`${out}: expected a name that ends in .json or .cfg`)
+      const { classLines } = require('../../data') as typeof import('../../data')
+      const names = classLines(model.classes)
       const { cfg, weights } = toDarknet(model.network, model.weights)
       writeAtomically(out, cfg)
       writeAtomically(`${name}.weights`, encodeWeights(weights))
-      writeAtomically(`${name}.names`, model.classes.map((label) => `${label}\n`).join(''))
-      console.log(`${out}, ${name}.weights, ${name}.names`)
+      writeAtomically(`${name}.names`, names)
+      say(`${out}, ${name}.weights, ${name}.names`)
     })
   command
     .command('convert <checkpoints...>')
@@ -104,10 +105,10 @@ export function modelCommand(): Command {
         }
         const model = { network, classes, step: 0, provenance, weights, optimizer: new Map() }
         const saved = checkpoints().saveCheckpoint(out, model)
-        for (const warning of warnings) console.error(warning)
+        for (const warning of warnings) note(warning)
         if (initial.length > 0)
-          console.error(`${weightsFile} ends early; left at their initial values: ${initial.join(', ')}`)
-        console.log(`${out}, SHA-256 of the numbers ${saved.sha256}`)
+          note(`${weightsFile} ends early; left at their initial values: ${initial.join(', ')}`)
+        say(`${out}, SHA-256 of the numbers ${saved.sha256}`)
       },
     )
   return command

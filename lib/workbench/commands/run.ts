@@ -2,6 +2,7 @@ import path from 'node:path'
 import { Command } from 'commander'
 import { interruptSignal } from '../../base'
 import { root } from '../project'
+import { say } from '../say'
 import { type Engine, withEngine } from '../snakemake/option'
 import { type StudyOptions, withStudyOptions, workbookOptions } from '../study-options'
 
@@ -39,10 +40,10 @@ export function runCommand(): Command {
         // What failed on the engine belongs to this run.
         const once = { ...options, retry: retry && !engine }
         const { failures, nameOf } = await runWorkbook(once, interruptSignal(), started)
-        console.log(resultTable(out))
-        console.log(`Notebooks: ${path.join(out, 'notebooks')}`)
-        console.log(`Report:    ${path.join(out, 'report', 'index.html')}`)
-        console.log(`Finished in ${formatSeconds((Date.now() - started.getTime()) / 1000)}.`)
+        say(resultTable(out))
+        say(`Notebooks: ${path.join(out, 'notebooks')}`)
+        say(`Report:    ${path.join(out, 'report', 'index.html')}`)
+        say(`Finished in ${formatSeconds((Date.now() - started.getTime()) / 1000)}.`)
         tellFailures(failures, nameOf)
       },
     )

@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
+import { say } from '../say'
 
 /** `ship`: copies the models of a study run "--from scratch" or "--from teacher" to data/checkpoints. */
 export function shipCommand(): Command {
@@ -37,7 +38,7 @@ export function shipCommand(): Command {
           if (existsSync(file)) copyFileSync(file, path.join(SHIPPED, `${name}.${record}`))
         }
         const { voc, coco } = result.metrics.evaluation
-        console.log(`${name}: validation mAP@0.5 ${voc.mAP?.toFixed(4)}, AP@[.5:.95] ${coco.AP?.toFixed(4)}`)
+        say(`${name}: validation mAP@0.5 ${voc.mAP?.toFixed(4)}, AP@[.5:.95] ${coco.AP?.toFixed(4)}`)
         if (!model) {
           // Unlike the others it has no checkpoint that says how it was made.
           copyFileSync(path.join(result.folder, FILES.config), path.join(SHIPPED, `${name}.${FILES.config}`))
@@ -47,7 +48,7 @@ export function shipCommand(): Command {
           path.join(SHIPPED, `${name}.json`),
           loadModel(refTo(trial), study.runs),
         )
-        console.log(`  weights SHA-256 ${sha256}`)
+        say(`  weights SHA-256 ${sha256}`)
       }
     })
 }

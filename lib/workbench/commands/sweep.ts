@@ -1,14 +1,15 @@
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
-import Table from 'cli-table3'
 import { Command } from 'commander'
 import { writeSealed } from '../../base'
-import type { TableRow } from '../../report'
+import { cellOf, columnsOf, type TableRow } from '../../report/document'
 import type { Study, Sweep, SweepFile } from '../../study'
 import { type DataOptions, readingOf, withDataOptions } from '../data-options'
 import { root } from '../project'
+import { say } from '../say'
 import { type Engine, withEngine } from '../snakemake/option'
 import { withSet } from '../study-options'
+import { textTable } from '../text-table'
 
 /** Shipped sweeps; read here, because help does not load the room. */
 const shipped = () =>
@@ -128,10 +129,10 @@ function writeResult(
   const { provenance } = require('../../trial') as typeof import('../../trial')
   const report = buildReport(collectSweep(sweep, study))
   const { arms, failed } = report.summary
-  console.log(sweep.question)
-  console.log(asText(trainingTable({ arms, failed }, sweep.split)))
-  console.log(asText(differencesTable({ arms, failed, references: sweep.references }, sweep.split)))
-  console.log(report.findings.verdict)
+  say(sweep.question)
+  say(asText(trainingTable({ arms, failed }, sweep.split)))
+  say(asText(differencesTable({ arms, failed, references: sweep.references }, sweep.split)))
+  say(report.findings.verdict)
   const file: SweepFile = {
     format: 'sweep/2',
     sweep,
@@ -147,18 +148,15 @@ function writeResult(
   const target = path.join(ship ? SWEEPS : folder, `${name}.json`)
   writeSealed(target, file)
   const { page } = writeReport(path.join(folder, name), report)
-  console.log(`Numbers: ${target}`)
-  console.log(`Report:  ${page}`)
+  say(`Numbers: ${target}`)
+  say(`Report:  ${page}`)
 }
 
 function asText(rows: readonly TableRow[]): string {
-  const head = Object.keys(rows[0] ?? {})
-  const table = new Table({
-    head,
-    style: { head: [], border: [] },
-    wordWrap: true,
-    colWidths: head.map(() => null),
-  })
-  for (const row of rows) table.push(head.map((column) => String(row[column] ?? '')))
-  return table.toString()
+  const columns = columnsOf(rows)
+  return textTable(
+    columns,
+    rows.map((row) => columns.map((column) => cellOf(row, column))),
+    { lines: true },
+  )
 }

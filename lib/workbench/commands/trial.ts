@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { interruptSignal } from '../../base'
 import type { TrialProgress } from '../../trial'
 import type { ProgressBar } from '../progress'
+import { say } from '../say'
 
 /** `trial`: runs one trial in this process, for example as a cluster's job. */
 export function trialCommand(): Command {
@@ -32,6 +33,6 @@ export function trialCommand(): Command {
         for (const bar of bars.values()) bar.done()
       })
       const { voc, coco, split } = metrics.evaluation
-      console.log(`${split} mAP@0.5 ${voc.mAP?.toFixed(4)}, AP@[.5:.95] ${coco.AP?.toFixed(4)}; ${folder}`)
+      say(`${split} mAP@0.5 ${voc.mAP?.toFixed(4)}, AP@[.5:.95] ${coco.AP?.toFixed(4)}; ${folder}`)
     })
 }
