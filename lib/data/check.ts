@@ -11,6 +11,8 @@ import type { WritableSet } from './writers'
 
 /** How far outside its image an edge must lie, in pixels, to be a problem: less is rounding, and clipped. */
 const ROUNDING = 1
+/** A check ends with more problems than these: nobody reads them, and they take memory. */
+const MOST_PROBLEMS = 100_000
 
 export interface CheckReport {
   readonly problems: readonly Problem[]
@@ -41,7 +43,13 @@ export interface CheckReport {
  */
 export async function checkDataset(directory: string, options: OpenOptions = {}): Promise<CheckReport> {
   const found: Problem[] = []
-  const set = await scanDataset(directory, options, (problem) => found.push(problem)).catch((error) => {
+  const report = (problem: Problem) => {
+    if (found.push(problem) > MOST_PROBLEMS)
+      throw new Error(
+        `${directory}: expected at most ${MOST_PROBLEMS} problems, found more; mend the first ones`,
+      )
+  }
+  const set = await scanDataset(directory, options, report).catch((error) => {
     // Earlier problems may be the cause, so report them instead.
     if (found.length === 0 || !(error instanceof Error)) throw error
     const before = found.slice(0, 10).map(describeProblem)
@@ -53,7 +61,7 @@ export async function checkDataset(directory: string, options: OpenOptions = {})
     found.push(await decodingProblem(scanned.sample))
   }
   for (const scanned of set.samples)
-    for (const problem of boxProblems(scanned, set.ledger.notes)) found.push(problem)
+    for (const problem of boxProblems(scanned, set.ledger.notes)) report(problem)
   const shared = sharedImages(set.samples)
   for (const { copy, problem } of shared) {
     dropped.add(copy)

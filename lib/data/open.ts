@@ -2,10 +2,11 @@ import { basename, isAbsolute, relative, sep } from 'node:path'
 import { hashDataset, SPLIT_NAMES } from './hash'
 import { otherTypeMessage } from './image-types'
 import type { Ledger } from './intake/account'
-import { type ParsedBox, type ParsedImage, pixelsOf } from './intake/parsed'
+import { beyondLimits, type ParsedBox, type ParsedImage, pixelsOf } from './intake/parsed'
 import { withoutEnding } from './intake/paths'
 import { readFolder } from './intake/read'
 import type { LocatedImage, ReadOptions, ReadSet } from './intake/reading'
+import { shortened, someOf } from './intake/text'
 import { turnedAs } from './orientation'
 import { namingLines } from './place'
 import { DatasetError, type Report, throwProblem } from './problem'
@@ -73,7 +74,8 @@ export async function scanDataset(
   const set = await readFolder(directory, options, report)
   const { root, notations, named, ledger } = set
   const classes = set.classes ?? namesIn(set.images.map(({ parsed }) => parsed))
-  const repeated = classes.find((name, label) => classes.indexOf(name) < label)
+  const known = new Set<string>()
+  const repeated = classes.find((name) => known.size === known.add(name).size)
   if (repeated !== undefined) {
     const message = `expected every class once, found "${repeated}" again`
     report({ kind: 'duplicate id', file: root, key: 'classes', message })
@@ -177,13 +179,13 @@ function sampleOf(
   for (const box of parsed.boxes ?? []) {
     const label = labels.get(box.name)
     if (label === undefined) {
-      const message = `expected one of ${classes.join(', ')}, found "${box.name}"`
+      const message = `expected one of ${someOf(classes)}, found "${shortened(box.name)}"`
       report({ kind: 'unknown class', file: parsed.source, line: box.line, key: box.key, message })
       continue
     }
     const placed = toBox(box, label, parsed.relative ? size : undefined)
-    if (![placed.x1, placed.y1, placed.x2, placed.y2].every(Number.isFinite)) {
-      const message = `expected corners that a number can hold, found ${placed.x1}, ${placed.y1}, ${placed.x2}, ${placed.y2}`
+    const message = beyondLimits(placed)
+    if (message !== undefined) {
       report({ kind: 'limit', file: parsed.source, line: box.line, key: box.key, message })
       continue
     }

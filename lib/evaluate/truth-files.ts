@@ -7,11 +7,12 @@ import type { Account } from '../data/intake/account'
 import { readClassNames } from '../data/intake/classes'
 import { kindOfName } from '../data/intake/listing'
 import { compareIds } from '../data/intake/notations/coco'
-import { type ParsedBox, pixelsOf } from '../data/intake/parsed'
+import { beyondLimits, type ParsedBox, pixelsOf } from '../data/intake/parsed'
 import { withoutEnding } from '../data/intake/paths'
 import { readFolder } from '../data/intake/read'
 import type { LocatedImage, ReadOptions } from '../data/intake/reading'
 import { splitOfName } from '../data/intake/splits'
+import { shortened, someOf } from '../data/intake/text'
 import { turnedAs } from '../data/orientation'
 import { type Problem, refuse } from '../data/problem'
 import type { SplitName } from '../data/types'
@@ -36,6 +37,8 @@ export interface TruthSet {
   readonly truths: Truths
   readonly images: readonly TruthImage[]
   readonly classes: readonly string[]
+  /** Label of each class. */
+  readonly labels: ReadonlyMap<string, number>
   /** Whether the classes were listed, or only gathered from the boxes. */
   readonly listed: boolean
   /** Label of each of COCO's category ids; empty where the truths have none. */
@@ -79,9 +82,8 @@ export async function readTruths(path: string, options: TruthFileOptions): Promi
   )
   const format = set.notations.map(({ name }) => name).join('+')
   const known = classes ?? set.classes
-  const categories = new Map(
-    [...set.categories].map(([id, name]) => [id, known?.indexOf(name) ?? -1] as const),
-  )
+  const labels = new Map(known?.map((name, label) => [name, label]))
+  const categories = new Map([...set.categories].map(([id, name]) => [id, labels.get(name) ?? -1] as const))
   return { ...columnsOf(sorted, known), categories, format, notes: notesOf(path, set.ledger.close()) }
 }
 
@@ -110,7 +112,8 @@ async function homeOf(
     return { root: folder, annotations: given }
   const above = parts.slice(0, last).join(sep)
   const root = splitOfName(basename(above)) === undefined ? above : dirname(above)
-  return { root: root || sep, annotations: full }
+  // A folder of labels at the top of the disk does not make the whole disk a data set.
+  return root === '' || root === sep ? { root: folder, annotations: given } : { root, annotations: full }
 }
 
 interface MeasuredImage extends TruthImage {
@@ -142,11 +145,13 @@ function notesOf(path: string, { noted, leftOut }: Account): string[] {
   )
 }
 
-/** Refuses a box that runs backwards; a box without area is allowed and matches nothing. */
+/** Refuses a box that runs backwards or lies far beyond all images; a box without area is allowed and matches nothing. */
 export function expectForwards(
   [x1, y1, x2, y2]: readonly [number, number, number, number],
   place: Pick<Problem, 'file' | 'line' | 'key'>,
 ): void {
+  const beyond = beyondLimits({ x1, y1, x2, y2 })
+  if (beyond !== undefined) refuse({ kind: 'limit', ...place, message: beyond })
   if (x1 <= x2 && y1 <= y2) return
   const message = `expected x1 <= x2 and y1 <= y2, found (${x1}, ${y1}, ${x2}, ${y2})`
   refuse({ kind: 'empty box', ...place, message })
@@ -184,6 +189,7 @@ function columnsOf(
   return {
     images: images.map(({ place, name, id, width, height }) => ({ place, name, id, width, height })),
     classes,
+    labels: labelOf,
     listed: listed !== undefined,
     truths: {
       images: images.length,
@@ -192,7 +198,7 @@ function columnsOf(
       label: Int32Array.from(rows, ({ box: { name, line, key }, source }) => {
         const label = labelOf.get(name)
         if (label !== undefined) return label
-        const message = `expected one of ${classes.join(', ')}, found ${name}`
+        const message = `expected one of ${someOf(classes)}, found ${shortened(name)}`
         return refuse({ kind: 'unknown class', file: source, line, key, message })
       }),
       box: Float64Array.from(rows.flatMap(({ corners }) => corners)),

@@ -1,5 +1,6 @@
 /** Arms in numbers, as results store them. */
 import { z } from 'zod'
+import { recordOf } from '../base'
 import type { Metrics } from '../trial'
 import { VERDICTS } from './statistics'
 
@@ -26,8 +27,8 @@ const ablationSchema = z
 export type Variation = z.infer<typeof ablationSchema>
 
 const number = z.number()
-const intervalSchema = z.object({ value: number, lower: number, upper: number }).strict()
-const differenceSchema = z
+export const intervalSchema = z.object({ value: number, lower: number, upper: number }).strict()
+export const differenceSchema = z
   .object({
     difference: number,
     lower: number,
@@ -47,9 +48,9 @@ const splitSchema = z
     /** Seeds of the runs that were measured here; none of a fixed model. */
     seeds: z.array(number),
     /** By metric: the mean over the seeds with its interval over images and seeds. */
-    values: z.record(intervalSchema),
+    values: recordOf(intervalSchema),
     /** By reference and metric: this arm minus the reference, paired. */
-    differences: z.record(z.record(differenceSchema)),
+    differences: recordOf(recordOf(differenceSchema)),
     /** VOC's AP at IoU 0.5, mean over the seeds; null without truths. */
     perClass: z
       .array(z.object({ name: z.string(), truths: number, ap: number.nullable() }).strict())

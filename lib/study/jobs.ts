@@ -37,7 +37,7 @@ export const jobPlanSchema = z
   .strict()
   .superRefine(({ jobs }, context) => {
     for (const [name, before] of Object.entries(jobs)) {
-      const unknown = before.find((other) => !(other in jobs))
+      const unknown = before.find((other) => !Object.hasOwn(jobs, other))
       if (unknown === undefined) continue
       context.addIssue({
         code: 'custom',

@@ -2,9 +2,15 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
-import { readSealed } from '../base'
+import { readSealed, recordOf } from '../base'
 import { isModelRole, roleOf } from './arm'
-import { type ArmNumbers, armNumbersSchema, failedArmSchema } from './arm-numbers'
+import {
+  type ArmNumbers,
+  armNumbersSchema,
+  differenceSchema,
+  failedArmSchema,
+  intervalSchema,
+} from './arm-numbers'
 import { type Sweep, sweepSchema } from './sweep'
 
 const origin = {
@@ -29,7 +35,7 @@ export type SweepFile = z.infer<typeof current>
 export type SweepResult = Pick<SweepFile, 'sweep' | 'arms' | 'failed'>
 
 const arm = armNumbersSchema.shape
-const byMetric = arm.splits.shape.validation.unwrap().shape
+const differencesByMetric = recordOf(differenceSchema)
 /** The format before arms had roles and several splits: one row per arm. */
 const former = z
   .object({
@@ -45,10 +51,10 @@ const former = z
           trainingMacs: z.number(),
           macs: z.number(),
           images: z.number(),
-          mAP50: byMetric.values.valueSchema,
-          AP: byMetric.values.valueSchema,
-          toReferences: byMetric.differences,
-          toTeacher: byMetric.differences.valueSchema.optional(),
+          mAP50: intervalSchema,
+          AP: intervalSchema,
+          toReferences: recordOf(differencesByMetric),
+          toTeacher: differencesByMetric.optional(),
           terms: arm.terms,
           trials: arm.trials,
           seconds: z.number(),
@@ -69,7 +75,8 @@ function upgraded({ sweep, rows, command, provenance }: Former): SweepFile {
   const teacher = rows.find(({ name }) => name === 'teacher')
   const arms = rows.map((row): ArmNumbers => {
     const { name, series, seeds, images, mAP50, AP, toReferences, toTeacher, ...numbers } = row
-    const differences = { ...toReferences, ...(toTeacher && { teacher: toTeacher }) }
+    const ofTeacher = toTeacher ? [['teacher', toTeacher] as const] : []
+    const differences = Object.fromEntries([...Object.entries(toReferences), ...ofTeacher])
     return {
       ...numbers,
       name,

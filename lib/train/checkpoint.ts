@@ -59,7 +59,7 @@ export type TrainingState = z.infer<typeof trainingSchema>
 /** Content of a checkpoint's JSON file; the safetensors file beside it holds the numbers. */
 const described = {
   /** Name of the safetensors file, in the same folder, and its SHA-256. */
-  file: z.string(),
+  file: z.string().regex(/^[^/\\]+$/, 'expected a name without folders'),
   sha256: hash,
   classes: z.array(z.string()),
   step: z.number().int().min(0),

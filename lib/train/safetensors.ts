@@ -3,6 +3,7 @@
  * `{ name: { dtype, shape, data_offsets: [begin, end] }, __metadata__? }`, then the values. float32 only here.
  */
 import { z } from 'zod'
+import { recordOf } from '../base'
 
 export interface NamedTensor {
   readonly shape: readonly number[]
@@ -16,9 +17,11 @@ const entrySchema = z
     data_offsets: z.tuple([z.number().int().min(0), z.number().int().min(0)]),
   })
   .strict()
-const metadataSchema = z.record(z.string())
+const metadataSchema = recordOf(z.string())
 
 const HEADER_LENGTH = 8
+/** Longest header, as in the format's own library. */
+const MOST_HEADER = 100_000_000
 
 /**
  * Serialises float32 tensors; pads the header with spaces to a multiple of 8 bytes, as the format requires.
@@ -29,15 +32,15 @@ export function encodeSafetensors(
   metadata: { readonly [key: string]: string } = {},
 ): Buffer {
   let offset = 0
-  const header: { [name: string]: object } = { __metadata__: metadata }
+  const header: [string, object][] = [['__metadata__', metadata]]
   for (const [name, { shape, values }] of tensors) {
     const expected = shape.reduce((product, size) => product * size, 1)
     if (values.length !== expected)
       throw new Error(`tensor "${name}": expected ${expected} values for [${shape}], found ${values.length}`)
-    header[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + values.byteLength] }
+    header.push([name, { dtype: 'F32', shape, data_offsets: [offset, offset + values.byteLength] }])
     offset += values.byteLength
   }
-  const json = Buffer.from(JSON.stringify(header))
+  const json = Buffer.from(JSON.stringify(Object.fromEntries(header)))
   const padded = Math.ceil(json.length / 8) * 8
   const file = Buffer.alloc(HEADER_LENGTH + padded + offset, ' ')
   file.writeBigUInt64LE(BigInt(padded), 0)
@@ -68,12 +71,14 @@ function float32({ buffer, byteOffset }: Buffer, begin: number, end: number): Fl
 export function decodeSafetensors(
   file: Buffer,
   source: string,
-): { tensors: Map<string, NamedTensor>; metadata: { [key: string]: string } } {
+): { tensors: Map<string, NamedTensor>; metadata: { readonly [key: string]: string } } {
   const fail = (problem: string): never => {
     throw new Error(`${source}: not a valid safetensors file: ${problem}`)
   }
   if (file.length < HEADER_LENGTH) fail(`expected at least ${HEADER_LENGTH} bytes, found ${file.length}`)
   const headerEnd = HEADER_LENGTH + Number(file.readBigUInt64LE(0))
+  if (headerEnd - HEADER_LENGTH > MOST_HEADER)
+    fail(`expected a header of at most ${MOST_HEADER} bytes, found ${headerEnd - HEADER_LENGTH}`)
   if (headerEnd > file.length) fail(`its header ends at byte ${headerEnd}, the file at ${file.length}`)
   let header: unknown
   try {
@@ -81,10 +86,10 @@ export function decodeSafetensors(
   } catch (error) {
     fail(`its header is not JSON (${error instanceof Error ? error.message : error})`)
   }
-  const object = z.record(z.unknown()).safeParse(header)
+  const object = recordOf(z.unknown()).safeParse(header)
   if (!object.success) return fail('its header is not a JSON object of tensors')
   const tensors = new Map<string, NamedTensor>()
-  let metadata: { [key: string]: string } = {}
+  let metadata: { readonly [key: string]: string } = {}
   const places: { name: string; begin: number; end: number }[] = []
   for (const [name, value] of Object.entries(object.data)) {
     if (name === '__metadata__') {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { z } from 'zod'
-import { parseDocument, readDocument, readJson, readYaml, unreadable } from '../../lib/base'
+import { parseDocument, readDocument, readJson, readYaml, recordOf, unreadable } from '../../lib/base'
 
 const folder = mkdtempSync(join(tmpdir(), 'document-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -97,5 +97,70 @@ test('files are read as JSON or YAML by their names, and an error names the line
   assert.match(
     unreadable('x', { code: 'EACCES' }).message,
     /^x: expected a file, found one that may not be read$/,
+  )
+})
+
+test('an object by names keeps every name and complains of the key', () => {
+  const schema = recordOf(z.object({ a: z.number() }).strict())
+  const value: unknown = JSON.parse('{"__proto__": {"a": 1}, "constructor": {"a": 2}, "": {"a": 3}}')
+  const parsed = parseDocument(value, schema, 'x')
+  assert.deepEqual(Object.keys(parsed), ['__proto__', 'constructor', ''])
+  assert.deepEqual(Object.getOwnPropertyDescriptor(parsed, '__proto__')?.value, { a: 1 })
+  const wrong: unknown = JSON.parse('{"__proto__": {"a": "b"}}')
+  assert.throws(() => parseDocument(wrong, schema, 'x'), {
+    message: 'x: at "__proto__.a": expected a number, found "b"',
+  })
+  assert.throws(() => parseDocument([], schema, 'x'), { message: 'x: expected an object, found []' })
+})
+
+test('documents are bounded in depth and size, and are files', () => {
+  const write = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text)
+    return join(folder, name)
+  }
+  const deep = (depth: number) => '['.repeat(depth) + ']'.repeat(depth)
+  assert.ok(readJson(write('a.json', deep(100))))
+  assert.throws(
+    () => readJson(write('b.json', deep(101))),
+    /b\.json: expected JSON nested at most 100 deep, found a depth of 101$/,
+  )
+  // The quote hides the brackets; how deep they are is not known, and neither is the line.
+  assert.throws(
+    () => readJson(write('c.json', `{"a": "\n${'['.repeat(200_000)}`)),
+    /c\.json(:1)?: expected JSON, found: /,
+  )
+  assert.throws(
+    () => readYaml(write('d.yaml', `a: ${deep(101)}`)),
+    /d\.yaml: expected YAML nested at most 100 deep$/,
+  )
+  assert.throws(
+    () => readYaml(write('e.yaml', `${'? '.repeat(5000)}a`)),
+    /e\.yaml: expected YAML nested at most 100 deep$/,
+  )
+  assert.throws(
+    () => readYaml(write('f.yaml', `a:${' '.repeat(70_000)}b`)),
+    /f\.yaml: expected at most 1000 blanks in a row, found 70000$/,
+  )
+  assert.throws(
+    () => readYaml(write('g.yaml', `a: &a [x]\nb: [${'*a, '.repeat(200)}]`)),
+    /g\.yaml: expected at most 100 aliases/,
+  )
+  assert.throws(
+    () => readYaml(write('h.yaml', '# 1\n'.repeat(300_000))),
+    /h\.yaml: expected at most 1048576 characters of YAML, found 1200000$/,
+  )
+  assert.throws(
+    () => readYaml(write('i.yaml', 'a: &a [x, [*a]]')),
+    /i\.yaml: expected YAML, found: the alias "a" stands within what it stands for$/,
+  )
+  const laughs = 'a: &a [x, x]\nb: &b [*a, *a, *a]\nc: &c [*b, *b, *b]\nd: &d [*c, *c, *c]\ne: [*d, *d, *d]'
+  assert.throws(() => readYaml(write('j.yaml', laughs)), /j\.yaml: expected at most 100 aliases/)
+  assert.throws(
+    () => readYaml(write('k.yaml', 'a: 1\nb: 2\na: 3\n')),
+    /k\.yaml: expected YAML, found: Map keys must be unique at line 3/,
+  )
+  assert.throws(
+    () => readJson('/dev/zero'),
+    /^Error: \/dev\/zero: expected a file, found a pipe or a device$/,
   )
 })

@@ -186,6 +186,8 @@ test('a folder is listed once, whatever links lead to it, and links out of it ar
     '2 a link out of the data folder (--outside follows it)',
   ])
   assert.match(inside.problems.join(), /labels\/o\.txt: missing image/)
+  const followed = await check(folder, { outside: true })
+  assert.ok(followed.leftOut.includes('1 a link to a folder that the data folder lies in'))
   const named = await folderOf({ 'annotations/instances_train.json': coco([join(outside, 'photos/o.png')]) })
   assert.match((await check(named)).problems.join(), /found it outside; --outside reads it/)
   const { splits } = await openDataset(named, { outside: true, validation: false })

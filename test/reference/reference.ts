@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { z } from 'zod'
-import { readDocument } from '../../lib/base'
+import { readDocument, recordOf } from '../../lib/base'
 import { namedTrials, type Study } from '../../lib/study'
 import { findTrial, type Metrics, type TrialConfig } from '../../lib/trial'
 
@@ -22,7 +22,7 @@ const referenceSchema = z
     data: z.string(),
     /** Elsewhere: largest absolute difference of counts' ratios, of mAP and AP, and relative difference of losses. */
     tolerances: z.object({ mAP: z.number(), loss: z.number() }).strict(),
-    trials: z.record(z.record(z.number())),
+    trials: recordOf(recordOf(z.number())),
   })
   .strict()
 export type Reference = z.infer<typeof referenceSchema>
@@ -30,12 +30,12 @@ export type Reference = z.infer<typeof referenceSchema>
 /** The numbers of a trial that a rerun must reproduce. */
 function numbersOf(metrics: Metrics): { [name: string]: number } {
   const { evaluation, complexity, training, gradients } = metrics
-  const numbers: { [name: string]: number } = {
-    macs: complexity.macs,
-    parameters: complexity.parameters,
-    'mAP@0.5': evaluation.voc.mAP ?? -1,
-    'AP@[.5:.95]': evaluation.coco.AP ?? -1,
-  }
+  const numbers = Object.fromEntries([
+    ['macs', complexity.macs],
+    ['parameters', complexity.parameters],
+    ['mAP@0.5', evaluation.voc.mAP ?? -1],
+    ['AP@[.5:.95]', evaluation.coco.AP ?? -1],
+  ])
   for (const [name, value] of Object.entries(training?.last ?? {})) numbers[`loss ${name}`] = value
   for (const { method, unitRatio } of gradients ?? []) numbers[`gradient ratio ${method}`] = unitRatio
   return numbers
@@ -51,12 +51,12 @@ export function referenceOf(
   tolerances: Reference['tolerances'],
   others: ReadonlyMap<string, TrialConfig> = new Map(),
 ): Reference {
-  const trials: Reference['trials'] = {}
+  const trials = new Map<string, { readonly [name: string]: number }>()
   let madeOn = { device: '', tensorflow: '', engine: 0, precision: study.precision }
   for (const [name, config] of [...namedTrials(study), ...others]) {
     const result = findTrial(study.runs, config)
     if (!result) throw new Error(`${study.runs}: expected the finished trial "${name}", found none`)
-    trials[name] = numbersOf(result.metrics)
+    trials.set(name, numbersOf(result.metrics))
     const { device, tensorflow, engine } = result.metrics.provenance
     madeOn = {
       ...madeOn,
@@ -65,7 +65,8 @@ export function referenceOf(
       engine: Number(engine),
     }
   }
-  return { profile: study.profile.name, madeOn, data: study.dataset.hash, tolerances, trials }
+  const { name } = study.profile
+  return { profile: name, madeOn, data: study.dataset.hash, tolerances, trials: Object.fromEntries(trials) }
 }
 
 /** Reads a reference file. */

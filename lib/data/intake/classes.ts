@@ -13,8 +13,8 @@ const CLASS_LIST =
   /^(classes|labels|names|class_names|predefined_classes|obj|_darknet)\.(txt|names|labels)$|\.names$/i
 
 /** Names, one a line. */
-export function classNames(text: string): string[] {
-  return filledLines(text).map(({ text: name }) => name)
+export function classNames({ lines }: Pick<TextFile, 'lines'>): string[] {
+  return lines.map(({ text: name }) => name)
 }
 
 export function isClassList({ file }: TextFile): boolean {
@@ -40,10 +40,11 @@ export function findClasses(
     .sort((a, b) => depthOf(a.file.place) - depthOf(b.file.place) || (a.file.place < b.file.place ? -1 : 1))
   const [first] = lists
   if (first === undefined) return manifestClasses(set)
-  const classes = classNames(first.text)
+  const classes = classNames(first)
+  const all = classes.join('\n')
   for (const list of lists) {
-    const names = classNames(list.text)
-    if (names.join('\n') === classes.join('\n')) set.used(list.file.place, 'list of classes')
+    const names = classNames(list)
+    if (names.join('\n') === all) set.used(list.file.place, 'list of classes')
     else if (depthOf(list.file.place) > depthOf(first.file.place))
       set.leaveOut(list.file.place, `another list of classes than ${first.file.place}`)
     else {
@@ -78,7 +79,7 @@ function manifestClasses(set: Surroundings): { classes: readonly string[]; from:
 export async function readClassNames(path: string, root = '.'): Promise<string[]> {
   const file = await givenPath(root, path, 'the file of class names')
   const names = new Map<string, number>()
-  for (const { text, line } of filledLines(await readText(file))) {
+  for (const { text, line } of filledLines(await readText(file), file)) {
     const earlier = names.get(text)
     if (earlier !== undefined) {
       const message = `expected every class once, found "${text}" again (first in line ${earlier})`

@@ -7,7 +7,7 @@ interface Wanted {
 /**
  * The lines, from 1, on which the values of keys begin in a JSON text. Keys are written as problems name them
  * ("annotations[3].bbox[0]", "[7].name"); of a key that is missing, the last part that is there counts. One pass over
- * the text for all keys, which must be valid JSON.
+ * the text for all keys, which must be valid JSON; where it is cut off, lines that are not there are missing.
  */
 export function linesOfKeys(text: string, keys: readonly string[]): Map<string, number> {
   const root: Wanted = { below: new Map(), names: [] }
@@ -25,7 +25,7 @@ export function linesOfKeys(text: string, keys: readonly string[]): Map<string, 
   }
   const string = (): string => {
     const start = at++
-    while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1
+    while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1
     return text.slice(start, ++at)
   }
   const value = (wanted: Wanted | undefined): void => {
@@ -34,7 +34,7 @@ export function linesOfKeys(text: string, keys: readonly string[]): Map<string, 
     if (text[at] === '{') {
       members('}', () => {
         skipBlanks()
-        const name = wanted === undefined ? void string() : (JSON.parse(string()) as string)
+        const name = wanted === undefined ? void string() : nameOf(string())
         skipBlanks()
         at++ // the colon
         value(name === undefined ? undefined : wanted?.below.get(name))
@@ -47,7 +47,7 @@ export function linesOfKeys(text: string, keys: readonly string[]): Map<string, 
   }
   const members = (end: '}' | ']', one: () => void): void => {
     at++
-    for (skipBlanks(); text[at] !== end; skipBlanks()) {
+    for (skipBlanks(); at < text.length && text[at] !== end; skipBlanks()) {
       one()
       skipBlanks()
       if (text[at] === ',') at++
@@ -56,6 +56,15 @@ export function linesOfKeys(text: string, keys: readonly string[]): Map<string, 
   }
   value(root)
   return lines
+}
+
+/** The name that stands between quotes; a file that has changed since it was parsed may hold something else there. */
+function nameOf(text: string): string | undefined {
+  try {
+    return String(JSON.parse(text))
+  } catch {
+    return undefined
+  }
 }
 
 /** Adds a key to the tree of wanted ones. */

@@ -1,10 +1,7 @@
 /** JSON of files of the user's: linear in their size, bounded in depth, large whole numbers kept digit by digit. */
 import type { z } from 'zod'
-import { complaintsOf, jsonErrorAt, lineAt } from '../../base'
+import { complaintsOf, jsonErrorAt, lineAt, MOST_DEPTH } from '../../base'
 import type { Report } from '../problem'
-
-/** Deepest nesting that is read. */
-export const MOST_DEPTH = 100
 
 /** What a JSON text holds, as far as one pass over its characters tells; the text need not be valid. */
 export interface JsonOutline {
@@ -69,7 +66,8 @@ export function parseJson(text: string, file: string, report: Report): unknown {
     return JSON.parse(large.length > 0 ? quoted(text, large) : text)
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    const line = lineAt(text, jsonErrorAt(text))
+    const at = jsonErrorAt(text)
+    const line = at === undefined ? undefined : lineAt(text, at)
     report({ kind: 'syntax', file, line, message: `expected JSON, found: ${reason}` })
     return undefined
   }

@@ -36,6 +36,7 @@ export const WALK_RULES = {
   helper: 'folder of another program',
   outside: 'a link out of the data folder (--outside follows it)',
   again: 'a link to what is listed already',
+  above: 'a link to a folder that the data folder lies in',
   broken: 'a link to nothing',
   special: 'no file and no folder',
 } as const
@@ -90,6 +91,7 @@ export async function listFolder(
     else if (found.isFile()) addFile(link)
     else if (!found.isDirectory()) skip(link, 'special')
     else if (visited.has(real)) skip(link, 'again')
+    else if (realRoots.some((folder) => isBelow(real, folder))) skip(link, 'above')
     else waiting.push(link)
   }
   for (let next = 0; waiting.length > 0 || next < links.length; ) {

@@ -7,6 +7,7 @@ import type { Notation, Prepared, SplitLists, TextFile } from './notation'
 import { stemOf } from './paths'
 import type { Around, LocatedImage, Reading, ReadSet } from './reading'
 import { splitFolders, splitNamed, splitOfPlace } from './splits'
+import { someOf } from './text'
 
 /** Puts together what the readings say that count; each image is taken once, and what is left is unlabelled or left out. */
 export function mergeReadings(
@@ -133,10 +134,11 @@ function classesOf(
       if (parsed.classes === undefined) continue
       const own = parsed.classes
       const known = classes ?? own
-      if (own.every((name) => known.includes(name))) classes = known
-      else if (known.every((name) => own.includes(name))) classes = own
+      const [ofOwn, ofKnown] = [new Set(own), new Set(known)]
+      if (own.every((name) => ofKnown.has(name))) classes = known
+      else if (known.every((name) => ofOwn.has(name))) classes = own
       else {
-        const message = `expected the classes ${known.join(', ')}, found ${own.join(', ')}`
+        const message = `expected the classes ${someOf(known)}, found ${someOf(own)}`
         report({ kind: 'unknown class', file: file.path, key: 'categories', message })
       }
     }

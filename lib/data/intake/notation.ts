@@ -71,7 +71,7 @@ export class TextFile {
 
   /** The lines that hold something. */
   get lines(): readonly Line[] {
-    this.foundLines ??= filledLines(this.text)
+    this.foundLines ??= filledLines(this.text, this.path)
     return this.foundLines
   }
 

@@ -47,3 +47,23 @@ export function pixelsOf(share: number, side: number): number {
   const whole = Math.round(pixels)
   return Math.abs(pixels - whole) <= 1e-6 * side ? whole : pixels
 }
+
+/** Farthest corner of a box from that of its image, in pixels: what is computed of such boxes stays finite. */
+const FARTHEST = 1e9
+
+/** What is wrong with corners in pixels that are not finite, or so far away that sums of them would not be. */
+export function beyondLimits({
+  x1,
+  y1,
+  x2,
+  y2,
+}: {
+  readonly x1: number
+  readonly y1: number
+  readonly x2: number
+  readonly y2: number
+}): string | undefined {
+  const corners = [x1, y1, x2, y2]
+  if (corners.every((value) => Math.abs(value) <= FARTHEST)) return undefined
+  return `expected corners that a number can hold, within ${FARTHEST} pixels, found ${corners.join(', ')}`
+}

@@ -16,6 +16,9 @@ export type Resolution<T> = Found<T> | Missing
 /** The guess where nothing but the name leads to an image. */
 export const ONLY_OF_NAME = 'the only image of its name'
 
+/** Folders in front of a path that may be those of somebody's disk. */
+const MOST_DROPPED = 40
+
 /** Folders that only say what kind of file is inside, so that a label's path and its image's agree without. */
 const FILLER = /^(images|labels.*|jpegimages|annotations|image_2|label_2|obj_train_data)$/i
 
@@ -136,8 +139,8 @@ export class Places {
     }
     const [folders] = [foldersBelow(root, label.place)]
     const stem = stemOf(label.place)
-    const similar = [...this.stems(stem), ...this.stems(decoded(stem) ?? stem)].filter(
-      (file, i, all) => all.indexOf(file) === i && isEnd(folders, foldersBelow(this.imagesRoot, file.place)),
+    const similar = [...new Set([...this.stems(stem), ...this.stems(decoded(stem) ?? stem)])].filter((file) =>
+      isEnd(folders, foldersBelow(this.imagesRoot, file.place)),
     )
     if (similar.length === 1) return { found: similar[0]!, guess: ONLY_OF_NAME }
     if (similar.length > 1)
@@ -178,8 +181,9 @@ export class Places {
     if (first === undefined || names.some((name) => look(name, 0) !== undefined)) return readerOf(0, '')
     const common = commonFolders(names)
     const isFree = elsewhere === 'any' || isForeign(first)
-    const most = isFree ? common.length : common.findIndex((part) => part !== '..' && part !== '.')
-    for (let dropped = 1; dropped <= (most < 0 ? common.length : most); dropped++) {
+    const others = isFree ? -1 : common.findIndex((part) => part !== '..' && part !== '.')
+    const most = Math.min(others < 0 ? common.length : others, MOST_DROPPED)
+    for (let dropped = 1; dropped <= most; dropped++) {
       if (!names.some((name) => look(name, dropped) !== undefined)) continue
       const start = common.slice(0, dropped).join('/')
       return readerOf(dropped, start, `"${start}/" taken as a folder of the data set`)

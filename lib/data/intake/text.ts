@@ -1,25 +1,26 @@
 /** Text of files of the user's: whatever the bytes are, it is decoded as it says, or refused with file and line. */
 import { isUtf8 } from 'node:buffer'
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { unreadable } from '../../base'
+import { readWholeLater, TooLargeError } from '../../base'
 import { DatasetError, type Problem } from '../problem'
 
 /** Largest file of text that is read: a string of JavaScript holds no more. */
 const MOST_BYTES = 500 * 2 ** 20
+/** Most lines that hold something: each takes about 100 bytes of memory. */
+const MOST_LINES = 10_000_000
 
 /**
  * The text of a file: UTF-8, or what its byte-order mark or its XML declaration says.
  * @throws DatasetError naming the file, and the line of the first byte that does not belong to the encoding
  */
 export async function readText(file: string): Promise<string> {
-  let bytes: Buffer
   try {
-    bytes = await readFile(file)
-  } catch (cause) {
-    throw unreadable(file, cause)
+    return decodeText(await readWholeLater(file, MOST_BYTES), file)
+  } catch (error) {
+    if (error instanceof TooLargeError) throw new DatasetError({ kind: 'limit', file, message: error.reason })
+    throw error
   }
-  return decodeText(bytes, file)
 }
 
 /** `readText` of bytes that are at hand; `file` is for the errors. */
@@ -28,7 +29,11 @@ export function decodeText(bytes: Uint8Array, file: string): string {
     throw new DatasetError({ kind: 'encoding', file, line, message })
   }
   if (bytes.length > MOST_BYTES)
-    refuse(`expected at most ${MOST_BYTES} bytes of text, found ${bytes.length}; split the file`)
+    throw new DatasetError({
+      kind: 'limit',
+      file,
+      message: `expected at most ${MOST_BYTES} bytes, found ${bytes.length}; split the file`,
+    })
   const encoding = markedEncoding(bytes) ?? declaredEncoding(bytes)
   if (encoding === undefined || /^utf-?8$/i.test(encoding)) {
     if (!isUtf8(bytes)) {
@@ -68,13 +73,28 @@ export interface Line {
   readonly line: number
 }
 
-/** The lines of a text that hold something. A line ends with LF, CR LF or CR. */
-export function filledLines(text: string): Line[] {
+/**
+ * The lines of a text that hold something. A line ends with LF, CR LF or CR.
+ * @throws DatasetError naming the file where there are more of them than memory may hold
+ */
+export function filledLines(text: string, file: string): Line[] {
   const lines: Line[] = []
-  text.split(/\r\n|\r|\n/).forEach((raw, i) => {
-    const content = raw.trim()
-    if (content !== '') lines.push({ text: content, line: i + 1 })
-  })
+  const ends = /\r\n|\r|\n|$/g
+  for (let [start, line] = [0, 1]; start <= text.length; line++) {
+    ends.lastIndex = start
+    const end = ends.exec(text)!
+    const content = text.slice(start, end.index).trim()
+    start = end.index + Math.max(1, end[0].length)
+    if (content === '') continue
+    if (lines.length === MOST_LINES)
+      throw new DatasetError({
+        kind: 'limit',
+        file,
+        line,
+        message: `expected at most ${MOST_LINES} lines, found more; split the file`,
+      })
+    lines.push({ text: content, line })
+  }
   return lines
 }
 
@@ -95,6 +115,15 @@ export function parseNumber(
   const found = text === undefined ? 'nothing' : `"${shortened(text)}"`
   report({ kind: 'syntax', ...place, message: `${what}: expected a number, found ${found}` })
   return undefined
+}
+
+/** The first of names that may be many, for a message. */
+export function someOf(names: Iterable<string>, most = 20): string {
+  const shown: string[] = []
+  for (const name of names) {
+    if (shown.push(name) > most) return `${shown.slice(0, most).join(', ')}, ...`
+  }
+  return shown.join(', ')
 }
 
 /** The beginning of a text that may be long, for a message. */

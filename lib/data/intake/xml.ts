@@ -4,6 +4,8 @@ import type { Problem } from '../problem'
 
 /** Deepest nesting that is read. */
 const MOST_DEPTH = 100
+/** Longest text: each of its elements takes about 150 bytes of memory. */
+const MOST_CHARACTERS = 2 ** 24
 
 export interface XmlElement {
   readonly name: string
@@ -26,6 +28,10 @@ class XmlError extends Error {
 
 /** The root element of an XML text, or what is wrong with it. */
 export function parseXml(text: string, file: string): XmlElement | Problem {
+  if (text.length > MOST_CHARACTERS) {
+    const message = `expected at most ${MOST_CHARACTERS} characters of XML, found ${text.length}`
+    return { kind: 'limit', file, message }
+  }
   interface Open {
     name: string
     line: number

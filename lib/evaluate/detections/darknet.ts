@@ -1,10 +1,11 @@
 /** Darknet's printed output: `detector test ... -ext_output < list.txt > result.txt`. */
 import { filledLines } from '../../data/intake/text'
 import { refuse } from '../../data/problem'
-import type { TruthSet } from '../truth-files'
+import { expectForwards, type TruthSet } from '../truth-files'
 import { type FileDetection, knownClass, type TruthImages } from './detection'
 
-const IMAGE = /(?:^|Enter Image Path: )\s*(\S.*?): Predicted in [\d.]+/
+/** What follows the path of an image, and may come before it. */
+const [PREDICTED, PROMPT] = [': Predicted in ', 'Enter Image Path: ']
 const BOX = /^(.+): (\d+)%\s*\(left_x:\s*(-?\d+)\s+top_y:\s*(-?\d+)\s+width:\s*(-?\d+)\s+height:\s*(-?\d+)\)/
 
 /** Whether a text is such output. */
@@ -20,8 +21,8 @@ export function readDarknetOutput(
   images: TruthImages,
 ): FileDetection[] {
   let image: number | undefined
-  return filledLines(text).flatMap(({ text: content, line }): FileDetection[] => {
-    const path = IMAGE.exec(content)?.[1]
+  return filledLines(text, file).flatMap(({ text: content, line }): FileDetection[] => {
+    const path = pathIn(content)
     if (path !== undefined) {
       image = images.ofName(path, { file, line })
       return []
@@ -38,6 +39,17 @@ export function readDarknetOutput(
     const [, name = '', percent, ...numbers] = found
     const [x, y, w, h] = numbers.map(Number) as [number, number, number, number]
     const known = knownClass(name, set, { file, line })
-    return [{ image, name: known, score: Number(percent) / 100, box: [x, y, x + w, y + h], size: [w, h] }]
+    const box = [x, y, x + w, y + h] as const
+    expectForwards(box, { file, line })
+    return [{ image, name: known, score: Number(percent) / 100, box, size: [w, h] }]
   })
+}
+
+/** The path of the image whose boxes follow, in "Enter Image Path: a.jpg: Predicted in 20.1 milli-seconds." */
+function pathIn(line: string): string | undefined {
+  const end = line.indexOf(PREDICTED)
+  if (end < 0) return undefined
+  const start = line.indexOf(PROMPT)
+  const path = line.slice(start < 0 || start > end ? 0 : start + PROMPT.length, end).trim()
+  return path === '' ? undefined : path
 }

@@ -1,6 +1,7 @@
 import { IMAGE_NAME, OTHER_IMAGE_NAME } from '../../data/image-types'
 import { describeId } from '../../data/intake/notations/coco'
 import { baseName, folderOf, stemOf } from '../../data/intake/paths'
+import { shortened, someOf } from '../../data/intake/text'
 import { type Problem, refuse } from '../../data/problem'
 import type { TruthSet } from '../truth-files'
 
@@ -70,14 +71,14 @@ export class TruthImages {
     const message =
       all.length === 0
         ? `expected the name of an image with truths, found ${written}; an image without objects has an empty file of truths`
-        : `expected the name of one image with truths, found ${written}, which may be ${names.join(' or ')}`
+        : `expected the name of one image with truths, found ${written}, which may be ${someOf(names)}`
     return refuse({ kind: 'missing image', ...place, message })
   }
 }
 
 /** The name of a class; it must be one of the truths' classes if these are listed. */
-export function knownClass(name: string, { listed, classes }: TruthSet, place: Place): string {
-  if (!listed || classes.includes(name)) return name
-  const message = `expected one of the truths' classes (${classes.join(', ')}), found ${name}`
+export function knownClass(name: string, { listed, classes, labels }: TruthSet, place: Place): string {
+  if (!listed || labels.has(name)) return name
+  const message = `expected one of the truths' classes (${someOf(classes)}), found ${shortened(name)}`
   return refuse({ kind: 'unknown class', ...place, message })
 }

@@ -79,7 +79,7 @@ export async function readDetections(
       for (const row of readDarknetOutput(text, file.path, set, images)) rows.push(row)
     } else {
       const image = images.ofName(withoutEnding(file.place), { file: file.path })
-      perImage.push({ file: file.path, image, lines: filledLines(text) })
+      perImage.push({ file: file.path, image, lines: filledLines(text, file.path) })
     }
   }
   if (perImage.length === 0) return { rows, notes: [] }

@@ -5,10 +5,12 @@ import { describeId } from '../../data/intake/notations/coco'
 import { pixelsOf } from '../../data/intake/parsed'
 import { refuse } from '../../data/problem'
 import { expectForwards, type TruthSet } from '../truth-files'
-import { type FileDetection, knownClass, type TruthImages } from './detection'
+import { type FileDetection, knownClass, type Place, type TruthImages } from './detection'
 
-const identifier = z.number().or(z.string())
 const coordinate = z.number().finite()
+const identifier = coordinate.or(z.string())
+/** A list that may be long; what is in it is looked at one by one, so that the first fault ends the reading. */
+const longList = z.custom<readonly unknown[]>(Array.isArray, 'expected a list')
 const resultSchema = z.object({
   image_id: identifier,
   /** Ultralytics writes it beside an id that is the file's name. */
@@ -19,26 +21,18 @@ const resultSchema = z.object({
 })
 type Result = z.output<typeof resultSchema>
 
-const documentSchema = z.object({
-  images: z.array(z.object({ id: identifier, file_name: z.string().min(1) })),
-  categories: z.array(z.object({ id: identifier, name: z.string().min(1) })),
-  annotations: z.array(resultSchema),
-})
+const documentSchema = z.object({ images: longList, categories: longList, annotations: longList })
+const imageSchema = z.object({ id: identifier, file_name: z.string().min(1) })
+const categorySchema = z.object({ id: identifier, name: z.string() })
 
 const share = z.number().finite()
-const darknetSchema = z.array(
-  z.object({
-    filename: z.string().min(1),
-    objects: z.array(
-      z.object({
-        class_id: z.number().int(),
-        name: z.string(),
-        relative_coordinates: z.object({ center_x: share, center_y: share, width: share, height: share }),
-        confidence: z.number().finite(),
-      }),
-    ),
-  }),
-)
+const frameSchema = z.object({ filename: z.string().min(1), objects: longList })
+const objectSchema = z.object({
+  class_id: z.number().int(),
+  name: z.string(),
+  relative_coordinates: z.object({ center_x: share, center_y: share, width: share, height: share }),
+  confidence: z.number().finite(),
+})
 
 export interface JsonOptions {
   /** Names, in order, of category ids that are not ids of the truths. */
@@ -58,10 +52,21 @@ export function readJsonDetections(
   const json = parseJson(text, file, refuse)
   if (!Array.isArray(json))
     return readDocument(parseWith(documentSchema, json, { file }, refuse)!, file, set, images)
-  const [first] = json as readonly unknown[]
-  if (first instanceof Object && 'filename' in first && 'objects' in first)
-    return readDarknet(parseWith(darknetSchema, json, { file }, refuse)!, file, set, images)
-  return readResults(parseWith(z.array(resultSchema), json, { file }, refuse)!, file, set, images, options)
+  const list: readonly unknown[] = json
+  const [first] = list
+  if (first instanceof Object && Object.hasOwn(first, 'filename') && Object.hasOwn(first, 'objects'))
+    return readDarknet(list, file, set, images)
+  return readResults(each(resultSchema, list, file, ''), file, set, images, options)
+}
+
+/** Every entry of a list, or an error at the first that is none. @param key of the list */
+function each<T extends z.ZodTypeAny>(
+  schema: T,
+  list: readonly unknown[],
+  file: string,
+  key: string,
+): z.output<T>[] {
+  return list.map((value, i): z.output<T> => parseWith(schema, value, { file, key: `${key}[${i}]` }, refuse))
 }
 
 /** COCO's list of results; images by id, or by file name where the ids are names (Ultralytics). */
@@ -81,7 +86,8 @@ function readResults(
       isNamed && images.withId(image_id) === undefined
         ? images.ofName(file_name ?? String(image_id), place)
         : images.ofId(image_id, place)
-    return detection(result, image, classOf(result.category_id, `[${i}].category_id`))
+    const name = classOf(result.category_id, `[${i}].category_id`)
+    return detection(result, image, name, { file, key: `[${i}].bbox` })
   })
 }
 
@@ -131,9 +137,11 @@ function readDocument(
   set: TruthSet,
   images: TruthImages,
 ): FileDetection[] {
-  const fileOf = new Map(document.images.map(({ id, file_name }) => [id, file_name]))
-  const nameOf = new Map(document.categories.map(({ id, name }) => [id, name]))
-  return document.annotations.map((result, i) => {
+  const listed = each(imageSchema, document.images, file, 'images')
+  const fileOf = new Map(listed.map(({ id, file_name }) => [id, file_name]))
+  const categories = each(categorySchema, document.categories, file, 'categories')
+  const nameOf = new Map(categories.map(({ id, name }) => [id, name]))
+  return each(resultSchema, document.annotations, file, 'annotations').map((result, i) => {
     const key = `annotations[${i}]`
     const named = fileOf.get(result.image_id)
     const name = nameOf.get(result.category_id)
@@ -146,22 +154,30 @@ function readDocument(
       return refuse({ kind: 'unknown class', file, key: `${key}.category_id`, message })
     }
     const image = images.ofName(named, { file, key: `${key}.image_id` })
-    return detection(result, image, knownClass(name, set, { file, key: `${key}.category_id` }))
+    const known = knownClass(name, set, { file, key: `${key}.category_id` })
+    return detection(result, image, known, { file, key: `${key}.bbox` })
   })
 }
 
-function detection({ bbox: [x, y, w, h], score }: Result, image: number, name: string): FileDetection {
-  return { image, name, score, box: [x, y, x + w, y + h], size: [w, h] }
+function detection(
+  { bbox: [x, y, w, h], score }: Result,
+  image: number,
+  name: string,
+  place: Place,
+): FileDetection {
+  const box = [x, y, x + w, y + h] as const
+  expectForwards(box, place)
+  return { image, name, score, box, size: [w, h] }
 }
 
 /** What Darknet's `detector test -out FILE.json` writes: centres and sizes as fractions, classes by name. */
 function readDarknet(
-  frames: z.output<typeof darknetSchema>,
+  frames: readonly unknown[],
   file: string,
   set: TruthSet,
   images: TruthImages,
 ): FileDetection[] {
-  return frames.flatMap(({ filename, objects }, i) => {
+  return each(frameSchema, frames, file, '').flatMap(({ filename, objects }, i) => {
     if (objects.length === 0) return []
     const image = images.ofName(filename, { file, key: `[${i}].filename` })
     const { width, height, name } = set.images[image]!
@@ -169,7 +185,7 @@ function readDarknet(
       const message = `expected the size of ${name}, since its boxes are fractions of it, found none with the truths; name the folder of the images (--images)`
       return refuse({ kind: 'wrong size', file, key: `[${i}]`, message })
     }
-    return objects.map((object, j): FileDetection => {
+    return each(objectSchema, objects, file, `[${i}].objects`).map((object, j): FileDetection => {
       const { center_x: x, center_y: y, width: w, height: h } = object.relative_coordinates
       const key = `[${i}].objects[${j}]`
       const box = [

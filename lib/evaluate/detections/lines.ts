@@ -1,7 +1,7 @@
 /** Detections as lines of text: one file per image, or VOC's one per class. */
 
 import type { VocPixels } from '../../data/intake/notation'
-import { fieldsOf, filledLines, parseNumber } from '../../data/intake/text'
+import { fieldsOf, filledLines, parseNumber, shortened } from '../../data/intake/text'
 import { refuse } from '../../data/problem'
 import { expectForwards, type TruthSet } from '../truth-files'
 import { type FileDetection, knownClass, type TruthImages } from './detection'
@@ -20,7 +20,7 @@ export function readVocResults(
 ): FileDetection[] {
   const first = pixels === 'inclusive' ? 1 : 0
   const columns = ['image', 'score', 'x1', 'y1', 'x2', 'y2']
-  return filledLines(text).map(({ text: content, line }) => {
+  return filledLines(text, file).map(({ text: content, line }) => {
     const fields = fieldsOf(content)
     // An image's name may contain blanks; numbers do not.
     const numbers = fields.splice(-5)
@@ -64,7 +64,7 @@ export function readLines(
 }
 
 function wrongFields(columns: readonly string[], fields: readonly string[]): string {
-  return `expected ${columns.length} fields (${columns.join(' ')}), found ${fields.length}: "${fields.join(' ')}"`
+  return `expected ${columns.length} fields (${columns.join(' ')}), found ${fields.length}: "${shortened(fields.join(' '))}"`
 }
 
 /** A class number is looked up in the list; anything else is a name. */

@@ -25,7 +25,8 @@ export const coco: Notation = {
   recognise,
   sift(files) {
     const stems = files.map(({ file }) => stemOf(file.place))
-    const beside = (stem: string) => stems.includes(stem.replace(/^(person_keypoints|stuff)_/, 'instances_'))
+    const all = new Set(stems)
+    const beside = (stem: string) => all.has(stem.replace(/^(person_keypoints|stuff)_/, 'instances_'))
     return files.flatMap((file, i) =>
       /^(person_keypoints|stuff)_/.test(stems[i]!) && beside(stems[i]!)
         ? [{ file, rule: 'key points and stuff beside the instances of the same images' }]
@@ -50,18 +51,20 @@ function recognise({ file, text, outline: { root, keys } }: TextFile): Recogniti
 }
 
 const finite = z.number().finite()
-const identifier = z.number().or(z.string())
+const identifier = finite.or(z.string())
+/** A list that may be long; what is in it is looked at one by one. */
+const longList = z.custom<readonly unknown[]>(Array.isArray, 'expected a list')
 const flag = z.union([z.literal(0), z.literal(1), z.boolean()])
 const documentSchema = z.object({
-  images: z.array(z.unknown()),
-  annotations: z.array(z.unknown()).optional(),
-  categories: z.array(z.object({ id: identifier, name: z.string().min(1) })).min(1),
+  images: longList,
+  annotations: longList.optional(),
+  categories: z.array(z.object({ id: identifier, name: z.string() })).min(1),
 })
 const imageSchema = z.object({
   id: identifier,
   file_name: z.string().min(1).optional(),
-  width: z.number().positive().optional(),
-  height: z.number().positive().optional(),
+  width: finite.positive().optional(),
+  height: finite.positive().optional(),
 })
 const annotationSchema = z.object({
   id: identifier.optional(),

@@ -4,7 +4,7 @@ import { LABELS, type Notation, type ParseContext, type ParsedFile, type TextFil
 import type { ParsedBox, ParsedImage } from '../parsed'
 import { stemOf } from '../paths'
 import { splitNamed } from '../splits'
-import { fieldsOf } from '../text'
+import { fieldsOf, shortened } from '../text'
 
 /** Where the boxes of a line begin: a blank before a number with a comma behind it. */
 const BOXES = /\s(?=[-+]?[\d.]+(?:[eE][-+]?\d+)?,)/
@@ -55,10 +55,10 @@ export function parseList(
       const name = box && names[box.label]
       if (name === undefined) refused++
       if (box === undefined) {
-        const message = `expected a box as x1,y1,x2,y2,class, found '${field}'`
+        const message = `expected a box as x1,y1,x2,y2,class, found '${shortened(field)}'`
         report({ kind: 'syntax', file, line, message })
       } else if (name === undefined) {
-        const message = `expected a class of 0 .. ${names.length - 1}, found ${box.label} in '${field}'`
+        const message = `expected a class of 0 .. ${names.length - 1}, found ${box.label} in '${shortened(field)}'`
         report({ kind: 'unknown class', file, line, message })
       } else {
         const { x1, y1, x2, y2 } = box

@@ -44,7 +44,7 @@ const labelSchema = z.object({
 const frameSchema = z.object({
   name: z.string().min(1).optional(),
   videoName: z.string().nullish(),
-  size: z.object({ width: z.number().positive(), height: z.number().positive() }).nullish(),
+  size: z.object({ width: finite.positive(), height: finite.positive() }).nullish(),
   labels: z.array(z.unknown()).nullish(),
   /** BDD100K's first release. */
   objects: z.array(z.unknown()).nullish(),

@@ -1,6 +1,7 @@
 /** YOLO's data.yaml (Ultralytics) and obj.data (Darknet): classes, and where the splits are. */
 import { posix } from 'node:path'
 import { z } from 'zod'
+import { recordOf } from '../../../base'
 import type { Report } from '../../problem'
 import type { SplitName } from '../../types'
 import { classNames } from '../classes'
@@ -8,6 +9,7 @@ import { parseWith } from '../json'
 import type { Prepared, Surroundings, TextFile } from '../notation'
 import { folderOf, stemOf } from '../paths'
 import { SplitCollector, splitOfName } from '../splits'
+import { shortened } from '../text'
 import { parseYaml } from '../yaml'
 
 /** A path as a configuration names it, with its line. */
@@ -41,7 +43,7 @@ const SPLIT_KEYS = [
 
 const paths = z.string().or(z.array(z.string())).nullish()
 const yamlSchema = z.object({
-  names: z.array(z.string()).or(z.record(z.string())).or(z.string()).optional(),
+  names: z.array(z.string()).or(recordOf(z.string())).or(z.string()).optional(),
   nc: z.string().optional(),
   path: z.string().nullish(),
   train: paths,
@@ -56,7 +58,7 @@ const yamlSchema = z.object({
 
 /** Whether a text says in YAML what YOLO's configuration says. */
 export function isYoloYaml({ text }: TextFile): boolean {
-  return /^["']?names["']?\s*:/m.test(text) && /^["']?(train|val|valid|test|nc)["']?\s*:/m.test(text)
+  return /^["']?names["']?[ \t]*:/m.test(text) && /^["']?(train|val|valid|test|nc)["']?[ \t]*:/m.test(text)
 }
 
 export function parseYoloYaml(text: string, file: string, report: Report): YoloConfig | undefined {
@@ -94,7 +96,7 @@ export function parseYoloYaml(text: string, file: string, report: Report): YoloC
 }
 
 function numbered(
-  names: Readonly<Record<string, string>> | undefined,
+  names: { readonly [number: string]: string } | undefined,
   file: string,
   report: Report,
 ): string[] | undefined {
@@ -116,7 +118,7 @@ export function parseYoloData(file: Pick<TextFile, 'content' | 'path'>, report: 
   for (const { text, line } of file.content) {
     const at = text.indexOf('=')
     if (at < 0) {
-      const message = `expected "key = value", found "${text}"`
+      const message = `expected "key = value", found "${shortened(text)}"`
       report({ kind: 'syntax', file: file.path, line, message })
     } else entries.set(text.slice(0, at).trim(), { path: text.slice(at + 1).trim(), line })
   }
@@ -132,7 +134,7 @@ export function findConfig(set: Surroundings): { file: TextFile; config: YoloCon
   const { others, chosen, report, used } = set
   const all = [...others.values()].filter((file) =>
     /\.data$/i.test(file.path)
-      ? /^\s*(names|train)\s*=/m.test(file.text)
+      ? /^[ \t]*(names|train)[ \t]*=/m.test(file.text)
       : /\.ya?ml$/i.test(file.path) && isYoloYaml(file),
   )
   const read = (file: TextFile) => {
@@ -146,7 +148,7 @@ export function findConfig(set: Surroundings): { file: TextFile; config: YoloCon
   if (wanted !== undefined) return read(wanted)
   // Where one lies nearer to the data set's folder, it speaks for all.
   const depth = ({ file }: TextFile) => file.place.split('/').length
-  const least = Math.min(...all.map(depth))
+  const least = all.reduce((fewest, file) => Math.min(fewest, depth(file)), Infinity)
   const nearest = all.filter((file) => depth(file) === least)
   const [first, second] = nearest
   if (first === undefined) return undefined
@@ -235,5 +237,5 @@ function classesOf(
     return {}
   }
   set.used(list.file.place, 'list of classes')
-  return { classes: classNames(list.text), classesFrom: list.path }
+  return { classes: classNames(list), classesFrom: list.path }
 }

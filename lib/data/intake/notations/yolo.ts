@@ -34,7 +34,9 @@ export const yolo: Notation = {
 /** A class number with four numbers or more behind it. */
 function isLabel(text: string): boolean {
   const fields = fieldsOf(text)
-  return fields.length >= 5 && fields.every((field) => /^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/.test(field))
+  return (
+    fields.length >= 5 && fields.every((field) => /^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$/.test(field))
+  )
 }
 
 /**
