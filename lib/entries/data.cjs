@@ -6,6 +6,6 @@ module.exports = require('../engine/entry.cjs').room('data')
   carveValidation, checkDataset, classLines, countBoxes, createLoader, cropRegion, describeAccount,
   describeLost, describeProblem, encodePng, fillsLine, fitAnchors, flaggedBoxes, formatAnnotations,
   generateScenes, givenPath, hashDataset, loaderSchema, lostBoxes, openDataset, parseAnnotations,
-  readClassNames, readImage, readImageSize, renderScene, scenesSchema, splitOfName, strongSchema, studyLimits,
-  tabulateClasses, toImage, toInput, writeDataset,
+  readClassNames, readImage, readImageSize, readSampleImage, renderScene, scenesSchema, splitOfName,
+  strongSchema, studyLimits, tabulateClasses, toImage, toInput, writeDataset,
 })
