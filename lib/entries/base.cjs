@@ -2,10 +2,12 @@
 'use strict'
 module.exports = require('../engine/entry.cjs').room('base')
 0 && (module.exports = {
-  DamagedError, InterruptedError, Random, abortCells, appendLines, assigned, beginCell, changesBetween,
-  complaintsOf, expectHash, interruptSignal, interrupted, isInterrupt, isSealed, isWarning, jsonErrorAt,
-  jsonOf, keyOf, lineAt, lockFolder, mapLimited, parseDocument, parseFinite, readCached, readDocument,
-  readJson, readSealed, readText, readVariant, readYaml, removeLeft, sha256, spaceError, syncFolder,
-  temporaryFolder, temporaryName, throwIfInterrupted, unreadable, warn, watchFolder, wholeLines,
-  writeAtomically, writeCached, writeSealed,
+  DamagedError, InterruptedError, MOST_DEPTH, Random, TooLargeError, YamlError, abortCells, appendLines,
+  assigned, beginCell, changesBetween, complaintsOf, csvCell, escapeHtml, escapeMarkdown, escapePlotly,
+  expectFile, expectHash, forTerminal, interruptSignal, interrupted, isInterrupt, isSealed, isWarning,
+  joinMarkdown, jsonErrorAt, jsonOf, keyOf, lineAt, lockFolder, mapLimited, markdown, markdownCode, oneLine,
+  parseDocument, parseFinite, parseYamlText, plotlyFigure, readCached, readDocument, readJson, readSealed,
+  readText, readVariant, readWhole, readWholeLater, readYaml, recordOf, removeLeft, sha256, spaceError,
+  syncFolder, temporaryFolder, temporaryName, throwIfInterrupted, unreadable, visible, warn, watchFolder,
+  wholeLines, writeAtomically, writeCached, writeSealed,
 })

@@ -3,8 +3,8 @@
 module.exports = require('../engine/entry.cjs').room('report')
 0 && (module.exports = {
   PUBLISHED_CASE, PUBLISHED_STATEMENT, REPORT_FILES, VERDICT_WORDS, ablationTable, accuracyByRatioFigure,
-  accuracyTable, batchImage, buildReport, cellMapsFigure, checkMethod, collectStudy, collectSweep, columnsOf,
-  comparedWith, computeFigure, costTable, dataTable, datasetPage, differenceOf, differenceTable,
+  accuracyTable, batchImage, buildReport, cellMapsFigure, cellOf, checkMethod, collectStudy, collectSweep,
+  columnsOf, comparedWith, computeFigure, costTable, dataTable, datasetPage, differenceOf, differenceTable,
   differencesFigure, differencesTable, drawOutcome, failedCell, failuresTable, featureMaps, figureAxis,
   figureLayout, figureLogAxis, findings, format, gammaHistogramFigure, gammaHistoryFigure, gradientMaps,
   gradientTable, gradientsFigure, imageScores, imageUrl, isStudy, lambdaFigure, leadingSplit, limits,

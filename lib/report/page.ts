@@ -109,7 +109,7 @@ function renderTable(caption: string, rows: readonly TableRow[]): Html {
   const cell = (row: TableRow, { name, side }: (typeof columns)[number], first: boolean): Html => {
     const value = cellOf(row, name)
     // A verdict that lacks something says what, behind a colon.
-    const verdict = VERDICTS.get(value.split(':')[0] ?? '')
+    const verdict = VERDICTS.get(String(value).split(':')[0] ?? '')
     const content = verdict ? html`<span class="chip ${verdict}">${value}</span>` : html`${value}`
     return first
       ? html`<th scope="row" role="rowheader">${content}</th>`

@@ -47,7 +47,7 @@ export function paretoFigure(
       y: [arm.value.value],
       error_y: { ...errorBars([arm.value]), color: colour },
       marker: { color: colour, symbol, size: 11 },
-      hovertemplate: `${arm.name}: ${(arm.macs / 1e6).toFixed(1)} M MACs, mAP@0.5 %{y:.4f}<extra></extra>`,
+      hovertemplate: `${escapePlotly(arm.name)}: ${(arm.macs / 1e6).toFixed(1)} M MACs, mAP@0.5 %{y:.4f}<extra></extra>`,
     }
   })
   return {
