@@ -290,11 +290,11 @@ test('files of versions 1, once it is sealed, and 2, which hold the widths and o
   )
 })
 
-/** The block of Python that README.md shows, with a file of numbers in place of its example. */
+/** The block of Python that lib/README.md shows, with a file of numbers in place of its example. */
 function documentedReader(file: string): string {
-  const readme = readFileSync(join(__dirname, '../../README.md'), 'utf8')
+  const readme = readFileSync(join(__dirname, '../../lib/README.md'), 'utf8')
   const block = /```python\n([^`]*load_file[^`]*)```/.exec(readme)?.[1]
-  assert.ok(block, 'README.md: expected a block of Python with load_file, found none')
+  assert.ok(block, 'lib/README.md: expected a block of Python with load_file, found none')
   assert.equal(block.trim().split('\n').length, 3)
   return block.replace(/'model[^']*\.safetensors'/, JSON.stringify(file))
 }

@@ -22,17 +22,17 @@ function numbers(line: string): Map<string, number> {
   )
 }
 
-test('scripts have at most 40 lines, say how to start them, and are in the README', () => {
-  const readme = readFileSync(path.join(root, 'README.md'), 'utf8')
+test('scripts have at most 40 lines, say how to start them, and are in lib/README.md', () => {
+  const readme = readFileSync(path.join(root, 'lib/README.md'), 'utf8')
   const names = readdirSync(folder)
   assert.deepEqual(names.sort(), ['distil.mts', 'score.mts', 'ten-steps.mts'])
   for (const name of names) {
     const text = readFileSync(path.join(folder, name), 'utf8')
     assert.ok(text.trimEnd().split('\n').length <= 40, name)
     assert.ok(text.includes(`//     npx workbook script notebooks/scripts/${name}\n`), name)
-    assert.ok(readme.includes(`npx workbook script notebooks/scripts/${name}`), `README: ${name}`)
+    assert.ok(readme.includes(`npx workbook script notebooks/scripts/${name}`), `lib/README.md: ${name}`)
     if (name === 'ten-steps.mts')
-      assert.ok(readme.includes(`\`\`\`ts\n${text.trimEnd()}\n\`\`\``), 'README: its text')
+      assert.ok(readme.includes(`\`\`\`ts\n${text.trimEnd()}\n\`\`\``), 'lib/README.md: its text')
   }
 })
 
