@@ -104,7 +104,8 @@ function convolve(x: tf.Tensor4D, kernel: tf.Tensor4D, layer: Convolution, weigh
   })
 }
 
-function activate(x: tf.Tensor4D, activation: Activation): tf.Tensor4D {
+/** The activation behind a convolution. */
+export function activate(x: tf.Tensor4D, activation: Activation): tf.Tensor4D {
   switch (activation) {
     case 'linear':
       return x

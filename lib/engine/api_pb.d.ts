@@ -42,7 +42,23 @@ declare module '@tensorflow/tfjs-node-gpu/dist/proto/api_pb' {
     setName(name: string): void
     setOp(operation: string): void
     setInputList(inputs: string[]): void
-    getAttrMap(): { set(name: string, value: AttrValue): void }
+    getAttrMap(): MessageMap<AttrValue>
+  }
+  /** A map whose values are messages. */
+  interface MessageMap<T> {
+    set(name: string, value: T): void
+  }
+  class TensorInfo implements Message {
+    serializeBinary(): Uint8Array
+    setName(name: string): void
+    setDtype(dtype: number): void
+    setTensorShape(shape: TensorShape): void
+  }
+  class SignatureDef implements Message {
+    serializeBinary(): Uint8Array
+    setMethodName(name: string): void
+    getInputsMap(): MessageMap<TensorInfo>
+    getOutputsMap(): MessageMap<TensorInfo>
   }
   class VersionDef implements Message {
     serializeBinary(): Uint8Array
@@ -57,6 +73,7 @@ declare module '@tensorflow/tfjs-node-gpu/dist/proto/api_pb' {
     serializeBinary(): Uint8Array
     setMetaInfoDef(info: MetaGraphDef.MetaInfoDef): void
     setGraphDef(graph: GraphDef): void
+    getSignatureDefMap(): MessageMap<SignatureDef>
   }
   namespace MetaGraphDef {
     class MetaInfoDef implements Message {

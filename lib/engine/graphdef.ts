@@ -2,7 +2,7 @@
 /** Graph nodes as a TensorFlow SavedModel (GraphDef in protocol buffers, schema version 1). */
 import * as proto from '@tensorflow/tfjs-node-gpu/dist/proto/api_pb'
 import { callSite } from './call-site'
-import { type Constant, firstOutput, type GraphNode, type NodeOutput, type ValueType } from './graph'
+import { type Constant, firstOutput, type GraphNode, keyOf, type NodeOutput, type ValueType } from './graph'
 import { ATTR, type Attribute, DTYPE } from './native'
 
 /** GraphDef producer version: past 27 the importer validates shapes and types as current TensorFlow does. */
@@ -126,8 +126,39 @@ function nodeMessage(node: GraphNode): proto.NodeDef {
   return message
 }
 
-/** The bytes of a `saved_model.pb` that holds the graph under the tag "serve". */
-export function savedModel(nodes: readonly GraphNode[]): Uint8Array {
+/** A value that goes into or comes out of a graph; -1 stands for any length. */
+export interface SignatureValue extends ValueType {
+  readonly value: NodeOutput
+}
+
+/** What a graph is called with and what it gives, by name. */
+export interface Signature {
+  readonly inputs: ReadonlyMap<string, SignatureValue>
+  readonly outputs: ReadonlyMap<string, SignatureValue>
+}
+
+/** Under this name serving programs look for a signature. */
+const SERVING = 'serving_default'
+
+function signatureMessage({ inputs, outputs }: Signature): proto.SignatureDef {
+  const message = new proto.SignatureDef()
+  message.setMethodName('tensorflow/serving/predict')
+  const fill = (map: proto.MessageMap<proto.TensorInfo>, values: Signature['inputs']) => {
+    for (const [name, { value, dtype, shape }] of values) {
+      const info = new proto.TensorInfo()
+      info.setName(keyOf(value))
+      info.setDtype(dtype)
+      info.setTensorShape(shapeMessage(shape))
+      map.set(name, info)
+    }
+  }
+  fill(message.getInputsMap(), inputs)
+  fill(message.getOutputsMap(), outputs)
+  return message
+}
+
+/** The bytes of a `saved_model.pb` that holds the graph under the tag "serve", with a signature for other programs if it is given. */
+export function savedModel(nodes: readonly GraphNode[], signature?: Signature): Uint8Array {
   const graph = new proto.GraphDef()
   graph.setNodeList(nodes.map(nodeMessage))
   const versions = new proto.VersionDef()
@@ -138,6 +169,7 @@ export function savedModel(nodes: readonly GraphNode[]): Uint8Array {
   const meta = new proto.MetaGraphDef()
   meta.setMetaInfoDef(info)
   meta.setGraphDef(graph)
+  if (signature) meta.getSignatureDefMap().set(SERVING, signatureMessage(signature))
   const model = new proto.SavedModel()
   model.setSavedModelSchemaVersion(1)
   model.setMetaGraphsList([meta])

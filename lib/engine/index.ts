@@ -7,8 +7,19 @@ export {
   THREADS,
 } from './device'
 export { type DeviceArray, Float64Device, inFloat64 } from './float64'
-export { GRAPH_REVISION } from './graphdef'
-export { beforeOperations, nativeBackend, scoped, type Tensor, tf } from './native'
+export { type Constant, firstOutput, type GraphNode, keyOf, type NodeOutput } from './graph'
+export { GRAPH_REVISION, placeholder, type Signature, type SignatureValue, savedModel } from './graphdef'
+export {
+  ATTR,
+  type Attribute,
+  attribute,
+  beforeOperations,
+  DTYPE,
+  nativeBackend,
+  scoped,
+  type Tensor,
+  tf,
+} from './native'
 export * from './ops'
 export type { Precision } from './precision'
 export { softmaxDivergence } from './softmax'

@@ -73,6 +73,7 @@ export const DTYPE = {
   float32: 1,
   float64: 2,
   int32: 3,
+  uint8: 4,
   bool: 10,
   bfloat16: 14,
   float16: 19,
@@ -103,6 +104,7 @@ export const attribute = {
   float: (name: string, value: number | number[]): Attribute => ({ name, type: ATTR.float, value }),
   bool: (name: string, value: boolean): Attribute => ({ name, type: ATTR.bool, value }),
   string: (name: string, value: string): Attribute => ({ name, type: ATTR.string, value }),
+  strings: (name: string, value: string[]): Attribute => ({ name, type: ATTR.string, value }),
   type: (name: string, dtype: keyof typeof DTYPE): Attribute => ({
     name,
     type: ATTR.type,

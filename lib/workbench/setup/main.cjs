@@ -23,6 +23,9 @@ const DEVICES = new Map([
   ['--cpu', 'cpu'],
 ])
 
+/** Installs the runtimes of exported files too, which the command itself does. */
+const DEPLOY = '--deploy'
+
 /**
  * Sets up what is missing, runs the command in its environment and exits with its exit code.
  *
@@ -71,10 +74,12 @@ function ownWords(words) {
 async function perform(words) {
   const [command = '', ...rest] = words[0] === '--debug' ? words.slice(1) : words
   const devices = rest.filter((word) => word !== '--debug')
-  if (command === 'setup' && devices.every((word) => DEVICES.has(word))) {
-    await setUp({ device: DEVICES.get(devices.at(-1) ?? '') })
+  if (command === 'setup' && devices.every((word) => DEVICES.has(word) || word === DEPLOY)) {
+    const chosen = devices.filter((word) => word !== DEPLOY).at(-1) ?? ''
+    const environment = await setUp({ device: DEVICES.get(chosen) })
     await makeDeclarations() // the steps make them only for the lib/ of that time
-    return 0
+    if (!devices.includes(DEPLOY)) return 0
+    return run(['--require', loader(false), path.join(root, 'lib/workbench/cli.ts'), ...words], environment)
   }
   if (command === 'script' && rest[0] && !rest[0].startsWith('-')) {
     const file = path.resolve(rest[0])

@@ -1,0 +1,179 @@
+/** Which range every activation of a detector has on frames: what eight bits are to hold. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { Random, readDocument, sha256, writeAtomically } from '../base'
+import { type Crop, createLoader, type Dataset, type Sample } from '../data'
+import { SLOPE } from '../detector'
+import { biasAdd, compile, conv2d, leakyRelu, type Tensor, tf, upsampleNearest } from '../engine'
+import { type BodyFormat, inFront, writeBody } from './format'
+import { type Grid, type Grids, gridOf, type Range, symmetricGridOf } from './grids'
+import type { Convolution, Plan, Step } from './plan'
+
+export interface CalibrationOptions {
+  /** Frames of the training split; default 128. */
+  readonly frames?: number
+  /** Draws them. */
+  readonly seed?: number
+  readonly crop?: Crop
+  /** Folder in which calibrations are kept. */
+  readonly cache: string
+  readonly signal?: AbortSignal
+  readonly onProgress?: (done: number, total: number) => void
+}
+
+const range = z.object({ min: z.number(), max: z.number() }).strict()
+const calibrationSchema = z
+  .object({
+    format: z.literal('calibration/1'),
+    /** SHA-256 of the checkpoint's numbers, and hash of the data set. */
+    checkpoint: z.string(),
+    data: z.string(),
+    frames: z.number().int().positive(),
+    seed: z.number(),
+    /** By the names of `activationNames`. */
+    ranges: z.record(range),
+  })
+  .strict()
+
+export type Calibration = z.infer<typeof calibrationSchema> & {
+  /** SHA-256 of the rest, as JSON. */
+  readonly sha256: string
+}
+
+const BATCH = 8
+
+/** Names of the values that a quantised file rounds. */
+export function activationNames({ steps }: Plan): string[] {
+  return [
+    'images',
+    ...steps.flatMap((step) => {
+      if (step.kind === 'add' || step.kind === 'concat') return [step.name]
+      if (step.kind !== 'conv') return []
+      return step.leaky ? [inFront(step.name), step.name] : [step.name]
+    }),
+  ]
+}
+
+/**
+ * Runs the network over frames of the training split, drawn by a seed, and notes every activation's smallest and largest value.
+ * What was calibrated before is found again by checkpoint, data, frames and seed.
+ */
+export async function calibrate(
+  plan: Plan,
+  checkpoint: string,
+  data: Pick<Dataset, 'splits' | 'hash'>,
+  options: CalibrationOptions,
+): Promise<Calibration> {
+  const { frames = 128, seed = 0, cache, crop } = options
+  const train = data.splits.train ?? []
+  if (train.length === 0) throw new Error('calibration: expected images for training, found none')
+  const count = Math.min(frames, train.length)
+  const key = sha256(JSON.stringify(['calibration/1', checkpoint, data.hash, count, seed, crop ?? null]))
+  const file = join(cache, 'calibrations', `${key.slice(0, 32)}.json`)
+  if (existsSync(file)) {
+    const known = readDocument(file, calibrationSchema, { what: 'a calibration' })
+    return { ...known, sha256: sha256(JSON.stringify(known)) }
+  }
+  const order = new Random('calibration', seed).permutation(train.length)
+  const drawn = [...order.subarray(0, count)].map((i) => train[i]!)
+  const ranges = await observe(plan, drawn, options)
+  const made = {
+    format: 'calibration/1' as const,
+    ...{ checkpoint, data: data.hash, frames: count, seed, ranges: Object.fromEntries(ranges) },
+  }
+  writeAtomically(file, `${JSON.stringify(made, null, 2)}\n`)
+  return { ...made, sha256: sha256(JSON.stringify(made)) }
+}
+
+/** The grids of a calibration; `symmetric` around 0 as signed numbers. */
+export function gridsOf(
+  { ranges }: Calibration,
+  { head = false, symmetric = false }: { readonly head?: boolean; readonly symmetric?: boolean } = {},
+): Grids {
+  const make = symmetric ? symmetricGridOf : gridOf
+  return { activations: new Map(Object.entries(ranges).map(([name, found]) => [name, make(found)])), head }
+}
+
+async function observe(
+  plan: Plan,
+  samples: readonly Sample[],
+  { crop, signal, onProgress }: CalibrationOptions,
+): Promise<Map<string, Range>> {
+  const names = activationNames(plan)
+  const everything: Grids = {
+    activations: new Map(names.map((name) => [name, { scale: 1, zeroPoint: 0 }])),
+    head: true,
+  }
+  const extremes = compile(
+    (images: Tensor) => {
+      const observer = new Observer()
+      writeBody(observer, plan, images as tf.Tensor4D, everything)
+      const found = names.map((name) => observer.seen.get(name)!)
+      return { min: tf.stack(found.map(({ min }) => min)), max: tf.stack(found.map(({ max }) => max)) }
+    },
+    { name: 'calibration' },
+  )
+  const loader = createLoader(samples, { input: [...plan.input], batch: BATCH, crop: crop && [...crop] })
+  const ranges = new Map<string, Range>()
+  try {
+    for (let step = 0; step < loader.stepsPerEpoch; step++) {
+      signal?.throwIfAborted()
+      const { images, shape } = await loader.batchAt(step)
+      const input = tf.tensor4d(images, [...shape])
+      const result = extremes(input)
+      const [lowest, highest] = [result.min.dataSync(), result.max.dataSync()]
+      tf.dispose([input, result])
+      names.forEach((name, i) => {
+        const { min, max } = ranges.get(name) ?? { min: 0, max: 0 }
+        ranges.set(name, { min: Math.min(min, lowest[i]!), max: Math.max(max, highest[i]!) })
+      })
+      onProgress?.(Math.min(samples.length, (step + 1) * BATCH), samples.length)
+    }
+  } finally {
+    extremes.dispose()
+    await loader.close()
+  }
+  return ranges
+}
+
+/** Computes the network, and keeps the extremes of what would be rounded. */
+class Observer implements BodyFormat<tf.Tensor4D> {
+  readonly quantisesInFront = true
+  readonly seen = new Map<string, { readonly min: Tensor; readonly max: Tensor }>()
+
+  conv(x: tf.Tensor4D, step: Convolution): tf.Tensor4D {
+    const kernel = tf.tensor4d(step.kernel, [step.size, step.size, step.in, step.out])
+    const padding = step.stride === 1 ? 'same' : step.padding
+    return biasAdd(conv2d(x, kernel, { stride: step.stride, padding }), tf.tensor1d(step.bias))
+  }
+
+  leaky(x: tf.Tensor4D): tf.Tensor4D {
+    return leakyRelu(x, SLOPE)
+  }
+
+  depthToSpace(x: tf.Tensor4D): tf.Tensor4D {
+    return tf.depthToSpace(x, 2, 'NHWC')
+  }
+
+  nearest(x: tf.Tensor4D): tf.Tensor4D {
+    return upsampleNearest(x, 2)
+  }
+
+  residual(a: tf.Tensor4D, b: tf.Tensor4D): tf.Tensor4D {
+    return tf.add(a, b)
+  }
+
+  concat(values: readonly tf.Tensor4D[]): tf.Tensor4D {
+    return tf.concat([...values], 3)
+  }
+
+  maxPool(x: tf.Tensor4D, { size }: Step & { readonly kind: 'maxPool' }): tf.Tensor4D {
+    return tf.maxPool(x, size, 1, 'same')
+  }
+
+  quantise(x: tf.Tensor4D, _: Grid, name: string): tf.Tensor4D {
+    this.seen.set(name, { min: tf.min(x), max: tf.max(x) })
+    return x
+  }
+}

@@ -1,0 +1,57 @@
+/** Eight-bit numbers: which 256 values an activation, and which 255 a kernel's channel, is rounded to. */
+import type { Convolution } from './plan'
+
+/** value = (q - zeroPoint) * scale with q in 0..255. */
+export interface Grid {
+  readonly scale: number
+  readonly zeroPoint: number
+}
+
+/** What a quantised file rounds. */
+export interface Grids {
+  /** By the step's name, that of the values in front of its LeakyReLU (see `inFront`), or `images`. */
+  readonly activations: ReadonlyMap<string, Grid>
+  /** Whether the convolutions that give the logits are rounded too. */
+  readonly head: boolean
+}
+
+export interface Range {
+  readonly min: number
+  readonly max: number
+}
+
+/** The smallest scale is one that divides without overflow. */
+const SMALLEST = 1e-9
+
+/** The grid that holds a range and 0 exactly (Jacob et al. 2018, section 3). */
+export function gridOf({ min, max }: Range): Grid {
+  const [low, high] = [Math.min(0, min), Math.max(0, max)]
+  const scale = Math.fround(Math.max((high - low) / 255, SMALLEST))
+  return { scale, zeroPoint: Math.min(255, Math.max(0, Math.round(-low / scale))) }
+}
+
+/** The same with the zero in the middle of the signed numbers -128..127, as TensorRT asks: q - 128 is what it computes with. */
+export function symmetricGridOf({ min, max }: Range): Grid {
+  return { scale: Math.fround(Math.max(Math.max(-min, max) / 127, SMALLEST)), zeroPoint: 128 }
+}
+
+/** Smallest and largest value of a grid. */
+export function boundsOf({ scale, zeroPoint }: Grid): Range {
+  return { min: -zeroPoint * scale, max: (255 - zeroPoint) * scale }
+}
+
+/** One scale per output channel: the largest weight is 127. */
+export function kernelScales({ kernel, out }: Pick<Convolution, 'kernel' | 'out'>): Float32Array {
+  const largest = new Float32Array(out).fill(127 * SMALLEST)
+  for (let i = 0; i < kernel.length; i++) {
+    const channel = i % out
+    largest[channel] = Math.max(largest[channel]!, Math.abs(kernel[i]!))
+  }
+  return largest.map((value) => value / 127)
+}
+
+/** To the nearest whole number, halves to the even one, as runtimes round. */
+export function roundEven(value: number): number {
+  const rounded = Math.round(value)
+  return Math.abs(value % 1) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded
+}
