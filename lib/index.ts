@@ -1,6 +1,7 @@
 /** What the notebooks import: `import { ... } from './lib/index'`. */
 export { Random, readJson } from './base'
 export * from './data'
+export * from './deploy'
 export * from './detector'
 export { compile, type Precision, scoped, type Tensor, tf } from './engine'
 export * from './evaluate'

@@ -1,6 +1,6 @@
 /** From what an exported file gives to detections in pixels of the images. */
 import { type Crop, createLoader, type Sample, toImage } from '../data'
-import { detect, STRIDES } from '../detector'
+import { detect } from '../detector'
 import { nonMaxSuppression, scoped, type Tensor, tf } from '../engine'
 import { type Detections, detectionsOf, type ScoredBox, type Truths, truthsOf } from '../evaluate'
 import type { NamedTensor } from '../train'
@@ -24,7 +24,9 @@ export function detectionsIn(
   const tensor = (name: string): Tensor => tf.tensor(at(name).values, [...at(name).shape])
   return scoped(() => {
     if (head === 'detections') {
-      const [boxes, scores, labels, counts] = ['boxes', 'scores', 'labels', 'counts'].map((name) => at(name).values)
+      const [boxes, scores, labels, counts] = ['boxes', 'scores', 'labels', 'counts'].map(
+        (name) => at(name).values,
+      )
       return boxesOf(boxes!, scores!, labels!, counts!)
     }
     const found =

@@ -59,7 +59,9 @@ function checkPlace(out: string): void {
   if (!existsSync(out) || !statSync(out).isDirectory() || readdirSync(out).length === 0) return
   const format = existsSync(join(out, 'saved_model.pb')) || existsSync(join(out, 'model.json'))
   if (format && formatOfFile(out)) return
-  throw new Error(`${out}: expected a new folder, or one of an earlier export, found one with other files in it`)
+  throw new Error(
+    `${out}: expected a new folder, or one of an earlier export, found one with other files in it`,
+  )
 }
 
 /** Moves everything to its place, the named file last: who finds it finds the others. */

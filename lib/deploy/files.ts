@@ -9,7 +9,14 @@ import { savedModel } from '../engine'
 import { type Checkpoint, loadCheckpoint, saveCheckpoint, withoutTraining } from '../train'
 import { type Calibration, gridsOf } from './calibrate'
 import type { Grids } from './grids'
-import { FORMATS, type FileFormat, type Metadata, metadataOf, metadataSchema, metadataTexts } from './metadata'
+import {
+  type FileFormat,
+  FORMATS,
+  type Metadata,
+  metadataOf,
+  metadataSchema,
+  metadataTexts,
+} from './metadata'
 import { onnxFile, onnxMetadata, type Target } from './onnx'
 import { FILE_DEFAULTS, type FileOptions } from './options'
 import { type Plan, planOf } from './plan'
@@ -37,6 +44,12 @@ const ENDINGS: Readonly<Record<string, FileFormat>> = {
   '.json': 'checkpoint',
 }
 
+/** Folders that are called so, or whose names end so. */
+const FOLDERS: readonly (readonly [RegExp, FileFormat])[] = [
+  [/saved_model\/?$/, 'saved-model'],
+  [/tfjs\/?$/, 'tfjs'],
+]
+
 /** What a SavedModel keeps beside its graph for other programs. */
 const EXTRA = join('assets.extra', 'metadata.json')
 
@@ -48,14 +61,14 @@ export function formatOf(out: string, asked?: string): FileFormat {
   const format = FORMATS.find((name) => name === asked)
   if (asked !== undefined && !format)
     throw new Error(`format: expected one of ${FORMATS.join(', ')}, found "${asked}"`)
-  const named = ENDINGS[extname(out)]
+  const named = ENDINGS[extname(out)] ?? FOLDERS.find(([name]) => name.test(out))?.[1]
   const isFolder = format === 'saved-model' || format === 'tfjs'
-  if (format !== undefined && (isFolder ? named === undefined : named === format)) return format
+  if (format !== undefined && (named === format || (isFolder && named === undefined))) return format
   if (format === undefined && named !== undefined) return named
   const endings = Object.entries(ENDINGS).map(([ending, name]) => `${ending} (${name})`)
   throw new Error(
-    `${out}: expected a name that ends in ${endings.join(', ')}, or a folder with --format saved-model or tfjs` +
-      `${format ? `; found --format ${format}` : ''}`,
+    `${out}: expected a name that ends in ${endings.join(', ')}, or a folder called saved_model or tfjs` +
+      `${format ? `; found another that is asked to be ${format}` : ''}`,
   )
 }
 
@@ -74,7 +87,8 @@ function checkRequest({ format, head, pixels, batch, precision, calibration, tar
   if (format === 'tflite' && batch === 'any')
     refuse('--batch any', 'a number: LiteRT in browsers refuses files of any batch')
   if (precision === 'int8') {
-    if (format !== 'onnx' && format !== 'tflite') refuse('int8', 'float32 or float16; .onnx and .tflite have int8')
+    if (format !== 'onnx' && format !== 'tflite')
+      refuse('int8', 'float32 or float16; .onnx and .tflite have int8')
     if (!calibration) throw new Error('int8: expected a calibration, found none')
   }
   if (target !== undefined && (format !== 'onnx' || precision !== 'int8'))
@@ -89,7 +103,7 @@ export function describe(model: Model, request: FileRequest): { plan: Plan; meta
   const metadata = metadataOf(plan, request, {
     classes: [...model.classes],
     checkpoint: model.sha256,
-    layout: format === 'onnx' && request.pixels === 'float' ? 'NCHW' : 'NHWC',
+    layout: format === 'onnx' ? 'NCHW' : 'NHWC',
     ...(precision === 'int8' && { calibration: calibration?.sha256, int8Head }),
     ...(target && { target }),
   })

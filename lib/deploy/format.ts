@@ -145,10 +145,7 @@ function decodeScale<T>(format: HeadFormat<T>, plan: Plan, scale: number, logits
   }
   const constant = (values: Float32Array): Values => ({ shape: [1, slots, 2], values })
   const t = format.slots(logits, slots, 5 + classes)
-  const place = format.add(
-    format.multiply(format.sigmoid(format.columns(t, 0, 2)), s),
-    constant(offsets),
-  )
+  const place = format.add(format.multiply(format.sigmoid(format.columns(t, 0, 2)), s), constant(offsets))
   const centre = format.multiply(place, stride)
   const size = format.multiply(
     format.exp(format.atMost(format.columns(t, 2, 2), LARGEST_LOG_SIZE)),
@@ -207,10 +204,7 @@ export function writeDetections<T>(
     )
   const [objectness, probabilities] = [joined('objectness'), joined('probabilities')]
   const present = format.multiply(objectness, format.above(objectness, options.objectness, true))
-  const likely = format.multiply(
-    probabilities,
-    format.above(probabilities, options.classProbability, false),
-  )
+  const likely = format.multiply(probabilities, format.above(probabilities, options.classProbability, false))
   const kept = slots.reduce((sum, count) => sum + Math.min(count, options.perScale), 0)
   const sizes = { slots: kept, classes, limit: options.limit, iou: options.iou }
   return format.suppress(joined('boxes'), format.multiply(likely, present), sizes)

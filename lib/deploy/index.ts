@@ -2,9 +2,19 @@ export { type Calibration, type CalibrationOptions, calibrate } from './calibrat
 export { detectionsIn, predictWith } from './detections'
 export { type Exported, exportModel, sizeOf } from './export'
 export { type FileRequest, formatOf, formatOfFile, type Model, readMetadata, writeModel } from './files'
-export { FORMATS as FILE_FORMATS, type FileFormat, type Metadata } from './metadata'
+export { type FileFormat, FORMATS as FILE_FORMATS, type Metadata } from './metadata'
 export { TARGETS, type Target } from './onnx'
-export { FILE_DEFAULTS, type FileOptions, type FilePrecision, HEADS, type Head, PIXELS, type Pixels, PRECISIONS } from './options'
-export { BOUNDS, type Proof, type ProofData, prove, provingRuntime } from './proof'
+export {
+  FILE_DEFAULTS,
+  type FileOptions,
+  type FilePrecision,
+  HEADS,
+  type Head,
+  PIXELS,
+  type Pixels,
+  PRECISIONS,
+} from './options'
+export { planOf } from './plan'
+export { BOUNDS as PROOF_BOUNDS, type Proof, type ProofData, prove, provingRuntime } from './proof'
 export { isInstalled, notInstalled, RUNTIME, RUNTIMES, type RuntimeName } from './runtimes'
 export { Session, type SessionOptions } from './runtimes/session'

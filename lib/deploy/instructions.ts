@@ -12,7 +12,10 @@ export function instructions(name: string, format: FileFormat, metadata: Metadat
     ['outputs', outputText(metadata)],
     ['numbers', precisionText(metadata)],
     ['classes', classes.map((label, i) => `${i} ${label}`).join(', ')],
-    ['anchors', strides.map((stride, i) => `${stride}: ${anchors[i]!.map((a) => a.join('x')).join(' ')}`).join('; ')],
+    [
+      'anchors',
+      strides.map((stride, i) => `${stride}: ${anchors[i]!.map((a) => a.join('x')).join(' ')}`).join('; '),
+    ],
     ['checkpoint', `SHA-256 ${checkpoint}`],
     ...(calibration ? [['calibration', `SHA-256 ${calibration}`]] : []),
   ]
@@ -37,9 +40,11 @@ export function instructions(name: string, format: FileFormat, metadata: Metadat
 }
 
 const TITLES: { readonly [format in FileFormat]: string } = {
-  checkpoint: "a checkpoint of the library that made it: JSON, and the numbers in a .safetensors file beside it",
-  darknet: "Darknet's files: the network (.cfg), its numbers (.weights) and the names of the classes (.names)",
-  'saved-model': "a SavedModel of TensorFlow with the signature serving_default",
+  checkpoint:
+    'a checkpoint of the library that made it: JSON, and the numbers in a .safetensors file beside it',
+  darknet:
+    "Darknet's files: the network (.cfg), its numbers (.weights) and the names of the classes (.names)",
+  'saved-model': 'a SavedModel of TensorFlow with the signature serving_default',
   onnx: 'an ONNX file, opset 17',
   tflite: 'a TFLite file',
   tfjs: 'a graph model of TF.js',

@@ -1,9 +1,9 @@
 /** What every file says of itself. */
 import { z } from 'zod'
 import { DECODE_DEFAULTS } from '../detector'
-import { type FileOptions, HEADS, PIXELS, PRECISIONS, batchSchema } from './options'
-import type { Plan } from './plan'
+import { batchSchema, type FileOptions, HEADS, PIXELS, PRECISIONS } from './options'
 import { outputsOf } from './outputs'
+import type { Plan } from './plan'
 
 /** Formats by the names that the command line and benchmarks use. */
 export const FORMATS = ['checkpoint', 'darknet', 'saved-model', 'onnx', 'tflite', 'tfjs'] as const
@@ -23,7 +23,7 @@ export const metadataSchema = z
     strides: z.array(size),
     /** [height, width] in pixels. */
     input: z.tuple([size, size]),
-    /** NHWC: [n, h, w, c]; NCHW: [n, c, h, w]. */
+    /** Of logits, and of pixels that are floats. NHWC: [n, h, w, c]; NCHW: [n, c, h, w]. */
     layout: z.enum(['NHWC', 'NCHW']),
     /** `float`: red, green, blue as 0..1; `uint8`: as bytes, always [n, h, w, 3]. */
     pixels: z.enum(PIXELS),

@@ -296,7 +296,11 @@ function decodedDifference(
   const largest = (name: 'boxes' | 'scores', expected: readonly Float32Array[]) => {
     const values = found.get(name)!.values
     let at = 0
-    return Math.max(...expected.map((part) => part.reduce((max, value) => Math.max(max, Math.abs(value - values[at++]!)), 0)))
+    return Math.max(
+      ...expected.map((part) =>
+        part.reduce((max, value) => Math.max(max, Math.abs(value - values[at++]!)), 0),
+      ),
+    )
   }
   return scoped(() => {
     const config = { anchors, classes: classes.length, scaleXY }
@@ -330,7 +334,9 @@ function detectedDifference(
   expected.forEach((boxes, image) => {
     const others = found[image]!
     if (others.length !== boxes.length) {
-      throw new Error(`${file}: expected ${boxes.length} detections of frame ${image}, as of its logits, found ${others.length}`)
+      throw new Error(
+        `${file}: expected ${boxes.length} detections of frame ${image}, as of its logits, found ${others.length}`,
+      )
     }
     boxes.forEach((box, i) => {
       const other = others[i]!

@@ -17,12 +17,13 @@ export function code(name: string, format: FileFormat, metadata: Metadata): Snip
 
 /** Reads a picture as `images`, with Pillow, as the file takes it. */
 function pythonImages({ input: [h, w], pixels, layout }: Metadata): string {
-  const scaled = pixels === 'uint8' ? "np.uint8" : 'np.float32'
+  const scaled = pixels === 'uint8' ? 'np.uint8' : 'np.float32'
   const lines = [
     `picture = Image.open('picture.jpg').convert('RGB').resize((${w}, ${h}), Image.BILINEAR)`,
     `images = np.asarray(picture, ${scaled})[None]${pixels === 'uint8' ? '' : ' / 255'}`,
   ]
-  if (layout === 'NCHW') lines.push('images = np.ascontiguousarray(images.transpose(0, 3, 1, 2))')
+  if (isChannelsFirst({ layout, pixels }))
+    lines.push('images = np.ascontiguousarray(images.transpose(0, 3, 1, 2))')
   if (pixels !== 'uint8') lines.push('images = images.astype(np.float32)')
   return lines.join('\n')
 }
@@ -44,7 +45,13 @@ pixels.forEach((value, i) => {
 })`
 }
 
-const shapeOf = ({ input: [h, w], layout }: Metadata) => (layout === 'NCHW' ? `1, 3, ${h}, ${w}` : `1, ${h}, ${w}, 3`)
+/** Bytes are [n, h, w, 3] in every format. */
+const isChannelsFirst = ({ layout, pixels }: Pick<Metadata, 'layout' | 'pixels'>) =>
+  layout === 'NCHW' && pixels === 'float'
+const shapeOf = (metadata: Metadata) => {
+  const [h, w] = metadata.input
+  return isChannelsFirst(metadata) ? `1, 3, ${h}, ${w}` : `1, ${h}, ${w}, 3`
+}
 const names = ({ outputs }: Metadata) => outputs.map((name) => `"${name}"`).join(', ')
 const cppType = ({ pixels }: Metadata) => (pixels === 'uint8' ? 'uint8_t' : 'float')
 
@@ -70,7 +77,8 @@ ${PRINT}`,
     {
       language: 'cpp',
       title: 'C++',
-      about: 'With the header and library of ONNX Runtime; `images` is filled from your picture as said above.',
+      about:
+        'With the header and library of ONNX Runtime; `images` is filled from your picture as said above.',
       text: `
 #include <onnxruntime_cxx_api.h>
 #include <vector>
@@ -153,7 +161,8 @@ int main() {
     {
       language: 'js',
       title: 'JavaScript',
-      about: 'In a browser, with `@litertjs/core`: its WebAssembly files stand under /wasm/; `rgba` are the pixels of a canvas.',
+      about:
+        'In a browser, with `@litertjs/core`: its WebAssembly files stand under /wasm/; `rgba` are the pixels of a canvas.',
       text: `
 import { loadAndCompile, loadLiteRt, Tensor } from '@litertjs/core'
 
@@ -298,7 +307,8 @@ int main() {
     {
       language: 'js',
       title: 'JavaScript',
-      about: 'No reader of these files is at hand there: export the model as .onnx or as a graph model of TF.js.',
+      about:
+        'No reader of these files is at hand there: export the model as .onnx or as a graph model of TF.js.',
     },
   ]
 }

@@ -1,7 +1,7 @@
 /** A network as ONNX nodes, opset 17, NCHW. */
 import { SLOPE } from '../../detector'
-import type { BodyFormat, Detections, HeadFormat, SuppressionSizes, Values } from '../format'
 import { toFloat16 } from '../float16'
+import type { BodyFormat, Detections, HeadFormat, SuppressionSizes, Values } from '../format'
 import { type Grid, kernelScales, roundEven } from '../grids'
 import type { Convolution, Step } from '../plan'
 import { type AttributeValue, type OnnxNode, type OnnxTensor, TYPE, type TypeName } from './model'

@@ -37,7 +37,9 @@ export function onnxFile(
     return { name, type, shape: [n, ...ordered] }
   })
   const shape = pixels === 'uint8' ? [n, h, w, 3] : [n, 3, h, w]
-  const inputs = [{ name: INPUT, type: pixels === 'uint8' ? ('uint8' as const) : ('float32' as const), shape }]
+  const inputs = [
+    { name: INPUT, type: pixels === 'uint8' ? ('uint8' as const) : ('float32' as const), shape },
+  ]
   const { nodes, tensors } = writer
   return onnxModel({ name: 'detector', nodes, tensors, inputs, outputs }, metadata)
 }

@@ -92,9 +92,7 @@ export function onnxModel(graph: OnnxGraph, metadata: ReadonlyMap<string, string
     bytes(2, 'detector-distillation-workbook'),
     bytes(7, content),
     bytes(8, message(integer(2, OPSET))),
-    repeated([...metadata], ([key, value]) =>
-      bytes(METADATA, message(bytes(1, key), bytes(2, value))),
-    ),
+    repeated([...metadata], ([key, value]) => bytes(METADATA, message(bytes(1, key), bytes(2, value)))),
   )
 }
 

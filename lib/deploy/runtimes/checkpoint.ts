@@ -2,7 +2,7 @@
 import { DarknetNetwork, Detector, readDarknet } from '../../detector'
 import { compile, type Precision, type Tensor, tf } from '../../engine'
 import { loadCheckpoint } from '../../train'
-import { serve, type SessionSettings } from './messages'
+import { type SessionSettings, serve } from './messages'
 
 async function main([file, text]: readonly string[]): Promise<void> {
   const settings = JSON.parse(text!) as SessionSettings & { readonly precision: Precision }

@@ -60,8 +60,10 @@ export function isInstalled(name: RuntimeName): boolean {
   if (known !== undefined) return known
   const found =
     existsSync(deployPython) &&
-    spawnSync(deployPython, ['-c', `import importlib.util as u, sys; sys.exit(u.find_spec("${module}") is None)`])
-      .status === 0
+    spawnSync(deployPython, [
+      '-c',
+      `import importlib.util as u, sys; sys.exit(u.find_spec("${module}") is None)`,
+    ]).status === 0
   installed.set(name, found)
   return found
 }

@@ -4,11 +4,13 @@ import { join } from 'node:path'
 import '@tensorflow/tfjs-backend-wasm'
 import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter'
 import { io, setBackend, type Tensor, tensor, version_core } from '@tensorflow/tfjs-core'
-import { serve, type SessionSettings } from './messages'
+import { type SessionSettings, serve } from './messages'
 
 async function load(folder: string): Promise<GraphModel> {
   const model = JSON.parse(readFileSync(join(folder, 'model.json'), 'utf8')) as io.ModelJSON
-  const parts = model.weightsManifest.flatMap(({ paths }) => paths.map((path) => readFileSync(join(folder, path))))
+  const parts = model.weightsManifest.flatMap(({ paths }) =>
+    paths.map((path) => readFileSync(join(folder, path))),
+  )
   const bytes = Buffer.concat(parts)
   const weightData = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength)
   return loadGraphModel(

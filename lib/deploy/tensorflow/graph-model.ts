@@ -72,7 +72,9 @@ function nodeJson({ name, operation, inputs, attributes, constant }: GraphNode):
   return {
     name,
     op: operation,
-    ...(inputs.length > 0 && { input: inputs.map((value) => (value.index === 0 ? value.node : keyOf(value))) }),
+    ...(inputs.length > 0 && {
+      input: inputs.map((value) => (value.index === 0 ? value.node : keyOf(value))),
+    }),
     attr,
   }
 }

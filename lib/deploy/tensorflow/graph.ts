@@ -9,8 +9,8 @@ import {
   type GraphNode,
   type NodeOutput,
 } from '../../engine'
-import type { BodyFormat, Detections, HeadFormat, SuppressionSizes, Values } from '../format'
 import { toFloat16 } from '../float16'
+import type { BodyFormat, Detections, HeadFormat, SuppressionSizes, Values } from '../format'
 import { boundsOf, type Grid, kernelScales } from '../grids'
 import type { Convolution, Step } from '../plan'
 
@@ -177,7 +177,10 @@ export class TensorFlowGraph implements BodyFormat<NodeOutput>, HeadFormat<NodeO
   }
 
   columns(x: NodeOutput, begin: number, width: number): NodeOutput {
-    const [from, size] = [this.integers('head/begin', [0, 0, begin]), this.integers('head/size', [-1, -1, width])]
+    const [from, size] = [
+      this.integers('head/begin', [0, 0, begin]),
+      this.integers('head/size', [-1, -1, width]),
+    ]
     return this.node('head/columns', 'Slice', [x, from, size], [float, attribute.type('Index', 'int32')])
   }
 
@@ -216,8 +219,10 @@ export class TensorFlowGraph implements BodyFormat<NodeOutput>, HeadFormat<NodeO
   }
 
   largest(x: NodeOutput, count: number): NodeOutput {
-    return this.sorted(this.node('head/flat', 'Squeeze', [x], [float, attribute.int('squeeze_dims', [2])]), count)
-      .indices
+    return this.sorted(
+      this.node('head/flat', 'Squeeze', [x], [float, attribute.int('squeeze_dims', [2])]),
+      count,
+    ).indices
   }
 
   pick(x: NodeOutput, chosen: NodeOutput): NodeOutput {
@@ -240,7 +245,10 @@ export class TensorFlowGraph implements BodyFormat<NodeOutput>, HeadFormat<NodeO
     { slots, classes, limit, iou }: SuppressionSizes,
   ): Detections<NodeOutput> {
     const total = slots * classes
-    const { values: sorted, indices: order } = this.sorted(this.reshaped('nms/flat', scores, [-1, total]), total)
+    const { values: sorted, indices: order } = this.sorted(
+      this.reshaped('nms/flat', scores, [-1, total]),
+      total,
+    )
     const descending = this.node('nms/descending', 'Neg', [order], [attribute.type('T', 'int32')])
     const positions = this.cast(this.sorted(descending, total, 'int32').indices, 'int32', 'float32')
     const ranks = this.subtract(this.scalar('nms/total', total), positions)
@@ -314,7 +322,11 @@ export class TensorFlowGraph implements BodyFormat<NodeOutput>, HeadFormat<NodeO
     to: keyof typeof DTYPE,
     name = 'head/cast',
   ): NodeOutput {
-    const attributes = [attribute.type('SrcT', from), attribute.type('DstT', to), attribute.bool('Truncate', false)]
+    const attributes = [
+      attribute.type('SrcT', from),
+      attribute.type('DstT', to),
+      attribute.bool('Truncate', false),
+    ]
     return this.node(name, 'Cast', [x], attributes)
   }
 

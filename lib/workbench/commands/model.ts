@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import path from 'node:path'
 import { inspect } from 'node:util'
 import { Command } from 'commander'
 import { sha256, writeAtomically } from '../../base'
@@ -9,9 +8,9 @@ import { note, say } from '../say'
 const detectors = () => require('../../detector') as typeof import('../../detector')
 const checkpoints = () => require('../../train') as typeof import('../../train')
 
-/** `model`: shows a checkpoint, and exports or imports models. */
+/** `model`: shows a checkpoint, and imports models. */
 export function modelCommand(): Command {
-  const command = new Command('model').description('show a model, export it, or import one from Darknet')
+  const command = new Command('model').description('show a model, or import one from Darknet')
   command
     .command('show <model>')
     .description(
@@ -36,32 +35,6 @@ export function modelCommand(): Command {
         say(`provenance: ${inspect(provenance, { depth: 6, breakLength: 100 })}`)
       }
       if (svg) writeAtomically(svg, drawNetwork(network))
-    })
-  command
-    .command('export <checkpoint> <out>')
-    .description(
-      "write a checkpoint's model only, without teacher, adapters and optimizer: <out>.json with its .safetensors, or " +
-        "Darknet's <out>.cfg with .weights and .names",
-    )
-    .action((from: string, out: string) => {
-      const { encodeWeights, toDarknet } = detectors()
-      const { loadCheckpoint, saveCheckpoint, withoutTraining } = checkpoints()
-      const model = withoutTraining(loadCheckpoint(from))
-      const [name, ending] = [out.replace(/\.\w+$/, ''), path.extname(out)]
-      if (path.resolve(from) === path.resolve(out))
-        throw new Error(`${out}: expected a file other than ${from}`)
-      if (ending === '.json') {
-        say(`${out}, SHA-256 of the numbers ${saveCheckpoint(out, model).sha256}`)
-        return
-      }
-      if (ending !== '.cfg') throw new Error(`${out}: expected a name that ends in .json or .cfg`)
-      const { classLines } = require('../../data') as typeof import('../../data')
-      const names = classLines(model.classes)
-      const { cfg, weights } = toDarknet(model.network, model.weights)
-      writeAtomically(out, cfg)
-      writeAtomically(`${name}.weights`, encodeWeights(weights))
-      writeAtomically(`${name}.names`, names)
-      say(`${out}, ${name}.weights, ${name}.names`)
     })
   command
     .command('convert <checkpoints...>')
