@@ -41,7 +41,8 @@ export type Calibration = z.infer<typeof calibrationSchema> & {
   readonly sha256: string
 }
 
-const BATCH = 8
+/** Every activation of a batch is in memory at once. */
+const BATCH = 2
 
 /** Names of the values that a quantised file rounds. */
 export function activationNames({ steps }: Plan): string[] {
@@ -112,7 +113,8 @@ async function observe(
       const found = names.map((name) => observer.seen.get(name)!)
       return { min: tf.stack(found.map(({ min }) => min)), max: tf.stack(found.map(({ max }) => max)) }
     },
-    { name: 'calibration' },
+    // The graph optimiser cannot fuse a convolution with its LeakyReLU where what stands between them is asked for, and says so.
+    { eager: true, name: 'calibration' },
   )
   const loader = createLoader(samples, { input: [...plan.input], batch: BATCH, crop: crop && [...crop] })
   const ranges = new Map<string, Range>()

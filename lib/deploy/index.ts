@@ -1,3 +1,12 @@
+export { type BenchmarkOptions, benchmark, type NamedModel } from './benchmark'
+export {
+  type Benchmark,
+  type BenchmarkRow,
+  benchmarkSchema,
+  bestWithin,
+  paretoFront,
+  readBenchmark,
+} from './benchmark/result'
 export { type Calibration, type CalibrationOptions, calibrate } from './calibrate'
 export { detectionsIn, predictWith } from './detections'
 export { type Exported, exportModel, sizeOf } from './export'

@@ -1,10 +1,12 @@
 export { type DatasetPage, datasetPage } from './dataset/page'
+export { formatsFindings, formatsPage, formatsTable } from './deploy'
 export * from './differences'
 export { type Block, cellOf, columnsOf, type Section, type TableRow } from './document'
 export {
   accuracyByRatioFigure,
   computeFigure,
   differencesFigure,
+  formatsFigure,
   gammaHistogramFigure,
   gammaHistoryFigure,
   gradientsFigure,

@@ -48,7 +48,9 @@ for (const part of document.querySelectorAll('details')) {
 }`
 
 /** The page; a string of about 5 MB, nearly all of it Plotly. */
-export function renderHtml(model: ReportModel): string {
+export function renderHtml(
+  model: Pick<ReportModel, 'title' | 'subtitle' | 'tiles' | 'findings' | 'sections'>,
+): string {
   const { title, subtitle, tiles, findings, sections } = model
   const plotly = readFileSync(require.resolve('plotly.js-dist-min'), 'utf8')
   const page = html`<!doctype html>

@@ -22,9 +22,8 @@ test('types of the plain JavaScript: tsc --project lib/jsconfig.json', () =>
 test('format and lint: biome ci', () => passes('@biomejs/biome/bin/biome', 'ci', '--colors=off'))
 
 const lib = path.join(root, 'lib')
-const ROOMS = 'base engine data detector losses evaluate slimming train trial study deploy report workbench'.split(
-  ' ',
-)
+const ROOMS =
+  'base engine data detector losses evaluate slimming train trial study deploy report workbench'.split(' ')
 /** Runs exported files on the WebAssembly backend, in a process of its own. */
 const BROWSER_RUNTIME = 'deploy/runtimes/tfjs.ts'
 /** Not a room: the entry points from outside. */

@@ -2,6 +2,7 @@ export { gradientsFigure, lambdaFigure, thresholdFigure } from './ablations'
 export { differencesFigure, methodsFigure, perClassFigure } from './arms'
 export { computeFigure, paretoFigure } from './cost'
 export { prCurveFigure } from './curves'
+export { formatsFigure } from './deploy'
 export { accuracyByRatioFigure, sensitivityFigure } from './slimming'
 export type { Figure } from './style'
 export {

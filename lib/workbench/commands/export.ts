@@ -11,7 +11,9 @@ import { wholeNumber } from '../whole-number'
 /** Loaded by who needs it: not for help. */
 const deploy = () => require('../../deploy') as typeof import('../../deploy')
 
-interface Options extends Omit<ModelDataOptions, 'format'>, Pick<FileRequest, 'head' | 'pixels' | 'precision'> {
+interface Options
+  extends Omit<ModelDataOptions, 'format'>,
+    Pick<FileRequest, 'head' | 'pixels' | 'precision'> {
   readonly to?: string
   readonly batch?: number | 'any'
   readonly for?: FileRequest['target']
@@ -56,7 +58,8 @@ export function exportCommand(): Command {
 function parseBatch(text: string): number | 'any' {
   if (text === 'any') return text
   const count = Number(text)
-  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('expected a number of images, or "any"')
+  if (!Number.isInteger(count) || count < 1)
+    throw new InvalidArgumentError('expected a number of images, or "any"')
   return count
 }
 

@@ -1,0 +1,78 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import Table from 'cli-table3'
+import { Command } from 'commander'
+import { interruptSignal, writeAtomically } from '../../base'
+import { withDataOptions } from '../data-options'
+import type { ModelDataOptions } from '../model-data'
+import { type ProgressBar, showProgress } from '../progress'
+import { root } from '../project'
+import { wholeNumber } from '../whole-number'
+
+interface Options extends ModelDataOptions {
+  readonly rounds: number
+  readonly calls: number
+  readonly first?: number
+  readonly out: string
+}
+
+const PARTS = { writing: 'writing the files', scoring: 'scoring', timing: 'timing, rounds' } as const
+
+/** `benchmark`: two models in every format and runtime. */
+export function benchmarkCommand(): Command {
+  const command = new Command('benchmark')
+    .description(
+      'write two models in every format, run each file in its own runtime with one thread, and compare size, milliseconds ' +
+        'and accuracy; leaves benchmark.json and a page with the figure in <out>',
+    )
+    .argument('<teacher>', 'a checkpoint (.json)')
+    .argument('<student>', 'another')
+  return withDataOptions(command)
+    .option('--profile <name>', 'whose images of validation are scored', 'default')
+    .option('--data <folder>', 'your own data set instead')
+    .option('--first <count>', 'only the first so many of them', wholeNumber)
+    .option('--rounds <count>', 'turns of every file', wholeNumber, 25)
+    .option('--calls <count>', 'calls a turn', wholeNumber, 8)
+    .option('--out <folder>', 'for the result', path.join(root, 'runs/benchmark'))
+    .action(run)
+}
+
+async function run(teacher: string, student: string, options: Options): Promise<void> {
+  const { benchmark } = require('../../deploy') as typeof import('../../deploy')
+  const { formatsFindings, formatsPage, formatsTable } =
+    require('../../report') as typeof import('../../report')
+  const { loadCheckpoint } = require('../../train') as typeof import('../../train')
+  const { CACHE, openModelData } = require('../model-data') as typeof import('../model-data')
+  const signal = interruptSignal()
+  const models = [
+    { name: 'teacher', model: loadCheckpoint(teacher) },
+    { name: 'student', model: loadCheckpoint(student) },
+  ]
+  const { dataset, crop } = await openModelData(options, signal)
+  const bars = new Map<string, ProgressBar>()
+  const { rounds, calls, first: images, out } = options
+  try {
+    const result = await benchmark(models, dataset, {
+      ...{ rounds, calls, images, crop, signal, cache: CACHE },
+      folder: mkdtempSync(path.join(tmpdir(), 'benchmark-')),
+      onProgress: (part, done, total) => {
+        const bar = bars.get(part) ?? showProgress(PARTS[part], total)
+        bars.set(part, bar)
+        void bar.update(done)
+        if (done === total) bar.done()
+      },
+    })
+    writeAtomically(path.join(out, 'index.html'), formatsPage(result))
+    writeAtomically(path.join(out, 'benchmark.json'), `${JSON.stringify(result, null, 2)}\n`)
+    const rows = formatsTable(result)
+    const head = Object.keys(rows[0] ?? {})
+    const table = new Table({ head, style: { head: [], border: [], compact: true } })
+    for (const row of rows) table.push(head.map((column) => row[column] ?? ''))
+    console.log(table.toString())
+    for (const line of [...formatsFindings(result), ...result.missing]) console.log(line)
+    console.log(path.join(out, 'benchmark.json'), path.join(out, 'index.html'))
+  } finally {
+    for (const bar of bars.values()) bar.done()
+  }
+}

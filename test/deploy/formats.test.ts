@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { type FileRequest, prove, readMetadata, writeModel } from '../../lib/deploy'
+import { loadShipped } from '../../lib/trial'
+import { MODELS } from './models'
+import { path, proofData, request } from './support'
+
+const student = loadShipped('default-student')
+const teacher = loadShipped('default-teacher')
+const [odd, single, many] = Object.values(MODELS)
+
+/** Writes and proves; the metadata must be found again. */
+async function proved(model: typeof student, name: string, wanted: FileRequest) {
+  const file = path(name)
+  const metadata = writeModel(model, file, wanted)
+  assert.deepEqual(readMetadata(file), metadata)
+  return prove(model, file, wanted, metadata, await proofData())
+}
+
+for (const [name, model] of Object.entries({ ...MODELS, teacher, student })) {
+  test(`TF.js: logits of ${name} on WebAssembly within 1e-4, at batch 1 and 3`, async () => {
+    const proof = await proved(model, `${name.replace(/\W/g, '-')}_tfjs`, request('tfjs'))
+    assert.ok(proof.maxDifference > 0)
+    assert.deepEqual(proof.batches, [1, 3])
+  })
+}
+
+test('TF.js: boxes and scores of bytes; weights of float16 in half the space, logits within 0.1', async () => {
+  const { head } = await proved(odd!, 'bytes_tfjs', request('tfjs', { head: 'decoded', pixels: 'uint8' }))
+  assert.ok(head && head.boxes <= 0.01)
+  const { maxDifference } = await proved(student, 'half_tfjs', request('tfjs', { precision: 'float16' }))
+  assert.ok(maxDifference > 1e-4)
+  const size = (name: string) => readFileSync(join(path(name), 'weights.bin')).length
+  assert.ok(size('half_tfjs') < 0.51 * size('student_tfjs'))
+})
+
+test('TFLite: logits of the student, of odd widths and of 80 classes, in float32 and with weights of float16', async () => {
+  for (const [i, model] of [student, odd!, many!].entries())
+    await proved(model, `${i}.tflite`, request('tflite', { batch: 1 }))
+  const half = await proved(student, 'half.tflite', request('tflite', { batch: 1, precision: 'float16' }))
+  assert.ok(half.maxDifference > 1e-4 && half.maxDifference < 0.1)
+})
+
+test('TFLite: two images of bytes at once, decoded; of one class and nearest upsampling', async () => {
+  const wanted = request('tflite', { batch: 2, pixels: 'uint8', head: 'decoded' })
+  const { head, batches } = await proved(single!, 'bytes.tflite', wanted)
+  assert.ok(head && head.boxes <= 0.01 && head.scores <= 1e-4)
+  assert.deepEqual(batches, [2])
+})
+
+test("SavedModel in Python: 0 apart at batch 1 and 3, its own detections the library's", async () => {
+  const plain = await proved(student, 'saved_model', request('saved-model'))
+  assert.deepEqual([plain.maxDifference, plain.equalDetections, plain.batches], [0, plain.detections, [1, 3]])
+  const { head } = await proved(
+    odd!,
+    'detections_saved_model',
+    request('saved-model', { head: 'detections' }),
+  )
+  assert.deepEqual(head, { boxes: 0, scores: 0 })
+})
+
+test("Darknet's files of nearest upsampling; a deconvolution has no section", async () => {
+  const { maxDifference } = await proved(single!, 'net.cfg', request('darknet'))
+  assert.ok(maxDifference <= 1e-4)
+  assert.ok(existsSync(path('net.weights')) && existsSync(path('net.names')))
+  assert.throws(() => writeModel(odd!, path('odd.cfg'), request('darknet')), /expected upsample "nearest"/)
+})
+
+test('what a format cannot be is said', () => {
+  const refused = (wanted: FileRequest, message: RegExp) =>
+    assert.throws(() => writeModel(odd!, path('refused'), wanted), message)
+  refused(
+    request('tfjs', { head: 'detections' }),
+    /tfjs: expected --head logits or decoded.*found --head detections/,
+  )
+  refused(request('tflite'), /tflite: expected a number: LiteRT.*found --batch any/)
+  refused(request('tfjs', { precision: 'int8' }), /tfjs: expected float32 or float16/)
+  refused(request('onnx', { precision: 'int8' }), /int8: expected a calibration, found none/)
+  refused(request('onnx', { target: 'openvino' }), /onnx: expected it only of an \.onnx file in int8/)
+  refused(request('checkpoint', { pixels: 'uint8' }), /checkpoint: expected logits of float pixels/)
+})
