@@ -6,6 +6,7 @@ import { after, test } from 'node:test'
 import { Detector, headsOf, initialWeights, readDarknet } from '../../lib/detector'
 import { tf } from '../../lib/engine'
 import { loadCheckpoint, saveCheckpoint } from '../../lib/train'
+import { exportCommand } from '../../lib/workbench/commands/export'
 import { modelCommand } from '../../lib/workbench/commands/model'
 import { narrowConfig, narrowDetector } from '../detector/support'
 import { assertClose } from '../losses/support'
@@ -33,12 +34,15 @@ saveCheckpoint(path('training.json'), {
   provenance: { trial: 'abc' },
 })
 
-/** What the command prints. */
-async function run(t: { mock: typeof import('node:test').mock }, ...words: string[]): Promise<string> {
+type Context = { mock: typeof import('node:test').mock }
+
+/** What a command prints: model, or export where it is the first word. */
+async function run(t: Context, ...words: string[]): Promise<string> {
   const lines: string[] = []
   const { mock } = t.mock.method(console, 'log', (line: string) => void lines.push(line))
   try {
-    await modelCommand().parseAsync(words, { from: 'user' })
+    const command = words[0] === 'export' ? exportCommand() : modelCommand()
+    await command.parseAsync(words[0] === 'export' ? words.slice(1) : words, { from: 'user' })
   } finally {
     mock.restore()
   }
@@ -58,7 +62,8 @@ test('show: drawing, table and content of the checkpoint; the published networks
 })
 
 test('export: the model alone, as a checkpoint that is smaller by the optimizer', async (t) => {
-  await run(t, 'export', path('training.json'), path('model.json'))
+  const said = await run(t, 'export', path('training.json'), path('model.json'), '--profile', 'smoke')
+  assert.match(said, /model\.json: [\d.]+ MB\nRun in this library .* logits differ by at most 0\.00 \(allowed 0\)/)
   const { optimizer, training, weights, classes, network: found } = loadCheckpoint(path('model.json'))
   assert.deepEqual([optimizer.size, training, classes, found], [0, undefined, ['car', 'bus'], network])
   assert.deepEqual(weights, loadCheckpoint(path('training.json')).weights)
@@ -68,7 +73,7 @@ test('export: the model alone, as a checkpoint that is smaller by the optimizer'
 })
 
 test("export to Darknet's files and import of them give the same network", async (t) => {
-  await run(t, 'export', path('training.json'), path('net.cfg'))
+  await run(t, 'export', path('training.json'), path('net.cfg'), '--profile', 'smoke')
   const files = [path('net.cfg'), path('net.weights')] as const
   await run(t, 'import', ...files, path('back.json'), '--classes', path('net.names'))
   const [back, start] = ['back.json', 'training.json'].map((name) => loadCheckpoint(path(name)))
@@ -102,8 +107,8 @@ test('a mismatch is an error', async (t) => {
     /training\.json: expected a file other than/,
   )
   await assert.rejects(
-    run(t, 'export', path('training.json'), path('model.onnx')),
-    /model\.onnx: expected a name that ends in \.json or \.cfg/,
+    run(t, 'export', path('training.json'), path('model.pt')),
+    /model\.pt: expected a name that ends in \.onnx \(onnx\), \.tflite/,
   )
   writeFileSync(path('one.names'), 'car\n')
   await assert.rejects(
