@@ -6,6 +6,8 @@ export {
   bestWithin,
   paretoFront,
   readBenchmark,
+  SHIPPED_BENCHMARK,
+  shippedBenchmark,
 } from './benchmark/result'
 export { type Calibration, type CalibrationOptions, calibrate } from './calibrate'
 export { detectionsIn, predictWith } from './detections'

@@ -2,22 +2,21 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { extname, join } from 'node:path'
-import { type Crop, createLoader, type Dataset, type Sample } from '../data'
-import { Detector, decodeScale, STRIDES } from '../detector'
-import { compile, deviceInfo, scoped, type Tensor, tf } from '../engine'
+import type { Crop, Dataset, Sample } from '../data'
+import { Detector } from '../detector'
+import { compile, deviceInfo, type Tensor, tf } from '../engine'
 import { evaluateDetections, type ScoredBox } from '../evaluate'
 import { type NamedTensor, predict } from '../train'
 import { detectionsIn, predictWith } from './detections'
 import { type FileRequest, type Model, writeModel } from './files'
+import { framesOf } from './frames'
 import type { Metadata } from './metadata'
+import { type HeadDifference, headDifference } from './proof-head'
 import { isInstalled, notInstalled, RUNTIME, type RuntimeName } from './runtimes'
 import { Session } from './runtimes/session'
 
 /** Largest difference of a logit that a file may have, and by how much COCO AP may fall in int8. */
 export const BOUNDS = { float32: 1e-4, float16: 0.1, ap: 0.01 } as const
-
-/** How far boxes (pixels) and scores of a file may be from those of its own logits. */
-export const HEAD_BOUNDS = { boxes: 0.01, scores: 1e-4 } as const
 
 /** Batches that a file is tried with, where it takes any. */
 const BATCHES = [1, 3]
@@ -48,7 +47,7 @@ export interface Proof {
   readonly equalDetections: number
   readonly detections: number
   /** Of a file that decodes: the largest difference from what its own logits decode to. */
-  readonly head?: { readonly boxes: number; readonly scores: number }
+  readonly head?: HeadDifference
   /** COCO AP of the library in float32 and of the file, where the numbers are int8. */
   readonly ap?: { readonly library: number; readonly file: number; readonly images: number }
 }
@@ -120,7 +119,7 @@ async function proveLogits(
     const batches = batch === 'any' ? BATCHES : [batch]
     const seen = { max: 0, sum: 0, count: 0, equal: 0, detections: 0 }
     for (const n of batches) {
-      const images = await frames(data, metadata, n)
+      const images = await framesOf(data.samples, metadata, n, data.crop)
       const expected = reference.run(images)
       const found = await session.run(images)
       compare(expected, found, metadata, seen)
@@ -189,24 +188,6 @@ function referenceOf(model: Model) {
   }
 }
 
-/** The first images of the data as the network takes them; over again where there are fewer. As bytes where the file takes bytes. */
-async function frames(
-  { samples, crop }: ProofData,
-  { input, pixels }: Metadata,
-  n: number,
-): Promise<NamedTensor> {
-  if (samples.length === 0) throw new Error('proof: expected frames, found none')
-  const chosen = Array.from({ length: n }, (_, i) => samples[i % samples.length]!)
-  const loader = createLoader(chosen, { input: [...input], batch: n, crop: crop && [...crop] })
-  try {
-    const { images, shape } = await loader.batchAt(0)
-    const values = pixels === 'uint8' ? images.map((value) => Math.round(value * 255) / 255) : images
-    return { shape, values }
-  } finally {
-    await loader.close()
-  }
-}
-
 function compare(
   expected: readonly NamedTensor[],
   found: ReadonlyMap<string, NamedTensor>,
@@ -256,104 +237,4 @@ async function precisions(
   const of = ({ truths, detections }: Pick<typeof own, 'truths' | 'detections'>) =>
     evaluateDetections(truths, detections, { classes }).coco.AP
   return { library: of(own), file: of(found), images: samples.length }
-}
-
-/** How far a file's own head is from what the library makes of the logits of its twin. */
-async function headDifference(
-  twin: readonly [file: string, metadata: Metadata],
-  own: readonly [file: string, metadata: Metadata],
-  runtime: RuntimeName,
-  data: ProofData,
-): Promise<NonNullable<Proof['head']>> {
-  const run = async ([file, metadata]: typeof twin) => {
-    const session = await Session.open(file, runtime, metadata)
-    try {
-      const images = await frames(data, metadata, metadata.batch === 'any' ? 3 : metadata.batch)
-      return await session.run(images)
-    } finally {
-      await session.close()
-    }
-  }
-  const [logits, found] = [await run(twin), await run(own)]
-  const [file, metadata] = own
-  const difference =
-    metadata.head === 'decoded'
-      ? decodedDifference(logits, found, metadata, twin[1])
-      : detectedDifference(detectionsIn(logits, twin[1]), detectionsIn(found, metadata), file)
-  if (difference.boxes <= HEAD_BOUNDS.boxes && difference.scores <= HEAD_BOUNDS.scores) return difference
-  throw new Error(
-    `${file}: expected boxes within ${HEAD_BOUNDS.boxes} pixels and scores within ${HEAD_BOUNDS.scores} of those of its ` +
-      `logits, found differences of ${difference.boxes.toPrecision(3)} and ${difference.scores.toPrecision(3)}`,
-  )
-}
-
-function decodedDifference(
-  logits: ReadonlyMap<string, NamedTensor>,
-  found: ReadonlyMap<string, NamedTensor>,
-  { anchors, classes, scaleXY }: Metadata,
-  twin: Metadata,
-): { boxes: number; scores: number } {
-  const largest = (name: 'boxes' | 'scores', expected: readonly Float32Array[]) => {
-    const values = found.get(name)!.values
-    let at = 0
-    return Math.max(
-      ...expected.map((part) =>
-        part.reduce((max, value) => Math.max(max, Math.abs(value - values[at++]!)), 0),
-      ),
-    )
-  }
-  return scoped(() => {
-    const config = { anchors, classes: classes.length, scaleXY }
-    const scales = twin.outputs.slice(0, STRIDES.length).map((name, scale) => {
-      const { shape, values } = logits.get(name)!
-      const decoded = decodeScale(tf.tensor(values, [...shape]) as Tensor as tf.Tensor4D, scale, config)
-      const scores = tf.mul(decoded.probabilities, tf.expandDims(decoded.objectness, 2))
-      return { boxes: decoded.boxes as Tensor, scores: scores as Tensor }
-    })
-    // Of a batch all scales of an image stand together.
-    const joined = (part: 'boxes' | 'scores') => [
-      Float32Array.from(
-        tf
-          .concat(
-            scales.map((scale) => scale[part]),
-            1,
-          )
-          .dataSync(),
-      ),
-    ]
-    return { boxes: largest('boxes', joined('boxes')), scores: largest('scores', joined('scores')) }
-  })
-}
-
-function detectedDifference(
-  expected: readonly (readonly ScoredBox[])[],
-  found: readonly (readonly ScoredBox[])[],
-  file: string,
-): { boxes: number; scores: number } {
-  const difference = { boxes: 0, scores: 0 }
-  expected.forEach((boxes, image) => {
-    const others = found[image]!
-    if (others.length !== boxes.length) {
-      throw new Error(
-        `${file}: expected ${boxes.length} detections of frame ${image}, as of its logits, found ${others.length}`,
-      )
-    }
-    // Scores that are equal but for rounding stand in any order.
-    const left = [...others]
-    for (const box of boxes) {
-      const apart = left.map((other) => distance(box, other))
-      const nearest = apart.indexOf(Math.min(...apart))
-      const [other] = left.splice(nearest, 1)
-      difference.boxes = Math.max(difference.boxes, apart[nearest]!)
-      difference.scores = Math.max(difference.scores, Math.abs(box.score - other!.score))
-    }
-  })
-  return difference
-}
-
-/** Of the side that is farthest; boxes of other classes are infinitely far. */
-function distance(a: ScoredBox, b: ScoredBox): number {
-  if (a.label !== b.label) return Number.POSITIVE_INFINITY
-  const sides = (['x1', 'y1', 'x2', 'y2'] as const).map((side) => Math.abs(a[side] - b[side]))
-  return Math.max(...sides)
 }

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { quantile } from 'simple-statistics'
 import { Random } from '../../base'
-import { type Crop, createLoader, type Dataset, type Sample } from '../../data'
+import type { Crop, Dataset, Sample } from '../../data'
 import { complexity } from '../../detector'
 import { deviceInfo } from '../../engine'
 import type { MatchTable } from '../../evaluate'
@@ -20,7 +20,9 @@ import { calibrate } from '../calibrate'
 import { predictWith } from '../detections'
 import { sizeOf } from '../export'
 import { type FileRequest, type Model, writeModel } from '../files'
+import { framesOf } from '../frames'
 import { planOf } from '../plan'
+import type { RuntimeName } from '../runtimes'
 import { Session } from '../runtimes/session'
 import { type Benchmark, type BenchmarkRow, paretoFront } from './result'
 import { type Contender, contenders } from './rows'
@@ -38,6 +40,8 @@ export interface BenchmarkOptions {
   /** The images are the first of validation; default all. */
   readonly images?: number
   readonly crop?: Crop
+  /** Only these, beside the library itself. */
+  readonly runtimes?: readonly RuntimeName[]
   /** Folder in which calibrations are kept. */
   readonly cache: string
   /** Folder for the files; it goes afterwards. */
@@ -77,7 +81,7 @@ export async function benchmark(
   const samples = (dataset.splits.validation ?? []).slice(0, options.images)
   if (samples.length === 0) throw new Error('benchmark: expected images of validation, found none')
   for (const { name, model } of models) checkClasses(name, model, dataset)
-  const { rows, missing } = contenders()
+  const { rows, missing } = contenders(options.runtimes)
   const entries: Entry[] = []
   try {
     for (const model of models) await open(model, models.length, rows, dataset, options, entries)
@@ -165,7 +169,7 @@ async function scored(
       onProgress: (done) => onProgress?.('scoring', i * samples.length + done, total),
     })
     const tables = Object.fromEntries(LEADING_METRICS.map((metric) => [metric, metricTable(found, metric)]))
-    const outputs = await session.run(await imagesOf(session, samples, COMPARED, crop))
+    const outputs = await session.run(await framesOf(samples, session.metadata, COMPARED, crop))
     scores.push({ tables, outputs })
   }
   return scores
@@ -177,7 +181,7 @@ async function timed(
   samples: readonly Sample[],
   { crop, signal, rounds, calls, onProgress }: BenchmarkOptions & { rounds: number; calls: number },
 ): Promise<number[][]> {
-  const images = await Promise.all(entries.map(({ session }) => imagesOf(session, samples, 1, crop)))
+  const images = await Promise.all(entries.map(({ session }) => framesOf(samples, session.metadata, 1, crop)))
   for (const [i, { session }] of entries.entries()) await session.time(images[i]!, WARM_UP)
   const times: number[][] = entries.map(() => [])
   for (let round = 0; round < rounds; round++) {
@@ -189,24 +193,6 @@ async function timed(
     onProgress?.('timing', round + 1, rounds)
   }
   return times
-}
-
-async function imagesOf(
-  { metadata }: Session,
-  samples: readonly Sample[],
-  count: number,
-  crop: Crop | undefined,
-): Promise<NamedTensor> {
-  const chosen = samples.slice(0, count)
-  const loader = createLoader(chosen, {
-    ...{ input: [...metadata.input], batch: chosen.length, crop: crop && [...crop] },
-  })
-  try {
-    const { images, shape } = await loader.batchAt(0)
-    return { shape, values: images }
-  } finally {
-    await loader.close()
-  }
 }
 
 /** @param library the scores of the library's own float32, which the row is compared with; undefined for that itself */

@@ -1,4 +1,6 @@
 /** What a benchmark found, as it is kept. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { z } from 'zod'
 import { readDocument } from '../../base'
 
@@ -59,6 +61,14 @@ export type BenchmarkRow = z.infer<typeof rowSchema>
 /** @throws Error naming the file and what is wrong in it */
 export function readBenchmark(file: string): Benchmark {
   return readDocument(file, benchmarkSchema, { what: 'a benchmark of exported files' })
+}
+
+/** The benchmark of the shipped pair, which comes with the workbook. */
+export const SHIPPED_BENCHMARK = join(__dirname, '../../../data/deploy/benchmark.json')
+
+/** That benchmark; undefined where there is none. */
+export function shippedBenchmark(): Benchmark | undefined {
+  return existsSync(SHIPPED_BENCHMARK) ? readBenchmark(SHIPPED_BENCHMARK) : undefined
 }
 
 /** Rows that no other beats: faster at as good an AP, or better as fast. Those with NMS in their time are left out. */

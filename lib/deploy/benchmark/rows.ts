@@ -2,7 +2,7 @@
 import { supportsPrecision } from '../../engine'
 import type { FileRequest } from '../files'
 import { FILE_DEFAULTS } from '../options'
-import { isInstalled, notInstalled, type RuntimeName } from '../runtimes'
+import { isInstalled, notInstalled, RUNTIMES, type RuntimeName } from '../runtimes'
 import type { SessionOptions } from '../runtimes/session'
 
 /** A file and how it is run. */
@@ -53,10 +53,18 @@ const ALL: readonly Contender[] = [
   contender('TF.js float32, WebAssembly', 'tfjs', { format: 'tfjs' }),
 ]
 
-/** Those that can run here, and why the others cannot. */
-export function contenders(): { readonly rows: readonly Contender[]; readonly missing: readonly string[] } {
+/**
+ * Those that can run here, and why the others cannot.
+ *
+ * @param only these runtimes, and the library itself
+ */
+export function contenders(only: readonly RuntimeName[] = RUNTIMES): {
+  readonly rows: readonly Contender[]
+  readonly missing: readonly string[]
+} {
   const missing = new Set<string>()
-  const rows = ALL.filter(({ runtime, session: { precision = 'float32' } }) => {
+  const asked = ALL.filter(({ runtime }) => runtime === 'library' || only.includes(runtime))
+  const rows = asked.filter(({ runtime, session: { precision = 'float32' } }) => {
     const supported = supportsPrecision(precision)
     if (supported !== true) missing.add(supported)
     if (!isInstalled(runtime)) missing.add(notInstalled(runtime))

@@ -28,16 +28,17 @@ export class Session {
     readonly file: string,
     readonly runtime: RuntimeName,
     readonly metadata: Metadata,
+    signal: AbortSignal | undefined,
   ) {
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.errors = (this.errors + text).slice(-4000)
     })
     this.ended = new Promise((_, reject) => {
-      child.once('error', reject)
-      child.once('close', (code, signal) =>
+      child.once('error', (error) => reject(signal?.aborted ? signal.reason : error))
+      child.once('close', (code, killed) =>
         reject(
           new Error(
-            `${file}: ${RUNTIME[runtime].title} ended with ${signal ?? `exit code ${code}`}:\n${this.errors.trim()}`,
+            `${file}: ${RUNTIME[runtime].title} ended with ${killed ?? `exit code ${code}`}:\n${this.errors.trim()}`,
           ),
         ),
       )
@@ -71,7 +72,7 @@ export class Session {
       env: { ...process.env, ...ONE_FOR_ALL, ...threadSettings(threads) },
       signal,
     })
-    const session = new Session(child, messagesOf(child, file), file, runtime, metadata)
+    const session = new Session(child, messagesOf(child, file), file, runtime, metadata, signal)
     try {
       session.version = (await session.answer()).told.version ?? ''
     } catch (error) {

@@ -2,8 +2,9 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import Table from 'cli-table3'
-import { Command } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import { interruptSignal, writeAtomically } from '../../base'
+import { RUNTIMES, type RuntimeName } from '../../deploy/runtimes'
 import { withDataOptions } from '../data-options'
 import type { ModelDataOptions } from '../model-data'
 import { type ProgressBar, showProgress } from '../progress'
@@ -15,6 +16,8 @@ interface Options extends ModelDataOptions {
   readonly calls: number
   readonly first?: number
   readonly out: string
+  readonly ship?: boolean
+  readonly runtimes?: readonly RuntimeName[]
 }
 
 const PARTS = { writing: 'writing the files', scoring: 'scoring', timing: 'timing, rounds' } as const
@@ -34,12 +37,22 @@ export function benchmarkCommand(): Command {
     .option('--first <count>', 'only the first so many of them', wholeNumber)
     .option('--rounds <count>', 'turns of every file', wholeNumber, 25)
     .option('--calls <count>', 'calls a turn', wholeNumber, 8)
+    .option('--runtimes <list>', `only these, with commas between: ${RUNTIMES.join(', ')}`, parseRuntimes)
     .option('--out <folder>', 'for the result', path.join(root, 'runs/benchmark'))
+    .option('--ship', 'put the result where notebook 15 finds it, in data/deploy')
     .action(run)
 }
 
+function parseRuntimes(text: string): RuntimeName[] {
+  return text.split(',').map((word) => {
+    const found = RUNTIMES.find((name) => name === word)
+    if (!found) throw new InvalidArgumentError(`expected ${RUNTIMES.join(', ')}, found ${word}`)
+    return found
+  })
+}
+
 async function run(teacher: string, student: string, options: Options): Promise<void> {
-  const { benchmark } = require('../../deploy') as typeof import('../../deploy')
+  const { benchmark, SHIPPED_BENCHMARK } = require('../../deploy') as typeof import('../../deploy')
   const { formatsFindings, formatsPage, formatsTable } =
     require('../../report') as typeof import('../../report')
   const { loadCheckpoint } = require('../../train') as typeof import('../../train')
@@ -51,10 +64,10 @@ async function run(teacher: string, student: string, options: Options): Promise<
   ]
   const { dataset, crop } = await openModelData(options, signal)
   const bars = new Map<string, ProgressBar>()
-  const { rounds, calls, first: images, out } = options
+  const { rounds, calls, first: images, out, runtimes } = options
   try {
     const result = await benchmark(models, dataset, {
-      ...{ rounds, calls, images, crop, signal, cache: CACHE },
+      ...{ rounds, calls, images, runtimes, crop, signal, cache: CACHE },
       folder: mkdtempSync(path.join(tmpdir(), 'benchmark-')),
       onProgress: (part, done, total) => {
         const bar = bars.get(part) ?? showProgress(PARTS[part], total)
@@ -64,7 +77,9 @@ async function run(teacher: string, student: string, options: Options): Promise<
       },
     })
     writeAtomically(path.join(out, 'index.html'), formatsPage(result))
-    writeAtomically(path.join(out, 'benchmark.json'), `${JSON.stringify(result, null, 2)}\n`)
+    const text = `${JSON.stringify(result, null, 2)}\n`
+    writeAtomically(path.join(out, 'benchmark.json'), text)
+    if (options.ship) writeAtomically(SHIPPED_BENCHMARK, text)
     const rows = formatsTable(result)
     const head = Object.keys(rows[0] ?? {})
     const table = new Table({ head, style: { head: [], border: [], compact: true } })
