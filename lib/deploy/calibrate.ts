@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { Random, readDocument, sha256, writeAtomically } from '../base'
 import { type Crop, createLoader, type Dataset, type Sample } from '../data'
-import { SLOPE } from '../detector'
-import { biasAdd, compile, conv2d, leakyRelu, type Tensor, tf, upsampleNearest } from '../engine'
-import { type BodyFormat, inFront, writeBody } from './format'
+import { type Activation, activate } from '../detector'
+import { biasAdd, compile, groupedConv2d, type Tensor, tf, upsampleNearest } from '../engine'
+import { type BodyFormat, inFront, type Of, writeBody } from './format'
 import { type Grid, type Grids, gridOf, type Range, symmetricGridOf } from './grids'
-import type { Convolution, Plan, Step } from './plan'
+import type { Convolution, Plan, Pool } from './plan'
 
 export interface CalibrationOptions {
   /** Frames of the training split; default 128. */
@@ -49,9 +49,9 @@ export function activationNames({ steps }: Plan): string[] {
   return [
     'images',
     ...steps.flatMap((step) => {
-      if (step.kind === 'add' || step.kind === 'concat') return [step.name]
+      if (step.kind === 'add' || step.kind === 'concat' || step.kind === 'activate') return [step.name]
       if (step.kind !== 'conv') return []
-      return step.leaky ? [inFront(step.name), step.name] : [step.name]
+      return step.activation === 'linear' ? [step.name] : [inFront(step.name), step.name]
     }),
   ]
 }
@@ -145,21 +145,22 @@ class Observer implements BodyFormat<tf.Tensor4D> {
   readonly seen = new Map<string, { readonly min: Tensor; readonly max: Tensor }>()
 
   conv(x: tf.Tensor4D, step: Convolution): tf.Tensor4D {
-    const kernel = tf.tensor4d(step.kernel, [step.size, step.size, step.in, step.out])
-    const padding = step.stride === 1 ? 'same' : step.padding
-    return biasAdd(conv2d(x, kernel, { stride: step.stride, padding }), tf.tensor1d(step.bias))
+    const { size, stride, groups, in: inputs, out, padding, isSame } = step
+    const kernel = tf.tensor4d(step.kernel, [size, size, inputs / groups, out])
+    const sum = groupedConv2d(x, kernel, groups, { stride, padding: isSame ? 'same' : padding[0] })
+    return biasAdd(sum, tf.tensor1d(step.bias))
   }
 
-  leaky(x: tf.Tensor4D): tf.Tensor4D {
-    return leakyRelu(x, SLOPE)
+  activate(x: tf.Tensor4D, activation: Activation): tf.Tensor4D {
+    return activate(x, activation)
   }
 
-  depthToSpace(x: tf.Tensor4D): tf.Tensor4D {
-    return tf.depthToSpace(x, 2, 'NHWC')
+  depthToSpace(x: tf.Tensor4D, { block }: Of<'depthToSpace'>): tf.Tensor4D {
+    return tf.depthToSpace(x, block, 'NHWC')
   }
 
-  nearest(x: tf.Tensor4D): tf.Tensor4D {
-    return upsampleNearest(x, 2)
+  nearest(x: tf.Tensor4D, { factor }: Of<'nearest'>): tf.Tensor4D {
+    return upsampleNearest(x, factor)
   }
 
   residual(a: tf.Tensor4D, b: tf.Tensor4D): tf.Tensor4D {
@@ -170,8 +171,24 @@ class Observer implements BodyFormat<tf.Tensor4D> {
     return tf.concat([...values], 3)
   }
 
-  maxPool(x: tf.Tensor4D, { size }: Step & { readonly kind: 'maxPool' }): tf.Tensor4D {
-    return tf.maxPool(x, size, 1, 'same')
+  maxPool(x: tf.Tensor4D, { size, stride, padding: [top, bottom, left, right], isSame }: Pool): tf.Tensor4D {
+    if (isSame) return tf.maxPool(x, size, stride, 'same')
+    const around: [number, number][] = [
+      [0, 0],
+      [top, bottom],
+      [left, right],
+      [0, 0],
+    ]
+    return tf.maxPool(tf.pad(x, around, Number.NEGATIVE_INFINITY), size, stride, 'valid')
+  }
+
+  slice(x: tf.Tensor4D, { begin, shape: [, , channels] }: Of<'slice'>): tf.Tensor4D {
+    return tf.slice(x, [0, 0, 0, begin], [-1, -1, -1, channels])
+  }
+
+  widen(x: tf.Tensor4D, { by }: Of<'widen'>): tf.Tensor4D {
+    const around = [0, 0, 0, by].map((behind): [number, number] => [0, behind])
+    return tf.pad(x, around)
   }
 
   quantise(x: tf.Tensor4D, _: Grid, name: string): tf.Tensor4D {

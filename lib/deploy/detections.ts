@@ -37,6 +37,7 @@ export function detectionsIn(
               anchors: metadata.anchors,
               classes: metadata.classes.length,
               scaleXY: metadata.scaleXY,
+              strides: metadata.strides,
             },
             decode,
           )

@@ -97,7 +97,7 @@ function checkRequest({ format, head, pixels, batch, precision, calibration, tar
 
 /** A model's plan and what a file of it says of itself. */
 export function describe(model: Model, request: FileRequest): { plan: Plan; metadata: Metadata } {
-  const plan = planOf(model.detector, model.weights)
+  const plan = planOf(model)
   const { format, precision, calibration, int8Head = false } = request
   const target = format === 'onnx' && precision === 'int8' ? (request.target ?? 'onnxruntime') : undefined
   const metadata = metadataOf(plan, request, {
@@ -193,7 +193,7 @@ function writeTflite(
 /** The metadata stand in a cfg's remarks, which readers skip. */
 function writeDarknet(model: Model, out: string, metadata: string): void {
   const stem = out.slice(0, -extname(out).length)
-  const { cfg, weights } = toDarknet(model.detector, model.weights)
+  const { cfg, weights } = toDarknet(model.network, model.weights)
   const remarks = metadata.split('\n').map((line) => `${REMARK}${line}\n`)
   writeFileSync(out, remarks.join('') + cfg)
   writeFileSync(`${stem}.weights`, encodeWeights(weights))

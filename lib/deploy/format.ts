@@ -1,21 +1,26 @@
 /** What a file format can say, and what is said in it: a network's body, and what stands behind the logits. */
-import { DECODE_DEFAULTS, type DecodeOptions, STRIDES } from '../detector'
+import { type Activation, DECODE_DEFAULTS, type DecodeOptions } from '../detector'
 import type { Grid, Grids } from './grids'
-import { type Convolution, IMAGES, type Plan, type Step } from './plan'
+import { type Convolution, IMAGES, type Plan, type Pool, type Step } from './plan'
+
+/** A step of a kind. */
+export type Of<K extends Step['kind']> = Step & { readonly kind: K }
 
 /** A writer of a network's operations; T is a value in the file, one map of each image. */
 export interface BodyFormat<T> {
-  /** Convolution and bias, without the LeakyReLU; `weights` are the kernel's own steps where it is to be quantised. */
+  /** Convolution and bias, without the activation. */
   conv(x: T, step: Convolution, quantised: boolean): T
-  leaky(x: T, step: Convolution): T
-  depthToSpace(x: T, step: Step): T
-  nearest(x: T, step: Step): T
+  activate(x: T, activation: Activation, name: string): T
+  depthToSpace(x: T, step: Of<'depthToSpace'>): T
+  nearest(x: T, step: Of<'nearest'>): T
   residual(a: T, b: T, step: Step): T
   concat(values: readonly T[], step: Step): T
-  maxPool(x: T, step: Step & { readonly kind: 'maxPool' }): T
+  maxPool(x: T, step: Pool): T
+  slice(x: T, step: Of<'slice'>): T
+  widen(x: T, step: Of<'widen'>): T
   /** Rounds to the grid's 256 values. */
   quantise(x: T, grid: Grid, name: string): T
-  /** Whether a convolution's values are rounded in front of their LeakyReLU too. */
+  /** Whether a convolution's values are rounded in front of their activation too. */
   readonly quantisesInFront: boolean
 }
 
@@ -93,14 +98,21 @@ function write<T>(
   switch (step.kind) {
     case 'conv': {
       const sum = format.conv(x, step, quantised)
-      if (!step.leaky) return quantised ? round(sum, step.name) : sum
-      const rounded = format.quantisesInFront ? round(sum, inFront(step.name)) : sum
-      return round(format.leaky(rounded, step), step.name)
+      const { name, activation } = step
+      if (activation === 'linear') return quantised ? round(sum, name) : sum
+      const rounded = format.quantisesInFront ? round(sum, inFront(name)) : sum
+      return round(format.activate(rounded, activation, name), name)
     }
     case 'add':
       return round(format.residual(x, from[1]!, step), step.name)
     case 'concat':
       return round(format.concat(from, step), step.name)
+    case 'activate':
+      return round(format.activate(x, step.activation, step.name), step.name)
+    case 'slice':
+      return format.slice(x, step)
+    case 'widen':
+      return format.widen(x, step)
     case 'depthToSpace':
       return format.depthToSpace(x, step)
     case 'nearest':
@@ -110,7 +122,7 @@ function write<T>(
   }
 }
 
-/** Name of the values in front of a convolution's LeakyReLU. */
+/** Name of the values in front of a convolution's activation. */
 export const inFront = (name: string): string => `${name}/sum`
 
 /** Slots of each scale: by row, column, anchor. */
@@ -132,10 +144,13 @@ interface Decoded<T> {
 
 /** Boxes and probabilities of one scale, as `decodeScale` computes them. */
 function decodeScale<T>(format: HeadFormat<T>, plan: Plan, scale: number, logits: T): Decoded<T> {
-  const { anchors: all, classes, scaleXY: s } = plan.decode
-  const anchors = all[scale]!
+  const { classes } = plan.decode
+  const [anchors, s, stride] = [
+    plan.decode.anchors[scale]!,
+    plan.decode.scaleXY[scale]!,
+    plan.decode.strides[scale]!,
+  ]
   const [h, w] = plan.steps[plan.outputs[scale]!]!.shape
-  const stride = STRIDES[scale]!
   const slots = h * w * anchors.length
   const [offsets, sizes] = [new Float32Array(slots * 2), new Float32Array(slots * 2)]
   for (let slot = 0; slot < slots; slot++) {

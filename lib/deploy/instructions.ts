@@ -28,8 +28,8 @@ export function instructions(name: string, format: FileFormat, metadata: Metadat
     '|---|---|',
     ...rows.map(([key, value]) => `| ${key} | ${value} |`),
     '',
-    ...(head === 'logits' ? [DECODING(metadata), ''] : []),
-    ...(precision === 'int8' && metadata.target ? [TARGET_TEXT(metadata.target), ''] : []),
+    ...(head === 'logits' ? [decoding(metadata), ''] : []),
+    ...(precision === 'int8' && metadata.target ? [patternText(metadata.target), ''] : []),
     ...code(name, format, metadata).flatMap(({ language, title, text, about }) => [
       `## ${title}`,
       '',
@@ -73,13 +73,16 @@ function precisionText({ precision, int8Head, layout }: Metadata): string {
   return `int8, calibrated on frames of training${int8Head ? '' : '; the last convolutions in float32'}`
 }
 
-const DECODING = ({ classes, scaleXY: s, decode }: Metadata) =>
-  `Channels of an anchor a: tx ty tw th, objectness, then ${classes.length} classes, from a * ${5 + classes.length} on. A box's centre is
-x = (sigmoid(tx) * ${s} - ${(s - 1) / 2} + column) * stride (y likewise with its row), its width anchor * exp(tw), and its score for a class
-sigmoid(objectness) * sigmoid(class). This library keeps an objectness of at least ${decode.objectness} and class probabilities above
+function decoding({ classes, scaleXY, strides, decode }: Metadata): string {
+  const isOne = new Set(scaleXY).size === 1
+  const scales = isOne ? `${scaleXY[0]}` : `s = ${scaleXY.join(', ')} at strides ${strides.join(', ')}`
+  return `Channels of an anchor a: tx ty tw th, objectness, then ${classes.length} classes, from a * ${5 + classes.length} on. A box's centre is
+x = (sigmoid(tx) * s - (s - 1) / 2 + column) * stride with ${isOne ? 's = ' : ''}${scales} (y likewise with its row), its width anchor * exp(tw), and its
+score for a class sigmoid(objectness) * sigmoid(class). This library keeps an objectness of at least ${decode.objectness} and class probabilities above
 ${decode.classProbability}, then suppresses boxes of the same class with an IoU above ${decode.iou}.`
+}
 
-const TARGET_TEXT = (target: string) =>
+const patternText = (target: string): string =>
   target === 'onnxruntime'
     ? 'Its pattern of rounding is the one that ONNX Runtime makes integer kernels of; OpenVINO runs it slower than float32.'
     : 'Its pattern of rounding is the one that OpenVINO and TensorRT make integer kernels of; ONNX Runtime runs it slower than float32.'

@@ -18,8 +18,8 @@ export const metadataSchema = z
     classes: z.array(z.string()),
     /** [scale][anchor] = [width, height] in pixels, scales as the outputs. */
     anchors: z.array(z.array(z.tuple([z.number(), z.number()]))),
-    /** s in bx = (sigmoid(tx) * s - (s - 1) / 2 + cx) * stride. */
-    scaleXY: z.number(),
+    /** s in bx = (sigmoid(tx) * s - (s - 1) / 2 + cx) * stride, of each scale. */
+    scaleXY: z.array(z.number()),
     strides: z.array(size),
     /** [height, width] in pixels. */
     input: z.tuple([size, size]),
@@ -58,13 +58,13 @@ export function metadataOf(
   options: FileOptions,
   about: Pick<Metadata, 'classes' | 'layout' | 'checkpoint' | 'calibration' | 'int8Head' | 'target'>,
 ): Metadata {
-  const { anchors, scaleXY } = plan.decode
+  const { anchors, scaleXY, strides } = plan.decode
   const { head, batch, pixels, precision } = options
   return {
     classes: about.classes,
     anchors: anchors.map((scale) => scale.map(([width, height]) => [width, height] as [number, number])),
-    scaleXY,
-    strides: plan.outputs.map((step) => plan.input[0] / plan.steps[step]!.shape[0]),
+    scaleXY: [...scaleXY],
+    strides: [...strides],
     input: [...plan.input],
     layout: about.layout,
     pixels,

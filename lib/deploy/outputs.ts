@@ -19,9 +19,10 @@ export interface Output {
 export function outputsOf(plan: Plan, head: Head): Output[] {
   const float = (name: string, ...shape: number[]): Output => ({ name, shape, type: 'float32' })
   if (head === 'logits') {
-    return plan.outputs.map((step) => {
-      const { shape } = plan.steps[step]!
-      return float(`logits${plan.input[0] / shape[0]}`, ...shape)
+    const { strides } = plan.decode
+    return plan.outputs.map((step, scale) => {
+      const before = strides.slice(0, scale).filter((stride) => stride === strides[scale]).length
+      return float(`logits${strides[scale]}${before > 0 ? `_${before}` : ''}`, ...plan.steps[step]!.shape)
     })
   }
   if (head === 'decoded') {

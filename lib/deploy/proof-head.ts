@@ -55,11 +55,11 @@ export async function headDifference(
 function decodedDifference(
   logits: ReadonlyMap<string, NamedTensor>,
   found: ReadonlyMap<string, NamedTensor>,
-  { anchors, classes, scaleXY }: Metadata,
+  { anchors, classes, scaleXY, strides }: Metadata,
   twin: Metadata,
 ): HeadDifference {
   return scoped(() => {
-    const config = { anchors, classes: classes.length, scaleXY }
+    const config = { anchors, classes: classes.length, scaleXY, strides }
     const scales = twin.outputs.map((name, scale) => {
       const { shape, values } = logits.get(name)!
       const decoded = decodeScale(tf.tensor(values, [...shape]) as Tensor as tf.Tensor4D, scale, config)

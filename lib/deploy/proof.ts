@@ -164,7 +164,7 @@ function checked(file: string, proof: Proof): Proof {
 
 /** The library's forward pass, which a file is compared with. */
 function referenceOf(model: Model) {
-  const detector = new Detector(model.detector, model.weights)
+  const detector = new Detector(model.network, model.weights)
   const forward = compile(
     (images: Tensor) => [...detector.forward(images as tf.Tensor4D, { training: false }).outputs],
     { name: 'forward' },

@@ -334,9 +334,9 @@ for name, value in load_file(about['file']).items():
       text: `
 import { Detector, loadCheckpoint, tf } from 'detector-distillation-workbook'
 
-const { detector: config, weights } = loadCheckpoint('${name}')
-const detector = new Detector(config, weights)
-const { outputs } = detector.forward(tf.zeros([1, ...config.input, 3]), { training: false })
+const { network, weights } = loadCheckpoint('${name}')
+const detector = new Detector(network, weights)
+const { outputs } = detector.forward(tf.zeros([1, ...network.input, 3]), { training: false })
 for (const { shape } of outputs) console.log(shape)`,
     },
     { language: 'cpp', title: 'C++', about: 'Export the model as .onnx, .tflite or a SavedModel for it.' },

@@ -43,7 +43,7 @@ test('an export leaves the file, its README and nothing else; a second replaces 
 test('a file that misses its bound is not left, nor what it was to replace touched', async () => {
   // Of large weights in the last convolutions float16 moves the logits by more than a tenth.
   const loud = modelOf(
-    model.detector,
+    model.network,
     new Map(
       [...model.weights].map(([name, { shape, values }]) => [
         name,
@@ -81,10 +81,10 @@ test(
       splits: { train: 32, validation: 150, test: 1 },
     })
     const images = { samples: dataset.splits.validation!, classes: dataset.classes }
-    const calibration = await calibrate(planOf(student.detector, student.weights), student.sha256, dataset, {
+    const calibration = await calibrate(planOf(student), student.sha256, dataset, {
       ...{ cache: folder, frames: 32 },
     })
-    const again = await calibrate(planOf(student.detector, student.weights), student.sha256, dataset, {
+    const again = await calibrate(planOf(student), student.sha256, dataset, {
       ...{ cache: folder, frames: 32 },
     })
     assert.deepEqual(again, calibration)
@@ -92,7 +92,6 @@ test(
     for (const wanted of [
       request('onnx', { ...int8, target: 'onnxruntime' }),
       request('onnx', { ...int8, target: 'openvino' }),
-      request('onnx', { ...int8, target: 'tensorrt' }),
       request('tflite', { ...int8, batch: 1 }),
     ]) {
       const out = path(`int8-${wanted.target ?? ''}.${wanted.format}`)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { type FileRequest, prove, readMetadata, writeModel } from '../../lib/deploy'
 import { loadShipped } from '../../lib/trial'
-import { MODELS } from './models'
+import { MODELS, OTHERS } from './models'
 import { path, proofData, request } from './support'
 
 const student = loadShipped('default-student')
@@ -19,7 +19,7 @@ async function proved(model: typeof student, name: string, wanted: FileRequest) 
   return prove(model, file, wanted, metadata, await proofData())
 }
 
-for (const [name, model] of Object.entries({ ...MODELS, teacher, student })) {
+for (const [name, model] of Object.entries({ ...MODELS, ...OTHERS, teacher, student })) {
   test(`TF.js: logits of ${name} on WebAssembly within 1e-4, at batch 1 and 3`, async () => {
     const proof = await proved(model, `${name.replace(/\W/g, '-')}_tfjs`, request('tfjs'))
     assert.ok(proof.maxDifference > 0)
@@ -36,8 +36,8 @@ test('TF.js: boxes and scores of bytes; weights of float16 in half the space, lo
   assert.ok(size('half_tfjs') < 0.51 * size('student_tfjs'))
 })
 
-test('TFLite: logits of the student, of odd widths and of 80 classes, in float32 and with weights of float16', async () => {
-  for (const [i, model] of [student, odd!, many!].entries())
+test('TFLite: logits of the student, of odd widths, of 80 classes and of other networks, in float32 and with weights of float16', async () => {
+  for (const [i, model] of [student, odd!, many!, ...Object.values(OTHERS)].entries())
     await proved(model, `${i}.tflite`, request('tflite', { batch: 1 }))
   const half = await proved(student, 'half.tflite', request('tflite', { batch: 1, precision: 'float16' }))
   assert.ok(half.maxDifference > 1e-4 && half.maxDifference < 0.1)

@@ -5,22 +5,25 @@ import { test } from 'node:test'
 import { calibrate, HEADS, planOf, prove, type RuntimeName, readMetadata, writeModel } from '../../lib/deploy'
 import { onnxMetadata } from '../../lib/deploy/onnx'
 import { bytes, bytesFields, integer, message, packed } from '../../lib/deploy/onnx/wire'
+import { headsOf } from '../../lib/detector'
 import { loadShipped } from '../../lib/trial'
-import { MODELS } from './models'
+import { MODELS, OTHERS } from './models'
 import { folder, path, proofData, python, request, scenes, without } from './support'
 
 const SHIPPED = Object.fromEntries(
   ['default-teacher', 'default-student'].map((name) => [name, loadShipped(name)]),
 )
 
+const ALL = { ...MODELS, ...OTHERS, ...SHIPPED }
+
 for (const runtime of ['onnxruntime', 'openvino', 'opencv'] satisfies RuntimeName[]) {
-  for (const [name, model] of Object.entries({ ...MODELS, ...SHIPPED })) {
+  for (const [name, model] of Object.entries(ALL)) {
     test(
       `${runtime}: logits of ${name} within 1e-4, at batch 1 and 3`,
       { skip: without(runtime) },
       async () => {
         const wanted = request('onnx')
-        const file = path(`${runtime}-${Object.keys({ ...MODELS, ...SHIPPED }).indexOf(name)}.onnx`)
+        const file = path(`${runtime}-${Object.keys(ALL).indexOf(name)}.onnx`)
         const proof = await prove(model, file, wanted, writeModel(model, file, wanted), await proofData(), {
           runtime,
         })
@@ -68,8 +71,8 @@ test(
   async () => {
     const dataset = await scenes()
     const files: string[] = []
-    for (const model of Object.values(MODELS)) {
-      const calibration = await calibrate(planOf(model.detector, model.weights), model.sha256, dataset, {
+    for (const model of Object.values({ ...MODELS, ...OTHERS })) {
+      const calibration = await calibrate(planOf(model), model.sha256, dataset, {
         ...{ cache: folder, frames: 2 },
       })
       const forms = [
@@ -98,7 +101,7 @@ test('a file says what it is, to this library and to others', { skip: without('o
   const { classes, anchors, input, checkpoint } = written
   assert.deepEqual(
     [classes, anchors, input, checkpoint],
-    [['class0'], model.detector.anchors, [96, 256], model.sha256],
+    [['class0'], headsOf(model.network).anchors, [96, 256], model.sha256],
   )
   const code = `import onnxruntime, sys
 for key, value in sorted(onnxruntime.InferenceSession(sys.argv[1]).get_modelmeta().custom_metadata_map.items()):

@@ -63,7 +63,10 @@ test('show: drawing, table and content of the checkpoint; the published networks
 
 test('export: the model alone, as a checkpoint that is smaller by the optimizer', async (t) => {
   const said = await run(t, 'export', path('training.json'), path('model.json'), '--profile', 'smoke')
-  assert.match(said, /model\.json: [\d.]+ MB\nRun in this library .* logits differ by at most 0\.00 \(allowed 0\)/)
+  assert.match(
+    said,
+    /model\.json: [\d.]+ MB\nRun in this library .* logits differ by at most 0\.00 \(allowed 0\)/,
+  )
   const { optimizer, training, weights, classes, network: found } = loadCheckpoint(path('model.json'))
   assert.deepEqual([optimizer.size, training, classes, found], [0, undefined, ['car', 'bus'], network])
   assert.deepEqual(weights, loadCheckpoint(path('training.json')).weights)

@@ -98,7 +98,7 @@ export async function benchmark(
       data: { hash: dataset.hash, images: samples.length },
       ...{ rounds, calls, missing: [...missing] },
       models: models.map((named) => {
-        const { macs, parameters } = complexity(named.model.detector)
+        const { macs, parameters } = complexity(named.model.network)
         const own = made.filter((_, i) => entries[i]!.model === named)
         const marked = own.map((row) => ({ ...row, onFront: front.has(row) }))
         return { name: named.name, sha256: named.model.sha256, macs, parameters, rows: marked }
@@ -128,7 +128,7 @@ async function open(
 ): Promise<void> {
   const { name, model } = named
   const needed = rows.some(({ request }) => request.precision === 'int8')
-  const plan = planOf(model.detector, model.weights)
+  const plan = planOf(model)
   const calibration = needed
     ? await calibrate(plan, model.sha256, dataset, { crop, cache, signal })
     : undefined

@@ -1,9 +1,9 @@
 /** A network as ONNX nodes, opset 17, NCHW. */
-import { SLOPE } from '../../detector'
+import { type Activation, SLOPE } from '../../detector'
 import { toFloat16 } from '../float16'
-import type { BodyFormat, Detections, HeadFormat, SuppressionSizes, Values } from '../format'
+import type { BodyFormat, Detections, HeadFormat, Of, SuppressionSizes, Values } from '../format'
 import { type Grid, kernelScales, roundEven } from '../grids'
-import type { Convolution, Step } from '../plan'
+import type { Convolution, Margins, Pool, Step } from '../plan'
 import { type AttributeValue, type OnnxNode, type OnnxTensor, TYPE, type TypeName } from './model'
 
 /** A value by its name; `grid` where it was rounded. */
@@ -31,9 +31,14 @@ export class OnnxWriter implements BodyFormat<OnnxReference>, HeadFormat<OnnxRef
   readonly nodes: OnnxNode[] = []
   readonly tensors: OnnxTensor[] = []
   readonly quantisesInFront: boolean
-  private readonly names = new Set<string>()
+  private readonly names: Set<string>
 
-  constructor(private readonly options: OnnxOptions = {}) {
+  /** @param reserved names of the file's input and outputs */
+  constructor(
+    private readonly options: OnnxOptions,
+    reserved: readonly string[],
+  ) {
+    this.names = new Set(reserved)
     this.quantisesInFront = (options.target ?? 'onnxruntime') === 'onnxruntime'
   }
 
@@ -67,8 +72,8 @@ export class OnnxWriter implements BodyFormat<OnnxReference>, HeadFormat<OnnxRef
   }
 
   conv(x: OnnxReference, step: Convolution, quantised: boolean): OnnxReference {
-    const { name, size, stride, padding, in: inputs, out } = step
-    const shape = [out, inputs, size, size]
+    const { name, size, stride, padding, groups, in: inputs, out } = step
+    const shape = [out, inputs / groups, size, size]
     const kernel = quantised
       ? this.roundedKernel(step, shape)
       : this.weights(`${name}/kernel`, shape, outputsFirst(step))
@@ -77,29 +82,55 @@ export class OnnxWriter implements BodyFormat<OnnxReference>, HeadFormat<OnnxRef
       scale === undefined ? this.weights(`${name}/bias`, [out], step.bias) : this.roundedBias(step, scale)
     return this.node(`${name}/sum`, 'Conv', [x.name, kernel, bias], {
       dilations: [1, 1],
-      group: 1,
+      group: groups,
       kernel_shape: [size, size],
-      pads: [padding, padding, padding, padding],
+      pads: onnxPads(padding),
       strides: [stride, stride],
     })
   }
 
-  leaky(x: OnnxReference, { name }: Convolution): OnnxReference {
-    return this.node(name, 'LeakyRelu', [x.name], { alpha: { float: SLOPE } })
+  activate(x: OnnxReference, activation: Activation, name: string): OnnxReference {
+    const of = (operation: string) => this.node(`${name}/${operation.toLowerCase()}`, operation, [x.name])
+    switch (activation) {
+      case 'linear':
+        return x
+      case 'leaky':
+        return this.node(name, 'LeakyRelu', [x.name], { alpha: { float: SLOPE } })
+      case 'relu':
+        return of('Relu')
+      case 'logistic':
+        return of('Sigmoid')
+      case 'swish':
+        return this.node(name, 'Mul', [x.name, of('Sigmoid').name])
+      case 'mish': {
+        const tanh = this.node(`${name}/tanh`, 'Tanh', [of('Softplus').name])
+        return this.node(name, 'Mul', [x.name, tanh.name])
+      }
+    }
   }
 
-  depthToSpace(x: OnnxReference, { name }: Step): OnnxReference {
-    return this.again(x, this.node(name, 'DepthToSpace', [x.name], { blocksize: 2, mode: 'DCR' }))
+  depthToSpace(x: OnnxReference, { name, block }: Of<'depthToSpace'>): OnnxReference {
+    return this.again(x, this.node(name, 'DepthToSpace', [x.name], { blocksize: block, mode: 'DCR' }))
   }
 
-  nearest(x: OnnxReference, { name }: Step): OnnxReference {
-    const scales = this.floats(`${name}/scales`, [4], [1, 1, 2, 2])
+  nearest(x: OnnxReference, { name, factor }: Of<'nearest'>): OnnxReference {
+    const scales = this.floats(`${name}/scales`, [4], [1, 1, factor, factor])
     const resized = this.node(name, 'Resize', [x.name, '', scales], {
       coordinate_transformation_mode: 'asymmetric',
       mode: 'nearest',
       nearest_mode: 'floor',
     })
     return this.again(x, resized)
+  }
+
+  slice(x: OnnxReference, { name, begin, shape }: Of<'slice'>): OnnxReference {
+    const [from, to, axis] = [begin, begin + shape[2], 1].map((value) => this.integers(`${name}/at`, [value]))
+    return this.again(x, this.node(name, 'Slice', [x.name, from!, to!, axis!]))
+  }
+
+  widen(x: OnnxReference, { name, by }: Of<'widen'>): OnnxReference {
+    const margins = this.integers(`${name}/margins`, [0, 0, 0, 0, 0, by, 0, 0])
+    return this.again(x, this.node(name, 'Pad', [x.name, margins]))
   }
 
   residual(a: OnnxReference, b: OnnxReference, { name }: Step): OnnxReference {
@@ -115,12 +146,11 @@ export class OnnxWriter implements BodyFormat<OnnxReference>, HeadFormat<OnnxRef
     )
   }
 
-  maxPool(x: OnnxReference, { name, size }: Step & { readonly kind: 'maxPool' }): OnnxReference {
-    const around = (size - 1) / 2
+  maxPool(x: OnnxReference, { name, size, stride, padding }: Pool): OnnxReference {
     const pooled = this.node(name, 'MaxPool', [x.name], {
       kernel_shape: [size, size],
-      pads: [around, around, around, around],
-      strides: [1, 1],
+      pads: onnxPads(padding),
+      strides: [stride, stride],
     })
     return this.again(x, pooled)
   }
@@ -332,10 +362,13 @@ export class OnnxWriter implements BodyFormat<OnnxReference>, HeadFormat<OnnxRef
   }
 }
 
-/** A kernel [k, k, in, out] as ONNX orders it: [out, in, k, k]. */
-function outputsFirst({ kernel, size, in: inputs, out }: Convolution): Float32Array {
+/** ONNX lists the margins in front first. */
+const onnxPads = ([top, bottom, left, right]: Margins): number[] => [top, left, bottom, right]
+
+/** A kernel [k, k, in, out] as ONNX orders it: [out, in, k, k]; of groups, in is one group's. */
+function outputsFirst({ kernel, size, in: all, groups, out }: Convolution): Float32Array {
   const result = new Float32Array(kernel.length)
-  const area = size * size
+  const [area, inputs] = [size * size, all / groups]
   for (let cell = 0; cell < area; cell++)
     for (let input = 0; input < inputs; input++)
       for (let output = 0; output < out; output++)

@@ -23,14 +23,15 @@ export function onnxFile(
   metadata: ReadonlyMap<string, string>,
   { grids, ...options }: OnnxOptions & { readonly grids?: Grids } = {},
 ): Uint8Array {
-  const writer = new OnnxWriter(options)
+  const described = outputsOf(plan, head)
+  const writer = new OnnxWriter(options, [INPUT, ...described.map(({ name }) => name)])
   const n = batch === 'any' ? BATCH : batch
   const [h, w] = plan.input
   const given = { name: INPUT }
   const floats = pixels === 'uint8' ? writer.scaledPixels(given) : given
   const input = options.half ? writer.cast(floats, TYPE.float16, 'images/half') : floats
   const results = writeOutputs(writer, plan, input, head, grids)
-  const outputs = outputsOf(plan, head).map(({ name, shape, type }, i) => {
+  const outputs = described.map(({ name, shape, type }, i) => {
     writer.rename(results[i]!, name)
     const [rows, columns, channels] = shape
     const ordered = head === 'logits' ? [channels!, rows!, columns!] : shape

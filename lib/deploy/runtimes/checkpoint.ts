@@ -1,5 +1,5 @@
 /** Runs a checkpoint, or Darknet's files, with the library's own forward pass, as session.ts asks: the same messages as run.py's. */
-import { DarknetNetwork, Detector, readDarknet } from '../../detector'
+import { Detector, readDarknet } from '../../detector'
 import { compile, type Precision, type Tensor, tf } from '../../engine'
 import { loadCheckpoint } from '../../train'
 import { type SessionSettings, serve } from './messages'
@@ -27,14 +27,12 @@ async function main([file, text]: readonly string[]): Promise<void> {
 }
 
 function load(file: string): (images: tf.Tensor4D) => tf.Tensor4D[] {
-  if (!file.endsWith('.cfg')) {
-    const { detector: config, weights } = loadCheckpoint(file)
-    const detector = new Detector(config, weights)
-    return (images) => [...detector.forward(images, { training: false }).outputs]
-  }
-  const { cfg, weights } = readDarknet(file, file.replace(/\.cfg$/, '.weights'))
-  const network = new DarknetNetwork(cfg, weights)
-  return (images) => network.forward(images)
+  const isDarknet = file.endsWith('.cfg')
+  const { network, weights } = isDarknet
+    ? readDarknet(file, file.replace(/\.cfg$/, '.weights'))
+    : loadCheckpoint(file)
+  const detector = new Detector(network, weights)
+  return (images) => [...detector.forward(images, { training: false }).outputs]
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

@@ -1,5 +1,5 @@
 /** A network as TensorFlow's graph nodes, from which a SavedModel, a TF.js graph model and a TFLite file are made. */
-import { SLOPE } from '../../detector'
+import { type Activation, SLOPE } from '../../detector'
 import {
   type Attribute,
   attribute,
@@ -10,9 +10,9 @@ import {
   type NodeOutput,
 } from '../../engine'
 import { toFloat16 } from '../float16'
-import type { BodyFormat, Detections, HeadFormat, SuppressionSizes, Values } from '../format'
+import type { BodyFormat, Detections, HeadFormat, Of, SuppressionSizes, Values } from '../format'
 import { boundsOf, type Grid, kernelScales } from '../grids'
-import type { Convolution, Step } from '../plan'
+import type { Convolution, Pool, Step } from '../plan'
 
 export interface GraphOptions {
   /** Convolution, bias and LeakyReLU as one node, as TF.js runs them fastest; TensorFlow itself fuses when it loads a graph. */
@@ -70,72 +70,61 @@ export class TensorFlowGraph implements BodyFormat<NodeOutput>, HeadFormat<NodeO
   }
 
   conv(x: NodeOutput, step: Convolution, quantised: boolean): NodeOutput {
-    const { name, size, stride, padding, in: inputs, out } = step
-    const stored = this.weights(`${name}/kernel`, [size, size, inputs, out], step.kernel)
-    const kernel = quantised ? this.roundedKernel(stored, step) : stored
-    const bias = this.weights(`${name}/bias`, [out], step.bias)
-    const around =
-      stride === 1
-        ? [attribute.string('padding', 'SAME')]
-        : [
-            attribute.string('padding', 'EXPLICIT'),
-            attribute.int('explicit_paddings', [0, 0, padding, 0, padding, 0, 0, 0]),
-          ]
-    const attributes = [
-      float,
-      attribute.int('strides', [1, stride, stride, 1]),
-      ...around,
-      attribute.string('data_format', 'NHWC'),
-      attribute.int('dilations', [1, 1, 1, 1]),
-    ]
-    if (this.options.fused) {
-      const fusing = [attribute.int('num_args', 1), attribute.strings('fused_ops', ['BiasAdd'])]
-      return this.node(name, '_FusedConv2D', [x, kernel, bias], [...attributes, ...fusing])
-    }
-    const product = this.node(
-      `${name}/conv`,
-      'Conv2D',
-      [x, kernel],
-      [...attributes, attribute.bool('use_cudnn_on_gpu', true)],
-    )
-    return this.node(
-      `${name}/sum`,
-      'BiasAdd',
-      [product, bias],
-      [float, attribute.string('data_format', 'NHWC')],
-    )
+    if (step.groups === 1 || step.groups === step.in) return this.convolution(x, step, quantised)
+    // As the library computes them: TensorFlow has no convolution in groups on every device.
+    const parts = groupsOf(step).map((part, i) => {
+      const { name, shape } = part
+      const slice = { kind: 'slice', name: `${name}/images`, from: [], begin: i * part.in } as const
+      const [h, w] = shape
+      return this.convolution(this.slice(x, { ...slice, shape: [h, w, part.in] }), part, quantised)
+    })
+    return this.joined(`${step.name}/groups`, parts, 3)
   }
 
-  leaky(x: NodeOutput, { name }: Convolution): NodeOutput {
-    const at = this.nodes.findIndex((node) => node.name === x.node)
-    const before = this.nodes[at]!
-    if (before.operation !== '_FusedConv2D') {
-      const attributes = [float, attribute.float('alpha', SLOPE)]
-      return this.node(name, 'LeakyRelu', [x], attributes)
+  activate(x: NodeOutput, activation: Activation, name: string): NodeOutput {
+    const of = (operation: string) => this.node(`${name}/${operation.toLowerCase()}`, operation, [x], [float])
+    switch (activation) {
+      case 'linear':
+        return x
+      case 'leaky':
+        return this.leaky(x, name)
+      case 'relu':
+        return of('Relu')
+      case 'logistic':
+        return of('Sigmoid')
+      case 'swish':
+        return this.node(name, 'Mul', [x, of('Sigmoid')], [float])
+      case 'mish': {
+        const tanh = this.node(`${name}/tanh`, 'Tanh', [of('Softplus')], [float])
+        return this.node(name, 'Mul', [x, tanh], [float])
+      }
     }
-    this.nodes[at] = {
-      ...before,
-      attributes: [
-        ...before.attributes.filter((given) => given.name !== 'fused_ops'),
-        attribute.strings('fused_ops', ['BiasAdd', 'LeakyRelu']),
-        attribute.float('leakyrelu_alpha', SLOPE),
-      ],
-    }
-    return x
   }
 
-  depthToSpace(x: NodeOutput, { name }: Step): NodeOutput {
-    const attributes = [float, attribute.int('block_size', 2), attribute.string('data_format', 'NHWC')]
+  depthToSpace(x: NodeOutput, { name, block }: Of<'depthToSpace'>): NodeOutput {
+    const attributes = [float, attribute.int('block_size', block), attribute.string('data_format', 'NHWC')]
     return this.node(name, 'DepthToSpace', [x], attributes)
   }
 
-  nearest(x: NodeOutput, { name, shape: [h, w] }: Step): NodeOutput {
+  nearest(x: NodeOutput, { name, shape: [h, w] }: Of<'nearest'>): NodeOutput {
     const attributes = [
       float,
       attribute.bool('align_corners', false),
       attribute.bool('half_pixel_centers', false),
     ]
     return this.node(name, 'ResizeNearestNeighbor', [x, this.integers(`${name}/size`, [h, w])], attributes)
+  }
+
+  slice(x: NodeOutput, { name, begin, shape }: Of<'slice'>): NodeOutput {
+    const [from, size] = [
+      [0, 0, 0, begin],
+      [-1, -1, -1, shape[2]],
+    ].map((list) => this.integers(`${name}/at`, list))
+    return this.node(name, 'Slice', [x, from!, size!], [float, attribute.type('Index', 'int32')])
+  }
+
+  widen(x: NodeOutput, { name, by }: Of<'widen'>): NodeOutput {
+    return this.padded(name, x, [0, 0, 0, 0, 0, 0, 0, by], 0)
   }
 
   residual(a: NodeOutput, b: NodeOutput, { name }: Step): NodeOutput {
@@ -146,15 +135,17 @@ export class TensorFlowGraph implements BodyFormat<NodeOutput>, HeadFormat<NodeO
     return this.joined(name, values, 3)
   }
 
-  maxPool(x: NodeOutput, { name, size }: Step & { readonly kind: 'maxPool' }): NodeOutput {
+  maxPool(x: NodeOutput, { name, size, stride, padding, isSame }: Pool): NodeOutput {
     const attributes = [
       float,
       attribute.int('ksize', [1, size, size, 1]),
-      attribute.int('strides', [1, 1, 1, 1]),
-      attribute.string('padding', 'SAME'),
+      attribute.int('strides', [1, stride, stride, 1]),
+      attribute.string('padding', isSame ? 'SAME' : 'VALID'),
       attribute.string('data_format', 'NHWC'),
     ]
-    return this.node(name, 'MaxPool', [x], attributes)
+    const isReached = !isSame && padding.some((cells) => cells > 0)
+    const around = isReached ? this.padded(`${name}/around`, x, [0, 0, ...padding, 0, 0], LEAST) : x
+    return this.node(name, 'MaxPool', [around], attributes)
   }
 
   quantise(x: NodeOutput, grid: Grid, name: string): NodeOutput {
@@ -288,6 +279,70 @@ export class TensorFlowGraph implements BodyFormat<NodeOutput>, HeadFormat<NodeO
     }
   }
 
+  /** Of one group, or of as many as there are channels: depthwise. */
+  private convolution(x: NodeOutput, step: Convolution, quantised: boolean): NodeOutput {
+    if (step.groups > 1) return this.depthwise(x, step)
+    const { name, size, stride, padding, isSame, in: inputs, out } = step
+    const stored = this.weights(`${name}/kernel`, [size, size, inputs, out], step.kernel)
+    const kernel = quantised ? this.roundedKernel(stored, step) : stored
+    const bias = this.weights(`${name}/bias`, [out], step.bias)
+    const isValid = padding.every((cells) => cells === 0)
+    const around =
+      isSame || isValid
+        ? [attribute.string('padding', isSame ? 'SAME' : 'VALID')]
+        : [
+            attribute.string('padding', 'EXPLICIT'),
+            attribute.int('explicit_paddings', [0, 0, ...padding, 0, 0]),
+          ]
+    const attributes = [...slidingAttributes(stride), ...around]
+    if (this.options.fused) {
+      const fusing = [attribute.int('num_args', 1), attribute.strings('fused_ops', ['BiasAdd'])]
+      return this.node(name, '_FusedConv2D', [x, kernel, bias], [...attributes, ...fusing])
+    }
+    const cudnn = attribute.bool('use_cudnn_on_gpu', true)
+    return this.biased(name, this.node(`${name}/conv`, 'Conv2D', [x, kernel], [...attributes, cudnn]), bias)
+  }
+
+  /** Its kernel stays in float: the converter of TFLite files takes one scale for all of it. */
+  private depthwise(x: NodeOutput, step: Convolution): NodeOutput {
+    const { name, size, stride, padding, isSame, in: inputs, out } = step
+    const kernel = this.weights(`${name}/kernel`, [size, size, inputs, out / inputs], step.kernel)
+    const isReached = !isSame && padding.some((cells) => cells > 0)
+    const around = isReached ? this.padded(`${name}/around`, x, [0, 0, ...padding, 0, 0], 0) : x
+    const attributes = [...slidingAttributes(stride), attribute.string('padding', isSame ? 'SAME' : 'VALID')]
+    const product = this.node(`${name}/conv`, 'DepthwiseConv2dNative', [around, kernel], attributes)
+    return this.biased(name, product, this.weights(`${name}/bias`, [out], step.bias))
+  }
+
+  private biased(name: string, product: NodeOutput, bias: NodeOutput): NodeOutput {
+    const format = attribute.string('data_format', 'NHWC')
+    return this.node(`${name}/sum`, 'BiasAdd', [product, bias], [float, format])
+  }
+
+  private leaky(x: NodeOutput, name: string): NodeOutput {
+    const at = this.nodes.findIndex((node) => node.name === x.node)
+    const before = this.nodes[at]!
+    if (before.operation !== '_FusedConv2D')
+      return this.node(name, 'LeakyRelu', [x], [float, attribute.float('alpha', SLOPE)])
+    this.nodes[at] = {
+      ...before,
+      attributes: [
+        ...before.attributes.filter((given) => given.name !== 'fused_ops'),
+        attribute.strings('fused_ops', ['BiasAdd', 'LeakyRelu']),
+        attribute.float('leakyrelu_alpha', SLOPE),
+      ],
+    }
+    return x
+  }
+
+  /** @param around before and behind, along n, h, w, c */
+  private padded(name: string, x: NodeOutput, around: readonly number[], value: number): NodeOutput {
+    const bytes = bytesOf(Int32Array.from(around))
+    const margins = this.constant(`${name}/margins`, { dtype: DTYPE.int32, shape: [4, 2], bytes })
+    const attributes = [float, attribute.type('Tpaddings', 'int32')]
+    return this.node(name, 'PadV2', [x, margins, this.scalar(`${name}/value`, value)], attributes)
+  }
+
   private roundedKernel(kernel: NodeOutput, step: Convolution): NodeOutput {
     const scales = kernelScales(step)
     const bound = (sign: number, name: string) =>
@@ -348,6 +403,27 @@ export class TensorFlowGraph implements BodyFormat<NodeOutput>, HeadFormat<NodeO
     if (typeof value === 'number') return this.scalar('head/constant', value)
     return 'node' in value ? value : this.floats('head/constants', value.shape, value.values)
   }
+}
+
+/** Below every value that a map holds; the library's own, for the same bits. */
+const LEAST = -3e38
+
+const slidingAttributes = (stride: number): Attribute[] => [
+  float,
+  attribute.int('strides', [1, stride, stride, 1]),
+  attribute.string('data_format', 'NHWC'),
+  attribute.int('dilations', [1, 1, 1, 1]),
+]
+
+/** The convolutions of each group alone. */
+function groupsOf(step: Convolution): Convolution[] {
+  const { name, groups, kernel, bias } = step
+  const [inputs, out] = [step.in / groups, step.out / groups]
+  return Array.from({ length: groups }, (_, i) => ({
+    ...{ ...step, name: `${name}/${i}`, groups: 1, in: inputs, out },
+    kernel: kernel.filter((_, at) => Math.floor((at % step.out) / out) === i),
+    bias: bias.slice(i * out, (i + 1) * out),
+  }))
 }
 
 const bytesOf = (values: Float32Array | Int32Array | Uint16Array): Uint8Array =>

@@ -75,7 +75,7 @@ async function run(from: string, out: string, options: Options): Promise<void> {
   const { dataset, crop } = await openModelData(options, signal, precision !== 'int8')
   const bar = precision === 'int8' ? showProgress('calibrating', frames) : undefined
   const calibration = bar
-    ? await calibrate(planOf(model.detector, model.weights), model.sha256, dataset, {
+    ? await calibrate(planOf(model), model.sha256, dataset, {
         ...{ frames, seed, crop, cache: CACHE, signal },
         onProgress: (done) => void bar.update(done),
       })
