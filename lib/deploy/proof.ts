@@ -144,7 +144,9 @@ async function proveLogits(
 function boundOf({ network }: Model, { format, precision, pixels }: FileRequest): number | undefined {
   if (precision === 'int8') return undefined
   if (format === 'checkpoint') return 0
-  const overlaps = network.layers.some((layer) => layer.kind === 'deconvolution' && layer.kernel > layer.stride)
+  const overlaps = network.layers.some(
+    (layer) => layer.kind === 'deconvolution' && layer.kernel > layer.stride,
+  )
   const isExact = format === 'saved-model' && precision === 'float32' && pixels === 'float' && !overlaps
   return isExact ? 0 : BOUNDS[precision]
 }

@@ -36,8 +36,8 @@ test('TF.js: boxes and scores of bytes; weights of float16 in half the space, lo
   assert.ok(size('half_tfjs') < 0.51 * size('student_tfjs'))
 })
 
-test('TFLite: logits of the student, of odd widths, of 80 classes and of other networks, in float32 and with weights of float16', async () => {
-  for (const [i, model] of [student, odd!, many!, ...Object.values(OTHERS)].entries())
+test('TFLite: logits of the student, of 80 classes and of a network in groups, in float32 and with weights of float16', async () => {
+  for (const [i, model] of [student, many!, Object.values(OTHERS)[0]!].entries())
     await proved(model, `${i}.tflite`, request('tflite', { batch: 1 }))
   const half = await proved(student, 'half.tflite', request('tflite', { batch: 1, precision: 'float16' }))
   assert.ok(half.maxDifference > 1e-4 && half.maxDifference < 0.1)

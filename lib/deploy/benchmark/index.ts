@@ -10,6 +10,7 @@ import type { MatchTable } from '../../evaluate'
 import {
   LEADING_METRICS,
   METRICS,
+  type Metric,
   type MetricName,
   metricTable,
   pairedDifference,
@@ -208,8 +209,10 @@ function rowOf(
     const table = score.tables[metric]!
     const value = tableValue(table)
     if (!library) return { value }
-    const { resamples } = METRICS[metric] as { readonly resamples?: number }
-    const { difference, lower, upper } = pairedDifference([table], [library.tables[metric]!], { resamples })
+    const { resamples }: Metric = METRICS[metric]
+    const { difference, lower, upper } = pairedDifference([table], [library.tables[metric]!], {
+      ...(resamples !== undefined && { resamples }),
+    })
     return { value, toLibrary: { difference, lower, upper } }
   }
   const maxDifference = library && request.head === 'logits' ? largest(score, library) : undefined
