@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, extname, join } from 'node:path'
-import { jsonOf, parseDocument } from '../base'
+import { InterruptedError, jsonOf, parseDocument } from '../base'
 import { encodeWeights, toDarknet } from '../detector'
 import { savedModel } from '../engine'
 import { type Checkpoint, loadCheckpoint, saveCheckpoint, withoutTraining } from '../train'
@@ -183,7 +183,9 @@ function writeTflite(
     writeSavedModel(folder, plan, request, { grids })
     const words = [join(__dirname, 'tensorflow/convert.py'), folder, out, request.precision, metadata]
     const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '2' }
-    const { status, stderr } = spawnSync(tensorFlowPython(), words, { encoding: 'utf8', env })
+    const { status, signal, stderr } = spawnSync(tensorFlowPython(), words, { encoding: 'utf8', env })
+    // On a terminal Ctrl-C reaches it too.
+    if (signal === 'SIGINT' || /^KeyboardInterrupt/m.test(stderr)) throw new InterruptedError()
     if (status !== 0) throw new Error(`${out}: TensorFlow's converter failed:\n${stderr.trim().slice(-2000)}`)
   } finally {
     rmSync(folder, { recursive: true, force: true })

@@ -83,8 +83,7 @@ test('rooms import only from earlier rooms, and only engine imports TensorFlow',
     for (const name of imports) {
       const other = target(file, name)
       const isLater = other !== undefined && (roomOf(other) > room || roomOf(other) < 0)
-      const isNative =
-        name.startsWith('@tensorflow/') && ROOMS[room] !== 'engine' && file !== BROWSER_RUNTIME
+      const isNative = name.startsWith('@tensorflow/') && ROOMS[room] !== 'engine' && file !== BROWSER_RUNTIME
       if (isLater || isNative) broken.push(`lib/${file} imports ${name}`)
     }
   }

@@ -1,4 +1,5 @@
 /** The benchmark: teacher and student in every format, timed in turns and scored on the same images. */
+import { setMaxListeners } from 'node:events'
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { quantile } from 'simple-statistics'
@@ -84,6 +85,8 @@ export async function benchmark(
   for (const { name, model } of models) checkClasses(name, model, dataset)
   const { rows, missing } = contenders(options.runtimes)
   const entries: Entry[] = []
+  // Every process listens, and more than ten would make Node warn.
+  if (options.signal) setMaxListeners(0, options.signal)
   try {
     for (const model of models) await open(model, models.length, rows, dataset, options, entries)
     const scores = await scored(entries, samples, options)
