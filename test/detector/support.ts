@@ -26,7 +26,9 @@ export function narrowDetector(options: Partial<Darknet21Config> = {}): NetworkS
 export function drawnWeights(network: NetworkSpec, random: Lcg): Weights {
   const weights = new Map<string, { shape: number[]; values: Float32Array }>()
   for (const layer of layersOf(network).layers) {
-    const bound = Math.sqrt(6 / (layer.in * (layer.kind === 'deconvolution' ? 1 : layer.kernel ** 2)))
+    const bound = Math.sqrt(
+      (6 * layer.groups) / (layer.in * (layer.kind === 'deconvolution' ? 1 : layer.kernel ** 2)),
+    )
     const ranges: { readonly [name: string]: readonly [number, number] } = {
       kernel: [-bound, bound],
       bias: [-1, 1],

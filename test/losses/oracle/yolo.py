@@ -62,7 +62,7 @@ def assign(truths, size, ignore_threshold=0.7, multi_anchor=False, cross_grid=Fa
             row = min(max(math.floor(cy / stride), 0), height // stride - 1)
             col = min(max(math.floor(cx / stride), 0), width // stride - 1)
             cells.append((row, col))
-        candidates = [(scale, *cells[scale], anchor) for scale in range(3) for anchor in range(3)]
+        candidates = [(scale, *cells[scale], anchor) for scale in range(len(STRIDES)) for anchor in range(3)]
         scores = [iou(slot_box(*slot), c) for slot in candidates]
         top = candidates[scores.index(max(scores))]
         best.append((top, t))
