@@ -18,11 +18,11 @@ import {
 import { Lcg } from './lcg'
 import { drawnWeights, narrowDetector } from './support'
 
-/** `forms` is a cfg by hand, of one size only. */
-export const NAMES = ['yolov3', 'yolov3-spp', 'yolov3-tiny', 'darknet21', 'forms'] as const
+/** `forms` and `more` are cfgs by hand, of one size only. */
+export const NAMES = ['yolov3', 'yolov3-spp', 'yolov3-tiny', 'darknet21', 'forms', 'more'] as const
 export type Name = (typeof NAMES)[number]
 
-const SEEDS = { yolov3: 11, 'yolov3-spp': 12, 'yolov3-tiny': 13, darknet21: 14, forms: 15 } as const
+const SEEDS = { yolov3: 11, 'yolov3-spp': 12, 'yolov3-tiny': 13, darknet21: 14, forms: 15, more: 16 } as const
 
 /** Weights drawn in the order of the file; shrunken residual branches keep 23 of them from adding up. */
 function drawn(network: NetworkSpec, random: Lcg): DarknetWeights {
@@ -61,8 +61,8 @@ export function darknetCase(name: Name, full = false): Files {
       const { weights } = toDarknet(network, drawnWeights(network, random), 1234)
       return { cfg: networkCfg(network, 'darknet21-YOLOv3'), weights }
     }
-    if (name === 'forms') {
-      const cfg = readFileSync(join(__dirname, 'oracle/forms.cfg'), 'utf8')
+    if (name === 'forms' || name === 'more') {
+      const cfg = readFileSync(join(__dirname, `oracle/${name}.cfg`), 'utf8')
       return { cfg, weights: drawn(parseCfg(cfg).network, random) }
     }
     const published = { yolov3, 'yolov3-spp': yolov3Spp, 'yolov3-tiny': yolov3Tiny }

@@ -57,6 +57,25 @@ for (const name of NAMES) {
   })
 }
 
+test('files that are written again of what was read give OpenCV’s logits too', () => {
+  for (const name of NAMES) {
+    const expected = oracle.find((entry) => entry.name === name)!
+    const files = darknetCase(name)
+    const first = parseCfg(files.cfg).network
+    const { weights } = fromDarknet(first, decodeWeights(files.weights, first))
+    const again = toDarknet(first, weights)
+    const { network } = parseCfg(again.cfg)
+    const { darknet: _, ...own } = first
+    const { darknet: __, ...theirs } = network
+    assert.deepEqual(theirs, own, name)
+    const bytes = decodeWeights(encodeWeights(again.weights), network)
+    const detector = new Detector(network, fromDarknet(network, bytes).weights)
+    const { outputs } = detector.forward(tf.tensor4d(files.image, [1, ...files.size, 3]), { training: false })
+    assertClose(flat(outputs), unpack(expected.logits), name, 1e-5)
+    detector.dispose()
+  }
+})
+
 test('a weights file is the same to the byte after reading and writing', () => {
   for (const name of NAMES) {
     const { cfg, weights } = darknetCase(name)

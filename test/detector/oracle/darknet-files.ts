@@ -1,11 +1,12 @@
 /**
- * Writes a network's files, an image and this library's outputs for it, for darknet.py:
+ * Writes a network's files, an image, this library's outputs for it, and the files that it writes of what it has read, for
+ * darknet.py:
  *
  *     node --require tsx/cjs test/detector/oracle/darknet-files.ts <name> <narrow|full> <folder>
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Detector, readDarknet } from '../../../lib/detector'
+import { Detector, encodeWeights, readDarknet, toDarknet } from '../../../lib/detector'
 import { tf } from '../../../lib/engine'
 import { darknetCase, NAMES } from '../darknet-cases'
 
@@ -26,5 +27,8 @@ const detector = new Detector(network, weights)
 const { outputs } = detector.forward(tf.tensor4d(files.image, [1, ...files.size, 3]), { training: false })
 const values = outputs.map((output) => Buffer.from(Float32Array.from(output.dataSync()).buffer))
 writeFileSync(path('outputs.f32'), Buffer.concat(values))
+const again = toDarknet(network, weights)
+writeFileSync(path('again.cfg'), again.cfg)
+writeFileSync(path('again.weights'), encodeWeights(again.weights))
 const heads = network.layers.flatMap((layer, i) => (layer.kind === 'yolo' ? [`conv_${i - 1}`] : []))
 writeFileSync(path('case.json'), JSON.stringify({ size: files.size, heads }))

@@ -5,7 +5,7 @@
 
 Both make a Python with OpenCV (requirements.txt; OpenCV 5 has no Darknet reader any more) and run this script in the
 project's root. This library writes cfg and weights files (darknet-files.ts) and its own outputs; OpenCV reads the files and
-computes the logits in front of every [yolo] section.
+computes the logits in front of every [yolo] section. It reads the files, too, that this library writes of what it has read.
 """
 
 import base64
@@ -21,8 +21,16 @@ import numpy as np
 
 HERE = Path(__file__).parent
 NAMES = ["yolov3", "yolov3-spp", "yolov3-tiny", "darknet21"]
-FORMS = "forms"  # of one size only: oracle/forms.cfg
+FORMS = ["forms", "more"]  # of one size only: oracle/forms.cfg, oracle/more.cfg
 LIMIT = 1e-4  # of the largest logit
+
+
+def infer(files, image, heads):
+    net = cv2.dnn.readNetFromDarknet(f"{files}.cfg", f"{files}.weights")
+    net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
+    net.enableWinograd(False)  # it rounds more
+    net.setInput(np.ascontiguousarray(image.transpose(0, 3, 1, 2)))
+    return [m.transpose(0, 2, 3, 1) for m in net.forward(heads)]
 
 
 def run(name, size):
@@ -33,11 +41,7 @@ def run(name, size):
         case = json.loads((folder / "case.json").read_text())
         height, width = case["size"]
         image = np.fromfile(folder / "image.f32", np.float32).reshape(1, height, width, 3)
-        net = cv2.dnn.readNetFromDarknet(str(folder / "net.cfg"), str(folder / "net.weights"))
-        net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
-        net.enableWinograd(False)  # it rounds more
-        net.setInput(np.ascontiguousarray(image.transpose(0, 3, 1, 2)))
-        maps = [m.transpose(0, 2, 3, 1) for m in net.forward(case["heads"])]
+        maps, again = (infer(folder / file, image, case["heads"]) for file in ("net", "again"))
         own = np.fromfile(folder / "outputs.f32", np.float32)
         digest = hashlib.sha256((folder / "net.cfg").read_bytes() + (folder / "net.weights").read_bytes()).hexdigest()
     values = np.concatenate([m.ravel() for m in maps])
@@ -47,6 +51,10 @@ def run(name, size):
     print(f"{name} {size} {height}x{width}: {values.size} logits, largest {largest:.4g}, sd {values.std():.4g}, "
           f"largest difference {difference:.3g} of it (at most {LIMIT}), "
           f"in the Euclidean norm {np.linalg.norm(own - values) / np.linalg.norm(values):.3g}", flush=True)
+    exported = np.abs(np.concatenate([m.ravel() for m in again]) - values).max() / largest
+    print(f"{name} {size}: written again, largest difference {exported:.3g} of it", flush=True)
+    if not exported <= LIMIT:
+        sys.exit(f"{name}: expected files that are written again to give the same, found a difference of {exported}")
     if not difference <= LIMIT:
         sys.exit(f"{name}: expected a largest difference of {LIMIT} of the largest logit, found {difference}")
     return {
@@ -62,7 +70,7 @@ if __name__ == "__main__":
         for name in NAMES:
             run(name, "full")
     elif sys.argv[1:] == ["update"]:
-        result = [run(name, "narrow") for name in [*NAMES, FORMS]]
+        result = [run(name, "narrow") for name in [*NAMES, *FORMS]]
         (HERE / "darknet.json").write_text(json.dumps(result, separators=(",", ":")) + "\n")
     else:
         sys.exit(f"expected full or update, found {sys.argv[1:]}")
