@@ -122,7 +122,7 @@ function drawScale(scale: Scale, backbone: Box | undefined, { strides, place }: 
  *
  * @param name what its heading calls it
  */
-export function drawNetwork(network: NetworkSpec, name = 'darknet21-YOLOv3'): string {
+export function drawNetwork(network: NetworkSpec, name = 'YOLOv3'): string {
   const { stages, scales } = outlineOf(network)
   const all = [...stages.map((stage) => stage.shape.stride), ...scales.map(({ logits }) => logits.stride)]
   const rows = layRows(

@@ -26,7 +26,8 @@ for (const name of names) {
   test(`${name}: inference agrees with PyTorch in float64`, () => {
     const { detector, images } = setUp(name)
     const { outputs } = detector.forward(images, { training: false })
-    assertClose(flat(outputs), unpack(oracle[name].inference), 'logits')
+    // Up to 75 convolutions in float32, one behind the other.
+    assertClose(flat(outputs), unpack(oracle[name].inference), 'logits', 2e-5)
     images.dispose()
     detector.dispose()
   })

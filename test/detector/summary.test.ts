@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import sharp from 'sharp'
 import { parseXml } from '../../lib/data/intake/xml'
 import { darknet21, drawNetwork, layersOf, STUDENT_WIDTHS, sketchNetwork, summary } from '../../lib/detector'
+import { FORMS } from './general'
 import { narrowDetector } from './support'
 
 const cells = (line: string) =>
@@ -83,4 +84,38 @@ test('the drawing follows the switches', () => {
   assert.ok('children' in parseXml(svg, 'drawing'))
   assert.ok(!svg.includes('SPP') && !svg.includes('deconv'))
   assert.ok(svg.includes('nearest ×2') && svg.includes('1 class<'))
+})
+
+test('networks of other shapes are drawn by the same rules: two scales, another backbone, four heads', async () => {
+  assert.equal(
+    sketchNetwork(yolov3Tiny()),
+    [
+      'image 416x416x3',
+      'stem          416x416x16  3×3',
+      'stage 1       208x208x32  max pool 2 /2, 3×3',
+      'stage 2       104x104x64  max pool 2 /2, 3×3',
+      'stage 3 (C3)  52x52x128   max pool 2 /2, 3×3',
+      'stage 4 (C4)  26x26x256   max pool 2 /2, 3×3                  ─▶ concat ─▶ detect2 26x26x384 ─▶ head 26x26x255',
+      '                                                                   ▲ 1×1 to 128, nearest ×2, of detect1',
+      'stage 5 (C5)  13x13x1024  max pool 2 /2, 3×3, max pool 2, 3×3 ───────────▶ detect1 13x13x256 ─▶ head 13x13x255',
+    ].join('\n'),
+  )
+  const sketch = sketchNetwork(yolov3Spp())
+  assert.match(
+    sketch,
+    /stage 3 \(C3\) .* 3×3 \/2, 8 residual blocks \(128 each\) ─▶ concat ─▶ detect3 76x76x128 /,
+  )
+  assert.match(sketch, /detect1 19x19x512 with SPP ─▶ head 19x19x255/)
+  for (const [network, heads] of [
+    [yolov3Tiny(), 2],
+    [yolov3Spp(), 3],
+    [FORMS, 4],
+  ] as const) {
+    const svg = drawNetwork(network, 'a network')
+    assert.ok('children' in parseXml(svg, 'drawing'))
+    assert.equal(svg.match(/>head, stride \d+</g)?.length, heads)
+    assert.equal((await sharp(Buffer.from(svg)).metadata()).width, 1000)
+    const rows = summary(network).split('\n')
+    assert.ok(layersOf(network).layers.every(({ name }) => rows.some((row) => row.includes(`│ ${name} `))))
+  }
 })
