@@ -2,7 +2,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import sharp from 'sharp'
 import { parseXml } from '../../lib/data/intake/xml'
-import { darknet21, drawNetwork, layersOf, STUDENT_WIDTHS, sketchNetwork, summary } from '../../lib/detector'
+import {
+  darknet21,
+  drawNetwork,
+  layersOf,
+  STUDENT_WIDTHS,
+  sketchNetwork,
+  summary,
+  yolov3Spp,
+  yolov3Tiny,
+} from '../../lib/detector'
 import { FORMS } from './general'
 import { narrowDetector } from './support'
 
