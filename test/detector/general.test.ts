@@ -69,7 +69,7 @@ for (const name of names) {
       lengths.set(layer, Math.hypot(lengths.get(layer) ?? 0, oracle[name].gradients[i]![0]!))
     })
     trained.forEach(([weight, variable], i) => {
-      const gradient = grads[variable.name]!.dataSync()
+      const gradient = grads[variable.name]!.dataSync<'float32'>()
       const [norm, ...products] = oracle[name].gradients[i]!
       const limit = 1e-4 * lengths.get(layerOf(weight))!
       const own = Math.sqrt(gradient.reduce((sum, value) => sum + value ** 2, 0))
