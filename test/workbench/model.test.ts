@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { writeSealed } from '../../lib/base'
 import { Detector, headsOf, initialWeights, readDarknet } from '../../lib/detector'
 import { tf } from '../../lib/engine'
 import { loadCheckpoint, saveCheckpoint } from '../../lib/train'
@@ -97,7 +98,7 @@ test('convert: a checkpoint of an earlier version says its network anew, with th
   const { document: _, network: __, ...rest } = JSON.parse(readFileSync(path('training.json'), 'utf8'))
   const detector = narrowConfig({ upsample: 'nearest', classes: 2 })
   const { training: ___, ...old } = { ...rest, detector, format: 'detector-checkpoint/1' }
-  writeFileSync(path('old.json'), JSON.stringify(old))
+  writeSealed(path('old.json'), old)
   const before = loadCheckpoint(path('old.json'))
   await run(t, 'convert', path('old.json'))
   assert.equal(JSON.parse(readFileSync(path('old.json'), 'utf8')).format, 'detector-checkpoint/3')
