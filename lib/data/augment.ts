@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { Random } from '../base'
 import { type Colour, chain, gain, reorder, saturate, turnHue } from './colour'
-import { compose, type Placement, type Region } from './transform'
+import { iou } from './overlap'
+import { compose, type Fit, fitRegion, type Placement, type Region } from './transform'
 import type { Box } from './types'
 
 const probability = z.number().min(0).max(1)
@@ -105,9 +106,6 @@ export const PUBLISHED_AUGMENTATION: AugmentOptions = {
   multiScale: {},
 }
 
-/** 'stretch' fills the input, changing the aspect; 'pad' keeps it and pads at the right and the bottom. */
-export type Fit = 'stretch' | 'pad'
-
 /** How one image enters a batch: where its pixels go, which of them may be seen, and how colours change. */
 export interface View {
   readonly placement: Placement
@@ -118,14 +116,6 @@ export interface View {
 interface Size {
   readonly width: number
   readonly height: number
-}
-
-/** `region` of a frame scaled into the input [height, width]. */
-export function fitRegion(region: Region, [height, width]: readonly [number, number], fit: Fit): Placement {
-  let scaleX = width / (region.x2 - region.x1)
-  let scaleY = height / (region.y2 - region.y1)
-  if (fit === 'pad') scaleX = scaleY = Math.min(scaleX, scaleY)
-  return { scaleX, shiftX: -scaleX * region.x1, scaleY, shiftY: -scaleY * region.y1 }
 }
 
 /**
@@ -234,13 +224,6 @@ export function holdsCentre(patch: Region, box: Box): boolean {
   const x = (box.x1 + box.x2) / 2
   const y = (box.y1 + box.y2) / 2
   return x > patch.x1 && x < patch.x2 && y > patch.y1 && y < patch.y2
-}
-
-function iou(a: Region, b: Box): number {
-  const w = Math.min(a.x2, b.x2) - Math.max(a.x1, b.x1)
-  const h = Math.min(a.y2, b.y2) - Math.max(a.y1, b.y1)
-  if (w <= 0 || h <= 0) return 0
-  return (w * h) / ((a.x2 - a.x1) * (a.y2 - a.y1) + (b.x2 - b.x1) * (b.y2 - b.y1) - w * h)
 }
 
 function drawColour(random: Random, options: Augmentation): Colour | undefined {

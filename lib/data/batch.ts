@@ -1,9 +1,9 @@
 import { Random } from '../base'
-import { type Augmentation, drawInputSize, drawView, type Fit, fitRegion, holdsCentre } from './augment'
+import { type Augmentation, drawInputSize, drawView, holdsCentre } from './augment'
 import { frameRegion, readFrame, type SharedFrames } from './frames'
 import { resample } from './resample'
 import { applyStrong, type StrongLook } from './strong'
-import { compose, type KeepRule, type Placement, placeBoxes, toInput } from './transform'
+import { compose, type Fit, fitRegion, type KeepRule, type Placement, placeBoxes, toInput } from './transform'
 import type { Box } from './types'
 
 /** One batch of network inputs. */

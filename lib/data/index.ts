@@ -4,7 +4,6 @@ export {
   type Augmentation,
   type AugmentOptions,
   augmentSchema,
-  type Fit,
   PUBLISHED_AUGMENTATION,
 } from './augment'
 export type { Batch } from './batch'
@@ -43,7 +42,7 @@ export {
 } from './scenes'
 export { carveValidation } from './split'
 export { type StrongOptions, strongSchema } from './strong'
-export { cropRegion, type Placement, type Region, toImage, toInput } from './transform'
+export { cropRegion, type Fit, type Placement, type Region, toImage, toInput } from './transform'
 export type { Box, Dataset, RgbImage, Sample, SplitName } from './types'
 export {
   classLines,

@@ -1,8 +1,7 @@
 /** A study's requirements of its data, checked before anything is trained. */
-import { fitRegion } from './augment'
 import { UNCHANGED } from './batch'
 import { type Crop, frameRegion } from './frames'
-import { compose, placeBoxes } from './transform'
+import { compose, fitRegion, placeBoxes } from './transform'
 import type { Box, Dataset, Sample, SplitName } from './types'
 
 /** How the network sees a frame. */

@@ -1,3 +1,4 @@
+import type { Corners } from './overlap'
 import type { Box } from './types'
 
 /**
@@ -36,8 +37,6 @@ export function compose(first: Placement, second: Placement): Placement {
     shiftY: second.scaleY * first.shiftY + second.shiftY,
   }
 }
-
-type Corners = Pick<Box, 'x1' | 'y1' | 'x2' | 'y2'>
 
 /** A box of the image in pixels of the network input, not clipped. */
 export function toInput<B extends Corners>(box: B, placement: Placement): B {
@@ -90,6 +89,17 @@ export function placeBoxes(
     else placed.push({ ...clipped, area: box.area * kept * Math.abs(placement.scaleX * placement.scaleY) })
   }
   return placed
+}
+
+/** 'stretch' fills the input, changing the aspect; 'pad' keeps it and pads at the right and the bottom. */
+export type Fit = 'stretch' | 'pad'
+
+/** `region` of a frame scaled into the input [height, width]. */
+export function fitRegion(region: Region, [height, width]: readonly [number, number], fit: Fit): Placement {
+  let scaleX = width / (region.x2 - region.x1)
+  let scaleY = height / (region.y2 - region.y1)
+  if (fit === 'pad') scaleX = scaleY = Math.min(scaleX, scaleY)
+  return { scaleX, shiftX: -scaleX * region.x1, scaleY, shiftY: -scaleY * region.y1 }
 }
 
 /**

@@ -1,29 +1,7 @@
 import { z } from 'zod'
 import { parseDocument, type Schema } from '../base'
 import { gatherRows, nonMaxSuppression, tf, topK } from '../engine'
-import type { HeadConfig } from './heads'
-
-export interface DecodeOptions {
-  /** Slots with less objectness are dropped. */
-  readonly objectness: number
-  /** Best slots by objectness that stay on every scale. */
-  readonly perScale: number
-  /** A (box, class) stays when its class probability is above this, before it is multiplied by objectness. */
-  readonly classProbability: number
-  /** IoU above which (strictly) a lower-scored box of the same class is suppressed. */
-  readonly iou: number
-  /** Detections kept per image. */
-  readonly limit: number
-}
-
-/** The published run's post-processing. */
-export const DECODE_DEFAULTS: DecodeOptions = {
-  objectness: 0.005,
-  perScale: 1000,
-  classProbability: 0.05,
-  iou: 0.45,
-  limit: 100,
-}
+import { DECODE_DEFAULTS, type DecodeConfig, type DecodeOptions, LARGEST_LOG_SIZE } from './decode-options'
 
 const probability = z.number().min(0).max(1)
 const count = z.number().int().min(1)
@@ -36,12 +14,6 @@ const optionsSchema: Schema<DecodeOptions> = z
     limit: count.default(DECODE_DEFAULTS.limit),
   })
   .strict()
-
-/** What decoding needs to know of a detector. */
-export type DecodeConfig = Pick<HeadConfig, 'anchors' | 'classes' | 'scaleXY' | 'strides'>
-
-/** No box is larger than e^16 anchors, so that coordinates stay finite whatever the logits. */
-const LARGEST_LOG_SIZE = 16
 
 export interface Decoded {
   /** x1 y1 x2 y2 in pixels of the network's input, [n, slots, 4]. */

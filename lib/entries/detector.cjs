@@ -2,10 +2,11 @@
 'use strict'
 module.exports = require('../engine/entry.cjs').room('detector')
 0 && (module.exports = {
-  ACTIVATIONS, BATCH_NORM_EPSILON, BLOCKS, DECODE_DEFAULTS, Detector, IMAGES, PUBLISHED_OPTIONS, SLOPE,
-  STUDENT_WIDTHS, TEACHER_WIDTHS, activate, checkNetwork, coarsestStride, complexity, convolutionsOf,
-  countNumbers, darknet21, darknet21Schema, decodeScale, decodeWeights, detect, drawNetwork, encodeWeights,
-  featureOfHead, fromDarknet, headsOf, initialWeights, interpret, layerMacs, layerParameters, layersOf,
-  networkCfg, networkSchema, networkText, parseCfg, readDarknet, scaledWidths, shapesOf, sketchNetwork,
-  sourcesOf, summary, toDarknet, weightShapes, withWidths, yolov3, yolov3Spp, yolov3Tiny,
+  ACTIVATIONS, BATCH_NORM_EPSILON, BLOCKS, DECODE_DEFAULTS, Detector, IMAGES, LARGEST_LOG_SIZE,
+  PUBLISHED_OPTIONS, SLOPE, STUDENT_WIDTHS, TEACHER_WIDTHS, activate, checkNetwork, coarsestStride, complexity,
+  convolutionsOf, countNumbers, darknet21, darknet21Schema, decodeScale, decodeWeights, detect, detectPlain,
+  drawNetwork, encodeWeights, featureOfHead, fromDarknet, headsOf, initialWeights, interpret, layerMacs,
+  layerParameters, layersOf, networkCfg, networkSchema, networkText, parseCfg, readDarknet, scaledWidths,
+  shapesOf, sketchNetwork, sourcesOf, summary, toDarknet, weightShapes, withWidths, yolov3, yolov3Spp,
+  yolov3Tiny,
 })

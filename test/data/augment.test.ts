@@ -6,11 +6,10 @@ import {
   augmentSchema,
   drawInputSize,
   drawView,
-  fitRegion,
   holdsCentre,
   PUBLISHED_AUGMENTATION,
 } from '../../lib/data/augment'
-import { toInput } from '../../lib/data/transform'
+import { fitRegion, toInput } from '../../lib/data/transform'
 import type { Box } from '../../lib/data/types'
 
 const frame = { width: 200, height: 100 }

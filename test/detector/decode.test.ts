@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decodeScale, detect, type HeadConfig, headsOf } from '../../lib/detector'
+import { decodeScale, detect, detectPlain, type HeadConfig, headsOf } from '../../lib/detector'
 import { compile, nonMaxSuppression, tf } from '../../lib/engine'
 import { assertClose } from '../losses/support'
 import { Lcg } from './lcg'
@@ -42,6 +42,15 @@ for (const expected of oracle) {
     found.forEach((row, i) => {
       assertClose(row, expected.detections[i]!, `detection ${i}`)
     })
+    const maps = outputs.map((output) => {
+      const [, height, width] = output.shape
+      return { height, width, values: Float32Array.from(output.dataSync()) }
+    })
+    const plain = detectPlain(maps, config)
+    assert.equal(plain.length, expected.detections.length)
+    plain.forEach(({ label, score, x1, y1, x2, y2 }, i) => {
+      assertClose([label, score, x1, y1, x2, y2], expected.detections[i]!, `detection ${i}, without a device`)
+    })
     // The image twice in a batch, recorded into a graph.
     const compiled = compile((...inputs: tf.Tensor4D[]) => ({ ...detect(inputs, config) }))
     const twice = compiled(...outputs.map((output) => tf.concat([output, output]) as tf.Tensor4D))
@@ -67,6 +76,16 @@ test('logits of other channels, or of other scales than the anchors, are refused
     )
     assert.throws(() => detect(of(21).slice(1), config), /logits of 3 scales, found 2/)
   })
+  const maps = [1, 2, 4].map((side) => ({
+    height: side,
+    width: side,
+    values: new Float32Array(side * side * 24),
+  }))
+  assert.throws(
+    () => detectPlain(maps, config),
+    /stride 32: expected 1 x 1 x 3 x \(5 \+ 2\) logits, found 24/,
+  )
+  assert.throws(() => detectPlain(maps.slice(1), config), /logits of 3 scales, found 2/)
 })
 
 test('a box by hand', () => {
