@@ -25,7 +25,8 @@ function renderBlock(block: Block): string[] {
   if (block.kind === 'list') return [block.items.map((item) => `- ${escapeMarkdown(item)}`).join('\n')]
   if (block.kind === 'table') return [`**${escapeMarkdown(block.caption)}**`, renderTable(block.rows)]
   if (block.kind === 'figure') return [`*Figure in index.html: ${escapeMarkdown(block.caption)}*`]
-  const shown = block.blocks.filter(({ kind }) => kind !== 'figure')
+  if (block.kind === 'exhibits') return [`*Pictures in index.html: ${escapeMarkdown(block.caption)}*`]
+  const shown = block.blocks.filter(({ kind }) => kind !== 'figure' && kind !== 'exhibits')
   return shown.length > 0 ? [`### ${escapeMarkdown(block.summary)}`, ...shown.flatMap(renderBlock)] : []
 }
 

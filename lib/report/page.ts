@@ -1,22 +1,11 @@
 /** The report as one self-contained HTML file with style, figures and Plotly embedded. */
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { plotlyFigure } from '../base'
-import { type Block, cellOf, columnsOf, isNumeric, type TableRow } from './document'
+import { type Html, html, inScript, pageStyle, plotlyFigure, renderTable, trusted } from '../base'
+import { colourKey } from '../evaluate'
+import type { Block } from './document'
 import type { Figure } from './figures'
-import { type Html, html, trusted } from './html'
 import type { ReportModel } from './model'
 import type { Tile } from './tiles'
-
-/** Classes of the style sheet for cells that hold a verdict. */
-const VERDICTS: ReadonlyMap<string | number, string> = new Map([
-  ['better', 'better'],
-  ['worse', 'worse'],
-  ['no difference shown', 'open'],
-  ['not shown', 'open'],
-  ['failed', 'worse'],
-  ['chosen', 'better'],
-])
 
 /**
  * Hidden figures are drawn when opened, since their width is unknown before. In narrow windows legends move below, long
@@ -59,7 +48,7 @@ export function renderHtml(
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}: ${subtitle}</title>
-<style>${trusted(readFileSync(join(__dirname, 'page.css'), 'utf8'))}</style>
+<style>${pageStyle()}</style>
 </head>
 <body>
 <header>
@@ -99,33 +88,15 @@ function renderBlock(block: Block): Html {
   if (block.kind === 'list') return html`<ul>${block.items.map((item) => html`<li>${item}</li>\n`)}</ul>\n`
   if (block.kind === 'table') return renderTable(block.caption, block.rows)
   if (block.kind === 'figure') return renderFigure(block.caption, block.figure)
+  if (block.kind === 'exhibits') {
+    const { models, caption, exhibits } = block
+    return html`<p>${caption}</p>
+${colourKey(models.length, true)}
+${exhibits.map((shown) => shown.html)}`
+  }
   return html`<details>
 <summary>${block.summary}</summary>
 ${block.blocks.map(renderBlock)}</details>
-`
-}
-
-/** Where the window is narrow a row becomes a card, whose lines have the names of the columns. */
-function renderTable(caption: string, rows: readonly TableRow[]): Html {
-  const columns = columnsOf(rows).map((name) => ({ name, side: isNumeric(rows, name) ? 'number' : 'text' }))
-  const cell = (row: TableRow, { name, side }: (typeof columns)[number], first: boolean): Html => {
-    const value = cellOf(row, name)
-    // A verdict that lacks something says what, behind a colon.
-    const verdict = VERDICTS.get(String(value).split(':')[0] ?? '')
-    const content = verdict ? html`<span class="chip ${verdict}">${value}</span>` : html`${value}`
-    return first
-      ? html`<th scope="row" role="rowheader">${content}</th>`
-      : html`<td class="${side}" role="cell" data-column="${name}">${content}</td>`
-  }
-  const head = columns.map(
-    ({ name, side }) => html`<th scope="col" role="columnheader" class="${side}">${name}</th>`,
-  )
-  return html`<div class="table"><table role="table">
-<caption>${caption}</caption>
-<thead role="rowgroup"><tr role="row">${head}</tr></thead>
-<tbody role="rowgroup">
-${rows.map((row) => html`<tr role="row">${columns.map((column, i) => cell(row, column, i === 0))}</tr>\n`)}</tbody>
-</table></div>
 `
 }
 
@@ -140,9 +111,4 @@ function renderFigure(caption: string, { data, layout: { title, ...rest } }: Fig
 <figcaption>${caption}</figcaption>
 </figure>
 `
-}
-
-/** In a script element these two sequences are special to HTML; in JavaScript strings and patterns the escape is equal. */
-function inScript(code: string): Html {
-  return trusted(code.replace(/<\/(script)/gi, '<\\/$1').replaceAll('<!--', '\\x3c!--'))
 }

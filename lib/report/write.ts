@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
-import { csvCell, readSealed, recordOf, writeAtomically, writeSealed } from '../base'
-import { cellOf, columnsOf, type TableRow } from './document'
+import { readSealed, recordOf, renderCsv, writeAtomically, writeSealed } from '../base'
+import type { TableRow } from './document'
 import { renderMarkdown } from './markdown'
 import type { ReportModel } from './model'
 import { renderHtml } from './page'
@@ -23,14 +23,6 @@ export function writeReport(directory: string, model: ReportModel): { readonly p
   writeAtomically(join(directory, REPORT_FILES.markdown), renderMarkdown(model))
   writeAtomically(page, renderHtml(model))
   return { page }
-}
-
-/** Comma-separated values (RFC 4180): values with a comma, quote or line break are quoted, and none is a formula. */
-export function renderCsv(rows: readonly TableRow[]): string {
-  const columns = columnsOf(rows)
-  return [columns, ...rows.map((row) => columns.map((column) => cellOf(row, column)))]
-    .map((cells) => `${cells.map(csvCell).join(',')}\r\n`)
-    .join('')
 }
 
 /** The part of a report's numbers that is read again. */

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { html, renderCsv, trusted } from '../../lib/base'
 import {
   accuracyByRatioFigure,
   differencesFigure,
@@ -14,10 +15,8 @@ import {
   methodsFigure,
   paretoFigure,
   prCurveFigure,
-  renderCsv,
   sensitivityFigure,
 } from '../../lib/report'
-import { html, trusted } from '../../lib/report/html'
 import { type ArmNumbers, metricTable, type PairedDifference } from '../../lib/study'
 import { readLog } from '../../lib/trial'
 

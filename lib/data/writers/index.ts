@@ -1,16 +1,16 @@
 /** Writes data sets in the notations that can be read. */
 
-import { copyFile, link, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, link, mkdir, stat, writeFile } from 'node:fs/promises'
 import { dirname, extname, join, relative, resolve, sep } from 'node:path'
-import { mapLimited, removeLeft, spaceError, temporaryName } from '../../base'
+import { expectNewFolder, mapLimited, spaceError, writeWholeFolder } from '../../base'
 import { SPLIT_NAMES } from '../hash'
 import { encodePng } from '../images'
 import { baseName, folderOf } from '../intake/paths'
-import { splitOfName } from '../intake/splits'
 import { readSampleImage } from '../sample-image'
 import type { Box, Sample, SplitName } from '../types'
 import { coco } from './coco'
 import { classLines, list } from './list'
+import { nameOf } from './name'
 import { voc } from './voc'
 import type { NamedSample, Writer, WrittenSplit } from './writer'
 import { yolo } from './yolo'
@@ -71,30 +71,17 @@ export async function writeDataset(
 ): Promise<WriteReport> {
   const writer = writerOf(notation)
   const folder = resolve(target)
-  const found = await stat(folder).catch(() => undefined)
-  if (found !== undefined && (!found.isDirectory() || (await readdir(folder)).length > 0)) {
-    const what = found.isDirectory() ? 'a folder with content' : 'a file'
-    throw new Error(`${folder}: expected a new or empty folder, found ${what}; name another one`)
-  }
+  await expectNewFolder(folder)
   if (Object.values(set.splits).every((samples) => (samples?.length ?? 0) === 0))
     throw new Error(`${folder}: expected images to write, found none`)
   if (notation !== 'coco') classLines(set.classes)
   const splits = namedSplits(set, writer, folder, images)
-  // Written beside and renamed, so that the folder appears whole or not at all.
-  const temporary = temporaryName(folder)
-  try {
-    await mkdir(dirname(folder), { recursive: true })
-    removeLeft(dirname(folder))
-    await mkdir(temporary, { recursive: true })
+  return writeWholeFolder(folder, async (temporary) => {
     for (const [name, text] of writer.write(splits, set.classes)) await writeInto(temporary, name, text)
     const copies = images === 'none' ? { copied: 0, turned: 0 } : await writeImages(splits, temporary, images)
-    if (found !== undefined) await rm(folder, { recursive: true })
-    await rename(temporary, folder)
     const count = splits.reduce((sum, { samples }) => sum + samples.length, 0)
     return { images: count, ...copies, flagged: flaggedBoxes(set, notation) }
-  } finally {
-    await rm(temporary, { recursive: true, force: true })
-  }
+  })
 }
 
 function writerOf(notation: string): Writer {
@@ -139,23 +126,6 @@ function namedSplits(set: WritableSet, writer: Writer, folder: string, mode: Ima
     })
     return [{ split, folder: place, samples: named }]
   })
-}
-
-/**
- * A name that every notation and disk can store: the id in one word, without the folder of its split, with '_' in place of
- * folder separators and comment characters, and different from all others even on disks that fold case or Unicode forms.
- */
-function nameOf({ id }: Sample, taken: Set<string>): string {
-  const folders = folderOf(id).split('/')
-  const inner = splitOfName(folders[0] ?? '') === undefined ? id : id.slice(folders[0]!.length + 1)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: names of files may hold them, lines may not
-  const word = inner.replace(/[/\\:\u0000-\u001f\u007f]/g, '_').trim()
-  const plain = /^[.#-]|^$/.test(word) ? `_${word}` : word
-  const key = (name: string) => name.normalize('NFC').toLowerCase()
-  let name = plain
-  for (let i = 2; taken.has(key(name)); i++) name = `${plain}_${i}`
-  taken.add(key(name))
-  return name
 }
 
 async function writeImages(

@@ -1,6 +1,6 @@
 /** Bars of a data set's classes and sizes as SVG. */
+import { html } from '../../base'
 import { tabulateClasses, type WritableSet } from '../../data'
-import { html } from '../html'
 
 const COLOURS: ReadonlyMap<string, string> = new Map([
   ['train', '#0072b2'],

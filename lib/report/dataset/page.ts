@@ -1,8 +1,6 @@
 /** The result of `dataset check` as one self-contained page. */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { type Html, html, pageStyle, trusted } from '../../base'
 import { type CheckReport, describeAccount, describeLost, describeProblem, type LostBoxes } from '../../data'
-import { type Html, html, trusted } from '../html'
 import { classBars, sizeBars } from './bars'
 import { type Picture, pictures } from './pictures'
 
@@ -35,7 +33,7 @@ export async function datasetPage({ name, report, profile }: DatasetPage): Promi
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${name}: the data set</title>
-<style>${trusted(readFileSync(join(__dirname, '../page.css'), 'utf8'))}
+<style>${pageStyle()}
 ${trusted(STYLE)}</style>
 </head>
 <body>

@@ -1,5 +1,5 @@
 /** HTML that is safe by default: a template that escapes every value unless it is already HTML. */
-import { escapeHtml } from '../base'
+import { escapeHtml } from '../escape'
 
 export interface Html {
   readonly html: string
@@ -19,4 +19,9 @@ function inserted(value: Value): string {
   if (value === false || value === undefined) return ''
   if (typeof value === 'object') return 'html' in value ? value.html : value.map(inserted).join('')
   return escapeHtml(String(value))
+}
+
+/** In a script element these two sequences are special to HTML; in JavaScript strings and patterns the escape is equal. */
+export function inScript(code: string): Html {
+  return trusted(code.replace(/<\/(script)/gi, '<\\/$1').replaceAll('<!--', '\\x3c!--'))
 }

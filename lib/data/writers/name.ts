@@ -1,0 +1,20 @@
+import { folderOf } from '../intake/paths'
+import { splitOfName } from '../intake/splits'
+import type { Sample } from '../types'
+
+/**
+ * A name that every notation and disk can hold: the id in one word, without the folder of its split, with '_' for what
+ * separates folders or begins a comment, and different from all others even where a disk takes letters' forms as one.
+ */
+export function nameOf({ id }: Pick<Sample, 'id'>, taken: Set<string>): string {
+  const folders = folderOf(id).split('/')
+  const inner = splitOfName(folders[0] ?? '') === undefined ? id : id.slice(folders[0]!.length + 1)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: names of files may hold them, lines may not
+  const word = inner.replace(/[/\\:\u0000-\u001f\u007f]/g, '_').trim()
+  const plain = /^[.#-]|^$/.test(word) ? `_${word}` : word
+  const key = (name: string) => name.normalize('NFC').toLowerCase()
+  let name = plain
+  for (let i = 2; taken.has(key(name)); i++) name = `${plain}_${i}`
+  taken.add(key(name))
+  return name
+}
