@@ -1,4 +1,5 @@
 /** Boxes with their words as SVG, over an image that is drawn elsewhere. Plain text in and out: a browser has it too. */
+import { escapeHtml } from '../base/escape'
 import type { Box } from '../data/types'
 
 export interface DrawnBox {
@@ -72,15 +73,11 @@ function labels(
     taken.push({ x, y, wide })
     return (
       `<text x="${x}" y="${y}" font-family="sans-serif" font-size="10" fill="${colourOf(drawn)}" ` +
-      `stroke="#000" stroke-width="2.5" paint-order="stroke">${escapeXml(words)}</text>`
+      `stroke="#000" stroke-width="2.5" paint-order="stroke">${escapeHtml(words)}</text>`
     )
   })
 }
 
 function round(value: number): number {
   return Math.round(value * 10) / 10
-}
-
-function escapeXml(text: string): string {
-  return text.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]!)
 }

@@ -43,7 +43,8 @@ export {
   shareWhere,
 } from './probe'
 export { PUBLISHED_CASE, PUBLISHED_STATEMENT, publishedRows } from './published'
+export { type SideBySide, type SideBySideOptions, sideBySide } from './side-by-side'
 export * from './summary'
 export * from './tables'
 export { type Tile, tiles } from './tiles'
-export { overviewSchema, REPORT_FILES, readOverview, renderCsv, reportNumbers, writeReport } from './write'
+export { overviewSchema, REPORT_FILES, readOverview, reportNumbers, writeReport } from './write'

@@ -51,6 +51,7 @@ export function buildReport(input: ReportInput): ReportModel {
     results(summary),
     failures(input, summary),
     classes(input, summary),
+    imagesSection(input),
     methods(input, summary),
     ablations(summary),
     selection(summary),
@@ -190,6 +191,22 @@ function classes(input: ReportInput, summary: Summary): Section {
     ),
     details('Table by class', [table(`AP at IoU 0.5 by class on ${split}`, perClassTable(summary, split))]),
     details('Precision over recall by class: teacher, control, best method and chosen student', curves),
+  ])
+}
+
+function imagesSection({ sideBySide }: ReportInput): Section {
+  if (!sideBySide) return section('images', 'Images', [])
+  const { models, split, minScore, agreement, exhibits } = sideBySide
+  const [teacher, student] = models
+  return section('images', 'Truth, teacher and student', [
+    table(
+      `Objects of ${split} by who finds them, first seed, boxes of a score from ${minScore} on`,
+      agreement,
+    ),
+    {
+      ...{ kind: 'exhibits', models, exhibits },
+      caption: `The images of ${split} on which ${teacher} and ${student} differ most.`,
+    },
   ])
 }
 

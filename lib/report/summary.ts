@@ -33,6 +33,7 @@ import {
   shortSweep,
 } from '../study'
 import { findTrial, type TrialResult } from '../trial'
+import type { SideBySide } from './side-by-side'
 import { byMethodAndValue, withOwnSettings } from './variations'
 
 /** Input of a report. */
@@ -66,6 +67,8 @@ export interface ReportInput {
   readonly shipped?: readonly SweepFile[]
   /** Trials that made the teacher and the student; none if they are shipped. */
   readonly preparation?: readonly TrialResult[]
+  /** Truth, teacher and student beside each other; left out where absent. */
+  readonly sideBySide?: SideBySide
   /** Default: the profile's. */
   readonly bootstrap?: BootstrapOptions
   /** Default: all. */

@@ -62,6 +62,55 @@ export async function predict(
   }
 }
 
+/** A detector's forward pass, decoding and NMS as one compiled graph per batch size. */
+export interface BatchDetector {
+  /** The detections of every image by descending score, in pixels of the original images, and the seconds they took. */
+  detect(batch: SeenBatch): { readonly found: ScoredBox[][]; readonly seconds: number }
+  dispose(): void
+}
+
+/** Images as a loader gives them, and how each lies in the network's input. */
+export type SeenBatch = Pick<Batch, 'images' | 'shape' | 'placements'>
+
+/**
+ * @param options `flip`: mirrors the images left to right first; `changing`: the weights may change between batches, as
+ *   during training; otherwise the graphs keep those of the first one as constants
+ */
+export function createBatchDetector(
+  detector: Detector,
+  options: Pick<PredictOptions, 'precision' | 'eager' | 'decode'> & {
+    readonly flip?: boolean
+    readonly changing?: boolean
+  } = {},
+): BatchDetector {
+  const { precision = 'float32', eager = false, decode, flip = false, changing = false } = options
+  const detection = compile(
+    (images: Tensor) => {
+      const seen = flip ? tf.reverse4d(images as tf.Tensor4D, 2) : (images as tf.Tensor4D)
+      const { outputs } = detector.forward(seen, { training: false })
+      const { boxes, scores, labels, counts } = detect(outputs, detector.config, decode)
+      return { boxes, scores, labels, counts }
+    },
+    { state: changing ? detector.state : [], precision, eager, name: 'detection' },
+  )
+
+  const look: BatchDetector['detect'] = (batch) => {
+    const input = tf.tensor4d(batch.images, [...batch.shape])
+    const start = performance.now()
+    const result = detection(input)
+    const columns = {
+      boxes: result.boxes.dataSync(),
+      scores: result.scores.dataSync(),
+      labels: result.labels.dataSync(),
+      counts: result.counts.dataSync(),
+    }
+    const seconds = (performance.now() - start) / 1000
+    tf.dispose([result, input])
+    return { found: boxesOf(columns, batch, flip), seconds }
+  }
+  return { detect: look, dispose: () => detection.dispose() }
+}
+
 /**
  * Like `predict`, but keeps graphs and decoded frames between runs.
  *
@@ -73,20 +122,12 @@ export function createPredictor(
   samples: readonly Sample[],
   options: PredictOptions & ViewOptions & { readonly changing?: boolean } = {},
 ): Predictor {
-  const { crop, precision = 'float32', eager = false, decode, changing = false } = options
+  const { crop } = options
   const size = parseDocument(options.batch ?? 8, batchSchema, 'predict options: batch')
   const { classes } = detector.config
-  const { input = detector.config.input, flip = false } = options
+  const { input = detector.config.input } = options
   const loader = createLoader(samples, { input: [...input], batch: size, crop: crop && [...crop] })
-  const detection = compile(
-    (images: Tensor) => {
-      const seen = flip ? tf.reverse4d(images as tf.Tensor4D, 2) : (images as tf.Tensor4D)
-      const { outputs } = detector.forward(seen, { training: false })
-      const { boxes, scores, labels, counts } = detect(outputs, detector.config, decode)
-      return { boxes, scores, labels, counts }
-    },
-    { state: changing ? detector.state : [], precision, eager, name: 'detection' },
-  )
+  const detection = createBatchDetector(detector, options)
 
   const look = async ({ signal, onProgress }: Pick<PredictOptions, 'signal' | 'onProgress'>) => {
     const found: ScoredBox[][] = []
@@ -95,18 +136,9 @@ export function createPredictor(
     for (let step = 0; step < loader.stepsPerEpoch; step++) {
       signal?.throwIfAborted()
       const batch = await loader.batchAt(step)
-      const input = tf.tensor4d(batch.images, [...batch.shape])
-      const start = performance.now()
-      const result = detection(input)
-      const columns = {
-        boxes: result.boxes.dataSync(),
-        scores: result.scores.dataSync(),
-        labels: result.labels.dataSync(),
-        counts: result.counts.dataSync(),
-      }
-      times.push((performance.now() - start) / 1000 / batch.shape[0])
-      tf.dispose([result, input])
-      found.push(...boxesOf(columns, batch, flip))
+      const { found: detected, seconds } = detection.detect(batch)
+      found.push(...detected)
+      times.push(seconds / batch.indices.length)
       batch.placements.forEach((placement, i) => {
         const boxes = batch.truths[i]?.map((box) => toImage(box, placement))
         truths.push({ ...samples[batch.indices[i]!]!, boxes })

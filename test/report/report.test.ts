@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { encodePng } from '../../lib/data'
+import { disagreement } from '../../lib/evaluate'
 import {
   accuracyTable,
   buildReport,
@@ -16,12 +18,13 @@ import {
   REPORT_FILES,
   renderHtml,
   renderMarkdown,
+  sideBySide,
   type TableRow,
   verdictSentence,
   writeReport,
 } from '../../lib/report'
 import { type Arm, evaluationOn, METRICS, metricTable, tableValue } from '../../lib/study'
-import { readDetections, type TrialFailure } from '../../lib/trial'
+import { readDetections, type TrialDetections, type TrialFailure } from '../../lib/trial'
 import { syntheticStudy } from './synthetic'
 
 const folder = mkdtempSync(join(tmpdir(), 'report-'))
@@ -36,6 +39,47 @@ const sectionIds = ({ sections }: typeof model) => sections.map(({ id }) => id)
 
 /** What a reader sees: no scripts, no style. */
 const visible = (page: string) => page.replace(/<(script|style)[\s\S]*?<\/\1>/g, '')
+
+test('truth, teacher and student stand side by side, on the images on which the two differ most', async () => {
+  const arms = Object.fromEntries(input.arms.map((arm) => [arm.name, arm]))
+  const [teacher, student] = ['teacher', 'student'].map((name) =>
+    readDetections(evaluationOn(arms[name]!.runs[0]!, 'test')!.folder),
+  )
+  const file = join(folder, 'grey.png')
+  const [width, height] = [256, 96]
+  writeFileSync(file, await encodePng({ width, height, pixels: new Uint8Array(3 * width * height).fill(99) }))
+  const test = teacher!.ids.map((id) => ({ ...{ id, file, width, height }, boxes: [] }))
+  const { classes } = input.data
+  const study = { dataset: { name: 'grey', classes, hash: '', splits: { test } } }
+  const found = await sideBySide(study, input, { count: 3, minScore: 0.5 })
+  assert.ok(found)
+  assert.deepEqual([found.split, found.models, found.exhibits.length], ['test', ['teacher', 'student'], 3])
+  assert.equal(found.agreement.at(-1)!.objects, teacher!.truths.image.length)
+  // Counted again, image by image.
+  const boxes = ({ detections }: TrialDetections, image: number) =>
+    [...detections.image.keys()]
+      .filter((row) => detections.image[row] === image && detections.score[row]! >= 0.5)
+      .map((row) => {
+        const [x1, y1, x2, y2] = detections.box.subarray(4 * row, 4 * row + 4)
+        const [label, score] = [detections.label[row]!, detections.score[row]!]
+        return { x1: x1!, y1: y1!, x2: x2!, y2: y2!, label, score }
+      })
+  const counts = test.map((_, i) => disagreement(boxes(teacher!, i), boxes(student!, i)).boxes)
+  assert.deepEqual(
+    found.exhibits.map((shown) => shown.boxes),
+    [...counts].sort((a, b) => b - a).slice(0, 3),
+  )
+  const report = buildReport({ ...input, sideBySide: found })
+  assert.ok(sectionIds(report).includes('images'))
+  assert.equal(visible(renderHtml(report)).match(/<svg viewBox[^>]*role="img"/g)?.length, 9)
+  assert.match(renderMarkdown(report), /\*Pictures in index\.html: The images of test/)
+  assert.equal(sectionIds(model).includes('images'), false)
+  assert.equal(await sideBySide(study, { ...input, arms: [] }), undefined)
+  await assert.rejects(
+    sideBySide({ dataset: { ...study.dataset, splits: {} } }, input),
+    /test: expected the image .* that was measured, found none in the data set/,
+  )
+})
 
 test('numbers come from the trials', () => {
   const control = input.arms.find(({ name }) => name === 'control')!
