@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import type { OpenOptions, VocPixels } from '../data'
+import type { OpenOptions, SplitName, VocPixels } from '../data'
 import { FORMATS } from '../data/intake/notations'
 import type { DataReading } from '../trial'
 
@@ -49,6 +49,14 @@ export async function openOptions(
   const images = await at(options.images, '--images')
   const classes = options.classes === undefined ? undefined : await readClassNames(options.classes, directory)
   return { format, annotations, images, vocPixels, outside, classes }
+}
+
+/** The split that --split names. @throws Error where there is no such split */
+export function parseSplit(name: string): SplitName {
+  const { splitOfName } = require('../data') as typeof import('../data')
+  const split = splitOfName(name)
+  if (split === undefined) throw new Error(`--split: expected train, val or test, found ${name}`)
+  return split
 }
 
 /**

@@ -1,13 +1,11 @@
 import { Command, InvalidArgumentError } from 'commander'
-import type { SplitName } from '../../data'
 import type { EvaluationFiles, EvaluationSummary, MistakesResult, SizeResult, VocAtIou } from '../../evaluate'
-import { withDataOptions } from '../data-options'
+import { parseSplit, withDataOptions } from '../data-options'
 import { note, say } from '../say'
 import { textTable } from '../text-table'
 
 /** Loaded only when needed, not for help. */
 const evaluation = () => require('../../evaluate') as typeof import('../../evaluate')
-const data = () => require('../../data') as typeof import('../../data')
 
 interface EvaluateOptions extends Omit<EvaluationFiles, 'split'> {
   readonly split?: string
@@ -66,12 +64,6 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
   )
   for (const table of [numbers(summary, atIous), perClass(summary), perSize(sizes), perKind(found)])
     say(table)
-}
-
-function parseSplit(name: string): SplitName {
-  const split = data().splitOfName(name)
-  if (split === undefined) throw new Error(`--split: expected train, val or test, found ${name}`)
-  return split
 }
 
 function parseIous(text: string): number[] {

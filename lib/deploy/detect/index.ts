@@ -1,0 +1,5 @@
+export { type ModelOptions, openModel, type RunningModel } from './model'
+export { OUTPUTS, type Output } from './outputs'
+export { type DetectOptions, type DetectReport, detectImages, leftOut } from './run'
+export { openSource, type SourceOptions } from './source'
+export type { Source, SourceImage } from './types'
