@@ -1,6 +1,5 @@
 /** Truth, teacher and student on the images on which the two disagree most. */
-import type { Box } from '../data'
-import { readSampleImage } from '../data/sample-image'
+import { type Box, readSampleImage } from '../data'
 import {
   agreementTable,
   byDisagreement,

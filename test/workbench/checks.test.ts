@@ -19,6 +19,9 @@ test('types: tsc --project .', () => passes(TSC, '--project', '.'))
 test('types of the plain JavaScript: tsc --project lib/jsconfig.json', () =>
   passes(TSC, '--project', 'lib/jsconfig.json'))
 
+test('types of what runs in a browser: tsc --project lib/deploy/page/browser', () =>
+  passes(TSC, '--project', 'lib/deploy/page/browser'))
+
 test('format and lint: biome ci', () => passes('@biomejs/biome/bin/biome', 'ci', '--colors=off'))
 
 const lib = path.join(root, 'lib')
@@ -26,6 +29,8 @@ const ROOMS =
   'base engine data detector losses evaluate slimming train trial study deploy report workbench'.split(' ')
 /** Runs exported files on the WebAssembly backend, in a process of its own. */
 const BROWSER_RUNTIME = 'deploy/runtimes/tfjs.ts'
+/** Bundled into a page. */
+const BROWSER = path.join('deploy', 'page', 'browser') + path.sep
 /** Not a room: the entry points from outside. */
 const ENTRIES = 'entries'
 
@@ -83,7 +88,8 @@ test('rooms import only from earlier rooms, and only engine imports TensorFlow',
     for (const name of imports) {
       const other = target(file, name)
       const isLater = other !== undefined && (roomOf(other) > room || roomOf(other) < 0)
-      const isNative = name.startsWith('@tensorflow/') && ROOMS[room] !== 'engine' && file !== BROWSER_RUNTIME
+      const isBrowsers = file === BROWSER_RUNTIME || file.startsWith(BROWSER)
+      const isNative = name.startsWith('@tensorflow/') && ROOMS[room] !== 'engine' && !isBrowsers
       if (isLater || isNative) broken.push(`lib/${file} imports ${name}`)
     }
   }

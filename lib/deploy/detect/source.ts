@@ -2,7 +2,14 @@
 import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, relative, resolve, sep } from 'node:path'
 import { glob } from 'tinyglobby'
-import { describeProblem, type OpenOptions, type Problem, readImage, type SplitName } from '../../data'
+import {
+  describeProblem,
+  type OpenOptions,
+  type Problem,
+  readImage,
+  readSampleImage,
+  type SplitName,
+} from '../../data'
 import { IMAGE_NAME, IMAGE_TYPES, OTHER_IMAGE_NAME } from '../../data/image-types'
 import { isBelow, listFolder } from '../../data/intake/listing'
 import { scanDataset } from '../../data/open'
@@ -121,12 +128,12 @@ async function openLabelled(folder: string, options: SourceOptions): Promise<Sou
   }
   const taken = new Set<string>()
   const listed = samples.map(({ sample }): SourceImage => {
-    const { id, file, boxes, orientation } = sample
+    const { id, file, boxes } = sample
     const place = relative(set.root, file).split(sep).join('/')
     return {
       ...{ name: nameOf({ id }, taken), place },
       ...(boxes && { truths: boxes }),
-      load: () => readImage(file, { upright: orientation !== undefined }),
+      load: () => readSampleImage(sample),
     }
   })
   const images = async function* () {
