@@ -3,11 +3,12 @@
 module.exports = require('../engine/entry.cjs').room('base')
 0 && (module.exports = {
   DamagedError, InterruptedError, MOST_DEPTH, Random, TooLargeError, YamlError, abortCells, appendLines,
-  assigned, beginCell, changesBetween, complaintsOf, csvCell, escapeHtml, escapeMarkdown, escapePlotly,
-  expectFile, expectHash, forTerminal, interruptSignal, interrupted, isInterrupt, isSealed, isWarning,
-  joinMarkdown, jsonErrorAt, jsonOf, keyOf, lineAt, lockFolder, mapLimited, markdown, markdownCode, oneLine,
-  parseDocument, parseFinite, parseYamlText, plotlyFigure, readCached, readDocument, readJson, readSealed,
-  readText, readVariant, readWhole, readWholeLater, readYaml, recordOf, removeLeft, sha256, spaceError,
-  syncFolder, temporaryFolder, temporaryName, throwIfInterrupted, unreadable, visible, warn, watchFolder,
-  wholeLines, writeAtomically, writeCached, writeSealed,
+  assigned, beginCell, cellOf, changesBetween, columnsOf, complaintsOf, csvCell, escapeHtml, escapeMarkdown,
+  escapePlotly, evenRows, expectFile, expectHash, expectNewFolder, forTerminal, html, inScript,
+  interruptSignal, interrupted, isInterrupt, isNumeric, isSealed, isWarning, joinMarkdown, jsonErrorAt, jsonOf,
+  keyOf, lineAt, lockFolder, mapLimited, markdown, markdownCode, oneLine, pageStyle, parseDocument,
+  parseFinite, parseYamlText, plotlyFigure, readCached, readDocument, readJson, readSealed, readText,
+  readVariant, readWhole, readWholeLater, readYaml, recordOf, removeLeft, renderCsv, renderTable, sha256,
+  spaceError, syncFolder, temporaryFolder, temporaryName, throwIfInterrupted, trusted, unreadable, visible,
+  warn, watchFolder, wholeLines, writeAtomically, writeCached, writeSealed, writeWholeFolder,
 })

@@ -11,7 +11,7 @@ module.exports = require('../engine/entry.cjs').room('report')
   imageUrl, isStudy, lambdaFigure, leadingSplit, limits, lossComparisonFigure, lossFigure, methodsFigure,
   metricsTable, mostChanged, objectnessMaps, openProbe, overviewSchema, overviewTable, paretoFigure,
   perClassFigure, perClassTable, plannedSeeds, prCurveFigure, provenanceTable, publishedRows, readOverview,
-  renderCsv, renderHtml, renderMarkdown, reportNumbers, selectionTable, sensitivityFigure, shareWhere,
+  renderHtml, renderMarkdown, reportNumbers, selectionTable, sensitivityFigure, shareWhere, sideBySide,
   sizeTable, summarise, summariseTried, thresholdFigure, tiles, trainingTable, trialRows, verdictSentence,
   writeReport,
 })
