@@ -20,11 +20,11 @@ import { spaceError } from './space'
 const CLAIM = /^lock(\.[0-9a-f]{8})+$/
 
 export interface LockOptions {
-  /** The owner touches its lock this often, in milliseconds. */
+  /** How often the owner touches its lock, in milliseconds. */
   readonly beat?: number
-  /** A lock whose process cannot be asked is given up when it was not touched for so long, in milliseconds. */
+  /** After this time without a touch, in milliseconds, a lock is abandoned if its process cannot be checked. */
   readonly silence?: number
-  /** Ends the watching. */
+  /** Stops the waiting. */
   readonly signal?: AbortSignal
 }
 
@@ -33,7 +33,7 @@ export interface LockOptions {
  * folder. The lock of an ended process is taken over: at once if it ran on this machine (ids are reused, so a lock also holds
  * its process's start time); another machine's after it was watched for `silence` and nobody has touched it.
  *
- * @returns a function that gives it back
+ * @returns a function that releases it
  * @throws Error when another process has it
  */
 export async function lockFolder(
@@ -96,9 +96,9 @@ function removeClaims(folder: string): void {
 }
 
 /**
- * Watches whether another process has taken a folder, for as long as something is waited for.
+ * Watches, during a wait, whether another process holds a folder.
  *
- * @returns a function that says whether it still has it; of another machine's process, whether it has touched its lock
+ * @returns a function that says whether it still does; for a process on another machine, whether it touched its lock
  * within the last `silence`
  */
 export function watchFolder(
@@ -123,11 +123,11 @@ export function watchFolder(
 interface Lock {
   /** Id of the process, its machine, and its start time. */
   readonly owner: string
-  /** When it was touched last, by the owner's clock. */
+  /** Time of its last touch, by the owner's clock. */
   readonly touched: number
 }
 
-/** False where the file is there already. */
+/** Creates a file; false if it already exists. */
 function createFile(file: string, content: string): boolean {
   try {
     writeFileSync(file, content, { flag: 'wx' })
@@ -142,7 +142,7 @@ function createFile(file: string, content: string): boolean {
 
 function readLock(file: string): Lock | undefined {
   try {
-    // Network file systems ask the server anew for a file that is opened, and not always for one that is looked at.
+    // Network file systems query the server again when a file is opened, but not always for a mere stat.
     const descriptor = openSync(file, 'r')
     try {
       return { owner: readFileSync(descriptor, 'utf8'), touched: fstatSync(descriptor).mtimeMs }
@@ -155,7 +155,7 @@ function readLock(file: string): Lock | undefined {
   }
 }
 
-/** Whether the process of a lock lives. One of another machine shows it by touching the lock. */
+/** Whether the process of a lock is alive. A process on another machine shows it by touching the lock. */
 async function isAtWork(
   file: string,
   lock: Lock,
@@ -164,7 +164,7 @@ async function isAtWork(
   const owner = ownerOf(lock)
   const running = owner && isRunning(owner)
   if (running !== undefined) return running
-  // Clocks of two machines differ, so a change is waited for, and no age is computed.
+  // Clocks of two machines differ, so wait for a change instead of computing an age.
   const end = performance.now() + silence
   while (performance.now() < end) {
     await setTimeout(Math.min(1000, silence / 10), undefined, { signal })
@@ -181,7 +181,7 @@ function ownerOf({ owner }: Lock): Owner | undefined {
   return pid ? { pid: Number(pid), host, started } : undefined
 }
 
-/** Touches a file from a thread of its own: a step of the training may hold the main one for longer than the silence. */
+/** Touches a file from a separate thread: a training step may block the main one for longer than the silence. */
 function keepTouching(file: string, beat: number): () => void {
   const program = `
     const { utimesSync } = require('node:fs')
@@ -190,7 +190,7 @@ function keepTouching(file: string, beat: number): () => void {
       try {
         utimesSync(file, new Date(), new Date())
       } catch (error) {
-        // It is gone when it was given back. Any other error ends the process, which can no longer keep others away.
+        // The file is gone once the lock is released. Any other error ends the process, which can no longer hold the lock.
         if (error.code !== 'ENOENT') throw error
       }
     }

@@ -1,33 +1,33 @@
 /**
- * Documents that say how they differ from another one: `extends: default` in a file, `--set key=value` beside it. What comes
- * out is a whole document, held against the same schema as any other, with the list of what was changed.
+ * Documents given by their differences from another one: `extends: default` in a file, `--set key=value` on top. The result
+ * is a complete document, checked against the same schema as any other, with a list of the changes.
  */
 import path from 'node:path'
 import { keyOf, readYaml } from './document'
 import { parseYamlText } from './yaml'
 
-/** One key that differs from the document that was extended. */
+/** One key that differs from the extended document. */
 export interface Change {
-  /** As one writes it: "stages.distill.steps". */
+  /** As a user would write it: "stages.distill.steps". */
   readonly key: string
-  /** Undefined where the base has no such key. */
+  /** Undefined if the base has no such key. */
   readonly from: unknown
-  /** Undefined where the key was taken out. */
+  /** Undefined if the key was removed. */
   readonly to: unknown
 }
 
-/** A document with everything that it takes from others. */
+/** A document including everything it takes from others. */
 export interface Variant {
   readonly content: unknown
-  /** What was changed, from the outermost base on; empty for a document that extends none. */
+  /** The changes relative to the outermost base; empty for a document that extends none. */
   readonly changes: readonly Change[]
 }
 
 type Mapping = Readonly<Record<string, unknown>>
 
 /**
- * Reads a YAML file. Where it has `extends: NAME`, its keys are laid over those of the document NAME: mappings key by key,
- * everything else (numbers, texts, lists) as a whole; `null` takes a key out.
+ * Reads a YAML file. If it has `extends: NAME`, its keys override those of the document NAME: mappings key by key,
+ * everything else (numbers, texts, lists) as a whole; `null` removes a key.
  *
  * @param fileOf the file of a name in `extends`, as seen from a folder
  * @param assignments `key=value` each, applied last; see `assigned`
@@ -44,7 +44,7 @@ export function readVariant(
   return { content: changed, changes: from === undefined ? [] : changesBetween(from, changed) }
 }
 
-/** The content of a file, and the outermost document below it; undefined where it extends none. */
+/** The content of a file, and the outermost document below it; undefined if it extends none. */
 function extended(
   file: string,
   fileOf: (name: string, folder: string) => string,
@@ -64,7 +64,7 @@ function extended(
   return { content: merged(below.content, own), base: below.base ?? below.content }
 }
 
-/** A document laid over another one. */
+/** `below` with the keys of `over` on top. */
 function merged(below: unknown, over: unknown): unknown {
   if (!isMapping(below) || !isMapping(over)) return over
   const kept = Object.entries(below).filter(([key]) => !Object.hasOwn(over, key))
@@ -78,7 +78,7 @@ function merged(below: unknown, over: unknown): unknown {
 
 /**
  * A document with one key set: `stages.distill.steps=500`, `methods[0].weight.ratio=0.5`, `seeds=[1, 2, 3]`. The value is read
- * as YAML; a mapping is laid over the one that is there.
+ * as YAML; a mapping is merged into an existing one.
  *
  * @throws Error naming the assignment, with what was expected
  */
@@ -93,7 +93,7 @@ export function assigned(document: unknown, assignment: string): unknown {
   try {
     value = parseYamlText(text).value
   } catch {
-    throw new Error(`--set ${assignment}: expected a value in YAML behind "=", found ${text}`)
+    throw new Error(`--set ${assignment}: expected a value in YAML after "=", found ${text}`)
   }
   const set = (inside: unknown, [part, ...rest]: readonly (string | number)[]): unknown => {
     if (part === undefined) return merged(inside, value)
@@ -112,7 +112,7 @@ export function assigned(document: unknown, assignment: string): unknown {
   return set(document, parts)
 }
 
-/** Every key in which two documents differ, the smallest that says it; lists of another length as a whole. */
+/** Every key in which two documents differ, as deep as possible; lists of different lengths as a whole. */
 export function changesBetween(from: unknown, to: unknown, at: readonly (string | number)[] = []): Change[] {
   if (isMapping(from) && isMapping(to)) {
     const keys = [...new Set([...Object.keys(from), ...Object.keys(to)])]

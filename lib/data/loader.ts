@@ -7,30 +7,30 @@ import { strongSchema } from './strong'
 
 const fraction = z.number().min(0).max(1)
 
-/** What a loader gives, and the defaults (those of an evaluation: every sample once, in order, unchanged). */
+/** Options of a loader. The defaults suit an evaluation: every sample once, in order, unchanged. */
 export const loaderSchema = z
   .object({
     /** [height, width] of the network's input. */
     input: z.tuple([z.number().int().positive(), z.number().int().positive()]),
     batch: z.number().int().positive().default(8),
     seed: z.number().int().default(0),
-    /** A new order for every epoch. */
+    /** Draws a new order for every epoch. */
     shuffle: z.boolean().default(false),
     augment: augmentSchema.or(z.literal(false)).default(false),
-    /** Augmented views of an image, over which the epochs go round; without it every epoch has its own. */
+    /** Number of augmented views of an image that the epochs cycle through; by default every epoch has its own. */
     views: z.number().int().positive().optional(),
     /** Gives every image a second, stronger look beside its plain one. */
     strong: strongSchema.optional(),
-    /** Leaves out the last, smaller batch of an epoch, so that every batch has one shape. */
+    /** Drops the last, smaller batch of an epoch, so that all batches have the same shape. */
     dropLast: z.boolean().default(false),
-    /** Part of the frame that is used, as fractions [x1, y1, x2, y2]. */
+    /** Part of the frame to use, as fractions [x1, y1, x2, y2]. */
     crop: z.tuple([fraction, fraction, fraction, fraction]).optional(),
     fit: z.enum(['stretch', 'pad']).default('stretch'),
     /** Value of pixels outside the frame, 0 .. 255. */
     fill: z.number().min(0).max(255).default(114),
     /** Threads that prepare batches; 0 = the calling thread. */
     workers: z.number().int().min(0).max(64).default(0),
-    /** Batches that workers prepare ahead of the one that is asked for. */
+    /** Batches that workers prepare ahead of the requested one. */
     prefetch: z.number().int().positive().default(4),
     /** Memory for decoded frames, shared by all workers; the first samples are kept there. */
     cacheBytes: z
@@ -38,15 +38,15 @@ export const loaderSchema = z
       .int()
       .min(0)
       .default(512 * 2 ** 20),
-    /** Folder for decoded frames that the memory does not hold; none by default. */
+    /** Folder for decoded frames that do not fit into memory; default: none. */
     diskCache: z.string().optional(),
-    /** Disk for the frames of one data set; those past it are decoded every time. */
+    /** Disk space for the frames of one data set; frames beyond it are decoded every time. */
     diskBytes: z
       .number()
       .int()
       .min(0)
       .default(8 * 2 ** 30),
-    /** Heap limit of a worker in MiB; Node's own by default. In less than 4 Node 22 cannot start one, and ends the process. */
+    /** Heap limit of a worker in MiB; default: Node's own. Below 4, Node 22 cannot start one and ends the process. */
     workerHeap: z.number().int().min(4).optional(),
   })
   .strict()
@@ -54,13 +54,13 @@ export const loaderSchema = z
 export type LoaderOptions = z.input<typeof loaderSchema> & { readonly signal?: AbortSignal }
 
 export interface LoaderStatistics {
-  /** Batches handed out. */
+  /** Batches delivered. */
   readonly batches: number
   /** Seconds that callers waited for them. */
   readonly waited: number
-  /** `waited` over the time since the first batch was asked for, 0 .. 1. */
+  /** `waited` over the time since the first request, 0 .. 1. */
   readonly waitedShare: number
-  /** Batches prepared or under way that nobody has asked for yet. */
+  /** Batches prepared or in progress that nobody has requested yet. */
   readonly ahead: number
   /** Decoded frames in memory, bytes. */
   readonly cached: number
@@ -74,13 +74,13 @@ export interface Loader extends AsyncIterable<Batch> {
   /** Batches `from` .. `to` - 1 (endless by default), prepared ahead by the workers. */
   batches(from?: number, to?: number): AsyncGenerator<Batch, void, undefined>
   statistics(): LoaderStatistics
-  /** Stops the workers; batches under way are rejected. */
+  /** Stops the workers; rejects batches in progress. */
   close(): Promise<void>
 }
 
 /**
  * Batches for training and evaluation: decode, crop, augment, resample, scale to 0 .. 1.
- * @throws RangeError when there are no samples, or not enough for one batch under dropLast
+ * @throws RangeError when there are no samples, or too few for one batch with dropLast
  * @throws ZodError when an option is unknown or out of range
  */
 export function createLoader(samples: readonly LoadableSample[], options: LoaderOptions): Loader {
@@ -153,7 +153,7 @@ class QueueingLoader implements Loader {
         yield await this.batchAt(step)
       }
     } finally {
-      // Who stops early will not come back for what was prepared ahead.
+      // A caller that stops early will not come back for batches prepared ahead.
       for (let next = step; next <= step + ahead; next++) this.asked.delete(next)
     }
   }

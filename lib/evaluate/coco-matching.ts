@@ -17,7 +17,7 @@ export interface CocoClassMatches {
   readonly count: number
   /** [count] row of `detections` */
   readonly row: Int32Array
-  /** [count] place among the detections of the same image and class, from 0 */
+  /** [count] rank among the detections of the same image and class, from 0 */
   readonly rank: Int32Array
   /** [areaRanges, iouThresholds, count] */
   readonly flag: Uint8Array
@@ -29,10 +29,10 @@ export interface CocoClassMatches {
  * COCO's matching (pycocotools 2.0.11, `COCOeval.evaluateImg`), class by class.
  *
  * In an image and class, detections in descending order of score (ties keep list order) each take the free
- * truth of the largest IoU >= min(threshold, 1 - 1e-10); of equal IoUs the last truth wins; a truth that counts
- * is preferred to one that does not (crowd, or area outside the range); only crowds can be taken again, and
- * their overlap is divided by the detection's area. What matches a truth that does not count, or matches
- * nothing and lies outside the area range, is ignored.
+ * truth with the largest IoU >= min(threshold, 1 - 1e-10). On equal IoUs the last truth wins. A truth that counts
+ * is preferred to one that does not (crowd, or area outside the range). Only crowds can be taken repeatedly, and
+ * their overlap is divided by the detection's area. A detection is ignored if it matches a truth that does not count, or
+ * if it matches nothing and lies outside the area range.
  *
  * Ranking and overlaps are computed on the device in double precision, for many images and classes at once (ranking.ts,
  * overlaps.ts). Who takes which truth depends on who came before, so that is decided one detection after the other, among
@@ -119,7 +119,7 @@ function keepBest(truths: Truths, detections: Detections, maxDetections: number)
   return { row: rows, rank: rank.slice(0, count), start, byImage, rowOf, imageOf }
 }
 
-/** [areaRanges, truths] 1 for crowds and truths whose area is outside the range. */
+/** [areaRanges, truths] 1 for crowds and for truths whose area is outside the range. */
 export function ignoredTruths(truths: Truths, areaRanges: readonly AreaRange[]): Uint8Array {
   const count = truths.image.length
   const ignored = new Uint8Array(areaRanges.length * count)
@@ -132,7 +132,7 @@ export function ignoredTruths(truths: Truths, areaRanges: readonly AreaRange[]):
   return ignored
 }
 
-/** Flags as they are where nothing is matched: class by class [areaRanges, iouThresholds, detections of the class]. */
+/** Flags before any matching: class by class [areaRanges, iouThresholds, detections of the class]. */
 function unmatchedFlags(detections: Detections, kept: Kept, options: CocoMatchingOptions): Uint8Array {
   const { areaRanges, iouThresholds } = options
   const settings = areaRanges.length * iouThresholds.length
@@ -152,7 +152,7 @@ function unmatchedFlags(detections: Detections, kept: Kept, options: CocoMatchin
   return flag
 }
 
-/** Area in square pixels, of the stated sides where there are some. */
+/** Area in square pixels, from the stated sides if there are any. */
 function areaOf({ box, size }: Pick<Detections, 'box' | 'size'>, i: number): number {
   if (size !== undefined) return size[2 * i]! * size[2 * i + 1]!
   return (box[4 * i + 2]! - box[4 * i]!) * (box[4 * i + 3]! - box[4 * i + 1]!)
@@ -238,7 +238,7 @@ function matchGroup(
   })
 }
 
-/** Every image and class with detections and truths: numbers into kept.byImage and truthRows.order. */
+/** Every image and class with detections and truths, as indices into kept.byImage and truthRows.order. */
 function* groupsOf({ truths, kept, truthRows }: CocoMatching): Generator<PairGroup, void> {
   for (let label = 0; label < truths.classes; label++) {
     let truth = truthRows.start[label]!

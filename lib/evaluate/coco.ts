@@ -23,12 +23,12 @@ export const COCO_NAMES = [
 
 export type CocoName = (typeof COCO_NAMES)[number]
 
-/** The twelve numbers by name; -1 where undefined (no truth to find). AR1, AR10, AR100 name the default limits. */
+/** The twelve numbers by name; -1 if undefined (no truth to find). AR1, AR10, AR100 name the default limits. */
 export type CocoNumbers = { readonly [name in CocoName]: number }
 
 export interface CocoClassResult extends CocoNumbers {
   readonly label: number
-  /** Truths that are no crowds. */
+  /** Truths that are not crowds. */
   readonly truths: number
   /** Detections kept: the best of each image. */
   readonly detections: number
@@ -42,7 +42,7 @@ export interface CocoResult extends CocoNumbers {
 }
 
 export interface CocoOptions {
-  /** Detections an image and class, ascending: for AR1, AR10, and for everything else. */
+  /** Limits on detections per image and class, ascending: for AR1, AR10, and for everything else. */
   readonly maxDetections?: readonly [number, number, number]
   /** Square pixels: everything, small, medium, large. */
   readonly areaRanges?: readonly [AreaRange, AreaRange, AreaRange, AreaRange]
@@ -60,7 +60,7 @@ const optionsSchema: Schema<CocoOptions> = z
   })
   .strict()
 
-/** 0.5, 0.55 .. 0.95, computed as numpy's linspace does, so that comparisons agree to the last bit. */
+/** 0.5, 0.55 .. 0.95, computed like numpy's linspace, so that comparisons agree to the last bit. */
 export const COCO_IOU_THRESHOLDS: readonly number[] = Array.from({ length: 10 }, (_, i) =>
   i === 9 ? 0.95 : i * ((0.95 - 0.5) / 9) + 0.5,
 )
@@ -77,10 +77,10 @@ export const COCO_AREA_RANGES: readonly [AreaRange, AreaRange, AreaRange, AreaRa
  * COCO's twelve numbers, equal to pycocotools 2.0.11 within 1e-12, overall and class by class.
  *
  * AP is the mean of 101-point average precision over thresholds and classes with truths, AR the mean of the
- * largest recall. Boxes are measured as pycocotools does with [x1, y1, x2 - x1, y2 - y1]; images are
- * ranked in the order of their index. Two of pycocotools' quirks are not kept: a truth whose id is 0 counts
- * here, and AP without limits in `maxDetections` other than 100 is not -1 but uses the largest.
- * Throws an Error on wrong options, on NaN scores and on malformed columns, naming them.
+ * largest recall. Boxes are measured as by pycocotools with [x1, y1, x2 - x1, y2 - y1]; images are
+ * ranked in the order of their index. Two of pycocotools' quirks are not reproduced: here a truth whose id is 0
+ * counts, and without a limit of 100 in `maxDetections` AP uses the largest limit instead of being -1.
+ * Throws an Error on wrong options, NaN scores and malformed columns, naming them.
  */
 export function evaluateCoco(truths: Truths, detections: Detections, options: CocoOptions = {}): CocoResult {
   const {
@@ -117,7 +117,7 @@ function classCurves(
   maxDetections: readonly [number, number, number],
 ): ClassCurves {
   const { flag, rank, count, positives } = matches
-  const hit = TRUE_POSITIVE // a local: an import read in the innermost loop is a call of its getter
+  const hit = TRUE_POSITIVE // a local: reading an import calls its getter, which is slow in the innermost loop
   const perThreshold = (range: number, evaluate: (first: number) => number) =>
     Array.from({ length: thresholds }, (_, t) => evaluate((range * thresholds + t) * count))
   const precision = (range: number) =>

@@ -41,7 +41,7 @@ export interface ReportInput {
   readonly name: string
   readonly question: string
   readonly profile: Profile
-  /** What that profile has otherwise than the one that it extends. */
+  /** Changes of that profile to the one it extends. */
   readonly changes?: readonly Change[]
   readonly data: {
     readonly name: string

@@ -1,4 +1,4 @@
-/** The first thing that a report says: accuracy kept, cost, recommendation. */
+/** The tiles at the top of a report: accuracy kept, cost, recommendation. */
 import { type ArmNumbers, MACS_SHARE, METRICS, shortOf } from '../study'
 import { leadingSplit } from './findings'
 import { ap, count, percent, pointsInterval } from './format'
@@ -9,7 +9,7 @@ export interface Tile {
   /** A few words or one number. */
   readonly value: string
   readonly detail: string
-  /** How it is coloured; the words say the same. */
+  /** Its colour; the words say the same. */
   readonly tone: 'better' | 'worse' | 'open'
 }
 

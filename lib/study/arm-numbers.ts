@@ -6,7 +6,7 @@ import { VERDICTS } from './statistics'
 
 export const ROLES = ['teacher', 'student', 'pruned', 'control', 'method'] as const
 /**
- * `teacher`: also the teacher trained on; `pruned`: right after pruning; `student`: fine-tuned after pruning, before
+ * `teacher`: also the teacher trained further; `pruned`: right after pruning; `student`: fine-tuned after pruning, before
  * distillation; `control`: a student trained on without a teacher; `method`: with distillation.
  */
 export type Role = (typeof ROLES)[number]
@@ -19,11 +19,11 @@ const ablationSchema = z
     varied: z.enum(['lambda', 'threshold']),
     /** lambda as a multiple of the method's own, or the threshold. */
     value: z.number(),
-    /** The method's own setting. */
+    /** Whether it is the method's own setting. */
     own: z.boolean().default(false),
   })
   .strict()
-/** What an arm varies of a method. */
+/** The setting of a method that an arm varies. */
 export type Variation = z.infer<typeof ablationSchema>
 
 const number = z.number()
@@ -45,7 +45,7 @@ export const differenceSchema = z
 const splitSchema = z
   .object({
     images: number,
-    /** Seeds of the runs that were measured here; none of a fixed model. */
+    /** Seeds of the runs measured here; none for a fixed model. */
     seeds: z.array(number),
     /** By metric: the mean over the seeds with its interval over images and seeds. */
     values: recordOf(intervalSchema),
@@ -71,7 +71,7 @@ const termSchema = z
     threshold: number.optional(),
   })
   .strict()
-/** What a distillation term weighed. */
+/** Weight of a distillation term. */
 export type TermNumbers = z.infer<typeof termSchema>
 
 const failedTrialSchema = z
@@ -103,25 +103,25 @@ const described = {
 export const failedArmSchema = z.object({ ...described, failed: z.array(failedTrialSchema).min(1) }).strict()
 export type FailedArm = z.infer<typeof failedArmSchema>
 
-/** An arm in numbers, as results store it. */
+/** An arm in numbers, as stored in results. */
 export const armNumbersSchema = z
   .object({
     ...described,
     /** Its trials that failed; what is said of the arm stands on the others. */
     failed: z.array(failedTrialSchema).optional(),
-    /** Steps of a training; 0 for a model that no training of the comparison made. */
+    /** Training steps; 0 for a model not trained in the comparison. */
     steps: number,
     /** Cost of one training: MACs, a backward pass counted as two forward ones, the teacher's passes included. */
     trainingMacs: number,
     /** Wall time of the trainings, all seeds together. */
     seconds: number,
-    /** Of one image. */
+    /** MACs per image. */
     macs: number,
     mmdet: number.optional(),
     parameters: number.optional(),
     /** MACs over the teacher's. */
     macsShare: number.optional(),
-    /** Of the first seed. */
+    /** Terms of the first seed. */
     terms: z.array(termSchema),
     trials: z.array(
       z

@@ -1,4 +1,4 @@
-/** The models of an arm as trials that were run, and their match tables. */
+/** The models of an arm as finished trials, and their match tables. */
 import type { MatchTable } from '../evaluate'
 import { readDetections, type TrialFailure, type TrialResult } from '../trial'
 import type { Role, Split, Variation } from './arm-numbers'
@@ -7,11 +7,11 @@ import { type BootstrapOptions, type PairedDifference, pairedDifference } from '
 
 /** One training seed of an arm, or a model that the arms start from. */
 export interface ArmRun {
-  /** Absent for a model that no training of the comparison made. */
+  /** Absent for a model not trained in the comparison. */
   readonly seed?: number
   /** The trial that trained the model. */
   readonly training?: TrialResult
-  /** The trials that measured it, by split. One that trains measures on validation itself. */
+  /** The trials that measured it, by split. A training trial itself measures on validation. */
   readonly evaluations: { readonly [split in Split]?: TrialResult }
 }
 
@@ -25,10 +25,10 @@ export interface ArmFailure {
   readonly folder?: string
 }
 
-/** A model, or one model a training seed. */
+/** A model, or one model per training seed. */
 export interface Arm {
   readonly role: Role
-  /** For people; unique within a comparison. */
+  /** A readable name, unique within a comparison. */
   readonly name: string
   /** Arms of one series are joined by a line in the figure of accuracy against compute. */
   readonly series?: string
@@ -39,8 +39,8 @@ export interface Arm {
 }
 
 /**
- * The trial in which a run's model was measured on a split; undefined where it was not.
- * @throws Error where the trial was evaluated on another split
+ * The trial in which a run's model was measured on a split; undefined if it was not.
+ * @throws Error if the trial was evaluated on another split
  */
 export function evaluationOn({ evaluations }: ArmRun, split: Split): TrialResult | undefined {
   const trial = evaluations[split]
@@ -57,13 +57,12 @@ export interface SeedTable {
   readonly table: MatchTable
 }
 
-/** Match tables of arms, one a run that was measured. */
+/** Match tables of arms, one per measured run. */
 export type ArmTables = ReadonlyMap<Arm, readonly SeedTable[]>
 
 /**
- * A metric's match tables of every arm on a split, from the stored detections; no entry for an arm that was not measured
- * there.
- * @throws Error naming the folder whose images are not those of the others
+ * A metric's match tables of every arm on a split, from the stored detections; arms not measured there have no entry.
+ * @throws Error naming the folder whose images differ from the others'
  */
 export function readTables(arms: readonly Arm[], split: Split, metric: MetricName = 'mAP50'): ArmTables {
   let expected: { folder: string; ids: string } | undefined
@@ -86,12 +85,12 @@ export function readTables(arms: readonly Arm[], split: Split, metric: MetricNam
   return tables
 }
 
-/** By folder, metric and the time at which the trial ended: finished trials do not change. */
+/** By folder, metric and the trial's end time: finished trials do not change. */
 const tablesMade = new Map<string, { readonly ids: string; readonly table: MatchTable }>()
 
 /**
- * A trial's match table for a metric, and the ids of its images as text. Both are kept: the bootstrap's resamples are kept
- * with a table, so that a second look at the same trials, beside others or on one more split, is cheap.
+ * A trial's match table for a metric, and the ids of its images as text. Both are cached, and the bootstrap's resamples with
+ * the table, so that another look at the same trials, with others or on one more split, is cheap.
  */
 function tableOf(
   { folder, metrics }: TrialResult,
@@ -107,9 +106,9 @@ function tableOf(
 }
 
 /**
- * Paired difference of two arms: seed by seed over the seeds that both have. A model that no training of the comparison made
+ * Paired difference of two arms, seed by seed over the seeds that both have. A model not trained in the comparison
  * is fixed: all seeds of the other arm start from it, and it is paired with each of them.
- * @returns undefined where one was not measured, or they have no seed in common
+ * @returns undefined if one was not measured, or they have no seed in common
  */
 export function armDifference(
   a: Arm,
@@ -128,7 +127,7 @@ export function armDifference(
 
 const isFixed = ({ runs }: Arm): boolean => runs.length === 1 && runs[0]?.training === undefined
 
-/** Two arms' tables over the seeds that both have, in the same order; undefined where there is none. */
+/** Two arms' tables over the seeds that both have, in the same order; undefined if there are none. */
 export function pairSeeds(
   a: readonly SeedTable[],
   b: readonly SeedTable[],

@@ -1,4 +1,4 @@
-/** An arm as a person writes it into a sweep: a model that is trained on, and how. */
+/** An arm as written in a sweep: which model to train further, and how. */
 import { z } from 'zod'
 import {
   labelsSchema,
@@ -13,7 +13,7 @@ import type { Role } from './arm-numbers'
 
 const count = z.number().int().positive()
 
-/** Seeds of trainings: each once, and as numbers that JSON keeps. */
+/** Seeds of trainings: no repetitions, and numbers that JSON can store. */
 export const seedsSchema = z
   .array(seedSchema)
   .min(1)
@@ -24,7 +24,7 @@ export const MODEL_ROLES = ['teacher', 'pruned', 'student'] as const
 export type ModelRole = (typeof MODEL_ROLES)[number]
 export const isModelRole = (name: string): name is ModelRole => MODEL_ROLES.some((role) => role === name)
 
-/** Parts of a recipe instead of the profile's. */
+/** Parts of a recipe that replace the profile's. */
 export const recipeChangeSchema = recipeSchema.omit({ precision: true }).partial().strict()
 export type RecipeChange = z.infer<typeof recipeChangeSchema>
 
@@ -33,31 +33,31 @@ export const armSchema = z
     name: z.string().min(1),
     /** Arms of one series are joined by a line in the figure of accuracy against compute. */
     series: z.string().min(1).optional(),
-    /** The model that is trained on. */
+    /** The model to train further. */
     start: z.enum(MODEL_ROLES).default('student'),
-    /** Its architecture alone, with new weights. */
+    /** Takes only its architecture, with new weights. */
     fresh: z.boolean().default(false),
-    /** A number, or as many as cost the MACs of another arm, whose steps are a number. */
+    /** A number, or as many as cost the MACs of another arm, whose steps must be a number. */
     steps: z.union([count, z.object({ asCostlyAs: z.string() }).strict()]),
     /** Peak learning rate. */
     rate: z.number().positive().finite(),
-    /** Distillation losses, weighted and added; none: ground truth alone. */
+    /** Distillation losses, weighted and added; none: ground truth only. */
     terms: z.array(termSchema).default([]),
-    /** Frames without labels that steps see too, through `terms` or `pseudo`. */
+    /** Unlabelled frames added to the steps, through `terms` or `pseudo`. */
     unlabelled: unlabelledSchema.optional(),
-    /** The unlabelled frames are learnt as if the teacher's detections were their labels. */
+    /** Trains on the unlabelled frames with the teacher's detections as labels. */
     pseudo: pseudoSchema.optional(),
-    /** Views over which the teacher's answers are averaged. */
+    /** Views over which the teacher's outputs are averaged. */
     teacherViews: teacherViewsSchema.optional(),
-    /** Instead of the sweep's. */
+    /** Replaces the sweep's. */
     labels: labelsSchema.optional(),
-    /** On top of the sweep's own changes. */
+    /** Applied after the sweep's own changes. */
     recipe: recipeChangeSchema.optional(),
-    /** Augmented views of an image instead of the recipe's. */
+    /** Number of augmented views of an image; replaces the recipe's. */
     views: recipeSchema.shape.views,
-    /** Instead of the sweep's seeds. */
+    /** Replaces the sweep's seeds. */
     seeds: seedsSchema.optional(),
-    /** What the arm varies of a method, for the curves of ablations. */
+    /** The setting of a method that the arm varies, for the curves of ablations. */
     variation: z
       .object({
         method: z.string(),
@@ -79,7 +79,7 @@ export const armSchema = z
   })
 export type SweepArm = z.infer<typeof armSchema>
 
-/** What an arm is in a comparison. */
+/** The role of an arm in a comparison. */
 export function roleOf({ terms, pseudo, start, fresh }: SweepArm): Role {
   if (terms.length > 0 || pseudo) return 'method'
   return start === 'teacher' && !fresh ? 'teacher' : 'control'

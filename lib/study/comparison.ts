@@ -1,6 +1,6 @@
 /**
- * Arms beside each other: seeds x splits x metrics x references. The study, its ablations, the sweeps that come with the
- * workbook and those of a user all go through here.
+ * The comparison of arms: seeds x splits x metrics x references. The study, its ablations, shipped sweeps and users'
+ * sweeps all go through here.
  */
 import { describeFailure, type TrialFailure, type TrialResult } from '../trial'
 import type { ArmNumbers, FailedArm, FailedTrial, Split, SplitNumbers, TermNumbers } from './arm-numbers'
@@ -18,7 +18,7 @@ import { type BootstrapOptions, interval, leastResamples } from './statistics'
 type Grown = Extract<TrialFailure, { kind: 'diverged' }>['grown'][number]
 
 export interface ComparisonOptions {
-  /** Names of the arms that the others are compared with, the most important one first. */
+  /** Names of the arms to compare the others with, the most important one first. */
   readonly references: readonly string[]
   /** Default: validation. */
   readonly splits?: readonly Split[]
@@ -60,7 +60,7 @@ function describeGrown({ term, from, to, factor }: Grown): string[] {
   return [`${term} ${Number(factor.toPrecision(2))} times from step ${from.step} to ${to.step}`]
 }
 
-/** Every arm in numbers, beside the references, as far as it was run; arms without a run are left out. */
+/** Every arm in numbers, compared with the references, as far as it has run; arms without a run are left out. */
 export function compareArms(arms: readonly Arm[], options: ComparisonOptions): ArmNumbers[] {
   const { references, splits = ['validation'], metrics = METRIC_NAMES } = options
   const shown = arms.filter(({ runs }) => runs.length > 0)
@@ -71,7 +71,7 @@ export function compareArms(arms: readonly Arm[], options: ComparisonOptions): A
       new Map(
         metrics
           .map((metric) => [metric, readTables(shown, split, metric)] as const)
-          // Of sizes that no object has there is nothing to say.
+          // Nothing can be said about sizes that no object has.
           .filter(([, ofMetric]) => [...ofMetric.values()].some(([first]) => first?.table.truthImage.length)),
       ),
     ]),
@@ -89,7 +89,7 @@ export function compareArms(arms: readonly Arm[], options: ComparisonOptions): A
   })
 }
 
-/** What an arm is and what it cost. */
+/** The role and cost of an arm. */
 function describeArm(arm: Arm, teacherMacs: number | undefined): Omit<ArmNumbers, 'splits'> {
   const { role, name, series, variation, runs, failed = [] } = arm
   const trainings = runs.flatMap(({ training }) => training?.metrics.training ?? [])
@@ -126,7 +126,7 @@ function describeArm(arm: Arm, teacherMacs: number | undefined): Omit<ArmNumbers
   }
 }
 
-/** Weights of a distillation trial's terms; none of other trials. */
+/** Weights of a distillation trial's terms; none for other trials. */
 export function termsOf({ config, metrics }: TrialResult): TermNumbers[] {
   if (config.kind !== 'distill') return []
   return (metrics.gradients ?? []).map(({ method, lambda, ratio, cosine }) => {
@@ -172,7 +172,7 @@ function splitNumbers(arm: Arm, others: readonly Arm[], context: SplitContext): 
   }
 }
 
-/** The options of a metric's bootstrap: of a dear one fewer resamples are drawn. */
+/** The options of a metric's bootstrap: an expensive metric gets fewer resamples. */
 export function bootstrapOf(
   metric: MetricName,
   { bootstrap = {} }: Pick<ComparisonOptions, 'bootstrap'>,

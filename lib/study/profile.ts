@@ -132,7 +132,7 @@ export function loadProfile(nameOrFile: string, set: readonly string[] = []): Pr
   return readProfile(nameOrFile, set).profile
 }
 
-/** A profile, with what was changed of the one that it extends. */
+/** A profile, with its changes to the one it extends. */
 export function readProfile(
   nameOrFile: string,
   set: readonly string[] = [],

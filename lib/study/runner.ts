@@ -30,19 +30,19 @@ import {
 } from '../trial'
 
 export interface RunOptions extends TaskOptions {
-  /** Processes side by side; with more than one, each computes with one thread. */
+  /** Number of processes side by side; if more than one, each computes with one thread. */
   readonly workers: number
   readonly signal?: AbortSignal
   /** When the command began, as ISO 8601: what has failed since is not tried again. Default: now. */
   readonly since?: string
-  /** Called for every trial that is found, or when it begins or is left to another process, while it runs, and at its end. */
+  /** Called for every trial: when it is found, begins or is left to another process, while it runs, and at its end. */
   readonly onProgress?: (trial: TrialConfig, state: TrialState) => void
 }
 
 export type TrialState =
   | { readonly state: 'found' | 'finished'; readonly result: TrialResult }
   | { readonly state: 'failed'; readonly failure: TrialFailure }
-  /** Begun here, or left to the process that has announced it. */
+  /** Begun here, or left to the process that announced it. */
   | { readonly state: 'started' | 'waiting' }
   | { readonly state: 'running'; readonly progress: TrialProgress }
 
@@ -81,13 +81,13 @@ export function failuresAmong(outcomes: readonly TrialOutcome[]) {
   return [...new Map(failed.map((one) => [trialHash(one.trial), one])).values()]
 }
 
-/** A trial that another process runs is looked at this often. */
+/** Interval for checking on a trial that another process runs. */
 const LOOK_MS = 200
 
 /**
- * Runs trials in other processes, some side by side, in the given order, but each after those of them that it starts from.
- * Finished ones are found and read, unfinished ones go on from their last checkpoint, and those that another process has
- * announced (`announceTrials`) are waited for; what that one has not run when it ends, is run here.
+ * Runs trials in other processes, some side by side, in the given order, but each after those it starts from.
+ * Finished trials are found and read, unfinished ones continue from their last checkpoint, and those announced by another
+ * process (`announceTrials`) are waited for; whatever that process has not run when it ends is run here.
  *
  * One that fails leaves a record in its folder and stops no other; those that start from it fail with its reason. A training
  * that has diverged before is not repeated (see `isSettled`).
@@ -249,8 +249,8 @@ async function runIn(
 const ANNOUNCED = 'announced.json'
 
 /**
- * Says which trials the process runs that has the folder of all trials (`lockFolder`), so that others wait for those instead of
- * running them.
+ * Announces the trials that the process holding the folder of all trials (`lockFolder`) runs, so that others wait for
+ * them instead of running them.
  */
 export function announceTrials(runs: string, trials: readonly TrialConfig[]): void {
   writeAtomically(join(runs, ANNOUNCED), `${JSON.stringify(trials.map(trialFolder), null, 2)}\n`)
@@ -270,7 +270,7 @@ async function follow(
   const isAtWork = watchFolder(runs)
   let shown: number | undefined
   for (;;) {
-    // In this order: what was finished before the folder was let go is found.
+    // In this order: a trial finished before the folder was released is found.
     const goesOn = isAtWork() && isAnnounced(runs, trial)
     const result = findTrial(runs, trial)
     if (result) return { trial, result }

@@ -51,7 +51,7 @@ export type StudyRunOptions = Pick<RunOptions, 'signal' | 'since' | 'onProgress'
 /** A profile on a data set, with its plan and its folder. */
 export interface Study extends Planned {
   readonly settings: StudySettings
-  /** What the profile has otherwise than the one that it extends. */
+  /** Changes of the profile to the one it extends. */
   readonly changes: readonly Change[]
   /** The study's own comparison: controls, methods, ablations. */
   readonly sweep: Sweep

@@ -45,11 +45,11 @@ export type TrialProgress =
     }
 
 export interface TrialContext {
-  /** The trial's own folder; its parent holds the trials that this one starts from. */
+  /** The trial's own folder; its parent contains the trials that this one starts from. */
   readonly folder: string
   readonly runs: string
   readonly dataset: Dataset
-  /** Folder for decoded frames that do not fit into memory; none by default. */
+  /** Folder for decoded frames that do not fit into memory; default: none. */
   readonly frames?: string
   readonly checkpointEvery: number
   readonly logEvery: number
@@ -65,10 +65,10 @@ type Trained = {
 }
 
 /**
- * Runs a trial to its end, or goes on with it, and writes its folder: config, log, checkpoint, model, detections and, last,
- * metrics. A finished one is read.
+ * Runs or continues a trial to its end and writes its folder: config, log, checkpoint, model, detections and, last,
+ * metrics. A finished trial is read.
  *
- * @throws Error when the folder belongs to another trial or is damaged, or the data set is another one
+ * @throws Error when the folder belongs to another trial or is damaged, or the data set differs
  */
 export async function runTrial(config: TrialConfig, context: TrialContext): Promise<TrialResult> {
   const { folder, dataset, signal, onProgress } = context
@@ -129,7 +129,7 @@ export async function runTrial(config: TrialConfig, context: TrialContext): Prom
   })
   detector.dispose()
   writeMetrics(folder, metrics)
-  // The training's checkpoint and best weights have served; the model stays.
+  // The training's checkpoint and best weights are no longer needed; the model stays.
   removeBest(folder)
   removeLabels(folder)
   for (const name of readdirSync(folder)) if (name.startsWith('checkpoint.')) rmSync(join(folder, name))
@@ -205,7 +205,7 @@ function trainingSamples({ labels }: { labels?: Labels }, { dataset }: TrialCont
   return applyLabels(splitOf(dataset, 'train'), dataset.classes.length, labels ?? {})
 }
 
-/** Borders of the recorded histograms: trained scales start at 1. */
+/** Bins of the recorded histograms: trained scales start at 1. */
 const GAMMA_BINS = { bins: 60, max: 2 }
 
 function recordGammas(folder: string, step: number, weights: Weights, gammas: ReadonlySet<string>): void {
@@ -213,7 +213,7 @@ function recordGammas(folder: string, step: number, weights: Weights, gammas: Re
   appendLines(join(folder, FILES.gammas), `${JSON.stringify({ step, edges, counts, quantiles })}\n`)
 }
 
-/** Where a trial's numbers come from, for the checkpoints that it writes. */
+/** The origin of a trial's numbers, for the checkpoints that it writes. */
 function originOf(config: TrialConfig, { dataset }: TrialContext) {
   const { commit, node, tensorflow, device } = provenance()
   return { trial: trialHash(config), config, data: dataset.hash, commit, node, tensorflow, device }

@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander'
 import { type DataOptions, readingOf, withDataOptions } from './data-options'
 import type { WorkbookOptions } from './workbook'
 
-/** What every command takes that opens a study, and means the same by. */
+/** Options shared by all commands that open a study. */
 export interface StudyOptions extends DataOptions {
   readonly profile: string
   readonly set: readonly string[]
@@ -51,8 +51,8 @@ export function withStudyOptions(command: Command): Command {
 }
 
 /**
- * The options as the library takes them.
- * @throws Error naming what is wrong with one of them, before anything runs
+ * The options in the library's form.
+ * @throws Error naming a wrong option, before anything runs
  */
 export async function workbookOptions(given: StudyOptions): Promise<WorkbookOptions> {
   const { loadProfile } = require('../study') as typeof import('../study')

@@ -33,7 +33,7 @@ import { root } from './project'
 /** Environment variables that tell the notebooks which study to run; all are optional. */
 export const ENVIRONMENT = {
   profile: 'WORKBOOK_PROFILE',
-  /** Keys of the profile with other values, as a JSON list of `key=value`. */
+  /** Changed keys of the profile, as a JSON list of `key=value`. */
   set: 'WORKBOOK_SET',
   data: 'WORKBOOK_DATA',
   /** How to read that folder, as JSON. */
@@ -47,8 +47,8 @@ export const ENVIRONMENT = {
 } as const
 
 /**
- * Where a study writes when nothing is said: runs/<profile>, with the name of the data folder behind it, and a few letters that
- * stand for what `--set` changes.
+ * Default output folder of a study: runs/<profile>, followed by the name of the data folder and by a few letters that
+ * identify the changes of `--set`.
  */
 export function defaultOut(profile: string, data?: string, set: readonly string[] = []): string {
   const name = profile.replace(/^.*\/|\.yaml$/g, '')
@@ -56,7 +56,7 @@ export function defaultOut(profile: string, data?: string, set: readonly string[
   return join(root, 'runs', `${name}${on}${changeMark(set)}`)
 }
 
-/** What tells results with `--set` from those without, as the end of a name: a few letters of a hash. */
+/** Suffix that distinguishes results with `--set` from others: a few letters of a hash. */
 export function changeMark(set: readonly string[]): string {
   return set.length === 0 ? '' : `-${sha256(JSON.stringify([...set].sort())).slice(0, 6)}`
 }
@@ -93,7 +93,7 @@ export async function openStudy(settings: Partial<StudySettings> = {}): Promise<
   return study
 }
 
-/** What the environment asks for; settings given here win. */
+/** The settings in the environment; settings given here take precedence. */
 function askedSettings(settings: Partial<StudySettings>): Parameters<typeof createShownStudy>[0] {
   const read = (name: keyof typeof ENVIRONMENT) => process.env[ENVIRONMENT[name]] || undefined
   const parsed = <T>(name: keyof typeof ENVIRONMENT, schema: Schema<T>): T | undefined => {
@@ -118,7 +118,7 @@ function askedSettings(settings: Partial<StudySettings>): Parameters<typeof crea
   }
 }
 
-/** What a notebook works on, and what is still to be computed: its first output. */
+/** The first output of a notebook: what it works on, and what is still to be computed. */
 export function describeStudy(study: Study): string {
   const { profile, changes, dataset, settings, runs } = study
   const trials = [...new Map(plannedTrials(study).map((trial) => [trialHash(trial), trial])).values()]
@@ -130,8 +130,8 @@ export function describeStudy(study: Study): string {
   return [
     `Profile **${profile.name}**${changed.length > 0 ? ` with ${changed.join(', ')}` : ''}, data **${dataset.name}** (${images.join(', ')}).`,
     left.length === 0
-      ? 'All its trials are there: nothing is left to be computed.'
-      : `${left.length} of ${trials.length} trials${isPrepared(study) ? '' : ' so far known'} are to be computed (${steps} training steps), ${study.workers} at a time; a cell runs those that it needs.`,
+      ? 'All its trials are finished: nothing is left to compute.'
+      : `${left.length} of ${trials.length} trials${isPrepared(study) ? '' : ' known so far'} are still to be computed (${steps} training steps), ${study.workers} at a time; each cell runs those it needs.`,
     ...(left.length > 0 && cost !== undefined && changes.length === 0 && settings.data === undefined
       ? [`All chapters together take ${cost}.`]
       : []),

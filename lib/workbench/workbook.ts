@@ -26,7 +26,7 @@ import { textTable } from './text-table'
 /** Options of the commands that run the notebooks, as given on the command line. */
 export interface WorkbookOptions {
   readonly profile: string
-  /** Keys of the profile with other values, `key=value` each. */
+  /** Changed keys of the profile, as `key=value`. */
   readonly set?: readonly string[]
   readonly data?: string
   /** How to read that folder. */

@@ -1,4 +1,4 @@
-/** Notebooks to work in: copies of the committed ones, so that looking does not change what the commands run. */
+/** Notebooks to work in: copies of the committed ones, so that trying things out does not change what the commands run. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
@@ -6,18 +6,17 @@ import { z } from 'zod'
 import { readDocument, sha256, writeAtomically } from '../base'
 import { joined, readNotebook } from './notebook-file'
 
-/** Of every copy, the cells of the notebook that it was made from. */
+/** For every copy, a hash of the cells of its original notebook. */
 const copiedSchema = z.record(z.string())
 
 export interface WorkingCopies {
   readonly folder: string
-  /** Copies with cells of the user's, whose committed notebooks have changed since. They were left as they are. */
+  /** Copies edited by the user whose committed notebooks have changed since. They were left alone. */
   readonly outdated: readonly string[]
 }
 
 /**
- * Copies notebooks to a folder, where there is none yet or the copy's cells are as they were copied. A copy whose cells
- * somebody has changed is left alone.
+ * Copies notebooks to a folder, unless there is a copy whose cells somebody has changed. Such a copy is left alone.
  */
 export function makeWorkingCopies(notebooks: readonly string[], folder: string): WorkingCopies {
   const record = path.join(folder, '.copied.json')
@@ -40,13 +39,13 @@ export function makeWorkingCopies(notebooks: readonly string[], folder: string):
   return { folder, outdated }
 }
 
-/** A hash of what is written in a notebook's cells: outputs and counters do not count. */
+/** A hash of the sources of a notebook's cells: outputs and counters do not count. */
 function cellsHash(notebook: string): string {
   const cells = readNotebook(notebook).cells.map(({ cell_type, source }) => [cell_type, joined(source)])
   return sha256(JSON.stringify(cells))
 }
 
-/** Committed files of a folder that are not as they were committed; none where that cannot be told. */
+/** Modified committed files of a folder; none if that cannot be determined. */
 export function changedFiles(folder: string): string[] {
   const status = spawnSync('git', ['status', '--porcelain', '--', folder], { cwd: folder, encoding: 'utf8' })
   if (status.status !== 0) return []

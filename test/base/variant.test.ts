@@ -20,14 +20,14 @@ const base = put(
   'steps: 5\nrecipe: { rate: 0.1, augment: { flip: 0.5 } }\narms: [{ w: 1 }, { w: 2 }]\n',
 )
 
-test('a file that extends none is itself, and nothing is changed', () => {
+test('a file without extends stays as it is, without changes', () => {
   assert.deepEqual(readVariant(base, fileOf), {
     content: { steps: 5, recipe: { rate: 0.1, augment: { flip: 0.5 } }, arms: [{ w: 1 }, { w: 2 }] },
     changes: [],
   })
 })
 
-test('mappings are laid over key by key, lists as a whole, null takes a key out; the changes say so', () => {
+test('mappings are merged key by key, lists replaced as a whole, null removes a key; all are listed as changes', () => {
   const mine = put(
     'mine',
     'extends: base\nrecipe: { rate: 0.2, augment: null, clip: 35 }\narms: [{ w: 9 }]\n',
@@ -43,7 +43,7 @@ test('mappings are laid over key by key, lists as a whole, null takes a key out;
   })
 })
 
-test('of several documents below each other the changes are those of the outermost', () => {
+test('in a chain of documents the changes are relative to the outermost base', () => {
   put('middle', 'extends: base\nsteps: 6\n')
   const top = put('top', 'extends: middle\nrecipe: { rate: 0.3 }\n')
   assert.deepEqual(readVariant(top, fileOf, ['steps=7']).changes, [
@@ -52,7 +52,7 @@ test('of several documents below each other the changes are those of the outermo
   ])
 })
 
-test('a circle of extends is named, and so is what is no name', () => {
+test('a circle of extends is named, and so is an invalid name', () => {
   put('a', 'extends: b\n')
   put('b', 'extends: a\n')
   assert.throws(
@@ -65,7 +65,7 @@ test('a circle of extends is named, and so is what is no name', () => {
   )
 })
 
-test('an assignment reaches keys in mappings and lists, with any value of YAML', () => {
+test('an assignment reaches keys in mappings and lists, with any YAML value', () => {
   const document = { recipe: { rate: 1 }, arms: [{ w: 1 }, { w: 2 }] }
   assert.deepEqual(assigned(document, 'recipe.rate=2e-3'), { ...document, recipe: { rate: 0.002 } })
   assert.deepEqual(assigned(document, 'arms[1].w={ ratio: 0.5 }'), {
@@ -78,7 +78,7 @@ test('an assignment reaches keys in mappings and lists, with any value of YAML',
   assert.deepEqual(document, { recipe: { rate: 1 }, arms: [{ w: 1 }, { w: 2 }] })
 })
 
-test('an assignment that cannot be made is named', () => {
+test('an impossible assignment is named', () => {
   for (const wrong of ['steps', '=3', 'a..b=1', 'a[x]=1'])
     assert.throws(() => assigned({}, wrong), /--set .*: expected key=value, such as/)
   assert.throws(
@@ -86,7 +86,7 @@ test('an assignment that cannot be made is named', () => {
     /--set arms\[1\]=2: expected a list with an entry \[1\], found a list of 1/,
   )
   assert.throws(() => assigned({ arms: 3 }, 'arms[0]=2'), /expected a list with an entry \[0\], found 3/)
-  assert.throws(() => assigned({}, 'a={'), /--set a=\{: expected a value in YAML behind "=", found \{/)
+  assert.throws(() => assigned({}, 'a={'), /--set a=\{: expected a value in YAML after "=", found \{/)
 })
 
 test('a key called __proto__ is a key like any other', () => {

@@ -277,7 +277,7 @@ test('KITTI: fields 5 to 8; DontCare is left out', () => {
       around(report, [], said),
     ),
   )
-  assert.deepEqual(said, ['a DontCare region is no object'])
+  assert.deepEqual(said, ['a DontCare region is not an object'])
   assert.deepEqual(result.images[0]?.boxes, [{ x1: 10.5, y1: 20, x2: 30, y2: 40, name: 'Car', line: 1 }])
   assert.deepEqual(problems, [
     'k.txt:3: syntax: expected 15 fields (type truncated occluded alpha x1 y1 x2 y2 ...), found 3',

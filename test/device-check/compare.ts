@@ -1,4 +1,4 @@
-/** Whether a device computes what the CPU computes: differences, what is allowed, verdicts. */
+/** Compares a device's results with the CPU's: differences, tolerances, verdicts. */
 import type { NamedTensor } from '../../lib/train'
 import type { Arithmetic } from './formats'
 import { LOSSES, type Measurements } from './measure'
@@ -7,11 +7,11 @@ export interface Row {
   readonly what: string
   readonly difference: number
   readonly allowed: number
-  /** Where the difference is. */
+  /** Location of the difference. */
   readonly where?: string
 }
 
-/** A difference that is not a number is no agreement. */
+/** A NaN difference does not agree. */
 export const agrees = ({ difference, allowed }: Row): boolean => difference <= allowed
 
 interface Tolerances {
@@ -24,21 +24,21 @@ interface Tolerances {
   readonly loss: number
   /** ||a - b|| / ||b|| of a loss's gradient, all variables together. */
   readonly gradient: number
-  /** The same of the worst variable; undefined where rounding alone may turn a small layer's gradient around. */
+  /** The same for the worst variable; undefined if rounding alone may reverse a small layer's gradient. */
   readonly worstGradient: number | undefined
-  /** Of mAP@0.5 and COCO AP. */
+  /** Difference of mAP@0.5 and COCO AP. */
   readonly evaluation: number
-  /** Largest |a - b| / |b| of the losses of the short training. */
+  /** Largest |a - b| / |b| of the losses in the short training. */
   readonly training: number
-  /** Of mAP@0.5 and COCO AP after it. */
+  /** Difference of mAP@0.5 and COCO AP after it. */
   readonly trained: number
 }
 
 /**
- * Several times the largest differences that were found on a CPU between float32 and the same with other kernels (oneDNN
- * off) or another number of threads, and between float32 and float16 or bfloat16; a card's float32 convolutions may
- * be computed in transformed space, which costs another digit. Gradients jump where an activation next to 0 changes its
- * sign or another cell becomes a window's maximum, so theirs are far above rounding. TF32 rounds to the 10 bits of float16.
+ * Several times the largest differences found on a CPU between float32 and the same with other kernels (oneDNN off) or
+ * another number of threads, and between float32 and float16 or bfloat16. A card may compute float32 convolutions in
+ * transformed space, which costs another digit. Gradients jump where an activation near 0 changes its sign or
+ * another cell becomes a window's maximum, so theirs are far above rounding. TF32 rounds to float16's 10 bits.
  */
 const TENSOR_CORES: Tolerances = {
   convolution: 2e-3,
@@ -64,14 +64,14 @@ const TOLERANCES: { readonly [format in Arithmetic]: Tolerances } = {
     trained: 0.01,
   },
   TF32: TENSOR_CORES,
-  // What is compiled in float16 or bfloat16 leaves operations that run one by one in float32, with TF32.
+  // Operations outside the parts compiled in float16 or bfloat16 run one by one in float32, with TF32.
   float16: TENSOR_CORES,
   bfloat16: { ...TENSOR_CORES, logits: 0.03, features: 0.08, loss: 0.15, gradient: 0.5, training: 0.03 },
 }
 
-/** Decoding and NMS are float32 in every format; a detection has a partner where label, box and score agree so far. */
+/** Decoding and NMS are float32 in every format; detections are partners if label, box and score agree within this. */
 const PARTNER = { pixels: 0.01, score: 1e-4 }
-/** Share of detections without one: two scores next to each other may change places. */
+/** Allowed fraction of detections without a partner: two adjacent scores may change places. */
 const WITHOUT_PARTNER = 0.01
 
 /**
@@ -133,7 +133,7 @@ export function compare(reference: Measurements, found: Measurements, format: Ar
   return rows
 }
 
-/** What two processes measured that should compute the same: how many of the numbers have other bits. */
+/** Compares two processes that should compute the same: the number of tensors with different bits. */
 export function repeated(first: Measurements, again: Measurements): Row {
   const different = [...first.keys()].filter((name) => {
     const [a, b] = [numbersOf(first, name), numbersOf(again, name)]
@@ -169,7 +169,7 @@ function distance(pairs: readonly Pair[]): number {
   return Math.sqrt(apart / length)
 }
 
-/** Share of all detections of both sides that the other side does not have. */
+/** Fraction of all detections of both sides that the other side lacks. */
 function withoutPartner(reference: Measurements, found: Measurements): number {
   const sides = [reference, found].map((side) => ({
     boxes: numbersOf(side, 'nms/boxes'),

@@ -1,4 +1,4 @@
-/** What the device check compares: numbers that one process computes, with the shipped networks, on one device. */
+/** The numbers that the device check compares, computed by one process with the shipped networks on one device. */
 
 import { rmSync } from 'node:fs'
 import { temporaryFolder } from '../../lib/base'
@@ -15,10 +15,10 @@ import { checkConvolution } from '../../lib/workbench/convolution-check'
 export interface MeasureOptions {
   readonly precision: Precision
   readonly dataset: Dataset
-  /** Images a step, and steps of the short training. */
+  /** Images per step, and steps of the short training. */
   readonly batch: number
   readonly steps: number
-  /** Logits that another process computed, `logits/<scale>`, for decoding and NMS to start from; else its own. */
+  /** Logits from another process, `logits/<scale>`, as the input of decoding and NMS; default: its own. */
   readonly reference?: ReadonlyMap<string, NamedTensor>
 }
 
@@ -29,7 +29,7 @@ export type Measurements = ReadonlyMap<string, NamedTensor>
 export const LOSSES = ['ground truth', ...METHOD_NAMES] as const
 type LossName = (typeof LOSSES)[number]
 
-/** Makes the ground truth's loss and gradient 0, so that a step shows a method's alone. */
+/** Sets the ground truth's loss and gradient to 0, so that a step shows only a method's. */
 const NO_TRUTH = { boxWeight: 0, objectnessWeight: 0, classWeight: 0 }
 /** After one step from 0 momentum is the gradient. */
 const BARE_SGD = { momentum: 0.9, weightDecay: 0, clip: 1e30 }
@@ -63,7 +63,7 @@ export async function firstBatch({ splits }: Dataset, config: HeadConfig, size: 
   }
 }
 
-/** A training step of the student: with distillation by the methods alone, or with the ground truth where there are none. */
+/** A training step of the student: distillation by the given methods only, or the ground truth if there are none. */
 export function stepOf(
   methods: readonly MethodName[],
   { teacher, student }: { teacher: Detector; student: Detector },
@@ -127,7 +127,7 @@ function measureForward(
   return found
 }
 
-/** Decoding and NMS of given logits, so that both devices start from the same. */
+/** Decoding and NMS of given logits, so that both devices start from the same numbers. */
 function measureNms(config: HeadConfig, given: ReadonlyMap<string, NamedTensor>): Map<string, NamedTensor> {
   const logits = config.anchors.map((_, i) => {
     const tensor = given.get(`logits/${i}`)
@@ -160,7 +160,7 @@ async function measureEvaluation(
   return numbers([voc.mAP, coco.AP])
 }
 
-/** The student's further training as the default profile's control, for a few steps. */
+/** Trains the student further for a few steps, as in the default profile's control. */
 async function measureTraining({ precision, dataset, batch, steps }: MeasureOptions) {
   const { teacher, student } = shippedNetworks()
   teacher.dispose()
@@ -190,7 +190,7 @@ async function measureTraining({ precision, dataset, batch, steps }: MeasureOpti
   }
 }
 
-/** Computes everything that is compared, in a fresh process for each device and precision. */
+/** Computes everything to compare, in a fresh process for each device and precision. */
 export async function measure(options: MeasureOptions): Promise<Measurements> {
   const { precision, dataset, reference } = options
   const found = new Map([['convolution', numbers([checkConvolution(0.1).error])]])

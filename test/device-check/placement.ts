@@ -1,13 +1,13 @@
-/** Where TensorFlow ran the operations of a graph, from its executor's own log (TF_CPP_VMODULE=executor=1). */
+/** Finds where TensorFlow ran the operations of a graph, from its executor's log (TF_CPP_VMODULE=executor=1). */
 
 export interface PlacedOperation {
   readonly operation: string
   readonly device: 'CPU' | 'GPU'
-  /** Whether it computes with floating-point numbers; the rest passes values on, or computes shapes on the host. */
+  /** Whether it computes with floating-point numbers; others pass values on, or compute shapes on the host. */
   readonly computes: boolean
 }
 
-/** What a process writes to its error output around the run whose placement is asked for. */
+/** Markers that a process writes to its error output around the run whose placement is requested. */
 export const sectionStart = (name: string): string => `\n=== ${name}\n`
 export const SECTION_END = '\n===\n'
 

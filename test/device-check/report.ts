@@ -2,7 +2,7 @@ import Table from 'cli-table3'
 import { agrees, type Row } from './compare'
 import type { CheckResult } from './run'
 
-/** The comparisons as tables: difference, what is allowed, verdict. */
+/** The comparisons as tables: difference, tolerance, verdict. */
 export function describeCheck({ device, placement, sides, leftOut }: CheckResult): string {
   return [
     `\nPlacement of the graphs' floating-point operations\n${tableOf(placement)}`,
@@ -13,7 +13,7 @@ export function describeCheck({ device, placement, sides, leftOut }: CheckResult
   ].join('\n')
 }
 
-/** How many comparisons failed, of how many. */
+/** The number of failed comparisons, and of all. */
 export function countFailures({ placement, sides }: CheckResult): { failed: number; total: number } {
   const rows = [...placement, ...sides.flatMap((side) => side.rows)]
   return { failed: rows.filter((row) => !agrees(row)).length, total: rows.length }

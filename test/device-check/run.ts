@@ -1,4 +1,4 @@
-/** The device check: every device and precision in a process of its own, compared with the CPU of the same machine. */
+/** The device check: each device and precision, in a process of its own, is compared with the CPU of the same machine. */
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,7 +15,7 @@ import { parsePlacement } from './placement'
 import { type Answer, answerSchema, type Task } from './task'
 
 export interface CheckOptions {
-  /** Compare the CPU with itself, computed by other kernels, to try the check where there is no GPU. */
+  /** Compares the CPU with itself using other kernels, to try the check without a GPU. */
   readonly againstItself: boolean
   readonly formats: readonly Arithmetic[]
   /** Images to train and to evaluate on. */
@@ -38,7 +38,7 @@ export interface CheckResult {
   readonly device: string
   readonly placement: readonly Row[]
   readonly sides: readonly Side[]
-  /** Formats that were left out, each with the reason. */
+  /** Formats left out, each with the reason. */
   readonly leftOut: readonly string[]
 }
 
@@ -48,18 +48,18 @@ type Environment = { readonly [name: string]: string | undefined }
 const CPU: Environment = { CUDA_VISIBLE_DEVICES: '' }
 /** Without oneDNN, TensorFlow's own kernels compute, which round differently. */
 const OTHER_KERNELS: Environment = { ...CPU, TF_ENABLE_ONEDNN_OPTS: '0' }
-/** NVIDIA's libraries read the switch; without it TensorFlow uses TF32 from compute capability 8.0 on. */
+/** NVIDIA's libraries read this switch; without it TensorFlow uses TF32 from compute capability 8.0 on. */
 const TF32_OFF: Environment = { NVIDIA_TF32_OVERRIDE: '0' }
 const TF32_ON: Environment = { NVIDIA_TF32_OVERRIDE: undefined }
-/** The executor writes every operation with its device to the error output. */
+/** Makes the executor write every operation with its device to the error output. */
 const EXECUTOR_LOG: Environment = { TF_CPP_VMODULE: 'executor=1', TF_CPP_MIN_LOG_LEVEL: '0' }
 
-/** TensorFlow has this for the CPU only; it is the end of a detection, whose result is read back anyway. */
+/** TensorFlow runs this only on the CPU; it ends a detection, whose result is read back anyway. */
 const CPU_ONLY = 'CombinedNonMaxSuppression'
 
 /**
  * Runs the check.
- * @returns undefined where TensorFlow finds no CUDA device
+ * @returns undefined if TensorFlow finds no CUDA device
  * @throws Error with the end of a process's error output when it fails
  */
 export async function checkDevice(options: CheckOptions): Promise<CheckResult | undefined> {
@@ -144,7 +144,7 @@ function formatsOf(
 
 const measurementsOf = (file: string): Measurements => decodeSafetensors(readFileSync(file), file).tensors
 
-/** For every graph, how many of its floating-point operations ran elsewhere than they should. */
+/** For every graph, how many of its floating-point operations ran on the wrong device. */
 export function placementRows(log: string, device: 'CPU' | 'GPU'): Row[] {
   const sections = [...parsePlacement(log)]
   if (sections.length === 0) throw new Error('device check: expected the executor to log, found no operation')
@@ -154,7 +154,7 @@ export function placementRows(log: string, device: 'CPU' | 'GPU'): Row[] {
     const names = [...new Set(elsewhere.map(({ operation }) => operation))].join(', ')
     return {
       what: `${name}: operations not on the ${device}`,
-      // A graph without any was not seen.
+      // A graph without any operations was not seen.
       difference: computing.length > 0 ? elsewhere.length : Number.NaN,
       allowed: 0,
       where: names || `${computing.length} on it`,
@@ -162,7 +162,7 @@ export function placementRows(log: string, device: 'CPU' | 'GPU'): Row[] {
   })
 }
 
-/** Runs a task; returns the error output, which goes through a file: a full pipe would lose lines of the executor's log. */
+/** Runs a task; returns the error output, taken from a file: a full pipe would lose lines of the executor's log. */
 async function runWorker(task: Task, environment: Environment, signal: AbortSignal): Promise<string> {
   const file = `${task.file}.task.json`
   const log = `${task.file}.log`

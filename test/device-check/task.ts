@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { scenesSchema } from '../../lib/data'
 
-/** What a process of the device check is told, as a JSON file. */
+/** The task of a device check process, as a JSON file. */
 export const taskSchema = z
   .object({
     kind: z.enum(['describe', 'placement', 'measure']),
@@ -11,21 +11,21 @@ export const taskSchema = z
     cache: z.string(),
     /** Images a step. */
     batch: z.number().int().positive(),
-    /** Of the short training. */
+    /** Steps of the short training. */
     steps: z.number().int().positive(),
-    /** The CPU's measurements, where there are some already. */
+    /** The CPU's measurements, if they exist already. */
     reference: z.string().optional(),
-    /** Where the answer goes: measurements as safetensors, a description as JSON. */
+    /** File for the answer: measurements as safetensors, a description as JSON. */
     file: z.string(),
   })
   .strict()
 export type Task = z.infer<typeof taskSchema>
 
-/** A device's description; `float16` and `bfloat16` hold the reason where it does not compute in them. */
+/** A device's description; `float16` and `bfloat16` give the reason if it cannot compute in them. */
 export const answerSchema = z
   .object({
     device: z.enum(['CPU', 'GPU']),
-    /** Whether two runs are to give the same bits. */
+    /** Whether two runs should give the same bits. */
     deterministic: z.boolean(),
     name: z.string(),
     computeCapability: z.number().optional(),

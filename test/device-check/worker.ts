@@ -1,4 +1,4 @@
-/** A process of the device check: answers one task on its device. Started by run.ts. */
+/** A process of the device check, started by run.ts: answers one task on its device. */
 import { readFileSync, writeSync } from 'node:fs'
 import { readJson, writeAtomically } from '../../lib/base'
 import { generateScenes } from '../../lib/data'
@@ -22,7 +22,7 @@ function describe(): Answer {
   return { device, name, deterministic, computeCapability, float16, bfloat16 }
 }
 
-/** Runs two kinds of step and a detection between marks in the log, each once before, which records its graph. */
+/** Runs two kinds of step and a detection between marks in the log, each once before to record its graph. */
 async function place({ scenes, cache, batch: size }: Task): Promise<void> {
   const dataset = await generateScenes(cache, scenes)
   const { teacher, student } = shippedNetworks()

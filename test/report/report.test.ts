@@ -319,11 +319,11 @@ test('models that were measured on other images are refused', () => {
   )
 })
 
-test('what a profile has otherwise than the one that it extends stands among the settings', () => {
+test('changes to the profile that a profile extends are among the settings', () => {
   assert.doesNotMatch(renderMarkdown(model), /Changed of the profile/)
   const changes = [{ key: 'stages.distill.steps', from: 600, to: 7 }]
   const text = renderMarkdown(buildReport({ ...input, changes }))
-  assert.match(text, /Changed of the profile that it extends/)
+  assert.match(text, /Changes to the profile that it extends/)
   assert.match(text, /\| stages\.distill\.steps \| 600 \| 7 \|/)
 })
 

@@ -38,7 +38,7 @@ test('the recommendation follows from the interval of student - teacher, and fro
   assert.deepEqual(of(0, 0.02), [...cost, 'take class-kd', 'better'])
   assert.deepEqual(of(-0.02, 0.01), [...cost, 'not shown', 'open'])
   assert.deepEqual(of(-0.02, -0.01), [...cost, 'do not take', 'worse'])
-  // Too dear to be taken, whatever it finds.
+  // Too expensive, whatever it finds.
   assert.deepEqual(of(0.01, 0.02, 0.6), ['90 %', '60 % of the operations', 'worse', 'not shown', 'open'])
 })
 

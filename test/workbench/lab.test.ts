@@ -106,7 +106,7 @@ describe('JupyterLab in a browser', { skip }, () => {
       text,
       /Profile smoke with stages\.distill\.steps = 7, data .* \(96 train, 32 validation, 32 test\)\./,
     )
-    assert.match(text, /\d+ of \d+ trials so far known are to be computed \(\d+ training steps\)/)
+    assert.match(text, /\d+ of \d+ trials known so far are still to be computed \(\d+ training steps\)/)
     assert.match(text, new RegExp(`kept in ${folder}`))
   })
 

@@ -3,7 +3,7 @@ import type { ListedFile, Listing } from './listing'
 
 export type Counted = 'image' | 'label file' | 'file' | 'box'
 
-/** Something that happened to several things alike, with the first few of them. */
+/** Something that happened to several items, with the first few as examples. */
 export interface AccountLine {
   readonly what: Counted
   readonly rule: string
@@ -13,27 +13,27 @@ export interface AccountLine {
 }
 
 export interface Account {
-  /** Label files, images and boxes by the notation that they were read in. */
+  /** Label files, images and boxes, by the notation they were read in. */
   readonly read: readonly {
     readonly notation: string
     readonly files: number
     readonly images: number
     readonly boxes: number
   }[]
-  /** Images that nobody has labelled, by the rule that says so; they may be used without labels. */
+  /** Unlabelled images, by the rule that makes them so; they can be used without labels. */
   readonly unlabelled: readonly AccountLine[]
   readonly leftOut: readonly AccountLine[]
-  /** Read in another way than written: guesses about paths, polygons that became boxes. */
+  /** Things not read literally: guesses about paths, polygons converted to boxes. */
   readonly noted: readonly AccountLine[]
-  /** Images and label files that a problem keeps out. */
+  /** Images and label files excluded by a problem. */
   readonly faulty: { readonly images: number; readonly files: number }
-  /** All that was listed. */
+  /** Everything that was listed. */
   readonly listed: { readonly images: number; readonly files: number }
 }
 
 const EXAMPLES = 3
 
-/** Lines that grow: things are counted by rule. */
+/** Account lines under construction: counts things by rule. */
 export class Tally {
   private readonly lines = new Map<
     string,
@@ -55,7 +55,7 @@ export class Tally {
     }
   }
 
-  /** In the order in which they were first met. */
+  /** In order of first occurrence. */
   all(): AccountLine[] {
     return [...this.lines.values()]
   }
@@ -92,7 +92,7 @@ function counted(count: number, what: string): string {
 
 type Fate = 'read' | 'left out' | 'unlabelled' | 'problem'
 
-/** Keeps what becomes of every listed file, so that none is lost: what nobody spoke of is left out by that rule. */
+/** Records what becomes of every listed file, so that none is lost: files nobody mentions are left out by that rule. */
 export class Ledger {
   readonly notes = new Tally()
   private readonly unlabelled = new Tally()
@@ -108,7 +108,7 @@ export class Ledger {
     return this.fates.get(file.path)
   }
 
-  /** A file of labels, of classes or of splits that was read. */
+  /** Records a file of labels, classes or splits that was read. */
   useFile(file: ListedFile, notation?: string): void {
     this.fates.set(file.path, 'read')
     if (notation !== undefined) this.reading(notation).files++
@@ -136,12 +136,12 @@ export class Ledger {
     this.unlabelled.add('image', rule, file.place)
   }
 
-  /** A problem has been reported that keeps a file out. */
+  /** Records that a reported problem excludes a file. */
   blame(file: ListedFile): void {
     this.fates.set(file.path, 'problem')
   }
 
-  /** Everything that is left is left out, since nothing speaks of it. */
+  /** Leaves out all remaining files, since nothing mentions them. */
   close(): Account {
     for (const file of this.listing.files) {
       const ending = /\.[^./]+$/.exec(file.place)?.[0]?.toLowerCase() ?? 'no ending'

@@ -1,13 +1,13 @@
-/** Which notations speak for a data set: all that speak of images of their own; of the same ones only one may. */
+/** Chooses the notations of a data set: all that label images of their own; for the same images only one may. */
 import type { Report } from '../problem'
 import type { TextFile } from './notation'
 import { folderOf } from './paths'
 import type { Reading } from './reading'
 
 /**
- * The readings that count, the one that explains most images first. Images that a reading only lists do not count against
+ * The readings to use, the one that explains most images first. Images that a reading merely lists do not conflict with
  * labels of another.
- * @throws Error naming both where two speak of the same images, and the option that chooses
+ * @throws Error naming both if two label the same images, and the option to choose one
  */
 export function chooseReadings(readings: readonly Reading[], root: string, report: Report): Reading[] {
   const labelled = new Map(readings.map((reading) => [reading, labelledImages(reading, root, report)]))
@@ -26,7 +26,7 @@ export function chooseReadings(readings: readonly Reading[], root: string, repor
     }
     if (other !== undefined) throw conflict(root, other, reading, shared, labelled)
   }
-  // What another reading has labelled is not unlabelled.
+  // Images labelled by another reading are not unlabelled.
   return ordered.map((reading) => ({
     ...reading,
     images: reading.images.filter(({ located: { image, parsed } }) => {
@@ -70,7 +70,7 @@ function labelledImages(reading: Reading, root: string, report: Report): Map<str
   return files
 }
 
-/** "Annotations" and "labels" of "Annotations/test" and "labels/test". */
+/** "Annotations" and "labels" for "Annotations/test" and "labels/test". */
 function withoutCommonEnd(first: string, second: string): [string, string] {
   const [a, b] = [first.split('/'), second.split('/')]
   while (a.length > 1 && b.length > 1 && a.at(-1) === b.at(-1)) {
@@ -80,7 +80,7 @@ function withoutCommonEnd(first: string, second: string): [string, string] {
   return [a.join('/'), b.join('/')]
 }
 
-/** Whether every image of one of two files is in the other. */
+/** Whether one of two files contains every image of the other. */
 function covers({ images }: Reading, first: TextFile, second: TextFile): boolean {
   const pathsOf = (wanted: TextFile) =>
     new Set(images.filter(({ file }) => file === wanted).map(({ located }) => located.image?.path))

@@ -1,4 +1,4 @@
-/** Class names that lie beside labels. */
+/** Class names found beside labels. */
 
 import { z } from 'zod'
 import { DatasetError, type Report } from '../problem'
@@ -7,7 +7,7 @@ import type { Surroundings, TextFile } from './notation'
 import { baseName, folderOf } from './paths'
 import { filledLines, givenPath, readText } from './text'
 
-/** Files that list classes by their very name; where classes are numbers, any *.names does. */
+/** Files whose name alone says that they list classes; where classes are numbers, any *.names does. */
 const PLAIN_LIST = /^(classes|labels)\.txt$|^(obj|classes)\.names$/i
 const CLASS_LIST =
   /^(classes|labels|names|class_names|predefined_classes|obj|_darknet)\.(txt|names|labels)$|\.names$/i
@@ -22,10 +22,10 @@ export function isClassList({ file }: TextFile): boolean {
 }
 
 /**
- * The list of classes that comes with a data set: a name a line in classes.txt, labels.txt, *.names or _darknet.labels, or
- * `classes` of manifest.json; undefined where there is none. The list nearest to the data set's own folder counts; lists
- * that say the same may lie in several places.
- * @param numbered whether labels name classes by their number alone, so that some list is needed
+ * The list of classes that comes with a data set: one name per line in classes.txt, labels.txt, *.names or _darknet.labels,
+ * or `classes` of manifest.json; undefined if there is none. The list nearest to the data set's own folder counts;
+ * identical lists may exist in several places.
+ * @param numbered whether labels name classes only by number, so that a list is needed
  */
 export function findClasses(
   set: Surroundings,
@@ -73,8 +73,8 @@ function manifestClasses(set: Surroundings): { classes: readonly string[]; from:
 
 /**
  * A file of class names, one a line.
- * @param root folder that the path may start from, beside the one where the command runs
- * @throws DatasetError or Error naming file and line of what cannot be read, or a name that stands there twice
+ * @param root folder that the path may start from, besides the current one
+ * @throws DatasetError or Error naming file and line of what cannot be read, or of a repeated name
  */
 export async function readClassNames(path: string, root = '.'): Promise<string[]> {
   const file = await givenPath(root, path, 'the file of class names')

@@ -1,4 +1,4 @@
-/** Keys that are looked for below a place of a JSON text, and the names of those that end there. */
+/** Keys to find below a position in a JSON text, and the names of those that end there. */
 interface Wanted {
   readonly below: Map<string, Wanted>
   readonly names: string[]
@@ -78,7 +78,7 @@ function place(root: Wanted, key: string): void {
   node.names.push(key)
 }
 
-/** All keys at and below a place begin here, as long as nothing nearer is found. */
+/** All keys at and below a position begin here, unless something closer is found. */
 function mark(wanted: Wanted, line: number, lines: Map<string, number>): void {
   for (const name of wanted.names) lines.set(name, line)
   for (const next of wanted.below.values()) mark(next, line, lines)

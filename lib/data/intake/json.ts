@@ -1,15 +1,15 @@
-/** JSON of files of the user's: linear in their size, bounded in depth, large whole numbers kept digit by digit. */
+/** Reads users' JSON files in linear time and bounded depth, keeping all digits of large integers. */
 import type { z } from 'zod'
 import { complaintsOf, jsonErrorAt, lineAt, MOST_DEPTH } from '../../base'
 import type { Report } from '../problem'
 
-/** What a JSON text holds, as far as one pass over its characters tells; the text need not be valid. */
+/** What one pass over its characters shows about a JSON text, which need not be valid. */
 export interface JsonOutline {
   readonly root: '{' | '[' | undefined
   /** Keys of the outermost object, or of the objects in the outermost list. */
   readonly keys: ReadonlySet<string>
   readonly depth: number
-  /** Places of whole numbers beyond 2^53, which lose digits when they are read as numbers. */
+  /** Positions of integers beyond 2^53, which would lose digits as numbers. */
   readonly large: readonly (readonly [start: number, end: number])[]
 }
 
@@ -44,7 +44,7 @@ export function outlineJson(text: string): JsonOutline {
   return { root, keys, depth, large }
 }
 
-/** Digits, '.', 'e', 'E', '+' and '-'. */
+/** Whether a character is a digit, '.', 'e', 'E', '+' or '-'. */
 function isOfNumber(code: number): boolean {
   return (
     (code >= 48 && code <= 57) || code === 46 || code === 101 || code === 69 || code === 43 || code === 45
@@ -52,7 +52,7 @@ function isOfNumber(code: number): boolean {
 }
 
 /**
- * The value of a JSON text, or undefined after a report that names the line. Whole numbers beyond 2^53 become texts of
+ * The value of a JSON text, or undefined after reporting the line of an error. Integers beyond 2^53 become strings of
  * their digits.
  */
 export function parseJson(text: string, file: string, report: Report): unknown {
@@ -83,7 +83,7 @@ function quoted(text: string, places: JsonOutline['large']): string {
   return parts.join('') + text.slice(end)
 }
 
-/** Outside data against a schema: the value, or undefined after a report of every mismatch by its key. */
+/** Checks outside data against a schema: returns the value, or undefined after reporting every mismatch by its key. */
 export function parseWith<T extends z.ZodTypeAny>(
   schema: T,
   value: unknown,

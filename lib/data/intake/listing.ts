@@ -1,4 +1,4 @@
-/** The walk: everything below a folder, listed once. */
+/** Walks a folder and lists everything below it once. */
 import { type Dirent, promises as fs } from 'node:fs'
 import { join, relative, resolve, sep } from 'node:path'
 import { unreadable } from '../../base'
@@ -9,12 +9,12 @@ export type FileKind = 'image' | 'other image' | 'other'
 export interface ListedFile {
   /** Absolute path. */
   readonly path: string
-  /** Path from the folder of the data set with '/' on every system: "images/train/a.jpg". */
+  /** Path from the data set's folder, with '/' on every system: "images/train/a.jpg". */
   readonly place: string
   readonly kind: FileKind
 }
 
-/** What lies there and is not listed, and the rule that says so. */
+/** A file that is there but not listed, with the rule for it. */
 export interface Skipped {
   readonly place: string
   readonly rule: string
@@ -44,7 +44,7 @@ export const WALK_RULES = {
 const HELPERS = new Set(['node_modules', '__MACOSX', '__pycache__'])
 
 /**
- * Lists everything below a folder, and below others (of images, say) that lie elsewhere. Each real folder is visited once,
+ * Lists everything below a folder, and below other folders (of images, for example). Each real folder is visited once,
  * whatever links lead to it; links out of the folders are followed only with `outside`.
  * @throws Error naming a folder that cannot be read
  */
@@ -65,7 +65,7 @@ export async function listFolder(
     skipped.push({ place: placeOf(path), rule: WALK_RULES[rule] })
   const addFile = (path: string) => files.push({ path, place: placeOf(path), kind: kindOfName(path) })
 
-  // Links come last, so that a folder is listed where it lies and not where a link leads to it.
+  // Links come last, so that a folder is listed at its real place, not where a link points to it.
   const waiting = [...roots].reverse()
   const links: string[] = []
   const visit = async (folder: string): Promise<void> => {

@@ -1,4 +1,4 @@
-/** The image file of each annotation. */
+/** Finds the image file of each annotation. */
 import { stat } from 'node:fs/promises'
 import { isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { IMAGE_NAME, OTHER_IMAGE_NAME } from '../image-types'
@@ -14,7 +14,7 @@ const hasEnding = (name: string) => IMAGE_NAME.test(name) || OTHER_IMAGE_NAME.te
 /** Finds the images of one label file. */
 export interface Locator {
   readonly find: (parsed: ParsedImage) => Resolution<ListedFile>
-  /** The split that the file is named after. */
+  /** The split in the file's name. */
   readonly split: SplitName | undefined
 }
 
@@ -31,7 +31,7 @@ export function locatorOf(
   const written = images.flatMap(({ image }) => (image === undefined ? [] : [image]))
   const folders =
     split === undefined ? [] : splitFolders(places.listing.folders).filter((f) => f.split === split)
-  // "val2017" of instances_val2017.json before other folders of that split.
+  // Look in "val2017" of instances_val2017.json before other folders of that split.
   const stem = stemOf(file.file.place)
   folders.sort((a, b) => Number(stem.includes(baseName(b.place))) - Number(stem.includes(baseName(a.place))))
   const bases = [...folders.map(({ place }) => place), places.imagesRoot, folderOf(file.file.place)]
@@ -47,7 +47,7 @@ export function locatorOf(
   }
 }
 
-/** A label of one image: the image beside it; where there are several of that name, the one that the label names. */
+/** The image of a one-image label: the one beside it; if there are several of that name, the one named in the label. */
 function besideOrNamed(
   file: TextFile,
   image: string | undefined,
@@ -74,7 +74,7 @@ function besideOrNamed(
   return isSingle ? { found: similar[0]!, guess: ONLY_OF_NAME } : beside
 }
 
-/** A name without folders, which exactly one image has; among several the one in the folder of the split. */
+/** The only image with a bare name; if there are several, the one in the folder of the split. */
 function byBareName(
   name: string,
   split: SplitName | undefined,
@@ -84,7 +84,7 @@ function byBareName(
   const bare = baseName(name.replaceAll('\\', '/'))
   const all = hasEnding(bare) ? places.named(bare) : [...places.stems(bare)]
   if (bare === name.replace(/^\.\//, '')) {
-    // A file of one split does not speak of an image in the folder of another.
+    // A file of one split is not about an image in the folder of another.
     const splitOf = (image: ListedFile) => splitOfPlace(image.place)
     const possible = all.filter((image) => [undefined, split ?? splitOf(image)].includes(splitOf(image)))
     const beside = possible.filter((image) => image.place.includes(`${stemOf(file.place)}.`))
@@ -102,7 +102,7 @@ function byBareName(
   return { missing: `expected one image ${name} below ${places.listing.root}, found none${hint}` }
 }
 
-/** An image that a path names outside of the data set's folder; undefined where there is none. */
+/** An image outside the data set's folder that a path names; undefined if there is none. */
 export async function outsideImage(
   name: string,
   file: TextFile,

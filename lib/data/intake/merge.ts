@@ -1,4 +1,4 @@
-/** One set of images out of what several notations say of a folder. */
+/** Merges the readings of several notations into one set of images. */
 import { join } from 'node:path'
 import type { SplitName } from '../types'
 import { chooseReadings } from './choice'
@@ -9,7 +9,7 @@ import type { Around, LocatedImage, Reading, ReadSet } from './reading'
 import { splitFolders, splitNamed, splitOfPlace } from './splits'
 import { someOf } from './text'
 
-/** Puts together what the readings say that count; each image is taken once, and what is left is unlabelled or left out. */
+/** Merges the chosen readings; each image is taken once, and the rest is unlabelled or left out. */
 export function mergeReadings(
   around: Around,
   readings: readonly Reading[],
@@ -45,7 +45,7 @@ export function mergeReadings(
 
 const isSingle = ({ notation }: Reading) => notation.holds === 'one image'
 
-/** Splits that a list, a folder or a file of labels is named after, also where nothing is in it. */
+/** Splits that a list, a folder or a label file is named after, even if empty. */
 function namedSplits(
   chosen: readonly Reading[],
   lists: SplitLists | undefined,
@@ -73,7 +73,7 @@ function namedSplits(
   return named
 }
 
-/** An image with its split; nothing where it is in none of the lists. */
+/** An image with its split; nothing if it is in none of the lists. */
 function placed(
   { located, file, listed }: Reading['images'][number],
   lists: SplitLists | undefined,
@@ -92,16 +92,19 @@ function placed(
   }
   if (parsed.boxes !== undefined && split !== 'unlabelled') return [{ ...located, split }]
   if (image?.kind === 'image')
-    ledger.unlabel(image, parsed.boxes ? 'its split is called so' : 'its annotation says nothing of labels')
+    ledger.unlabel(
+      image,
+      parsed.boxes ? 'its split is called so' : 'its annotation says nothing about labels',
+    )
   return [{ ...located, split: 'unlabelled', parsed: { ...parsed, boxes: undefined } }]
 }
 
-/** The split that folders say: those of the image, else those of its label. */
+/** The split according to folders: the image's, else its label's. */
 function splitOf(image: ListedFile | undefined, file: TextFile, { places, labelsRoot }: Around) {
   return (image && splitOfPlace(image.place, places.imagesRoot)) ?? splitOfPlace(file.file.place, labelsRoot)
 }
 
-/** Images without a label file where every labelled image has one. */
+/** Images without a label file, in a set where every labelled image has one. */
 function withoutLabels(
   { places, ledger }: Around,
   taken: ReadonlySet<string | undefined>,
@@ -122,7 +125,7 @@ function withoutLabels(
   })
 }
 
-/** The classes that label files list themselves (COCO), else the list beside the labels. */
+/** The classes listed in the label files themselves (COCO), else in the list beside the labels. */
 function classesOf(
   chosen: readonly Reading[],
   listed: readonly string[] | undefined,

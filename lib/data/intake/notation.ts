@@ -8,44 +8,44 @@ import type { Places } from './paths'
 import { filledLines, type Line } from './text'
 
 /**
- * What VOC's xmin .. ymax mean.
- * 'corners': continuous corners, taken as they are. This is what converters between formats do, what other
- * tools that write VOC XML mean, and what makes one photo's boxes agree over VOC, COCO, YOLO and OpenImages.
+ * Meaning of VOC's xmin .. ymax.
+ * 'corners': continuous corners, taken literally. Converters between formats and other tools that write VOC XML
+ * mean this, and it makes one photo's boxes agree across VOC, COCO, YOLO and OpenImages.
  * 'inclusive': the devkit's own numbers, first and last pixel counted from 1, so that the box covers
  * xmin - 1 .. xmax and ymin - 1 .. ymax.
  */
 export type VocPixels = 'corners' | 'inclusive'
 
 /**
- * A way to write labels. A new one is a file in notations/ and a line in its index: all that others need to know of it
- * stands here.
+ * A notation for labels. To add one, write a file in notations/ and a line in its index: this interface is all that the
+ * rest needs to know.
  */
 export interface Notation {
-  /** What the option `--format` calls it. */
+  /** Its name in the option `--format`. */
   readonly name: string
-  /** What people call it. */
+  /** Its common name. */
   readonly title: string
-  /** A usual layout, for the message that none fits. */
+  /** A typical layout, for the error message when none fits. */
   readonly layout: string
-  /** Whether a file holds the labels of one image, which has its name, or of many. */
+  /** Whether a file holds the labels of the one image with its name, or of many. */
   readonly holds: 'one image' | 'many images'
-  /** How labels name their class: by its place in a list that must be found, or by its name. */
+  /** How labels refer to classes: by position in a list that must be found, or by name. */
   readonly classesAre: 'numbers' | 'names'
-  /** Names of files that may hold labels. */
+  /** Names of files that may contain labels. */
   readonly files: RegExp
-  /** What a file is to this notation; undefined: nothing. */
+  /** The role of a file in this notation; undefined if it has none. */
   recognise(file: TextFile): Recognition | undefined
-  /** Label files that are left out beside others of the same notation. */
+  /** Label files to leave out in favour of others of the same notation. */
   sift?(files: readonly TextFile[]): readonly { readonly file: TextFile; readonly rule: string }[]
-  /** What the set's other files say: classes, lists of splits, names. */
+  /** Reads the set's other files: classes, lists of splits, names. */
   prepare?(set: Surroundings): Prepared
-  /** The images that a file describes; undefined after a report that the file cannot be read. */
+  /** The images described in a file; undefined after reporting that the file cannot be read. */
   parse(file: TextFile, context: ParseContext): ParsedFile | undefined
 }
 
 /**
- * 'labels': by what it holds. 'unsure': it may be if it belongs to an image, or stands among others of the notation: it is
- * empty, or says nothing that is like labels. A companion is left out by its rule.
+ * 'labels': judged by the content. 'unsure': if it belongs to an image, or is among others of the notation; the file is
+ * empty, or has no label-like content. A companion is left out by its rule.
  */
 export type Recognition =
   | { readonly as: 'labels' | 'unsure' }
@@ -55,7 +55,7 @@ export const LABELS: Recognition = { as: 'labels' }
 export const UNSURE: Recognition = { as: 'unsure' }
 export const companion = (rule: string): Recognition => ({ as: 'companion', rule })
 
-/** A file of text with what several look for in it, found out once. */
+/** A text file, with lazily computed views that several readers share. */
 export class TextFile {
   private foundLines: readonly Line[] | undefined
   private foundOutline: JsonOutline | undefined
@@ -69,13 +69,13 @@ export class TextFile {
     return this.file.path
   }
 
-  /** The lines that hold something. */
+  /** The non-empty lines. */
   get lines(): readonly Line[] {
     this.foundLines ??= filledLines(this.text, this.path)
     return this.foundLines
   }
 
-  /** The lines that hold something and are no comments. */
+  /** The non-empty lines that are not comments. */
   get content(): readonly Line[] {
     return this.lines.filter(({ text }) => !text.startsWith('#'))
   }
@@ -86,18 +86,18 @@ export class TextFile {
   }
 }
 
-/** All that lies about a notation's labels. */
+/** Everything around a notation's labels. */
 export interface Surroundings {
   readonly listing: Listing
   readonly places: Places
-  /** Small files of text that no notation takes for labels, by place. */
+  /** Small text files that no notation takes for labels, by place. */
   readonly others: ReadonlyMap<string, TextFile>
-  /** Whether the lists of splits are to be read. */
+  /** Whether to read the lists of splits. */
   readonly splitsWanted: boolean
-  /** The file that the option --annotations names, if it is one. */
+  /** The file named by the option --annotations, if it is a file. */
   readonly chosen: string | undefined
   readonly report: Report
-  /** Files that say something about the labels, and are so read. */
+  /** Records that a file with information about the labels was read. */
   readonly used: (file: string, as: string) => void
   readonly leaveOut: (file: string, rule: string) => void
   readonly note: Tally
@@ -106,12 +106,12 @@ export interface Surroundings {
 export interface Prepared {
   /** Class names in the order of their labels. */
   readonly classes?: readonly string[]
-  /** Where the classes stand. */
+  /** Where the classes are listed. */
   readonly classesFrom?: string
   readonly splits?: SplitLists
-  /** Columns behind the box in YOLO's lines of key points. */
+  /** Columns after the box in YOLO's lines with key points. */
   readonly keypointColumns?: number
-  /** What classes are called in files, and their names. */
+  /** Class names by their codes in the files. */
   readonly names?: ReadonlyMap<string, string>
 }
 
@@ -119,26 +119,26 @@ export interface Prepared {
 export interface SplitLists {
   /** Split of an image by its path. */
   readonly of: ReadonlyMap<string, SplitName>
-  /** Splits that have a list, also where it is empty. */
+  /** Splits that have a list, even an empty one. */
   readonly named: ReadonlySet<SplitName>
-  /** What the lists are, for the rule by which other images are left out. */
+  /** Name of the lists, for the rule that leaves other images out. */
   readonly what: string
 }
 
 export interface ParseContext {
-  /** Class names behind numbers. @throws DatasetError or Error where the set has no list of them */
+  /** Names of the class numbers. @throws DatasetError or Error if the set has no list of them */
   readonly classes: () => readonly string[]
   readonly prepared: Prepared
   readonly vocPixels: VocPixels
   readonly report: Report
-  /** Boxes that the notation itself says are none, and what was read in another way than written. */
+  /** Records boxes that the notation itself excludes, and things not read literally. */
   readonly leaveOut: (rule: string, count?: number) => void
   readonly note: (rule: string, count?: number) => void
 }
 
 export interface ParsedFile {
   readonly images: readonly ParsedImage[]
-  /** Classes that the file itself lists. */
+  /** Classes listed in the file itself. */
   readonly classes?: readonly string[]
   /** Their names by the file's ids (COCO). */
   readonly categories?: ReadonlyMap<number | string, string>

@@ -1,6 +1,6 @@
-/** What annotation files say, before anybody has looked at an image. */
+/** The content of annotation files, before anybody has looked at an image. */
 
-/** A box as an annotation file gives it, with its place in that file. */
+/** A box as given in an annotation file, with its place there. */
 export interface ParsedBox {
   readonly x1: number
   readonly y1: number
@@ -17,20 +17,20 @@ export interface ParsedBox {
   readonly key?: string
 }
 
-/** An image as an annotation file describes it. */
+/** An image as described in an annotation file. */
 export interface ParsedImage {
-  /** Path or name of the image as written; undefined where the file's own name stands for it. */
+  /** Path or name of the image as written; undefined if the file's own name identifies it. */
   readonly image: string | undefined
   /** The file's id of the image (COCO). */
   readonly id?: number | string
   /** Size as written. */
   readonly width?: number
   readonly height?: number
-  /** undefined: nobody has labelled the image. */
+  /** undefined if the image is unlabelled. */
   readonly boxes: readonly ParsedBox[] | undefined
-  /** Boxes that could not be read, each of which was reported. */
+  /** Number of boxes that could not be read; each was reported. */
   readonly refused?: number
-  /** Boxes are shares of the image's width and height, not pixels. */
+  /** Whether boxes are fractions of the image's width and height, not pixels. */
   readonly relative?: boolean
   /** The annotation file, and the place in it. */
   readonly source: string
@@ -39,8 +39,8 @@ export interface ParsedImage {
 }
 
 /**
- * A share of a side in pixels. Shares are written with six decimals as a rule; a corner that lies within that
- * rounding of a whole pixel is that pixel, so that boxes on whole pixels are the same in every notation.
+ * A fraction of a side in pixels. Fractions usually have six decimals; a corner within that rounding of a whole pixel
+ * becomes that pixel, so that boxes on whole pixels are the same in every notation.
  */
 export function pixelsOf(share: number, side: number): number {
   const pixels = share * side

@@ -1,28 +1,28 @@
-/** Paths as others write them: which listed file, or folder, a written path means. */
+/** Paths written by others: finds the listed file or folder that a written path means. */
 import { isAbsolute, posix, relative, sep } from 'node:path'
 import { isBelow, type ListedFile, type Listing } from './listing'
 
-/** A file that a path means; `guess` says what had to be assumed. */
+/** A file that a path means; `guess` says what was assumed. */
 export interface Found<T> {
   readonly found: T
   readonly guess?: string
 }
-/** Why a path means nothing. */
+/** Why a path leads nowhere. */
 export interface Missing {
   readonly missing: string
 }
 export type Resolution<T> = Found<T> | Missing
 
-/** The guess where nothing but the name leads to an image. */
+/** The guess for an image identified only by its name. */
 export const ONLY_OF_NAME = 'the only image of its name'
 
 /** Folders in front of a path that may be those of somebody's disk. */
 const MOST_DROPPED = 40
 
-/** Folders that only say what kind of file is inside, so that a label's path and its image's agree without. */
+/** Folders that only say what kind of file they contain; without them a label's path and its image's agree. */
 const FILLER = /^(images|labels.*|jpegimages|annotations|image_2|label_2|obj_train_data)$/i
 
-/** A path without its ending: ".rf.1" of "a.rf.1.jpg" stays. */
+/** A path without its extension: ".rf.1" of "a.rf.1.jpg" stays. */
 export function withoutEnding(path: string): string {
   const at = path.lastIndexOf('.')
   return at > path.lastIndexOf('/') + 1 ? path.slice(0, at) : path
@@ -35,7 +35,7 @@ export const folderOf = (place: string): string => {
 }
 export const stemOf = (place: string): string => withoutEnding(baseName(place))
 
-/** Several files by a name that they share. */
+/** Files by a name that they share. */
 export type Index = ReadonlyMap<string, readonly ListedFile[]>
 
 function indexBy(files: readonly ListedFile[], keysOf: (file: ListedFile) => readonly string[]): Index {
@@ -50,15 +50,15 @@ function indexBy(files: readonly ListedFile[], keysOf: (file: ListedFile) => rea
   return index
 }
 
-/** Ways to read a written path, from what stands there to what may have been meant. */
+/** Ways to read a written path, from literal to guessed. */
 const READINGS: readonly { readonly what: string; readonly read: (path: string) => string | undefined }[] = [
   { what: '', read: (path) => path },
   { what: 'percent signs decoded', read: decoded },
 ]
 
-/** The places of a listing, looked up as written or as somebody else's disk would have them. */
+/** Looks up the places of a listing, as written or as they would be on somebody else's disk. */
 export class Places {
-  /** Images of every type, also those that are not read. */
+  /** Images of every type, including unreadable ones. */
   readonly images: readonly ListedFile[]
   private readonly byPlace = new Map<string, ListedFile | string>()
   private readonly byNfc = new Map<string, ListedFile | string | null>()
@@ -67,7 +67,7 @@ export class Places {
   private readonly byStem: Index
   private readonly byName: Index
 
-  /** @param imagesRoot place of the folder that the images lie in, '' for the data set's own */
+  /** @param imagesRoot place of the images' folder, '' for the data set's own */
   constructor(
     readonly listing: Listing,
     readonly imagesRoot: string,
@@ -85,12 +85,12 @@ export class Places {
     this.byName = indexBy(this.images, ({ place }) => [baseName(place)])
   }
 
-  /** What an image is looked up by: its place below the folder of images, and below that of the data set. */
+  /** Lookup keys of an image: its place below the folder of images, and below that of the data set. */
   private keysOf({ place }: ListedFile): string[] {
     return [keyBelow(this.imagesRoot, place), keyBelow('', place)]
   }
 
-  /** Images whose name without its ending is this. */
+  /** Images with this name without extension. */
   stems(stem: string): readonly ListedFile[] {
     return exactly(this.byStem.get(stem.normalize('NFC')), (file) => stemOf(file.place) === stem)
   }
@@ -100,7 +100,7 @@ export class Places {
     return exactly(this.byName.get(name.normalize('NFC')), (file) => baseName(file.place) === name)
   }
 
-  /** What lies at a place; the guess says in which way the name was read. */
+  /** The entry at a place; the guess says how the name was read. */
   at(place: string): Found<ListedFile | string> | undefined {
     for (const { what, read } of READINGS) {
       const path = read(place)
@@ -118,9 +118,9 @@ export class Places {
   }
 
   /**
-   * The image that a label file belongs to: at the same place but for filler folders, else the only one of its name whose
-   * folders do not say otherwise.
-   * @param root place of the folder that the labels lie in
+   * The image that a label file belongs to: the one at the same place except for filler folders, else the only one of its
+   * name whose folders do not contradict.
+   * @param root place of the labels' folder
    */
   beside(label: ListedFile, root = ''): Resolution<ListedFile> {
     for (const reading of READINGS) {
@@ -154,12 +154,12 @@ export class Places {
   }
 
   /**
-   * Reads the paths of one file. Where none of them leads anywhere, they were written for another place: then as few folders
-   * as possible are taken off their beginning, the same off all.
+   * Reads the paths of one file. If none of them leads anywhere, they were written for another place: then as few folders
+   * as possible are removed from their beginning, the same from all.
    * @param written every path of the file
-   * @param bases places that a path may start from, the first that leads somewhere counts
-   * @param elsewhere 'any': the paths start where some program ran, so that their first folders may go; 'disk': only what
-   *   leads to somebody's disk goes, that is all of an absolute path's beginning, or "../"
+   * @param bases places that a path may start from; the first that leads somewhere counts
+   * @param elsewhere 'any': the paths start where some program ran, so their first folders may be removed; 'disk': only
+   *   what leads to somebody's disk is removed, that is, all of an absolute path's beginning, or "../"
    */
   reader(
     written: readonly string[],
@@ -214,12 +214,12 @@ export class Places {
 }
 
 export interface PathReader {
-  /** What is taken off every path. */
+  /** The beginning removed from every path. */
   readonly dropped: string
   readonly read: (path: string) => Found<ListedFile | string> | undefined
 }
 
-/** Absolute, or beginning with a drive. */
+/** Whether a path is absolute or begins with a drive. */
 function isForeign(path: string): boolean {
   return path.startsWith('/') || /^[A-Za-z]:\//.test(path)
 }
@@ -229,7 +229,7 @@ function slashed(path: string): string {
   return plain.includes('\\') ? plain.replaceAll('\\', '/') : plain
 }
 
-/** The parts of a path; the drive or the empty part in front of the first slash is the first. */
+/** The parts of a path; the first is the drive, or the empty part before the first slash. */
 function partsOf(path: string): string[] {
   const parts = path.split('/')
   return parts[0] === '.' ? parts.slice(1) : parts
@@ -264,7 +264,7 @@ function decoded(path: string): string | undefined {
   }
 }
 
-/** Folders between a root and a file that say more than what kind of file is inside. */
+/** Folders between a root and a file, without those that only say what kind of file they contain. */
 function foldersBelow(root: string, place: string): string[] {
   const inner = root !== '' && place.startsWith(`${root}/`) ? place.slice(root.length + 1) : place
   return inner
@@ -273,12 +273,12 @@ function foldersBelow(root: string, place: string): string[] {
     .filter((part) => !FILLER.test(part))
 }
 
-/** A file's place under a root without its ending and filler folders: "train/a" for "train/images/a.jpg". */
+/** A file's place under a root without its extension and filler folders: "train/a" for "train/images/a.jpg". */
 function keyBelow(root: string, place: string): string {
   return [...foldersBelow(root, place), stemOf(place)].join('/')
 }
 
-/** Of files that share a name up to the form of its letters, those that have it in the very form, if there are some. */
+/** Of files whose names differ only in the form of letters, those with exactly this form, if there are any. */
 function exactly(
   files: readonly ListedFile[] = [],
   isExact: (file: ListedFile) => boolean,
@@ -288,7 +288,7 @@ function exactly(
   return exact.length > 0 ? exact : files
 }
 
-/** Whether one list of folders is the end of the other. */
+/** Whether one list of folders is a suffix of the other. */
 function isEnd(a: readonly string[], b: readonly string[]): boolean {
   const [short, long] = a.length < b.length ? [a, b] : [b, a]
   return short.every((folder, i) => folder === long[long.length - short.length + i])

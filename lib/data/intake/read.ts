@@ -1,4 +1,4 @@
-/** A folder of labelled images read to the end: listed, recognised, parsed, located, and accounted for. */
+/** Reads a folder of labelled images to the end: lists, recognises, parses, locates and accounts for its files. */
 import { stat } from 'node:fs/promises'
 import { dirname, relative, resolve, sep } from 'node:path'
 import type { Report } from '../problem'
@@ -16,8 +16,8 @@ import { type Recognised, recogniseFiles } from './recognise'
 import { givenPath } from './text'
 
 /**
- * Reads a folder; what is wrong goes to `report` and is left out.
- * @throws Error where nothing, or too much, explains the images; DatasetError as `report` throws
+ * Reads a folder; errors go to `report` and are left out.
+ * @throws Error if nothing, or too much, explains the images; DatasetError as thrown by `report`
  */
 export async function readFolder(directory: string, options: ReadOptions, report: Report): Promise<ReadSet> {
   const root = resolve(directory)
@@ -91,7 +91,7 @@ async function chosenAnnotations(root: string, annotations: string | undefined) 
   }
 }
 
-/** Prepares, parses and locates what every notation says. */
+/** Prepares, parses and locates the labels of every notation. */
 async function readAll(
   around: Around,
 ): Promise<{ readings: Reading[]; classes: readonly string[] | undefined }> {
@@ -149,7 +149,7 @@ async function readNotation(
     if (parsed === undefined) {
       broken.push(file)
       ledger.blame(file.file)
-      // The image that belongs to it is not one that nobody has labelled.
+      // The image that belongs to it does not count as unlabelled.
       const beside = notation.holds === 'one image' ? places.beside(file.file, labelsRoot) : undefined
       if (beside && 'found' in beside) ledger.blame(beside.found)
     } else read.push({ file, parsed, locator: locatorOf(notation, file, parsed.images, places, labelsRoot) })
@@ -173,10 +173,10 @@ async function readNotation(
   return { notation, prepared, files: read, broken, images }
 }
 
-/** No list of classes, where labels are numbers. */
+/** There is no list of classes, but labels are numbers. */
 class NoClasses extends Error {}
 
-/** Reads one file. Without a list of classes nothing can be read, but a stray file among another notation's is a problem alone. */
+/** Reads one file. A missing list of classes is an error, except for a stray file among another notation's: a problem. */
 function parseOne(
   notation: Notation,
   file: TextFile,
@@ -202,8 +202,7 @@ async function locate(
   const { source, line, key } = image
   const found = locator.find(image)
   if ('found' in found) {
-    if (found.guess)
-      ledger.notes.add('image', `found otherwise than written: ${found.guess}`, found.found.place)
+    if (found.guess) ledger.notes.add('image', `not found as written: ${found.guess}`, found.found.place)
     return found.found
   }
   const elsewhere = image.image === undefined ? undefined : await outsideImage(image.image, file, places)
@@ -214,7 +213,7 @@ async function locate(
       ? found.missing
       : `expected one image ${image.image} below ${places.listing.root}, found it outside; --outside reads it`
   const hint =
-    options.imagesNeeded === false ? '; its size turns shares into pixels: name the folder (--images)' : ''
+    options.imagesNeeded === false ? '; its size turns fractions into pixels: name the folder (--images)' : ''
   report({ kind: 'missing image', file: source, line, key, message: message + hint })
   return 'missing'
 }

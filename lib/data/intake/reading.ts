@@ -1,4 +1,4 @@
-/** What reading a folder of images is asked, finds and gives. */
+/** Options, intermediate results and result of reading a folder of images. */
 import type { Report } from '../problem'
 import type { SplitName } from '../types'
 import type { Ledger } from './account'
@@ -10,21 +10,21 @@ import type { Places } from './paths'
 import type { Recognised } from './recognise'
 
 export interface ReadOptions {
-  /** Notation; recognised from the files by default. */
+  /** Notation; detected from the files by default. */
   readonly format?: string
-  /** Folder or file of the annotations, from the data set's folder; everything below it by default. */
+  /** Folder or file of the annotations, relative to the data set's folder; default: everything below it. */
   readonly annotations?: string
-  /** Folder of the images, from the data set's folder; looked for by default. */
+  /** Folder of the images, relative to the data set's folder; detected by default. */
   readonly images?: string
-  /** Class names in the order of their labels; the data set's own list, or else the sorted names, by default. */
+  /** Class names in the order of their labels; default: the data set's own list, else the sorted names. */
   readonly classes?: readonly string[]
-  /** What VOC's numbers mean; 'corners' by default. */
+  /** Meaning of VOC's numbers; default: 'corners'. */
   readonly vocPixels?: VocPixels
-  /** Follow links and paths that lead out of the data set's folder. */
+  /** Follows links and paths that lead out of the data set's folder. */
   readonly outside?: boolean
-  /** Whether an annotation without an image file is a problem. Default true; shares always need one. */
+  /** Whether an annotation without an image file is a problem. Default true; fractions always need one. */
   readonly imagesNeeded?: boolean
-  /** Whether splits are told apart by lists. Default true; without, all images are read. */
+  /** Whether lists determine the splits. Default true; otherwise all images are read. */
   readonly lists?: boolean
 }
 
@@ -37,7 +37,7 @@ export interface LocatedImage {
   readonly notation: Notation
 }
 
-/** Everything that one notation says of a folder. */
+/** Everything that one notation says about a folder. */
 export interface Reading {
   readonly notation: Notation
   readonly prepared: Prepared
@@ -58,21 +58,21 @@ export interface Reading {
 export interface ReadSet {
   /** The data set's folder. */
   readonly root: string
-  /** Folder that the images lie in. */
+  /** Folder of the images. */
   readonly imagesRoot: string
   readonly notations: readonly Notation[]
-  /** Classes that the data set itself lists; undefined where only its boxes name them. */
+  /** Classes listed by the data set itself; undefined if only its boxes name them. */
   readonly classes: readonly string[] | undefined
   /** Names of the classes by the ids of the label files (COCO). */
   readonly categories: ReadonlyMap<number | string, string>
   readonly images: readonly LocatedImage[]
-  /** Splits that a file, a list or a folder is named after, also where nothing is in it. */
+  /** Splits that a file, a list or a folder is named after, even if empty. */
   readonly named: ReadonlySet<SplitName>
-  /** To be closed when the images have been looked at. */
+  /** Must be closed once the images have been examined. */
   readonly ledger: Ledger
 }
 
-/** What a folder is read with. */
+/** Context for reading a folder. */
 export interface Around {
   readonly places: Places
   readonly ledger: Ledger

@@ -1,4 +1,4 @@
-/** What each file of text is: labels of a notation, a companion, or something beside them. */
+/** Recognises each text file: labels of a notation, a companion, or something else beside them. */
 import { mapLimited } from '../../base'
 import { DatasetError, type Report } from '../problem'
 import type { Ledger } from './account'
@@ -10,32 +10,32 @@ import { folderOf, ONLY_OF_NAME, type Places, stemOf } from './paths'
 import { isImageList } from './splits'
 import { readText } from './text'
 
-/** Other files than labels that say something about them. */
+/** Files other than labels that may say something about them. */
 const BESIDE = /\.(ya?ml|data|names|labels|txt|json|csv)$/i
-/** Larger files that are no labels are not kept. */
+/** Larger files that are not labels are not kept. */
 const MOST_KEPT = 2 ** 20
 const FILES_AT_ONCE = 32
 
-/** Files by what they are. */
+/** Files by their role. */
 export interface Recognised {
   /** Label files by notation. */
   readonly labels: ReadonlyMap<Notation, TextFile[]>
-  /** Files that are no labels, by place. */
+  /** Files that are not labels, by place. */
   readonly others: ReadonlyMap<string, TextFile>
 }
 
 export interface RecogniseOptions {
   /** Only this notation's labels. */
   readonly format: string | undefined
-  /** Path of a file that is said to hold labels: what is wrong in it is then a problem. */
+  /** Path of a file declared to contain labels; errors in it are then problems. */
   readonly named: string | undefined
-  /** Whether a file may hold labels: it lies where the option --annotations says. */
+  /** Whether a file may contain labels: it is where the option --annotations says. */
   readonly mayHoldLabels: (file: ListedFile) => boolean
   /** Place of the folder of the labels, '' for the data set's own. */
   readonly labelsRoot: string
 }
 
-/** Reads every file of text once and finds out what it is. */
+/** Reads every text file once and recognises it. */
 export async function recogniseFiles(
   places: Places,
   options: RecogniseOptions,
@@ -118,7 +118,7 @@ function recogniseFile(file: TextFile, format: string | undefined): Guess {
   return { unsure }
 }
 
-/** The notation of a file that the user names. @throws Error where it is known to be something else */
+/** The notation of a file named by the user. @throws Error if it is known to be something else */
 function saidToBe(file: TextFile, found: Guess, format: string | undefined): Notation {
   const reason = 'rule' in found ? `: ${found.rule}` : ''
   const unsure = 'unsure' in found ? found.unsure : []
@@ -133,7 +133,7 @@ function saidToBe(file: TextFile, found: Guess, format: string | undefined): Not
 }
 
 /**
- * The notation of a file that says nothing of its own: what belongs to an image is its label, whatever its name; what stands
+ * The notation of a file without telling content: a file that belongs to an image is its label, whatever its name; a file
  * among others of a notation is one of them.
  */
 function settle(
@@ -155,7 +155,7 @@ function settle(
   if (single.length > 0 && !isList) {
     const beside = places.beside(file.file, labelsRoot)
     const belongs = 'found' in beside && beside.guess !== ONLY_OF_NAME
-    // What says something, but nothing like labels, is a label only where such are to be expected.
+    // A file with content, but nothing label-like, is a label only where labels are to be expected.
     const isExpected = homes.size === 0 || single.some((notation) => countOf(notation) > 0)
     if (belongs && (file.content.length === 0 || isExpected)) return likeliest(single)
     const among = single.filter((notation) => homes.get(notation)?.has(folderOf(file.file.place)))

@@ -1,4 +1,4 @@
-/** Which split an image is of: by lists, or by the names of folders and files. */
+/** The split of an image: by lists, or by the names of folders and files. */
 import { posix } from 'node:path'
 import { IMAGE_NAME, OTHER_IMAGE_NAME } from '../image-types'
 import type { SplitName } from '../types'
@@ -19,7 +19,7 @@ const SPLITS: ReadonlyMap<string, SplitName> = new Map([
   ['shifted', 'shifted'],
 ])
 
-/** The split that a file of many images' labels is named after: "instances_val2017.json", "det_train.json". */
+/** The split in the name of a label file for many images: "instances_val2017.json", "det_train.json". */
 export function splitNamed(name: string): SplitName | undefined {
   for (const word of name.toLowerCase().split(/[^a-z]+/)) {
     const split = SPLITS.get(word)
@@ -28,7 +28,7 @@ export function splitNamed(name: string): SplitName | undefined {
   return undefined
 }
 
-/** The split that a folder or a list is named after, "train" or "train2017"; a word among others does not count. */
+/** The split that a folder or list is named after, "train" or "train2017"; a word among others does not count. */
 export function splitOfName(name: string): SplitName | undefined {
   return SPLITS.get(name.toLowerCase().replace(/\d{4}$/, ''))
 }
@@ -53,13 +53,13 @@ export function splitFolders(folders: Iterable<string>): { place: string; split:
   return found
 }
 
-/** Whether a text is a list of images: every line is the path of one, with nothing behind it. */
+/** Whether a text is a list of images: every line is the path of one and nothing else. */
 export function isImageList(file: TextFile): boolean {
   const lines = file.content
   return lines.length > 0 && lines.every(({ text }) => isImagePath(imageOf(text)))
 }
 
-/** The path of an image in a line, without the label file that some lists name behind it. */
+/** The path of an image in a line, without the label file that follows it in some lists. */
 function imageOf(line: string): string {
   const at = line.lastIndexOf(' ')
   return at > 0 && /\.(xml|txt|json)$/i.test(line) && isImagePath(line.slice(0, at).trim())
@@ -80,7 +80,7 @@ export class SplitCollector {
     this.named.add(split)
   }
 
-  /** @param from who says so: file and line, for the error */
+  /** @param from source of the statement: file and line, for the error */
   add(image: ListedFile, split: SplitName, from: { file: string; line?: number }): void {
     const earlier = this.of.get(image.path)
     if (earlier !== undefined && earlier !== split) {
@@ -99,7 +99,7 @@ export class SplitCollector {
       if (image.place.startsWith(start)) this.add(image, split, from)
   }
 
-  /** The images of a list: paths from the list's folder, or `bases`; or names without ending (`ids`). */
+  /** Adds the images of a list: paths from the list's folder or `bases`, or names without extension (`ids`). */
   addList(
     list: TextFile,
     split: SplitName,
@@ -119,8 +119,7 @@ export class SplitCollector {
       const place = { file: list.path, line }
       const found = ids ? idIn(this.set, text, list) : reader.read(imageOf(text))
       if (found !== undefined && typeof found.found !== 'string' && isImagePath(found.found.place)) {
-        if (found.guess)
-          note.add('file', `paths read otherwise than written: ${found.guess}`, list.file.place)
+        if (found.guess) note.add('file', `paths not read as written: ${found.guess}`, list.file.place)
         this.add(found.found, split, place)
       } else if (!text.startsWith('#')) {
         const message = `expected one image ${text}, found ${ids ? 'none or several of that name' : 'none at that path'}`
@@ -134,7 +133,7 @@ export class SplitCollector {
   }
 }
 
-/** "a_001", or "a_001  1" of a list by class, as the image of that name beside the folder of lists. */
+/** "a_001", or "a_001  1" from a list by class, as the image of that name beside the folder of lists. */
 function idIn(
   { places }: Surroundings,
   line: string,
@@ -152,14 +151,14 @@ function idIn(
   return undefined
 }
 
-/** Whether an image's place ends with an id, folders of the id included. */
+/** Whether an image's place ends with an id, including the id's folders. */
 function withinIds(place: string, id: string): boolean {
   const nfc = id.normalize('NFC')
   const end = `${folderOf(place)}/${stemOf(place)}`.normalize('NFC')
   return `/${end}`.endsWith(`/${nfc}`) || `/${place.normalize('NFC')}`.endsWith(`/${nfc}`)
 }
 
-/** Splits of VOC's and KITTI's ImageSets: train.txt, val.txt, test.txt; trainval.txt where there is no train.txt. */
+/** Splits of VOC's and KITTI's ImageSets: train.txt, val.txt, test.txt; trainval.txt if there is no train.txt. */
 export function imageSets(set: Surroundings): SplitLists | undefined {
   if (!set.splitsWanted) return undefined
   const collector = new SplitCollector(set)
@@ -169,21 +168,21 @@ export function imageSets(set: Surroundings): SplitLists | undefined {
   for (const list of lists) {
     const split = splitOfName(stemOf(list.file.place))
     if (split === undefined) {
-      set.leaveOut(list.file.place, 'a list of ImageSets that is no split')
+      set.leaveOut(list.file.place, 'a list of ImageSets that is not a split')
       continue
     }
     const isBoth = /^trainval/i.test(stemOf(list.file.place))
     const folder = folderOf(list.file.place)
     if (isBoth && lists.some(({ file }) => folderOf(file.place) === folder && stemOf(file.place) === 'train'))
-      set.leaveOut(list.file.place, 'what train and val hold together')
+      set.leaveOut(list.file.place, 'the union of train and val')
     else collector.addList(list, split, { ids: true })
   }
   return collector.done('ImageSets')
 }
 
 /**
- * Lists that are called after splits (train.txt, val.txt, autosplit_test.txt) and hold images: paths, or names without their
- * ending.
+ * Lists named after splits (train.txt, val.txt, autosplit_test.txt) with images: paths, or names without
+ * extension.
  */
 export function namedLists(set: Surroundings): SplitLists | undefined {
   if (!set.splitsWanted) return undefined

@@ -1,18 +1,18 @@
-/** Text of files of the user's: whatever the bytes are, it is decoded as it says, or refused with file and line. */
+/** Text of users' files: whatever the bytes are, they are decoded as declared, or refused with file and line. */
 import { isUtf8 } from 'node:buffer'
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { readWholeLater, TooLargeError } from '../../base'
 import { DatasetError, type Problem } from '../problem'
 
-/** Largest file of text that is read: a string of JavaScript holds no more. */
+/** Largest text file that is read: a JavaScript string cannot hold more. */
 const MOST_BYTES = 500 * 2 ** 20
 /** Most lines that hold something: each takes about 100 bytes of memory. */
 const MOST_LINES = 10_000_000
 
 /**
- * The text of a file: UTF-8, or what its byte-order mark or its XML declaration says.
- * @throws DatasetError naming the file, and the line of the first byte that does not belong to the encoding
+ * The text of a file: UTF-8, or as declared by its byte-order mark or XML declaration.
+ * @throws DatasetError naming the file, and the line of the first byte that is invalid in the encoding
  */
 export async function readText(file: string): Promise<string> {
   try {
@@ -23,7 +23,7 @@ export async function readText(file: string): Promise<string> {
   }
 }
 
-/** `readText` of bytes that are at hand; `file` is for the errors. */
+/** `readText` for bytes already read; `file` is for error messages. */
 export function decodeText(bytes: Uint8Array, file: string): string {
   const refuse = (message: string, line?: number): never => {
     throw new DatasetError({ kind: 'encoding', file, line, message })
@@ -60,14 +60,14 @@ export function decodeText(bytes: Uint8Array, file: string): string {
   }
 }
 
-/** A path that the user gives: from the data set's folder, or from where the command runs. */
+/** A path given by the user: relative to the data set's folder, or to the current one. */
 export async function givenPath(root: string, path: string, option: string): Promise<string> {
   for (const place of [resolve(root, path), resolve(path)])
     if (await stat(place).catch(() => undefined)) return place
   throw new Error(`${resolve(root, path)}: expected what ${option} names, found nothing`)
 }
 
-/** A line of a text with its number, from 1; blanks at both ends are left out. */
+/** A line of a text with its number, from 1; blanks at both ends are removed. */
 export interface Line {
   readonly text: string
   readonly line: number
@@ -98,12 +98,12 @@ export function filledLines(text: string, file: string): Line[] {
   return lines
 }
 
-/** The fields of a line between blanks. */
+/** The blank-separated fields of a line. */
 export function fieldsOf(text: string): string[] {
   return text.split(/\s+/)
 }
 
-/** A finite number written out, or undefined after a report. */
+/** A finite number, or undefined after a report. */
 export function parseNumber(
   text: string | undefined,
   what: string,
@@ -126,7 +126,7 @@ export function someOf(names: Iterable<string>, most = 20): string {
   return shown.join(', ')
 }
 
-/** The beginning of a text that may be long, for a message. */
+/** The beginning of a possibly long text, for a message. */
 export function shortened(text: string, most = 60): string {
   return text.length > most ? `${text.slice(0, most - 3)}...` : text
 }
@@ -150,7 +150,7 @@ function firstBadByte(bytes: Uint8Array): { line: number; byte: number } {
     const end = bytes.indexOf(10, start)
     const part = bytes.subarray(start, end < 0 ? bytes.length : end)
     if (!isUtf8(part)) {
-      // Decoded loosely, what is wrong becomes U+FFFD; before it every byte is sound.
+      // Loose decoding replaces invalid bytes by U+FFFD; every byte before it is sound.
       const loose = new TextDecoder('utf-8', { ignoreBOM: true }).decode(part)
       const sound = Buffer.byteLength(loose.slice(0, loose.indexOf('\ufffd')))
       return { line, byte: part[sound] ?? 0 }

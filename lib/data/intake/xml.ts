@@ -1,17 +1,17 @@
-/** XML of files of the user's as a tree with lines: one pass, bounded in depth, no entities but XML's own five. */
+/** Parses users' XML into a tree with lines: one pass, bounded depth, no entities except XML's own five. */
 import { SaxesParser } from 'saxes'
 import type { Problem } from '../problem'
 
-/** Deepest nesting that is read. */
+/** Maximum nesting. */
 const MOST_DEPTH = 100
 /** Longest text: each of its elements takes about 150 bytes of memory. */
 const MOST_CHARACTERS = 2 ** 24
 
 export interface XmlElement {
   readonly name: string
-  /** Where it begins. */
+  /** Line on which it begins. */
   readonly line: number
-  /** Its own text without blanks at the ends. */
+  /** Its own text, trimmed. */
   readonly text: string
   readonly children: readonly XmlElement[]
 }

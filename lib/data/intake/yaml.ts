@@ -5,11 +5,11 @@ import type { Report } from '../problem'
 
 export interface Yaml {
   readonly value: unknown
-  /** Line of the value at a path of keys, or of the last part of it that is there. */
+  /** Line of the value at a path of keys, or of the last existing part of the path. */
   readonly lineOf: (path: readonly (string | number)[]) => number | undefined
 }
 
-/** The value of a YAML text, or undefined after a report that names the line. */
+/** The value of a YAML text, or undefined after reporting the line of an error. */
 export function parseYaml(text: string, file: string, report: Report): Yaml | undefined {
   try {
     const { value, document, lines } = parseYamlText(text, 'failsafe')

@@ -13,10 +13,10 @@ const SETTINGS = {
 }
 
 /**
- * `lab`: JupyterLab on working copies of the notebooks, which open the study that the options say.
+ * `lab`: starts JupyterLab on working copies of the notebooks, which open the study given by the options.
  *
  *     npx workbook lab --profile smoke --seeds 1,2
- *     npx workbook lab --data frames -- --port=8890 --no-browser      what stands behind -- is JupyterLab's own
+ *     npx workbook lab --data frames -- --port=8890 --no-browser      options after -- are JupyterLab's own
  */
 export function labCommand(): Command {
   const command = new Command('lab')
@@ -39,7 +39,7 @@ export function labCommand(): Command {
     writeAtomically(path.join(settings, 'overrides.json'), JSON.stringify(SETTINGS))
     const asRoot = process.getuid?.() === 0 ? ['--allow-root'] : []
     const inside = path.relative(root, folder)
-    // A folder outside of the project is a place of its own for JupyterLab, which shows nothing above it.
+    // A folder outside the project becomes JupyterLab's root, which shows nothing above it.
     const isInside = !inside.startsWith('..') && !path.isAbsolute(inside)
     const places = [
       `--ServerApp.root_dir=${isInside ? root : folder}`,

@@ -79,8 +79,8 @@ const annotationSchema = z.object({
 type Id = number | string
 
 /**
- * A COCO "instances" file: classes in the order of their ids; boxes [x, y, width, height] become corners. `ignore` (what
- * converters from VOC write) is the difficult flag. A file without annotations lists images that nobody has labelled.
+ * A COCO "instances" file: classes in the order of their ids; boxes [x, y, width, height] become corners. `ignore` (written
+ * by converters from VOC) is the difficult flag. A file without annotations lists unlabelled images.
  */
 export function parseCoco(
   { text, path: file }: Pick<TextFile, 'text' | 'path'>,
@@ -131,7 +131,7 @@ interface CocoImage extends ParsedImage {
   refused: number
 }
 
-/** Reports ids and names that a list gives twice. */
+/** Reports repeated ids and names in a list. */
 class Once {
   private readonly seen = new Map<string, Map<Id, string>>()
 
@@ -194,7 +194,7 @@ export function compareIds(a: Id, b: Id): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-/** An id that is not among the known ones; where it is but for its type, that is said. */
+/** Describes an unknown id; says so if it differs from a known one only in its type. */
 export function describeId(id: Id, known: ReadonlyMap<Id, unknown>): string {
   const twin = typeof id === 'number' ? String(id) : Number(id)
   const text = JSON.stringify(id)

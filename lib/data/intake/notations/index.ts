@@ -7,11 +7,11 @@ import { scalabel } from './scalabel'
 import { voc } from './voc'
 import { yolo } from './yolo'
 
-/** Every notation that is read; where a file may be of several, the first that is sure of it has it. */
+/** All notations that can be read; a file that could be of several belongs to the first that is sure of it. */
 export const NOTATIONS: readonly Notation[] = [voc, coco, list, yolo, kitti, scalabel, openimages]
 
 const [first, ...others] = NOTATIONS.map(({ name }) => name)
-/** What the option `--format` takes. */
+/** Values of the option `--format`. */
 export const FORMATS: readonly [string, ...string[]] = [first!, ...others]
 /** One of FORMATS. */
 export type Format = string

@@ -5,7 +5,7 @@ import { fieldsOf, parseNumber } from '../text'
 
 const LINE = /^[A-Za-z_][\w-]*(\s+[-+\d.eE]+){14,15}$/
 
-/** KITTI: a text for each image, lines "type truncated occluded alpha x1 y1 x2 y2 ...". */
+/** KITTI: one text file per image, lines "type truncated occluded alpha x1 y1 x2 y2 ...". */
 export const kitti: Notation = {
   name: 'kitti',
   title: 'KITTI',
@@ -21,7 +21,7 @@ export const kitti: Notation = {
   parse: parseKitti,
 }
 
-/** One label file; pixels are counted from 0 and taken as corners. DontCare regions are no objects and are left out. */
+/** One label file; pixels are counted from 0 and taken as corners. DontCare regions are not objects and are left out. */
 export function parseKitti(
   { content, path: file }: Pick<TextFile, 'content' | 'path'>,
   { report, leaveOut }: Pick<ParseContext, 'report' | 'leaveOut'>,
@@ -38,7 +38,7 @@ export function parseKitti(
       continue
     }
     if (name === 'DontCare') {
-      leaveOut('a DontCare region is no object')
+      leaveOut('a DontCare region is not an object')
       continue
     }
     const number = (i: number, what: string) => parseNumber(fields[i], what, { file, line }, report)

@@ -6,13 +6,13 @@ import { stemOf } from '../paths'
 import { splitNamed } from '../splits'
 import { fieldsOf, shortened } from '../text'
 
-/** Where the boxes of a line begin: a blank before a number with a comma behind it. */
+/** Where the boxes of a line begin: at a blank before a number followed by a comma. */
 const BOXES = /\s(?=[-+]?[\d.]+(?:[eE][-+]?\d+)?,)/
 
-/** A first line by which a list is known that holds no box. */
+/** First line that identifies a list without boxes. */
 export const LIST_TITLE = '# path x1,y1,x2,y2,class ...'
 
-/** An annotation list (../../annotations.ts): a line for each image. */
+/** An annotation list (../../annotations.ts): one line per image. */
 export const list: Notation = {
   name: 'list',
   title: 'annotation list',
@@ -29,8 +29,8 @@ export const list: Notation = {
 }
 
 /**
- * A list read to the end: what is wrong is reported by line and left out. Boxes without area stay, as in every reader: they
- * are for the check to find.
+ * Reads a list to the end; errors are reported by line and left out. Boxes without area stay, as in every reader, for
+ * the check to find.
  */
 export function parseList(
   { content, path: file }: Pick<TextFile, 'content' | 'path'>,

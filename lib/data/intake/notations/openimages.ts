@@ -12,7 +12,7 @@ import { parseNumber } from '../text'
 
 const COLUMNS = ['ImageID', 'LabelName', 'XMin', 'XMax', 'YMin', 'YMax'] as const
 
-/** OpenImages: a table with a row for each box. */
+/** OpenImages: a table with one row per box. */
 export const openimages: Notation = {
   name: 'openimages',
   title: 'OpenImages',
@@ -35,7 +35,7 @@ export const openimages: Notation = {
   parse: parseOpenImages,
 }
 
-/** Names of the classes behind "/m/0k4j": rows of code and name. */
+/** Class names of codes such as "/m/0k4j": rows of code and name. */
 function descriptions({ others, used }: Surroundings): ReadonlyMap<string, string> {
   const names = new Map<string, string>()
   for (const { file, lines } of others.values()) {
@@ -51,7 +51,7 @@ function descriptions({ others, used }: Surroundings): ReadonlyMap<string, strin
 }
 
 /**
- * One table, corners as shares of the image's size; a decimal comma inside quotes is read too. IsGroupOf = 1 becomes
+ * One table, corners as fractions of the image's size; decimal commas inside quotes are accepted. IsGroupOf = 1 becomes
  * `crowd`. Images without boxes do not appear in such a file.
  */
 export function parseOpenImages(
@@ -97,7 +97,7 @@ export function parseOpenImages(
   }
 }
 
-/** The cells of one row; a quoted cell may hold commas and doubled quotes. */
+/** The cells of one row; a quoted cell may contain commas and doubled quotes. */
 export function cellsOf(row: string): string[] {
   const cells: string[] = []
   for (let at = 0; at <= row.length; ) {

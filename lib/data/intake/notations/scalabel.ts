@@ -13,7 +13,7 @@ import type { ParsedBox, ParsedImage } from '../parsed'
 import { baseName, stemOf } from '../paths'
 import { splitNamed } from '../splits'
 
-/** BDD100K and Scalabel: a JSON list of frames, or a file for each image as BDD100K had first. */
+/** BDD100K and Scalabel: a JSON list of frames, or one file per image as in BDD100K's first release. */
 export const scalabel: Notation = {
   name: 'scalabel',
   title: 'BDD100K / Scalabel',
@@ -60,8 +60,8 @@ const documentSchema = z
 
 /**
  * A list of frames, an object with `frames`, or an object with `name` and one frame of `objects`. Labels without `box2d`
- * (lanes, areas, 3D boxes) are left out; a frame whose `labels` is null or absent is unlabelled. A `name` that is an address
- * stands for its last part.
+ * (lanes, areas, 3D boxes) are left out; a frame whose `labels` is null or absent is unlabelled. If `name` is a URL, its
+ * last part counts.
  */
 export function parseScalabel(
   { text, path: file }: Pick<TextFile, 'text' | 'path'>,
@@ -89,7 +89,7 @@ export function parseScalabel(
       const at = `${key}.${list}[${j}]`
       const label = parseWith(labelSchema, entry, { file, key: at }, report)
       if (label === undefined) refused++
-      else if (!label.box2d) leaveOut('a label without box2d (a lane, an area) is no box')
+      else if (!label.box2d) leaveOut('a label without box2d (a lane, an area) has no box')
       if (!label?.box2d) return
       const box = { ...label.box2d, name: label.category, key: `${at}.box2d` }
       boxes.push(label.attributes?.crowd ? { ...box, crowd: true } : box)

@@ -12,7 +12,7 @@ import { imageSets, namedLists } from '../splits'
 import { parseNumber } from '../text'
 import { child, parseXml, type XmlElement } from '../xml'
 
-/** Pascal VOC: an XML file for each image. */
+/** Pascal VOC: one XML file per image. */
 export const voc: Notation = {
   name: 'voc',
   title: 'Pascal VOC',

@@ -12,21 +12,21 @@ import { SplitCollector, splitOfName } from '../splits'
 import { shortened } from '../text'
 import { parseYaml } from '../yaml'
 
-/** A path as a configuration names it, with its line. */
+/** A path in a configuration, with its line. */
 export interface NamedPath {
   readonly path: string
   readonly line?: number
 }
 
-/** What a configuration says; paths are as written. */
+/** Content of a configuration; paths are as written. */
 export interface YoloConfig {
   readonly names?: readonly string[]
   /** File of the names. */
   readonly namesFile?: NamedPath
-  /** Folder that the other paths start from. */
+  /** Folder that the other paths are relative to. */
   readonly base?: string
   readonly splits: readonly { readonly split: SplitName; readonly paths: readonly NamedPath[] }[]
-  /** Numbers of a line of key points behind the box. */
+  /** Number of values after the box in a line with key points. */
   readonly keypointColumns?: number
 }
 
@@ -36,7 +36,7 @@ const SPLIT_KEYS = [
   ['valid', 'validation'],
   ['validation', 'validation'],
   ['test', 'test'],
-  // Keys of this library's own, for what YOLO does not know.
+  // This library's own keys, for what YOLO lacks.
   ['unlabelled', 'unlabelled'],
   ['shifted', 'shifted'],
 ] as const
@@ -56,7 +56,7 @@ const yamlSchema = z.object({
   kpt_shape: z.array(z.string()).optional(),
 })
 
-/** Whether a text says in YAML what YOLO's configuration says. */
+/** Whether a text is YAML with the content of YOLO's configuration. */
 export function isYoloYaml({ text }: TextFile): boolean {
   return /^["']?names["']?[ \t]*:/m.test(text) && /^["']?(train|val|valid|test|nc)["']?[ \t]*:/m.test(text)
 }
@@ -129,7 +129,7 @@ export function parseYoloData(file: Pick<TextFile, 'content' | 'path'>, report: 
   return { namesFile: entries.get('names'), splits }
 }
 
-/** The configuration of a data set, if it has one: its file, and what it says. */
+/** The configuration of a data set, if it has one: its file and content. */
 export function findConfig(set: Surroundings): { file: TextFile; config: YoloConfig } | undefined {
   const { others, chosen, report, used } = set
   const all = [...others.values()].filter((file) =>
@@ -146,7 +146,7 @@ export function findConfig(set: Surroundings): { file: TextFile; config: YoloCon
   }
   const wanted = all.find(({ path }) => path === chosen)
   if (wanted !== undefined) return read(wanted)
-  // Where one lies nearer to the data set's folder, it speaks for all.
+  // One nearer to the data set's folder counts for everything.
   const depth = ({ file }: TextFile) => file.place.split('/').length
   const least = all.reduce((fewest, file) => Math.min(fewest, depth(file)), Infinity)
   const nearest = all.filter((file) => depth(file) === least)
@@ -159,7 +159,7 @@ export function findConfig(set: Surroundings): { file: TextFile; config: YoloCon
   return read(first)
 }
 
-/** What a configuration says of the data set that lies there: classes and splits. */
+/** What a configuration says about its data set: classes and splits. */
 export function prepareConfig(set: Surroundings, file: TextFile, config: YoloConfig): Prepared {
   const home = folderOf(file.file.place)
   const entries = [
@@ -171,7 +171,7 @@ export function prepareConfig(set: Surroundings, file: TextFile, config: YoloCon
   if (reader.dropped !== '')
     set.note.add(
       'file',
-      `paths read otherwise than written: "${reader.dropped}/" taken as a folder of the data set`,
+      `paths not read as written: "${reader.dropped}/" taken as a folder of the data set`,
       file.file.place,
     )
   if (!set.splitsWanted)

@@ -12,7 +12,7 @@ import { isImageList, namedLists } from '../splits'
 import { fieldsOf, parseNumber, shortened } from '../text'
 import { findConfig, prepareConfig } from './yolo-config'
 
-/** YOLO: a text for each image, lines "class cx cy width height" as shares of the image. */
+/** YOLO: one text file per image, lines "class cx cy width height" as fractions of the image. */
 export const yolo: Notation = {
   name: 'yolo',
   title: 'YOLO',
@@ -31,7 +31,7 @@ export const yolo: Notation = {
   parse: parseYolo,
 }
 
-/** A class number with four numbers or more behind it. */
+/** Whether a line is a class number followed by four or more numbers. */
 function isLabel(text: string): boolean {
   const fields = fieldsOf(text)
   return (
@@ -40,8 +40,8 @@ function isLabel(text: string): boolean {
 }
 
 /**
- * One label file; an empty one is an image without objects. A sixth column is a confidence, as detectors write; longer lines
- * are polygons, of which the box is taken, or key points where data.yaml says so (`kpt_shape`).
+ * One label file; an empty one is an image without objects. A sixth column is a confidence, as detectors write; longer
+ * lines are polygons, replaced by their boxes, or key points if data.yaml says so (`kpt_shape`).
  */
 export function parseYolo(
   { content, path: file }: Pick<TextFile, 'content' | 'path'>,
@@ -120,6 +120,6 @@ function parseLine(
     }
     note('a confidence in the sixth column: not used')
   }
-  if (hasPoints) note('key points: the box in front of them is taken')
+  if (hasPoints) note('key points: the box before them is taken')
   return { label, x1: cx - w / 2, y1: cy - h / 2, x2: cx + w / 2, y2: cy + h / 2 }
 }
