@@ -3,7 +3,7 @@ import { type Document, isScalar, LineCounter, parseDocument, visit } from 'yaml
 
 /** Longest text in characters. */
 const MOST_CHARACTERS = 2 ** 20
-/** Longest run of blanks: the parser takes the square of it in time. */
+/** Longest run of blanks: the parser's time is quadratic in it. */
 const MOST_BLANKS = 1000
 const MOST_DEPTH = 100
 const MOST_ALIASES = 100

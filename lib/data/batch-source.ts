@@ -4,13 +4,13 @@ import { Worker } from 'node:worker_threads'
 import { type Batch, type BatchPlan, batchIndices, makeBatch } from './batch'
 import type { SharedFrames } from './frames'
 
-/** What a worker gets at its start. */
+/** Initial data of a worker. */
 export interface WorkerSetup {
   readonly plan: BatchPlan
   readonly frames: SharedFrames
 }
 
-/** What a worker is asked for; requests are numbered, since two callers may want the same step. */
+/** Request to a worker; requests are numbered, since two callers may want the same step. */
 export interface WorkerRequest {
   readonly request: number
   readonly step: number
@@ -62,11 +62,11 @@ export function inWorkers(
       execArgv: ['--require', require.resolve('tsx/cjs')],
       resourceLimits: workerHeap === undefined ? undefined : { maxOldGenerationSizeMb: workerHeap },
     })
-    // An idle worker must not keep the process alive when nobody closed the loader.
+    // An idle worker must not keep the process alive if nobody closed the loader.
     worker.unref()
     worker.on('message', (answer: WorkerAnswer) => {
       const asker = waiting.get(answer.request)
-      // An answer may still arrive after close() has rejected its asker.
+      // An answer may still arrive after close() has rejected its request.
       if (asker === undefined) return
       waiting.delete(answer.request)
       if (waiting.size === 0) worker.unref()

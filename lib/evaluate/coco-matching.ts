@@ -7,7 +7,7 @@ import type { AreaRange, Detections, Truths } from './types'
 export interface CocoMatchingOptions {
   readonly iouThresholds: readonly number[]
   readonly areaRanges: readonly AreaRange[]
-  /** Detections kept for an image and class. */
+  /** Detections kept per image and class. */
   readonly maxDetections: number
 }
 
@@ -79,11 +79,11 @@ export function matchCoco(
 interface Kept {
   /** [kept] rows by class, then by descending score; ties by image, then in list order */
   readonly row: Int32Array
-  /** [kept] place among those of the same image and class */
+  /** [kept] rank among those of the same image and class */
   readonly rank: Int32Array
   /** [classes + 1] */
   readonly start: Int32Array
-  /** [kept] the same detections by class, then image, then descending score: numbers into `row`, rows and images */
+  /** [kept] the same detections by class, then image, then descending score: indices into `row`, rows and images */
   readonly byImage: Int32Array
   readonly rowOf: Int32Array
   readonly imageOf: Int32Array

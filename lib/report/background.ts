@@ -68,7 +68,7 @@ export function settings(input: ReportInput, { profile, data, arms }: Summary): 
     ),
     changes.length > 0 &&
       table(
-        'Changed of the profile that it extends',
+        'Changes to the profile that it extends',
         changes.map(({ key, from, to }) => ({ key, before: valueText(from), now: valueText(to) })),
       ),
     text('For the rest, see the profile’s file and every trial’s config.json.'),
@@ -88,7 +88,7 @@ function pruningPlaces({ prunable, blocks }: Profile['stages']['prune']): string
   return `${layers}${blocks === undefined ? '' : `; ${blocks} residual blocks taken out first`}`
 }
 
-/** A value of a profile as one writes it. */
+/** A value of a profile as a user would write it. */
 const valueText = (value: unknown): string => (value === undefined ? 'none' : JSON.stringify(value))
 
 /** Machine, versions, hashes, data. */

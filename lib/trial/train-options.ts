@@ -39,8 +39,8 @@ function rateSchedule(schedule: Recipe['schedule'], rate: number, epochs: number
 }
 
 /**
- * One thread prepares batches as fast as a CPU trains on them, and more would take its cores; a card is many times as fast.
- * The batches are the same with any number.
+ * On a CPU one thread prepares batches as fast as training uses them, and more would take its cores; a card is many times
+ * as fast. The number of threads does not change the batches.
  */
 function loaderThreads({ device, cores }: Pick<DeviceInfo, 'device' | 'cores'>): number {
   return device === 'GPU' ? Math.min(8, Math.max(1, cores - 1)) : 1

@@ -16,7 +16,7 @@ test('an annotation that names another image inside is noted, and corners beyond
   )
   assert.deepEqual(boxes['train/a'], [BOX])
   assert.deepEqual(noted, [
-    '1 found otherwise than written: by the name of the label file, which names another image inside',
+    '1 not found as written: by the name of the label file, which names another image inside',
   ])
   const far = await check(
     await folderOf({
@@ -152,7 +152,7 @@ test('nothing is left out silently', async () => {
   assert.deepEqual(Object.keys(voc.boxes), ['train/a', 'validation/b'])
   assert.deepEqual(voc.leftOut, [
     '1 hidden: the name begins with a dot',
-    '1 a list of ImageSets that is no split',
+    '1 a list of ImageSets that is not a split',
     '2 in none of the lists of ImageSets',
     '2 of an image in none of the lists of ImageSets',
     '1 neither labels nor anything about them (.md)',
@@ -164,7 +164,10 @@ test('nothing is left out silently', async () => {
         'car 0 0 0 24 12 40 36 0 0 0 0 0 0 0\nDontCare -1 -1 -10 1 1 9 9 -1 -1 -1 -1 -1 -1 -10\n',
     }),
   )
-  assert.deepEqual([kitti.boxes, kitti.leftOut], [{ 'train/a': [BOX] }, ['1 a DontCare region is no object']])
+  assert.deepEqual(
+    [kitti.boxes, kitti.leftOut],
+    [{ 'train/a': [BOX] }, ['1 a DontCare region is not an object']],
+  )
   const frames = [
     { name: 'a.png', labels: [{ category: 'car', box2d: { x1: 24, y1: 12, x2: 40, y2: 36 } }] },
     { name: 'b.png', timestamp: 10 },
@@ -177,7 +180,7 @@ test('nothing is left out silently', async () => {
     }),
   )
   assert.deepEqual(bdd.boxes, { 'validation/val/a': [BOX], 'unlabelled/val/b': [] })
-  assert.deepEqual(bdd.unlabelled, ['1 its annotation says nothing of labels'])
+  assert.deepEqual(bdd.unlabelled, ['1 its annotation says nothing about labels'])
   const types = await check(
     await folderOf({
       'images/a.png': 'image',

@@ -129,7 +129,7 @@ test('a notation is recognised by what the whole set holds', async () => {
     }),
   )
   assert.deepEqual(bdd.boxes, { 'train/100k/train/a0': [BOX] })
-  assert.deepEqual(bdd.leftOut, ['1 a label without box2d (a lane, an area) is no box'])
+  assert.deepEqual(bdd.leftOut, ['1 a label without box2d (a lane, an area) has no box'])
   const info = await check(
     await folderOf({
       'images/a.png': 'image',
@@ -138,7 +138,7 @@ test('a notation is recognised by what the whole set holds', async () => {
       }),
     }),
   )
-  assert.deepEqual([info.problems, info.unlabelled], [[], ['1 its annotation says nothing of labels']])
+  assert.deepEqual([info.problems, info.unlabelled], [[], ['1 its annotation says nothing about labels']])
   const none = await folderOf({ 'images/a.png': 'image', 'notes.txt': 'no labels at all\n' })
   await assert.rejects(
     check(none),
