@@ -21,6 +21,8 @@ export interface DetectorOutput {
   readonly outputs: readonly tf.Tensor4D[]
   /** Maps in front of the heads [n, h / stride, w / stride, width], as far as the network names them. */
   readonly features: readonly tf.Tensor4D[]
+  /** The network's named features, `C3`, `detect1`, ..., where a loss may ask for them. */
+  readonly named?: { readonly [name: string]: tf.Tensor4D }
 }
 
 /** What a detector's own forward pass gives: the losses need no more than a DetectorOutput. */

@@ -1,4 +1,5 @@
 export { checkNetwork } from './check'
+export { logitLayers, selectClasses, withClasses } from './classes'
 export * from './complexity'
 export * from './darknet'
 export * from './darknet21'

@@ -1,15 +1,17 @@
 /** Teacher, student and one batch of images, to examine a distillation loss closely. */
 import { type Batch, createLoader, encodePng, type RgbImage } from '../data'
-import { Detector, type DetectorOutput } from '../detector'
+import { Detector, type DetectorOutput, featureOfHead } from '../detector'
 import { scoped, tf } from '../engine'
 import {
   assignTargets,
+  type Connection,
   checkDistillation,
+  connect,
   createVariables,
   type DistillationCheck,
   distillationLoss,
   type LossPair,
-  METHOD_NAMES,
+  METHODS,
   type MethodVariables,
   methodNamed,
   targetTensors,
@@ -25,16 +27,20 @@ export interface Probe {
   readonly batch: Batch
   /** The batch's pixels [n, h, w, 3] in 0 .. 1. */
   readonly images: tf.Tensor4D
-  /** The teacher's outputs for them, in inference mode. */
+  /** The teacher's outputs for them, in inference mode, at the strides that both have, in the student's order. */
   readonly t: DetectorOutput
-  /** The student's, in inference mode. */
+  /** The student's, in the same way. */
   readonly s: DetectorOutput
   /** Initial values of the methods' own variables, such as adapters between widths. */
   readonly variables: MethodVariables
+  /** What a term compares in `t` and `s`. */
+  compared(term: Unweighted): Omit<Connection, 'apply' | 'widths'> & ReturnType<Connection['apply']>
   /** The ground-truth loss of the study's recipe and a method's loss without lambda, as in the training step. */
   lossOf(term: Term): LossPair
   dispose(): void
 }
+
+type Unweighted = Omit<Term, 'weight'>
 
 export interface ProbeOptions {
   /** Images in the batch. Default 8. */
@@ -64,27 +70,43 @@ export async function openProbe(study: Study, options: ProbeOptions = {}): Promi
   const { assign, loss } = recipe
   const images = tf.tensor4d(batch.images, [...batch.shape])
   const targets = targetTensors(assignTargets(batch.truths, student.config, assign))
-  const infer = (detector: Detector): DetectorOutput => {
-    const [outputs, features] = tf.tidy(() => {
-      const output = detector.forward(images, { training: false })
-      return [[...output.outputs], [...output.features]]
-    })
-    return { outputs: outputs!, features: features! }
-  }
-  const [t, s] = [infer(teacher), infer(student)]
-  const variables = createVariables(METHOD_NAMES, student.config, teacher.config, 1)
+  const strides = student.config.strides.filter((stride) => teacher.config.strides.includes(stride))
+  const [whole, shared] = [
+    [teacher, student].map((detector) => inferred(detector, images)),
+    [teacher, student].map(({ config }) => strides.map((stride) => config.strides.indexOf(stride))),
+  ]
+  const [t, s] = whole.map(({ outputs, named }, i): DetectorOutput => {
+    const heads = shared[i]!
+    return {
+      outputs: heads.map((head) => outputs[head]!),
+      features: heads.flatMap((head) => named[featureOfHead(head)] ?? []),
+    }
+  })
+  const connection = (term: Unweighted) => connect(term, student.network, teacher.network)
+  const variables = Object.fromEntries(
+    METHODS.filter((method) => method.variables).map(({ name: method }) => {
+      const term = profile.methods.find((own) => own.method === method) ?? { method, scales: 'shared' }
+      const { widths } = connection(term)
+      const [own, other] = [{ featureWidths: widths.student }, { featureWidths: widths.teacher }]
+      return [method, createVariables([method], own, other, 1)[method]]
+    }),
+  )
   return {
     teacher,
     student,
     batch,
     images,
-    t,
-    s,
+    t: t!,
+    s: s!,
     variables,
+    compared: (term) => {
+      const { config, apply } = connection(term)
+      return { config, ...apply(whole[1]!, whole[0]!) }
+    },
     lossOf({ weight: _, ...term }) {
       const output = student.forward(images, { training: true, updateStatistics: false })
       const target = teacher.forward(images, { training: false })
-      const alone = { methods: [term], weights: [1], variables }
+      const alone = { methods: [term], weights: [1], variables, connections: [connection(term)] }
       const { total, terms } = distillationLoss(output, target, student.config, alone)
       const groundTruth = yoloLoss(output.outputs, targets, student.config, loss).total
       return { groundTruth, distillation: total, terms }
@@ -92,9 +114,24 @@ export async function openProbe(study: Study, options: ProbeOptions = {}): Promi
     dispose() {
       teacher.dispose()
       student.dispose()
-      const own = Object.values(variables).flatMap((values) => [...values.values()])
-      tf.dispose([images, ...targets, ...t.outputs, ...t.features, ...s.outputs, ...s.features, ...own])
+      const own = Object.values(variables).flatMap((values) => [...(values?.values() ?? [])])
+      const maps = whole.flatMap(({ outputs, named }) => [...outputs, ...Object.values(named)])
+      tf.dispose([images, ...targets, ...maps, ...own])
     },
+  }
+}
+
+/** A detector's outputs and named features, in inference mode; the caller owns them. */
+function inferred(detector: Detector, images: tf.Tensor4D): Required<DetectorOutput> {
+  const names = Object.keys(detector.network.features)
+  const [outputs, features, maps] = tf.tidy(() => {
+    const output = detector.forward(images, { training: false })
+    return [[...output.outputs], [...output.features], names.map((name) => output.named[name]!)]
+  })
+  return {
+    outputs: outputs!,
+    features: features!,
+    named: Object.fromEntries(names.map((name, i) => [name, maps![i]!])),
   }
 }
 
@@ -125,13 +162,13 @@ export interface CellMap {
  * @param image index in the probe's batch
  */
 export function gradientMaps(probe: Probe, { weight: _, ...term }: Term, image: number): CellMap[] {
-  const { s, t, student, variables } = probe
-  const [part = 'outputs'] = methodNamed(term.method).needs
+  const { student, variables } = probe
+  const method = methodNamed(term.method)
+  const [part = 'outputs'] = method.needs
   return scoped(() => {
-    const loss = (...maps: tf.Tensor[]) => {
-      const output = { ...s, [part]: maps }
-      return distillationLoss(output, t, student.config, { methods: [term], weights: [1], variables }).total
-    }
+    const { student: s, teacher: t, config } = probe.compared(term)
+    const loss = (...maps: tf.Tensor[]) =>
+      method.loss({ ...s, [part]: maps }, t, config, term, variables[term.method]).total
     const gradients = tf.grads(loss)(s[part].map((map) => map.clone()))
     const norms = gradients.map((gradient) => tf.sqrt(tf.sum(tf.square(gradient), 3)) as tf.Tensor3D)
     return cellMaps(norms, student.config.input, image)

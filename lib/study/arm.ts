@@ -47,6 +47,8 @@ export const armSchema = z
     unlabelled: unlabelledSchema.optional(),
     /** Trains on the unlabelled frames with the teacher's detections as labels. */
     pseudo: pseudoSchema.optional(),
+    /** Who teaches: a model of the study, or another arm of the sweep, whose result is awaited. Default: the teacher. */
+    teacher: z.string().min(1).optional(),
     /** Views over which the teacher's outputs are averaged. */
     teacherViews: teacherViewsSchema.optional(),
     /** Replaces the sweep's. */
@@ -77,7 +79,43 @@ export const armSchema = z
     path: ['pseudo'],
     message: 'expected unlabelled beside it: the frames that get the labels',
   })
+  .refine(({ teacher, terms, pseudo }) => teacher === undefined || terms.length > 0 || pseudo, {
+    path: ['teacher'],
+    message: 'expected terms or pseudo beside it, through which it teaches',
+  })
 export type SweepArm = z.infer<typeof armSchema>
+
+/**
+ * The model of the study whose architecture an arm's teacher has: of an arm, that of the model which it trains on.
+ * @throws Error if there is no such arm
+ */
+export function teacherRole({ teacher = 'teacher' }: SweepArm, arms: readonly SweepArm[]): ModelRole {
+  if (isModelRole(teacher)) return teacher
+  return armNamed(teacher, arms).start
+}
+
+/** @throws Error if there is no such arm */
+export function armNamed(name: string, arms: readonly SweepArm[]): SweepArm {
+  const found = arms.find((arm) => arm.name === name)
+  if (found) return found
+  throw new Error(
+    `arm ${name}: expected one of ${arms.map((arm) => arm.name).join(', ')}, found none of that name`,
+  )
+}
+
+/** The arms that teach one another, from an arm back to it: `a`, `b`, `a`; undefined if there is no such circle. */
+export function circleOf(arm: SweepArm, arms: readonly SweepArm[]): string[] | undefined {
+  const path = [arm.name]
+  let at: SweepArm | undefined = arm
+  while (at?.teacher !== undefined) {
+    const { teacher }: SweepArm = at
+    if (teacher === arm.name) return [...path, teacher]
+    if (path.includes(teacher)) return undefined // a circle of others
+    path.push(teacher)
+    at = arms.find(({ name }) => name === teacher)
+  }
+  return undefined
+}
 
 /** The role of an arm in a comparison. */
 export function roleOf({ terms, pseudo, start, fresh }: SweepArm): Role {

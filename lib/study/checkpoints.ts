@@ -69,12 +69,15 @@ function differing(name: string, settings: readonly Setting[]): string[] {
 }
 
 function teacherSettings(asked: StageTrials['teacher'], made: StageTrials['teacher']): Setting[] {
+  if (!asked.detector || !made.detector)
+    throw new Error('checkpoints: expected teachers of new weights, found one that starts from another model')
+  const { detector } = made
   const { backbone: ownBackbone, neck: ownNeck, classes: _, scaleXY: __, ...own } = asked.detector
-  const { backbone, neck } = made.detector
+  const { backbone, neck } = detector
   const others = Object.entries(own).map(([key, value]) => ({
     key: keyOf(['detector', key]),
     asked: value,
-    made: made.detector[key as keyof typeof own],
+    made: detector[key as keyof typeof own],
   }))
   const widths = {
     key: 'detector.width (backbone and neck)',

@@ -23,7 +23,7 @@ export {
 export { bootstrapOf, type ComparisonOptions, compareArms, failedArms, termsOf } from './comparison'
 export { type JobPlan, jobPlanSchema, planJobs } from './jobs'
 export { LEADING_METRICS, METRIC_NAMES, METRICS, type Metric, type MetricName, metricTable } from './metric'
-export { type Plan, planModels, type StartingPoint, stageSteps } from './plan'
+export { type GivenRef, type Plan, planModels, type StartingPoint, stageSteps } from './plan'
 export {
   loadProfile,
   type Profile,
@@ -63,6 +63,7 @@ export {
 } from './study-trials'
 export { loadSweep, type Sweep, sweepNames, sweepSchema } from './sweep'
 export { measuringTrial, type PlannedArm, planArms, sweepPreparation } from './sweep-arms'
+export { checkStudy, checkSweep } from './sweep-check'
 export {
   readSweepFile,
   SWEEPS,

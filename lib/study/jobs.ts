@@ -64,7 +64,7 @@ export function planJobs(
   const jobs = [...pending.values()].map((trial): [string, string[]] => {
     forgetFailure(writeTask(trial, options).folder)
     const before = modelsOf(trial).flatMap((ref) => {
-      if ('shipped' in ref) return []
+      if (!('trial' in ref)) return []
       const source = pending.get(ref.trial)
       if (source) return [trialFolder(source)]
       if (findModel(ref.trial, runs)) return []

@@ -1,7 +1,13 @@
 /** Plans the models a study starts with from its profile: pure functions, so that trials can be listed and hashed. */
 import { type Dataset, fitAnchors } from '../data'
-import { type Darknet21Config, PUBLISHED_OPTIONS, scaledWidths } from '../detector'
-import { type Labels, type ModelRef, refTo, shippedRef, type TrialConfig } from '../trial'
+import {
+  type Darknet21Config,
+  darknet21,
+  type NetworkSpec,
+  PUBLISHED_OPTIONS,
+  scaledWidths,
+} from '../detector'
+import { type Labels, loadShipped, type ModelRef, refTo, shippedRef, type TrialConfig } from '../trial'
 import { compareWithCheckpoints } from './checkpoints'
 import type { Profile } from './profile'
 
@@ -13,6 +19,14 @@ export type ResolvedPrecision = 'float32' | 'bfloat16' | 'float16'
  */
 export type StartingPoint = 'student' | 'teacher' | 'scratch'
 
+/** A model of the user's own in the folder of the trials. */
+export interface GivenRef {
+  readonly ref: ModelRef
+  readonly network: NetworkSpec
+  /** Whether it is used as it is; else it has new weights and is trained first. */
+  readonly trained: boolean
+}
+
 export interface PlanOptions {
   readonly profile: Profile
   readonly dataset: Dataset
@@ -21,6 +35,8 @@ export interface PlanOptions {
   /** Whether the data are the user's, not the profile's own scenes. */
   readonly ownData: boolean
   readonly from: StartingPoint
+  /** Models in place of the profile's own: a teacher, which is slimmed, and a student in place of the slimmed teacher. */
+  readonly given?: { readonly teacher?: GivenRef; readonly student?: GivenRef }
   /** Seed of the trials that make teacher and student. */
   readonly seed: number
   /** Changes to the labels that these trials see. Default: none. */
@@ -35,10 +51,14 @@ export interface Plan {
   readonly preparation: readonly TrialConfig[]
   readonly teacher: ModelRef
   readonly student: ModelRef
-  /** The student right after pruning, before any training in its new shape. */
+  /** The student right after pruning, before any training in its new shape; one of the user's own as it was given. */
   readonly pruned: ModelRef
-  /** The sparse network and the one right after pruning, for the slimming notebook; undefined if shipped. */
+  /** The sparse network and the one right after pruning, for the slimming notebook; undefined if shipped or given. */
   readonly slimming: { readonly sparse: TrialConfig; readonly pruned: TrialConfig } | undefined
+  /** Teacher and student before pruning, which changes widths alone. */
+  readonly networks: { readonly teacher: NetworkSpec; readonly student: NetworkSpec }
+  /** Whether teacher and student are the profile's checkpoints. */
+  readonly shipped: boolean
   /** Validation of the teacher and of the student. */
   readonly baselines: { readonly teacher: TrialConfig; readonly student: TrialConfig }
 }
@@ -66,19 +86,31 @@ export function stageSteps({ stages, ownDataSteps }: Profile, ownData: boolean):
  * @throws Error if the profile's checkpoints are not what it asks for
  */
 export function planModels(options: PlanOptions): Plan {
-  const { profile, dataset, precision, ownData, from } = options
+  const { profile, dataset, precision, ownData, from, given = {} } = options
   const crop = ownData ? profile.crop : undefined
   const data = { hash: dataset.hash, ...(crop && { crop }) }
   const stages = stageTrials(options, data)
-  const names = ownData || from === 'scratch' ? undefined : profile.checkpoints
-  const teacher = names ? shippedRef(names.teacher) : refTo(stages.teacher)
+  const names = checkpointsOf(options)
+  const isMade = !names && !given.teacher?.trained
+  const teacher = names ? shippedRef(names.teacher) : isMade ? refTo(stages.teacher) : given.teacher!.ref
   const { sparse, pruned, finetune } = stages.slimming(teacher)
-  const slimmed = names && from === 'student' ? names : undefined
+  const slimmed = names && from === 'student' && !given.student ? names : undefined
   if (names) {
     const asked = { teacher: stages.teacher, sparse, pruned, finetune }
     compareWithCheckpoints(profile, names, asked, { slimmed: slimmed !== undefined })
   }
-  const student = slimmed ? shippedRef(slimmed.student) : refTo(finetune)
+  const made = given.student
+    ? givenStudent(given.student, stages.finetune)
+    : {
+        preparation: slimmed ? [] : [sparse, pruned, finetune],
+        student: slimmed ? shippedRef(slimmed.student) : refTo(finetune),
+        pruned: slimmed ? shippedRef(slimmed.pruned) : refTo(pruned),
+        slimming: slimmed ? undefined : { sparse, pruned },
+      }
+  const { detector } = stages.teacher
+  const network =
+    given.teacher?.network ??
+    (detector && !names ? darknet21(detector.backbone, detector) : teacherNetwork(options))
   const evaluate = (start: ModelRef): TrialConfig => ({
     kind: 'evaluate',
     data,
@@ -89,18 +121,46 @@ export function planModels(options: PlanOptions): Plan {
   })
   return {
     data,
-    preparation: slimmed ? [] : [...(names ? [] : [stages.teacher]), sparse, pruned, finetune],
     teacher,
-    student,
-    pruned: slimmed ? shippedRef(slimmed.pruned) : refTo(pruned),
-    slimming: slimmed ? undefined : { sparse, pruned },
-    baselines: { teacher: evaluate(teacher), student: evaluate(student) },
+    ...made,
+    preparation: [...(isMade ? [stages.teacher] : []), ...made.preparation],
+    networks: { teacher: network, student: given.student?.network ?? network },
+    shipped: slimmed !== undefined,
+    baselines: { teacher: evaluate(teacher), student: evaluate(made.student) },
+  }
+}
+
+/** Names of the shipped checkpoints that a study takes its teacher from, if it takes any. */
+function checkpointsOf({ profile, ownData, from, given }: PlanOptions): Profile['checkpoints'] {
+  return ownData || from === 'scratch' || given?.teacher ? undefined : profile.checkpoints
+}
+
+/** The network of the teacher, before it is made. */
+export function teacherNetwork(options: PlanOptions): NetworkSpec {
+  const { profile, dataset, ownData, given } = options
+  if (given?.teacher) return given.teacher.network
+  const names = checkpointsOf(options)
+  if (names) return loadShipped(names.teacher).network
+  const config = resolveDetector(profile, dataset, ownData)
+  return darknet21(config.backbone, config)
+}
+
+type Finetuning = Extract<TrialConfig, { kind: 'finetune' }>
+
+/** The user's own student: as it is, or trained by the stage of fine-tuning. */
+function givenStudent({ ref, trained }: GivenRef, finetune: (start: ModelRef) => Finetuning) {
+  const training = finetune(ref)
+  return {
+    preparation: trained ? [] : [training],
+    student: trained ? ref : refTo(training),
+    pruned: ref,
+    slimming: undefined,
   }
 }
 
 /** The trials that make teacher and student, as the profile describes them. */
 function stageTrials(
-  { profile, dataset, precision, ownData, seed, labels }: PlanOptions,
+  { profile, dataset, precision, ownData, seed, labels, given }: PlanOptions,
   data: TrialConfig['data'],
 ) {
   const { stages, recipe } = profile
@@ -112,12 +172,20 @@ function stageTrials(
     recipe: { ...recipe, precision },
     ...(labels && { labels }),
   })
-  const teacher = {
-    kind: 'teacher' as const,
+  const teacher: Extract<TrialConfig, { kind: 'teacher' }> = {
+    kind: 'teacher',
     data,
-    detector: resolveDetector(profile, dataset, ownData),
+    ...(given?.teacher
+      ? { start: given.teacher.ref }
+      : { detector: resolveDetector(profile, dataset, ownData) }),
     training: training('teacher'),
   }
+  const finetune = (start: ModelRef): Finetuning => ({
+    kind: 'finetune',
+    data,
+    start,
+    training: training('finetune'),
+  })
   const slimming = (start: ModelRef) => {
     const trained = training('sparse')
     const { validation } = trained.recipe
@@ -134,10 +202,9 @@ function stageTrials(
       ...(stages.prune.prunable && { prunable: stages.prune.prunable }),
     }
     const pruned = { kind: 'prune' as const, data, start: refTo(sparse), prune: stages.prune }
-    const finetune = { kind: 'finetune' as const, data, start: refTo(pruned), training: training('finetune') }
-    return { sparse, pruned, finetune }
+    return { sparse, pruned, finetune: finetune(refTo(pruned)) }
   }
-  return { teacher, slimming }
+  return { teacher, slimming, finetune }
 }
 
 function resolveDetector(

@@ -167,7 +167,7 @@ interface Turn {
 function turns(queue: TrialConfig[], signal: AbortSignal): () => Promise<Turn | undefined> {
   const unfinished = new Set(queue.map(trialHash))
   const isReady = (trial: TrialConfig) =>
-    modelsOf(trial).every((model) => 'shipped' in model || !unfinished.has(model.trial))
+    modelsOf(trial).every((model) => !('trial' in model) || !unfinished.has(model.trial))
   const waiting: (() => void)[] = []
   const wake = () => {
     for (const go of waiting.splice(0)) go()
@@ -203,7 +203,7 @@ export function knownOutcome(
   const own = findFailure(hash, runs)
   if (own && isSettled(own, since)) return { trial, failure: own }
   for (const model of modelsOf(trial)) {
-    if ('shipped' in model || findModel(model.trial, runs)) continue
+    if (!('trial' in model) || findModel(model.trial, runs)) continue
     const before = findFailure(model.trial, runs)
     if (!before || !isSettled(before, since)) continue
     const message = `what it starts from failed, trial ${model.trial.slice(0, 12)}: ${describeFailure(before)}`

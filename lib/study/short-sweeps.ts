@@ -1,5 +1,5 @@
 /** The sweeps that every study also runs in short; results with more steps and seeds are shipped. */
-import type { TrialConfig } from '../trial'
+import type { Term, TrialConfig } from '../trial'
 import type { Planned } from './plan'
 import type { Study } from './study'
 import { loadSweep, type Sweep } from './sweep'
@@ -10,7 +10,10 @@ export const SHORT_SWEEPS = ['recovery', 'unlabelled'] as const
 export type ShortSweep = (typeof SHORT_SWEEPS)[number]
 
 /** Such a sweep, sized by the study's profile, on validation, with the first seed. */
-export function shortSweep(name: ShortSweep, { profile, sweep: own, dataset }: Study): Sweep {
+export function shortSweep(
+  name: ShortSweep,
+  { profile, sweep: own, dataset }: Pick<Study, 'profile' | 'sweep' | 'dataset'>,
+): Sweep {
   const sweep = loadSweep(name)
   const { steps, labelled } = profile.side
   const images = dataset.splits.train?.length ?? 0
@@ -21,6 +24,7 @@ export function shortSweep(name: ShortSweep, { profile, sweep: own, dataset }: S
     split: 'validation',
     arms: sweep.arms.map((arm) => ({
       ...arm,
+      terms: arm.terms.map((term) => connectedAs(term, profile.methods)),
       steps: typeof arm.steps === 'number' ? steps : arm.steps,
       rate: profile.stages.finetune.rate,
       // In a small data set of the user's own, at least three quarters stay unlabelled.
@@ -30,6 +34,12 @@ export function shortSweep(name: ShortSweep, { profile, sweep: own, dataset }: S
       ...(arm.unlabelled && { unlabelled: { ...arm.unlabelled, batch: profile.recipe.batch } }),
     })),
   }
+}
+
+/** A term that compares what the profile's own term of its method compares. */
+function connectedAs(term: Term, methods: readonly Term[]): Term {
+  const { scales, features } = methods.find(({ method }) => method === term.method) ?? {}
+  return { ...term, ...(scales && { scales }), ...(features && { features }) }
 }
 
 /** The trainings of the short sweeps by stable names; the models they start from must have been trained. */

@@ -21,7 +21,7 @@ export interface Stage {
  */
 export function readPreparation({ plan, profile, runs }: Study): Stage[] {
   const existing = (file: string) => (existsSync(file) ? file : undefined)
-  if (plan.preparation.length > 0) {
+  if (!plan.shipped) {
     return plan.preparation.flatMap((trial): Stage[] => {
       const found = findTrial(runs, trial)
       const kind = STAGES.find((stage) => stage === trial.kind)

@@ -21,7 +21,7 @@ export function armOf(study: Planned & Pick<Study, 'sweep'>, name: string): Plan
 
 /** Whether the models that the arms start from exist. */
 export function isPrepared({ plan, runs }: Planned): boolean {
-  return [plan.teacher, plan.student].every((ref) => 'shipped' in ref || findModel(ref.trial, runs))
+  return [plan.teacher, plan.student].every((ref) => !('trial' in ref) || findModel(ref.trial, runs))
 }
 
 /** The trials that make teacher and student and measure them on validation, by stable names. */

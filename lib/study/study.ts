@@ -1,18 +1,22 @@
 import { join, resolve } from 'node:path'
 import { type Change, parseDocument } from '../base'
 import { type Dataset, type StudyNeeds, studyLimits } from '../data'
+import type { NetworkSpec } from '../detector'
 import { deviceInfo, supportsPrecision } from '../engine'
 import {
   type DataReading,
   type DataSource,
+  type GivenOptions,
   openSource,
+  readGiven,
   recordSplits,
+  storeGiven,
   type TrialConfig,
   type TrialResult,
 } from '../trial'
 import { seedsSchema } from './arm'
 import { type JobPlan, planJobs } from './jobs'
-import { type Planned, planModels, type StartingPoint } from './plan'
+import { type GivenRef, type Planned, planModels, type StartingPoint, teacherNetwork } from './plan'
 import { type Profile, readProfile } from './profile'
 import { profileSweep } from './profile-arms'
 import { type RunOptions, resultsOf, runSideBySide, type TrialOutcome } from './runner'
@@ -33,6 +37,12 @@ export interface StudySettings {
   readonly out: string
   readonly cache: string
   readonly seeds?: readonly number[]
+  /** Files of a teacher of one's own: a checkpoint, or a cfg with or without weights and .names (`readGiven`). */
+  readonly teacher?: readonly string[]
+  /** Files of a student of one's own, in place of the slimmed teacher. */
+  readonly student?: readonly string[]
+  /** Gives both of them new heads, whatever their classes. */
+  readonly newHeads?: boolean
   /** What to take from the shipped checkpoints, if the profile has any. Default: teacher and student. */
   readonly from?: StartingPoint
   /** The profile's long version. */
@@ -55,6 +65,8 @@ export interface Study extends Planned {
   readonly changes: readonly Change[]
   /** The study's own comparison: controls, methods, ablations. */
   readonly sweep: Sweep
+  /** How the user's own teacher and student were read; none where there are none. */
+  readonly notes: readonly string[]
   /** Number of trials that run side by side. */
   readonly workers: number
   /**
@@ -82,14 +94,17 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
       : { directory: resolve(settings.data), ...settings.reading }
   const { cache, signal, onData: onProgress } = settings
   const dataset = await openSource(source, cache, { onProgress, signal })
-  if (ownData) {
-    expectFits(dataset, profile)
-    await recordSplits(dataset, settings.out)
-  }
   const precision = profile.recipe.precision === 'auto' ? automaticPrecision() : profile.recipe.precision
   const seeds = parseDocument(settings.seeds ?? profile.seeds, seedsSchema, 'seeds')
-  const plan = planModels({ profile, dataset, precision, ownData, from, seed: seeds[0]! })
+  const seed = seeds[0]!
   const runs = join(settings.out, 'trials')
+  const planning = { profile, dataset, precision, ownData, from, seed }
+  const { notes, ...given } = await givenModels(settings, planning, runs)
+  if (ownData) {
+    expectFits(dataset, profile, given.teacher?.network.input)
+    await recordSplits(dataset, settings.out)
+  }
+  const plan = planModels({ ...planning, given })
   const { checkpointEvery, logEvery } = profile
   const workers = workersOf(profile)
   const task = { runs, cache, source, checkpointEvery, logEvery }
@@ -102,6 +117,7 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
     dataset,
     plan,
     sweep: profileSweep(profile, { seeds, ownData }),
+    notes,
     precision,
     runs,
     workers,
@@ -111,17 +127,46 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
   }
 }
 
+/** Reads the user's own models and copies them into the folder of the trials. */
+async function givenModels(
+  { teacher: teacherFiles, student: studentFiles, newHeads }: StudySettings,
+  planning: Parameters<typeof planModels>[0],
+  runs: string,
+): Promise<{ readonly teacher?: GivenRef; readonly student?: GivenRef; readonly notes: readonly string[] }> {
+  const { dataset, seed } = planning
+  const { classes } = dataset
+  const read = async (option: string, files: readonly string[], more: Partial<GivenOptions> = {}) => {
+    const model = await readGiven(files, option, { classes, seed, newHeads, ...more })
+    const { network, trained, notes } = model
+    return { ref: storeGiven(model, classes, runs), network, trained, notes }
+  }
+  const teacher = teacherFiles && (await read('--teacher', teacherFiles))
+  const student =
+    studentFiles &&
+    (await read('--student', studentFiles, {
+      teacher: teacherNetwork({ ...planning, given: { ...(teacher && { teacher }) } }),
+    }))
+  return {
+    ...(teacher && { teacher }),
+    ...(student && { student }),
+    notes: [...(teacher?.notes ?? []), ...(student?.notes ?? [])],
+  }
+}
+
 /** A profile's requirements of a user's data set, for `studyLimits`. */
-export function needsOf({ recipe, detector, crop, side }: Profile): StudyNeeds {
-  return { batch: recipe.batch, input: detector.input, crop, labelled: side.labelled, tested: true }
+export function needsOf(
+  { recipe, detector, crop, side }: Profile,
+  input: NetworkSpec['input'] = detector.input,
+): StudyNeeds {
+  return { batch: recipe.batch, input, crop, labelled: side.labelled, tested: true }
 }
 
 /**
  * Checks the requirements of every study before anything is trained.
  * @throws Error naming what was found and the key that changes it
  */
-function expectFits(dataset: Dataset, profile: Profile): void {
-  const { labelled: _, tested: __, ...needs } = needsOf(profile)
+function expectFits(dataset: Dataset, profile: Profile, input?: NetworkSpec['input']): void {
+  const { labelled: _, tested: __, ...needs } = needsOf(profile, input)
   const limits = studyLimits(dataset, needs)
   if (limits.length > 0)
     throw new Error(`${dataset.name} and profile ${profile.name}:\n  ${limits.join('\n  ')}`)

@@ -6,11 +6,12 @@ import {
   isDistilled,
   loadModel,
   type ModelRef,
+  refTo,
   type TrialConfig,
   type TrialFailure,
   trainingMacs,
 } from '../trial'
-import { isModelRole, type ModelRole, roleOf, type SweepArm } from './arm'
+import { armNamed, isModelRole, type ModelRole, roleOf, type SweepArm, teacherRole } from './arm'
 import type { Role, Split } from './arm-numbers'
 import { planChain } from './chain'
 import type { Plan, Planned } from './plan'
@@ -39,27 +40,56 @@ export function sweepPreparation(sweep: Sweep, study: Planned): readonly TrialCo
   return [...modelsBySeed(sweep, study).values()].flatMap(({ preparation }) => preparation)
 }
 
-/** The arms of a sweep with their trials; the models they start from must exist. */
+/**
+ * The arms of a sweep with their trials; the models they start from must exist. An arm that another one teaches waits for its
+ * trial of the same seed, or of its first.
+ */
 export function planArms(sweep: Sweep, study: Planned): PlannedArm[] {
   const models = modelsBySeed(sweep, study)
+  const seedsOf = (arm: SweepArm) => arm.seeds ?? sweep.seeds
+  const planned = new Map<string, TrialConfig | TrialFailure>()
+  const plannedOf = (arm: SweepArm, seed: number): TrialConfig | TrialFailure => {
+    const key = JSON.stringify([arm.name, seed])
+    const found = planned.get(key) ?? plan(arm, seed)
+    planned.set(key, found)
+    return found
+  }
+  const plan = (arm: SweepArm, seed: number): TrialConfig | TrialFailure => {
+    const own = { ...study, plan: models.get(seed)! }
+    const failure = typeof arm.steps === 'number' ? undefined : missingModel(arm, sweep, own)
+    const teacher = failure ?? teacherOf(arm.teacher ?? 'teacher', seed, own.plan)
+    if (isFailure(teacher)) return teacher
+    return armTrial(arm, sweep, { seed, steps: stepsOf(arm, sweep, own), teacher }, own)
+  }
+  const teacherOf = (name: string, seed: number, own: Plan): ModelRef | TrialFailure => {
+    if (isModelRole(name)) return own[name]
+    const other = armNamed(name, sweep.arms)
+    const trial = plannedOf(other, seedsOf(other).includes(seed) ? seed : seedsOf(other)[0]!)
+    return isFailure(trial) ? trial : refTo(trial)
+  }
   return sweep.arms.map((arm) => {
     const trials: TrialConfig[] = []
     const failed: { seed: number; failure: TrialFailure }[] = []
-    for (const seed of arm.seeds ?? sweep.seeds) {
-      const own = { ...study, plan: models.get(seed)! }
-      const failure = typeof arm.steps === 'number' ? undefined : missingModel(arm, own)
-      if (failure) failed.push({ seed, failure })
-      else trials.push(armTrial(arm, sweep, { seed, steps: stepsOf(arm, sweep, own) }, own))
+    for (const seed of seedsOf(arm)) {
+      const found = plannedOf(arm, seed)
+      if (isFailure(found)) failed.push({ seed, failure: found })
+      else trials.push(found)
     }
     return { arm, role: roleOf(arm), trials, failed }
   })
 }
 
+const isFailure = (found: TrialConfig | ModelRef | TrialFailure): found is TrialFailure => 'message' in found
+
 /** Why a model is not there by whose cost an arm's steps are counted; undefined where all are there. */
-function missingModel({ start }: SweepArm, { plan, runs }: Planned): TrialFailure | undefined {
-  for (const model of [plan[start], plan.teacher]) {
+function missingModel(
+  arm: SweepArm,
+  { arms }: Pick<Sweep, 'arms'>,
+  { plan, runs }: Planned,
+): TrialFailure | undefined {
+  for (const model of [plan[arm.start], plan[teacherRole(arm, arms)]]) {
     const failure =
-      'shipped' in model || findModel(model.trial, runs) ? undefined : findFailure(model.trial, runs)
+      !('trial' in model) || findModel(model.trial, runs) ? undefined : findFailure(model.trial, runs)
     if (failure) return failure
   }
   return undefined
@@ -84,13 +114,14 @@ function stepsOf(arm: SweepArm, sweep: Sweep, study: Planned): number {
 }
 
 /** MACs of an arm's step. */
-function costOf(
-  { start, terms, unlabelled, recipe, teacherViews }: SweepArm,
-  sweep: Pick<Sweep, 'recipe'>,
-  { plan, profile, runs }: Planned,
-) {
-  const macs = (ref: ModelRef) => complexity(loadModel(ref, runs).network).macs
-  const own = { student: macs(plan[start]), teacher: macs(plan.teacher) }
+function costOf(arm: SweepArm, sweep: Pick<Sweep, 'recipe' | 'arms'>, { plan, profile, runs }: Planned) {
+  const { start, terms, unlabelled, recipe, teacherViews } = arm
+  const [student, teacher] = [plan[start], plan[teacherRole(arm, sweep.arms)]].map(
+    (ref) => loadModel(ref, runs).network,
+  )
+  const { input } = student!
+  // The teacher sees the student's images.
+  const own = { student: complexity(student!).macs, teacher: complexity({ ...teacher!, input }).macs }
   const { batch } = { ...profile.recipe, ...sweep.recipe, ...recipe }
   const both = batch + (unlabelled?.batch ?? 0)
   const plain = trainingMacs({ images: batch, distilled: 0 }, own)
@@ -103,7 +134,7 @@ function costOf(
 function armTrial(
   { start, fresh, rate, terms, unlabelled, pseudo, teacherViews, views, ...arm }: SweepArm,
   sweep: Pick<Sweep, 'labels' | 'recipe'>,
-  { seed, steps }: { readonly seed: number; readonly steps: number },
+  { seed, steps, teacher }: { readonly seed: number; readonly steps: number; readonly teacher: ModelRef },
   { plan, profile, precision }: Planned,
 ): TrialConfig {
   const labels = arm.labels ?? sweep.labels
@@ -122,7 +153,7 @@ function armTrial(
   return {
     kind: 'distill',
     ...common,
-    teacher: plan.teacher,
+    teacher,
     terms,
     ...(unlabelled && { unlabelled }),
     ...(pseudo && { pseudo }),

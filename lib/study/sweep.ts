@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { parseFinite, readVariant } from '../base'
 import { labelsSchema } from '../trial'
-import { armSchema, isModelRole, MODEL_ROLES, recipeChangeSchema, seedsSchema } from './arm'
+import { armSchema, circleOf, isModelRole, MODEL_ROLES, recipeChangeSchema, seedsSchema } from './arm'
 import { chainSchema } from './chain'
 import { ownDataStepsSchema } from './profile'
 
@@ -27,6 +27,10 @@ export const sweepSchema = z
     recipe: recipeChangeSchema.optional(),
     /** Gives every seed a teacher of its own, from which the arms' starting points are made. */
     chain: chainSchema.optional(),
+    /** Files of a teacher of one's own, from where the command runs: a checkpoint, or a cfg with or without weights. */
+    teacher: z.array(z.string()).min(1).optional(),
+    /** Files of a student of one's own, in place of the slimmed teacher. */
+    student: z.array(z.string()).min(1).optional(),
     /** For a user's own data: replaces the profile's steps of the models that the arms start from. */
     ownDataSteps: ownDataStepsSchema.omit({ distill: true }).partial().optional(),
     arms: z.array(armSchema).min(1),
@@ -41,7 +45,18 @@ export const sweepSchema = z
       if (known.includes(reference)) return
       complain(['references', i], `expected one of ${known.join(', ')}, found ${reference}`)
     })
-    arms.forEach(({ name, steps, start, pseudo }, i) => {
+    arms.forEach((arm, i) => {
+      const { name, steps, start, pseudo, teacher } = arm
+      if (teacher !== undefined && ![...names, ...MODEL_ROLES].includes(teacher)) {
+        const others = [...MODEL_ROLES, ...names.filter((other) => other !== name)]
+        complain(['arms', i, 'teacher'], `expected one of ${others.join(', ')}, found ${teacher}`)
+      }
+      const circle = circleOf(arm, arms)
+      if (circle)
+        complain(
+          ['arms', i, 'teacher'],
+          `expected a teacher that does not wait for this arm, found ${circle.join(' <- ')}`,
+        )
       if (chain && !chain.finetune && start === 'student') {
         complain(
           ['arms', i, 'start'],
@@ -55,7 +70,7 @@ export const sweepSchema = z
       if (pseudo) {
         complain(['arms', i, 'steps'], 'expected a number for an arm with pseudo-labels, found asCostlyAs')
       }
-      const like = arms.find((arm) => arm.name === steps.asCostlyAs)
+      const like = arms.find((other) => other.name === steps.asCostlyAs)
       if (typeof like?.steps === 'number' && !like.pseudo) return
       const found = !like
         ? steps.asCostlyAs

@@ -7,10 +7,14 @@ import { labelsSchema } from './labels'
 import { pseudoSchema, teacherViewsSchema } from './pseudo'
 import { pruneSchema, recipeSchema, seedSchema, termSchema, unlabelledSchema } from './recipe'
 
-/** Source of a trial's weights: another trial, or a checkpoint shipped with the workbook. */
+/**
+ * Source of a trial's weights: another trial, a checkpoint shipped with the workbook, or a model of the user's own, of which the
+ * folder of the trials holds a copy (`storeGiven`).
+ */
 export const modelRefSchema = z.union([
   z.object({ trial: z.string().length(64) }).strict(),
   z.object({ shipped: z.string(), sha256: z.string().length(64) }).strict(),
+  z.object({ given: z.string(), sha256: z.string().length(64) }).strict(),
 ])
 export type ModelRef = z.infer<typeof modelRefSchema>
 
@@ -35,7 +39,17 @@ const common = {
 
 /** A trial: everything its result depends on, and nothing else. Its hash names its folder. */
 const trialKinds = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('teacher'), ...common, detector: darknet21Schema, training }).strict(),
+  z
+    .object({
+      kind: z.literal('teacher'),
+      ...common,
+      /** A network of the workbook's own with new weights. */
+      detector: darknet21Schema.optional(),
+      /** Instead: a model to start from, whose heads may be new. */
+      start: modelRefSchema.optional(),
+      training,
+    })
+    .strict(),
   z
     .object({
       kind: z.literal('sparse'),
@@ -92,8 +106,10 @@ const trialKinds = z.discriminatedUnion('kind', [
 
 /** A trial whose parts are also consistent with each other. */
 export const trialSchema = trialKinds.superRefine((config, { addIssue }) => {
-  if (config.kind !== 'distill') return
   const refuse = (path: (string | number)[], message: string) => addIssue({ code: 'custom', path, message })
+  if (config.kind === 'teacher' && (config.detector === undefined) === (config.start === undefined))
+    refuse(['detector'], `expected either detector or start, found ${config.start ? 'both' : 'neither'}`)
+  if (config.kind !== 'distill') return
   const { terms, pseudo, views, unlabelled, training } = config
   if (terms.length === 0 && !pseudo) refuse(['terms'], 'expected at least one, or pseudo-labels instead')
   if (pseudo && !unlabelled) refuse(['pseudo'], 'expected unlabelled frames with it, found none')
@@ -123,7 +139,7 @@ export const refTo = (trial: TrialConfig): ModelRef => ({ trial: trialHash(trial
 
 /** The models a trial loads: the one it starts from, and its teachers. */
 export function modelsOf(config: TrialConfig): ModelRef[] {
-  if (config.kind === 'teacher') return []
+  if (config.kind === 'teacher') return config.start ? [config.start] : []
   return config.kind === 'distill' ? [config.start, ...teachersOf(config)] : [config.start]
 }
 

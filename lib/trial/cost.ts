@@ -36,17 +36,20 @@ export function trainingMacs(
  * the labelled images too), in every view by its area. The teacher runs the first round, the student the renewals.
  *
  * @param teacher the size of its input, and its strides
+ * @param input the size of the images in which passes are counted: the student's
  */
 export function labellingPasses(
   { threshold, renew }: PseudoOptions,
   views: TeacherViews | undefined,
   {
     teacher,
+    input = teacher.input,
     frames,
     labelled,
     steps,
   }: {
     readonly teacher: Pick<HeadConfig, 'input' | 'strides'>
+    readonly input?: HeadConfig['input']
     readonly frames: number
     readonly labelled: number
     readonly steps: number
@@ -54,7 +57,7 @@ export function labellingPasses(
 ): LabellingPasses {
   const images = frames + (typeof threshold === 'object' && 'precision' in threshold ? labelled : 0)
   const area = viewsOf(teacher, views).reduce((sum, view) => sum + view.input[0] * view.input[1], 0)
-  const round = (images * area) / (teacher.input[0] * teacher.input[1])
+  const round = (images * area) / (input[0] * input[1])
   const renewals = renew === undefined ? 0 : Math.ceil(steps / renew) - 1
   return { teacher: round, student: renewals * round }
 }

@@ -70,12 +70,15 @@ export async function distill(
       pseudo &&
       labellingPasses(pseudo, views, {
         teacher: teachers[0]!.config,
+        input: student.config.input,
         frames: frames?.length ?? 0,
         labelled: samples.length,
         steps: summary.steps,
       })
     const distilled = summary.distilled * (views?.flip ? 2 : 1)
-    const teacherMacs = teachers.reduce((sum, { network }) => sum + complexity(network).macs, 0)
+    // A teacher sees the student's images, whose size may not be its own.
+    const { input } = student.config
+    const teacherMacs = teachers.reduce((sum, { network }) => sum + complexity({ ...network, input }).macs, 0)
     return { summary, gradients, seen: { images: summary.images, distilled, labelling }, teacherMacs }
   } finally {
     distillation?.dispose()

@@ -1,6 +1,6 @@
 import type { Detector } from '../detector'
 import { tf } from '../engine'
-import { createVariables, distillationLoss, type MethodVariables } from '../losses'
+import { connect, createVariables, distillationLoss } from '../losses'
 import type { ExtraLoss } from '../train'
 import type { Teacher } from './ensemble'
 import type { Term } from './recipe'
@@ -10,7 +10,10 @@ export interface Distillation extends ExtraLoss {
   dispose(): void
 }
 
-/** The distillation loss for the training step: teacher frozen, in inference mode, methods with their variables. */
+/**
+ * The distillation loss for the training step: teacher frozen, in inference mode, methods with their variables.
+ * @throws Error when a method cannot compare these two networks: see `connect`
+ */
 export function createDistillation(
   student: Detector,
   teacher: Teacher,
@@ -18,19 +21,21 @@ export function createDistillation(
   seed: number,
 ): Distillation {
   const methods = terms.map(({ weight: _, ...term }) => term)
-  const names = methods.map(({ method }) => method)
-  const initial = createVariables(names, student.config, teacher.config, seed)
+  const connections = methods.map((term) => connect(term, student.network, teacher.network))
   const all = new Map<string, tf.Variable>()
-  const variables: MethodVariables = Object.fromEntries(
-    Object.entries(initial).map(([method, values]) => {
-      const own = new Map<string, tf.Variable>()
-      for (const [name, value] of values) {
+  const variables = Object.fromEntries(
+    methods.map(({ method }, i) => {
+      const { widths } = connections[i]!
+      const [own, other] = [{ featureWidths: widths.student }, { featureWidths: widths.teacher }]
+      const initial = createVariables([method], own, other, seed)[method] ?? new Map()
+      const kept = new Map<string, tf.Variable>()
+      for (const [name, value] of initial) {
         const variable = tf.variable(value)
         value.dispose()
-        own.set(name, variable)
+        kept.set(name, variable)
         all.set(`${method}/${name}`, variable)
       }
-      return [method, own]
+      return [method, kept]
     }),
   )
   return {
@@ -39,7 +44,8 @@ export function createDistillation(
     loss: (output, images, weights) => {
       const target = teacher.forward(images, { training: false })
       const scalars = terms.map((_, i) => tf.slice(weights, i, 1).asScalar())
-      return distillationLoss(output, target, student.config, { methods, weights: scalars, variables })
+      const options = { methods, weights: scalars, variables, connections }
+      return distillationLoss(output, target, student.config, options)
     },
     dispose: () => {
       for (const variable of all.values()) variable.dispose()

@@ -3,7 +3,7 @@ import type { Detector, DetectorOutput } from '../detector'
 import { tf } from '../engine'
 
 /** What a distillation loss needs from its teacher. */
-export type Teacher = Pick<Detector, 'config'> & {
+export type Teacher = Pick<Detector, 'config' | 'network'> & {
   forward(images: tf.Tensor4D, options: { readonly training: false }): DetectorOutput
 }
 
@@ -30,6 +30,7 @@ export function ensembleOf(
   if (teachers.length === 1 && !flip) return first
   return {
     config: first.config,
+    network: first.network,
     forward: (images, options) => {
       const outputs = teachers.map((teacher) => teacher.forward(images, options) as DetectorOutput)
       if (flip) {
@@ -46,7 +47,10 @@ export function ensembleOf(
  * Maps a detector's output on mirrored images back to the images: reverses the columns and negates the logit of the box's
  * position in its cell, since sigmoid(-t) = 1 - sigmoid(t).
  */
-export function flipOutput({ outputs, features }: DetectorOutput, classes: number): DetectorOutput {
+export function flipOutput(
+  { outputs, features, named = {} }: DetectorOutput,
+  classes: number,
+): DetectorOutput {
   return {
     outputs: outputs.map((logits) => {
       const anchors = logits.shape[3] / (5 + classes)
@@ -56,6 +60,7 @@ export function flipOutput({ outputs, features }: DetectorOutput, classes: numbe
       return tf.mul(tf.reverse4d(logits, 2), tf.tensor4d(signs, [1, 1, 1, signs.length]))
     }),
     features: features.map((feature) => tf.reverse4d(feature, 2)),
+    named: Object.fromEntries(Object.entries(named).map(([name, map]) => [name, tf.reverse4d(map, 2)])),
   }
 }
 
@@ -71,6 +76,14 @@ export function meanOutput(all: readonly DetectorOutput[], classes: number): Det
       return tf.add<tf.Tensor4D>(tf.mul(mean(logits), mask), tf.mul(logitOfMean(logits), tf.sub(1, mask)))
     }),
     features: all[0]!.features.map((_, i) => mean(all.map(({ features }) => features[i]!))),
+    named: Object.fromEntries(
+      // A pruned teacher beside an unpruned one may give maps of other widths under the same names.
+      Object.entries(all[0]!.named ?? {}).flatMap(([name, { shape }]) => {
+        const maps = all.flatMap(({ named }) => named?.[name] ?? [])
+        const same = maps.length === all.length && maps.every((map) => String(map.shape) === String(shape))
+        return same ? [[name, mean(maps)]] : []
+      }),
+    ),
   }
 }
 

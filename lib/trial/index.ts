@@ -24,6 +24,7 @@ export {
   type TrialFailure,
   writeFailure,
 } from './failure'
+export { type GivenModel, type GivenOptions, givenFiles, readGiven, storeGiven } from './given'
 export { applyLabels, type LabelledSamples, type Labels, labelsSchema } from './labels'
 export {
   type GammaRow,

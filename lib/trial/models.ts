@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { DamagedError } from '../base'
 import { type Checkpoint, loadCheckpoint } from '../train'
 import type { ModelRef } from './config'
+import { loadGiven } from './given'
 import { FILES, REDO, readMetricsFile } from './results'
 
 /** Checkpoints shipped with the workbook. */
@@ -10,6 +11,7 @@ export const SHIPPED = join(__dirname, '../../data/checkpoints')
 
 /** A short readable name of a model. */
 export function describeRef(ref: ModelRef): string {
+  if ('given' in ref) return `the given ${ref.given}`
   return 'shipped' in ref ? `the shipped ${ref.shipped}` : `trial ${ref.trial.slice(0, 12)}`
 }
 
@@ -26,6 +28,7 @@ export function loadModel(ref: ModelRef, runs: string): Checkpoint & { readonly 
     }
     return model
   }
+  if ('given' in ref) return loadGiven(ref, runs)
   const file = findModel(ref.trial, runs)
   if (!file) {
     throw new Error(`${runs}: expected a finished trial ${ref.trial.slice(0, 12)}, found none; run it first`)

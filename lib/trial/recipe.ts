@@ -4,10 +4,11 @@ import type { Schema } from '../base'
 import { augmentSchema, strongSchema } from '../data'
 import {
   assignSchema,
+  type Connecting,
+  connectingShape,
   type DistillationOptions,
   lossSchema,
   METHOD_NAMES,
-  type MethodName,
   methodNamed,
   type Schedule,
   SEED_ASSIGN,
@@ -29,12 +30,12 @@ export const weightSchema = z.union([
 export const seedSchema = z.number().int().min(0).safe()
 
 /** One method of a distillation loss with its options. */
-export type Term = DistillationOptions & {
-  method: MethodName
-  weight: z.infer<typeof weightSchema>
-  /** At steps where no term counts, neither the teacher nor the unlabelled frames take part. */
-  schedule?: Schedule
-}
+export type Term = DistillationOptions &
+  Connecting & {
+    weight: z.infer<typeof weightSchema>
+    /** At steps where no term counts, neither the teacher nor the unlabelled frames take part. */
+    schedule?: Schedule
+  }
 
 /** A term as in a profile or sweep: omitted options take published values; another method's options are refused. */
 export const termSchema: Schema<Term> = z
@@ -45,7 +46,8 @@ export const termSchema: Schema<Term> = z
   })
   .passthrough()
   .transform(({ method, weight, schedule, ...options }, context): Term => {
-    const found = methodNamed(method).options.safeParse(options)
+    const { options: own, needs } = methodNamed(method)
+    const found = own.extend(connectingShape(needs)).safeParse(options)
     if (!found.success) {
       for (const issue of found.error.issues) context.addIssue(issue)
       return z.NEVER

@@ -147,10 +147,7 @@ function splitOf(dataset: Dataset, name: SplitName): readonly Sample[] {
 
 async function produce(config: TrialConfig, context: TrialContext): Promise<Trained> {
   if (config.kind === 'teacher') {
-    const detector = Detector.create(
-      darknet21(config.detector.backbone, config.detector),
-      config.training.seed,
-    )
+    const detector = newTeacher(config, context)
     const { labelled } = trainingSamples(config.training, context)
     const options = trainOptions(config.training, labelled.length, context, config)
     const summary = await train(detector, labelled, options, trainContext(context, config))
@@ -199,6 +196,16 @@ async function produce(config: TrialConfig, context: TrialContext): Promise<Trai
   } finally {
     for (const teacher of teachers) teacher.dispose()
   }
+}
+
+function newTeacher(
+  { detector, start, training }: Extract<TrialConfig, { kind: 'teacher' }>,
+  { runs }: TrialContext,
+): Detector {
+  if (detector) return Detector.create(darknet21(detector.backbone, detector), training.seed)
+  if (!start) throw new Error('trial: expected detector or start, found neither') // the schema refuses it
+  const model = loadModel(start, runs)
+  return new Detector(model.network, model.weights)
 }
 
 function trainingSamples({ labels }: { labels?: Labels }, { dataset }: TrialContext): LabelledSamples {

@@ -13,6 +13,9 @@ export interface StudyOptions extends DataOptions {
   readonly full?: boolean
   readonly out?: string
   readonly from?: string
+  readonly teacher?: readonly string[]
+  readonly student?: readonly string[]
+  readonly newHeads?: boolean
 }
 
 /** Adds `--set`, which may be given several times. */
@@ -27,6 +30,18 @@ export function withSet(command: Command, what: string, example: string): Comman
   )
 }
 
+/** Adds the options of models of one's own. */
+export function withModelOptions(command: Command): Command {
+  return command
+    .option(
+      '--teacher <files...>',
+      "a teacher of your own: a checkpoint (.json), or Darknet's .cfg with or without its weights; class names are taken from " +
+        'the checkpoint, or from a .names file given with it or beside the .cfg',
+    )
+    .option('--student <files...>', 'a student of your own, in the same way, instead of the slimmed teacher')
+    .option('--new-heads', 'give them new heads for the classes of the data, which are trained')
+}
+
 /** Adds the options. */
 export function withStudyOptions(command: Command): Command {
   command.option(
@@ -35,7 +50,7 @@ export function withStudyOptions(command: Command): Command {
     'default',
   )
   withSet(command, 'profile', 'stages.distill.steps=500')
-  return withDataOptions(command)
+  return withModelOptions(withDataOptions(command))
     .option(
       '--data <folder>',
       'your own data set, in any notation that `dataset check` reads, instead of the rendered scenes',
@@ -57,12 +72,16 @@ export function withStudyOptions(command: Command): Command {
 export async function workbookOptions(given: StudyOptions): Promise<WorkbookOptions> {
   const { loadProfile } = require('../study') as typeof import('../study')
   const { defaultOut, parseSeeds, parseStart } = require('./study') as typeof import('./study')
-  const { profile, set, data, seeds, full } = given
+  const { profile, set, data, seeds, full, teacher, student, newHeads } = given
   loadProfile(profile, set)
   if (seeds !== undefined) parseSeeds(seeds)
   if (data !== undefined && !existsSync(data))
     throw new Error(`--data ${data}: expected a folder with a data set, found nothing`)
   const reading = await readingOf(given)
-  const out = path.resolve(given.out ?? defaultOut(profile, data, set))
-  return { profile, set, data, reading, seeds, full, out, from: parseStart(given.from) }
+  const { givenFiles } = require('../trial') as typeof import('../trial')
+  if (teacher) givenFiles(teacher, '--teacher')
+  if (student) givenFiles(student, '--student')
+  const models = { teacher, student, newHeads }
+  const out = path.resolve(given.out ?? defaultOut(profile, data, set, models))
+  return { profile, set, data, reading, seeds, full, out, from: parseStart(given.from), ...models }
 }

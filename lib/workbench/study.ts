@@ -2,6 +2,7 @@ import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { interruptSignal, jsonOf, parseDocument, type Schema, sha256 } from '../base'
 import {
+  checkStudy,
   createStudy,
   failuresAmong,
   isPrepared,
@@ -42,18 +43,32 @@ export const ENVIRONMENT = {
   seeds: 'WORKBOOK_SEEDS',
   from: 'WORKBOOK_FROM',
   full: 'WORKBOOK_FULL',
+  /** Files of the user's own teacher, as a JSON list. */
+  teacher: 'WORKBOOK_TEACHER',
+  student: 'WORKBOOK_STUDENT',
+  newHeads: 'WORKBOOK_NEW_HEADS',
   /** Start time of the command; bars of trials run since are shown when the trials are found. */
   started: 'WORKBOOK_STARTED',
 } as const
 
 /**
- * Default output folder of a study: runs/<profile>, followed by the name of the data folder and by a few letters that
- * identify the changes of `--set`.
+ * Where a study writes when nothing is said: runs/<profile>, with the names of the data folder and of the user's own models behind
+ * it, and a few letters that stand for what `--set` changes.
  */
-export function defaultOut(profile: string, data?: string, set: readonly string[] = []): string {
+export function defaultOut(
+  profile: string,
+  data?: string,
+  set: readonly string[] = [],
+  models: Pick<StudySettings, 'teacher' | 'student' | 'newHeads'> = {},
+): string {
   const name = profile.replace(/^.*\/|\.yaml$/g, '')
   const on = data === undefined ? '' : `-${basename(resolve(data))}`
-  return join(root, 'runs', `${name}${on}${changeMark(set)}`)
+  const marks = (['teacher', 'student'] as const).map((role) => {
+    const [file] = models[role] ?? []
+    return file === undefined ? '' : `-${role}-${basename(file).replace(/\.\w+$/, '')}`
+  })
+  const heads = models.newHeads ? '-new-heads' : ''
+  return join(root, 'runs', `${name}${on}${marks.join('')}${heads}${changeMark(set)}`)
 }
 
 /** Suffix that distinguishes results with `--set` from others: a few letters of a hash. */
@@ -89,6 +104,7 @@ export function parseStart(text: string | undefined): StartingPoint | undefined 
  */
 export async function openStudy(settings: Partial<StudySettings> = {}): Promise<Study> {
   const study = await createShownStudy(askedSettings(settings))
+  checkStudy(study)
   if (inNotebook()) showMarkdown(describeStudy(study))
   return study
 }
@@ -105,12 +121,19 @@ function askedSettings(settings: Partial<StudySettings>): Parameters<typeof crea
   const set = settings.set ?? parsed('set', z.array(z.string()))
   const data = settings.data ?? read('data')
   const seeds = read('seeds')
+  const files = z.array(z.string())
+  const models = {
+    teacher: parsed('teacher', files),
+    student: parsed('student', files),
+    newHeads: read('newHeads') === '1',
+  }
   return {
     profile,
     set,
     data,
     reading: parsed('reading', readingSchema),
-    out: resolve(read('out') ?? defaultOut(profile, data, set)),
+    ...models,
+    out: resolve(read('out') ?? defaultOut(profile, data, set, models)),
     seeds: seeds === undefined ? undefined : parseSeeds(seeds),
     from: parseStart(read('from')),
     full: read('full') === '1',
@@ -135,6 +158,7 @@ export function describeStudy(study: Study): string {
     ...(left.length > 0 && cost !== undefined && changes.length === 0 && settings.data === undefined
       ? [`All chapters together take ${cost}.`]
       : []),
+    ...study.notes,
     `Everything is kept in \`${settings.out}\`.`,
   ].join('\n')
 }
@@ -150,7 +174,7 @@ export async function createShownStudy(
 ): Promise<Study> {
   let bar: ProgressBar | undefined
   try {
-    return await createStudy({
+    const study = await createStudy({
       ...settings,
       cache: join(root, '.cache'),
       signal: interruptSignal(),
@@ -159,6 +183,8 @@ export async function createShownStudy(
         void bar.update(done)
       },
     })
+    if (!inNotebook()) for (const note of study.notes) console.error(note)
+    return study
   } finally {
     bar?.done()
   }

@@ -5,6 +5,7 @@ import { studyLimits } from '../data'
 import { cellOf, columnsOf, readOverview } from '../report'
 import {
   announceTrials,
+  checkStudy,
   isPrepared,
   namedTrials,
   needsOf,
@@ -35,6 +36,10 @@ export interface WorkbookOptions {
   readonly seeds?: string
   readonly from?: StartingPoint
   readonly full?: boolean
+  /** Files of the user's own models. */
+  readonly teacher?: readonly string[]
+  readonly student?: readonly string[]
+  readonly newHeads?: boolean
   /** Trainings that diverged before are repeated. */
   readonly retry?: boolean
 }
@@ -59,15 +64,20 @@ export async function openWorkbook({ seeds, out, retry, ...options }: WorkbookOp
     seeds: seeds === undefined ? undefined : parseSeeds(seeds),
   })
   if (retry) forgetFailures(study.runs)
-  const limits = options.data === undefined ? [] : studyLimits(study.dataset, needsOf(study.profile))
+  checkStudy(study)
+  const { profile, plan } = study
+  const needs = needsOf(profile, plan.networks.teacher.input)
+  const limits = options.data === undefined ? [] : studyLimits(study.dataset, needs)
   if (limits.length > 0)
-    throw new Error(`${options.data} and profile ${study.profile.name}:\n  ${limits.join('\n  ')}`)
+    throw new Error(`${options.data} and profile ${profile.name}:\n  ${limits.join('\n  ')}`)
   return study
 }
 
 /** Tells the kernels of notebooks which study a command's options mean. */
 export function environmentOf(options: WorkbookOptions): Record<string, string> {
-  const { profile, set = [], data, reading, out, seeds, from, full } = options
+  const { profile, set = [], data, reading, out, seeds, from, full, teacher, student, newHeads } = options
+  const files = (paths: readonly string[] | undefined) =>
+    paths === undefined ? '' : JSON.stringify(paths.map((file) => path.resolve(file)))
   return {
     [ENVIRONMENT.profile]: profile.endsWith('.yaml') ? path.resolve(profile) : profile,
     [ENVIRONMENT.set]: set.length === 0 ? '' : JSON.stringify(set),
@@ -77,6 +87,9 @@ export function environmentOf(options: WorkbookOptions): Record<string, string> 
     [ENVIRONMENT.seeds]: seeds ?? '',
     [ENVIRONMENT.from]: from ?? '',
     [ENVIRONMENT.full]: full ? '1' : '',
+    [ENVIRONMENT.teacher]: files(teacher),
+    [ENVIRONMENT.student]: files(student),
+    [ENVIRONMENT.newHeads]: newHeads ? '1' : '',
   }
 }
 

@@ -152,6 +152,7 @@ test('the reference of a study has the numbers of all its trials by their names'
     dataset,
     plan,
     changes: [],
+    notes: [],
     sweep: profileSweep(profile, { seeds: [1], ownData: false }),
     precision: 'float32' as const,
     runs,

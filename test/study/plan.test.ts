@@ -157,7 +157,8 @@ function prepared(change: Partial<Profile> = {}, seeds: readonly number[] = [1])
   const plan = planModels({ ...options, profile, seed: seeds[0]! })
   const runs = temporary()
   const [teacher] = plan.preparation
-  assert.ok(teacher?.kind === 'teacher' && 'trial' in plan.teacher && 'trial' in plan.student)
+  assert.ok(teacher?.kind === 'teacher' && teacher.detector)
+  assert.ok('trial' in plan.teacher && 'trial' in plan.student)
   const { input, classes, anchors } = teacher.detector
   const { backbone, neck } = scaledWidths(0.0625)
   for (const [{ trial }, network] of [
@@ -170,6 +171,7 @@ function prepared(change: Partial<Profile> = {}, seeds: readonly number[] = [1])
     settings: { profile: profile.name, out: runs, cache: runs },
     ...{ profile, dataset, plan, runs, precision: 'float32', workers: 1 },
     changes: [],
+    notes: [],
     sweep: profileSweep(profile, { seeds, ownData: false }),
     run: () => Promise.reject(new Error('nothing is to run')),
     attempt: () => Promise.reject(new Error('nothing is to run')),
@@ -315,7 +317,7 @@ describe('the trials of a profile', () => {
 
   test('fit the data: its classes, and anchors by k-means, smallest at stride 8', () => {
     const [teacher] = plan.preparation
-    assert.ok(teacher?.kind === 'teacher')
+    assert.ok(teacher?.kind === 'teacher' && teacher.detector)
     assert.equal(teacher.detector.classes, 3)
     const areas = teacher.detector.anchors.flat().map(([w, h]) => w * h)
     assert.ok(Math.min(...areas.slice(0, 3)) > Math.max(...areas.slice(6)))
@@ -363,7 +365,7 @@ describe('shipped checkpoints', () => {
     const own = planModels({ ...options, profile, ownData: true })
     assert.equal(own.preparation.length, 4)
     const [teacher] = own.preparation
-    assert.ok(teacher?.kind === 'teacher')
+    assert.ok(teacher?.kind === 'teacher' && teacher.detector)
     assert.equal(teacher.training.steps, profile.ownDataSteps.teacher)
     assert.deepEqual(teacher.data.crop, profile.crop)
     // The profile's anchors are those of its own scenes.

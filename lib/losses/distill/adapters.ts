@@ -37,12 +37,12 @@ export function createAdapters(
 export function featurePairs(
   student: DetectorOutput,
   teacher: DetectorOutput,
-  { strides }: Pick<DistillationConfig, 'strides'>,
+  { strides, featureNames }: Pick<DistillationConfig, 'strides' | 'featureNames'>,
   adapters: Variables,
 ): Pair[] {
   expectScales('features', teacher.features.length, student.features, teacher.features)
   return student.features.map((map, s) => {
-    const name = `stride${strides[s]}`
+    const name = featureNames?.[s] ?? `stride${strides[s]}`
     const target = teacher.features[s]
     const kernel = adapters.get(nameOf(s)) as tf.Tensor4D | undefined
     const adapted = kernel ? tf.conv2d(map, kernel, 1, 'same') : map

@@ -2,6 +2,7 @@
 import type { DetectorOutput } from '../../detector'
 import { tf } from '../../engine'
 import type { LossResult } from '../types'
+import type { Connecting, Connection } from './connect'
 import {
   type DistillationOptions,
   type MethodName,
@@ -14,7 +15,7 @@ import { type Schedule, scheduleFactor } from './schedule'
 import type { DistillationConfig } from './types'
 
 /** One method of a combination, with its own weight, schedule and options. */
-export interface DistillationTerm extends DistillationOptions {
+export interface DistillationTerm extends DistillationOptions, Connecting {
   readonly method: MethodName
   /** lambda; the published one by default. */
   readonly weight?: number
@@ -32,6 +33,8 @@ export interface CombinationOptions {
   readonly weights?: readonly (tf.Scalar | number)[]
   /** From `createVariables` for these methods; needed if a method has variables, such as adapters between widths. */
   readonly variables?: MethodVariables
+  /** From `connect` for these methods; needed if the networks differ. Default: scales and features by their order. */
+  readonly connections?: readonly Connection[]
 }
 
 /**
@@ -69,14 +72,27 @@ export function distillationLoss(
       `"${scheduled.method}" has a schedule: expected the step, or weights from methodWeights, found neither`,
     )
   }
-  const { weights = methodWeights(methods, step ?? 0), variables = {} } = options
+  const { weights = methodWeights(methods, step ?? 0), variables = {}, connections } = options
+  const unconnected = methods.find(({ scales, features }) => scales !== undefined || features !== undefined)
+  if (unconnected && !connections)
+    throw new Error(
+      `"${unconnected.method}" says what it compares: expected connections from connect, found none`,
+    )
   if (weights.length !== methods.length) {
     throw new Error(`expected a weight for each of ${methods.length} methods, found ${weights.length}`)
   }
   return sumOf(
     methods.flatMap((term, i) => {
       const method = methodNamed(term.method)
-      const { terms } = method.loss(student, teacher, config, term, variables[term.method])
+      const connection = connections?.[i]
+      const compared = connection?.apply(student, teacher) ?? { student, teacher }
+      const { terms } = method.loss(
+        compared.student,
+        compared.teacher,
+        connection?.config ?? config,
+        term,
+        variables[term.method],
+      )
       return Object.entries(terms).map(
         ([name, value]) => [`${term.method}/${name}`, tf.mul<tf.Scalar>(value, weights[i]!)] as const,
       )

@@ -6,6 +6,13 @@ export {
   methodWeights,
 } from './combination'
 export {
+  type Connecting,
+  type Connection,
+  connect,
+  connectingShape,
+  type FeatureLink,
+} from './connect'
+export {
   createVariables,
   type DistillationOptions,
   METHOD_NAMES,

@@ -16,7 +16,10 @@ type Intersection<U> = (U extends unknown ? (u: U) => void : never) extends (all
   : never
 
 /** The options of all methods; each method takes only its own. */
-export type DistillationOptions = Omit<Intersection<OptionsOf<AnyMethod>>, 'method' | 'weight' | 'schedule'>
+export type DistillationOptions = Omit<
+  Intersection<OptionsOf<AnyMethod>>,
+  'method' | 'weight' | 'schedule' | 'scales' | 'features'
+>
 
 /** All methods, in the order of their numbers. */
 export const METHODS: readonly AnyMethod[] = Object.values(methods).sort((a, b) => a.number - b.number)
@@ -49,8 +52,8 @@ export type MethodVariables = { readonly [Name in MethodName]?: Variables }
  */
 export function createVariables(
   names: readonly MethodName[],
-  student: HeadConfig,
-  teacher: HeadConfig,
+  student: Pick<HeadConfig, 'featureWidths'>,
+  teacher: Pick<HeadConfig, 'featureWidths'>,
   seed: number,
 ): MethodVariables {
   return Object.fromEntries(

@@ -12,6 +12,8 @@ interface TermKeys {
   readonly method?: unknown
   readonly weight?: unknown
   readonly schedule?: unknown
+  readonly scales?: unknown
+  readonly features?: unknown
 }
 
 /** The published lambda, and the value of every option. */
@@ -27,9 +29,13 @@ export interface Method<Name extends string = string, Shape extends z.ZodRawShap
   /** Its options, as a term of a profile or sweep may give them; an unknown key is an error. */
   readonly options: z.ZodObject<{ [Key in keyof Shape]: z.ZodOptional<Shape[Key]> }, 'strict'>
   /** The parts of a forward pass that it compares. */
-  readonly needs: readonly (keyof DetectorOutput)[]
+  readonly needs: readonly ('outputs' | 'features')[]
   /** Initial values of variables trained along with it; the caller owns the tensors. */
-  readonly variables?: (student: HeadConfig, teacher: HeadConfig, random: Random) => Variables
+  readonly variables?: (
+    student: Pick<HeadConfig, 'featureWidths'>,
+    teacher: Pick<HeadConfig, 'featureWidths'>,
+    random: Random,
+  ) => Variables
   /**
    * The loss before lambda. The teacher is a constant: no gradient flows into it.
    *
@@ -59,7 +65,13 @@ interface Definition<Name extends string, Shape extends z.ZodRawShape>
   ): LossResult
 }
 
-const termKeys = { method: z.unknown(), weight: z.unknown(), schedule: z.unknown() }
+const termKeys = {
+  method: z.unknown(),
+  weight: z.unknown(),
+  schedule: z.unknown(),
+  scales: z.unknown(),
+  features: z.unknown(),
+}
 
 /** Builds a method from its parts; checks options and fills in defaults before its loss sees them. */
 export function defineMethod<Name extends string, Shape extends z.ZodRawShape>(

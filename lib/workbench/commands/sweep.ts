@@ -8,7 +8,7 @@ import { type DataOptions, readingOf, withDataOptions } from '../data-options'
 import { root } from '../project'
 import { say } from '../say'
 import { type Engine, withEngine } from '../snakemake/option'
-import { withSet } from '../study-options'
+import { withModelOptions, withSet } from '../study-options'
 import { textTable } from '../text-table'
 
 /** Shipped sweeps; read here, because help does not load the room. */
@@ -21,6 +21,9 @@ interface Options extends DataOptions {
   from?: string
   seeds?: string
   out?: string
+  teacher?: readonly string[]
+  student?: readonly string[]
+  newHeads?: boolean
   ship?: boolean
   retry?: boolean
   engine?: Engine['name']
@@ -46,7 +49,7 @@ export function sweepCommand(): Command {
     .description('run the arms of a sweep with every seed, and compare them with its references')
     .argument('<sweep>', `${shipped().join(', ')}, or a YAML file; the keys are in lib/study/sweep.ts`)
   withSet(command, 'sweep', 'labels.images=100')
-  return withDataOptions(withEngine(command))
+  return withModelOptions(withDataOptions(withEngine(command)))
     .option('--data <folder>', 'your own data set instead of the rendered scenes')
     .option('--from <start>', 'as in run: student, teacher or scratch')
     .option('--seeds <list>', "replaces the sweep's seeds, e.g. 1,2,3")
@@ -57,24 +60,35 @@ export function sweepCommand(): Command {
 }
 
 async function runSweep(nameOrFile: string, engineOptions: string[], options: Options): Promise<void> {
-  const { loadSweep } = require('../../study') as typeof import('../../study')
+  const { checkSweep, loadSweep } = require('../../study') as typeof import('../../study')
   const { forgetFailures } = require('../../trial') as typeof import('../../trial')
   const { tellFailures } = require('../failures') as typeof import('../failures')
   const { parseEngine } = require('../snakemake') as typeof import('../snakemake')
   const { changeMark, createShownStudy, defaultOut, parseSeeds, parseStart } =
     require('../study') as typeof import('../study')
-  const { data, from, seeds, out, retry, set } = options
+  const { data, from, seeds, out, retry, set, newHeads } = options
   const engine = parseEngine(options.engine, engineOptions)
   const loaded = loadSweep(nameOrFile, set)
   const sweep = seeds === undefined ? loaded : { ...loaded, seeds: parseSeeds(seeds) }
+  const models = {
+    teacher: options.teacher ?? sweep.teacher,
+    student: options.student ?? sweep.student,
+    newHeads,
+  }
+  if (sweep.chain && (models.teacher || models.student))
+    throw new Error(
+      `sweep ${sweep.name}: expected no teacher or student of your own beside "chain", which trains new ones for every seed`,
+    )
   const study = await createShownStudy({
     profile: sweep.profile,
     data,
     reading: await readingOf(options),
     from: parseStart(from),
-    out: path.resolve(out ?? defaultOut(sweep.profile, data)),
+    out: path.resolve(out ?? defaultOut(sweep.profile, data, [], models)),
     ownDataSteps: sweep.ownDataSteps,
+    ...models,
   })
+  checkSweep(sweep, study.plan)
   if (retry) forgetFailures(study.runs)
   const { failures, nameOf } = await trainArms(sweep, study, engine)
   const given = [
@@ -82,6 +96,10 @@ async function runSweep(nameOrFile: string, engineOptions: string[], options: Op
     data === undefined ? '' : ` --data <${study.dataset.name}>`,
     options.format === undefined ? '' : ` --format ${options.format}`,
     from === undefined ? '' : ` --from ${from}`,
+    ...(['teacher', 'student'] as const).map((role) =>
+      options[role] ? ` --${role} ${options[role].map((file) => path.basename(file)).join(' ')}` : '',
+    ),
+    newHeads ? ' --new-heads' : '',
     seeds === undefined ? '' : ` --seeds ${seeds}`,
   ]
   writeResult(sweep, study, {

@@ -1,0 +1,42 @@
+/** Checks of sweeps against their networks, before anything runs. */
+import { connect } from '../losses'
+import { type ModelRole, teacherRole } from './arm'
+import type { Plan } from './plan'
+import { SHORT_SWEEPS, shortSweep } from './short-sweeps'
+import type { Study } from './study'
+import type { Sweep } from './sweep'
+
+/**
+ * Checks that every method of a sweep can compare its student with its teacher.
+ * Pruning changes widths alone, so a slimmed network is checked as the one that it was made from.
+ *
+ * @throws Error naming every arm whose method cannot, and why
+ */
+export function checkSweep(
+  { name, arms }: Pick<Sweep, 'name' | 'arms'>,
+  { networks }: Pick<Plan, 'networks'>,
+): void {
+  const networkOf = (role: ModelRole) => (role === 'teacher' ? networks.teacher : networks.student)
+  const problems = arms.flatMap((arm) =>
+    arm.terms.flatMap((term): string[] => {
+      try {
+        connect(term, networkOf(arm.start), networkOf(teacherRole(arm, arms)))
+        return []
+      } catch (error) {
+        if (!(error instanceof Error)) throw error
+        return [`arm ${arm.name}: ${error.message}`]
+      }
+    }),
+  )
+  if (problems.length === 0) return
+  throw new Error(
+    `${name}: expected methods by which student and teacher can be compared, found ${problems.length} that cannot:\n` +
+      problems.map((problem) => `  ${problem}`).join('\n'),
+  )
+}
+
+/** The same for everything that a study's notebooks train: its own comparison and the short sweeps. */
+export function checkStudy(study: Pick<Study, 'plan' | 'sweep' | 'profile' | 'dataset'>): void {
+  for (const sweep of [study.sweep, ...SHORT_SWEEPS.map((name) => shortSweep(name, study))])
+    checkSweep(sweep, study.plan)
+}
