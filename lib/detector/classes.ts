@@ -25,24 +25,24 @@ export function logitLayers(network: NetworkSpec): string[] {
 }
 
 /**
- * The network for another number of classes, and with other anchors where `anchors` has some for a yolo layer (by their order);
- * a yolo layer keeps its number of anchors.
+ * The network for another number of classes, and with other anchors and scale_x_y where `changes` has some for a yolo layer (by
+ * their order).
  *
  * @throws Error naming the yolo layer whose logits do not come from a convolution without groups
  */
 export function withClasses(
   network: NetworkSpec,
   classes: number,
-  anchors: readonly (Yolo['anchors'] | undefined)[] = [],
+  changes: readonly (Pick<Yolo, 'anchors' | 'scaleXY'> | undefined)[] = [],
 ): NetworkSpec {
   const heads = headsWithLogits(network)
   const layers = network.layers.map((layer): Layer => {
     const own = heads.findIndex(({ head }) => head === layer)
-    if (layer.kind === 'yolo') return { ...layer, classes, anchors: anchors[own] ?? layer.anchors }
-    const of = heads.find(({ logits }) => logits === layer)
-    return of && layer.kind === 'convolution'
-      ? { ...layer, out: of.head.anchors.length * (5 + classes) }
-      : layer
+    if (layer.kind === 'yolo') return { ...layer, classes, ...changes[own] }
+    const of = heads.findIndex(({ logits }) => logits === layer)
+    if (of < 0 || layer.kind !== 'convolution') return layer
+    const { anchors } = changes[of] ?? heads[of]!.head
+    return { ...layer, out: anchors.length * (5 + classes) }
   })
   return checkNetwork({ ...network, layers })
 }

@@ -44,7 +44,7 @@ export interface GivenOptions {
   /** Makes the heads anew, whatever the files hold. Default: only where there is no other way. */
   readonly newHeads?: boolean
   /**
-   * Where all heads are new: the network that will teach this one. New heads take its anchors at strides where it has as many,
+   * The network that will teach this one. New heads take its anchors and scale_x_y at strides where it has as many anchors,
    * because methods that compare outputs need the same.
    */
   readonly teacher?: NetworkSpec
@@ -205,34 +205,33 @@ function withNewHeads(
   { classes, seed, teacher }: GivenOptions,
   why: string,
 ): Fitted {
-  const anchors = teacher ? anchorsOf(network, teacher) : []
-  const changed = withClasses(network, classes.length, anchors)
+  const taken = teacher ? headsAsOf(network, teacher) : []
+  const changed = withClasses(network, classes.length, taken)
   const fresh = initialWeights(changed, seed)
   const heads = logitLayers(changed)
   const kept = [...fresh].map(([name, values]) => {
     const layer = name.replace(/\/[^/]+$/, '')
     return [name, heads.includes(layer) ? values : (weights.get(name) ?? values)] as const
   })
-  const { strides } = headsOf(network)
-  const taken = strides.filter((_, head) => anchors[head] !== undefined)
+  const strides = headsOf(network).strides.filter((_, head) => taken[head] !== undefined)
   const notes = [
     `${file}: its heads (${heads.join(', ')}) are made anew for ${classes.length} classes, since ${why}.`,
-    ...(taken.length > 0
-      ? [`${file}: at stride ${taken.join(', ')} its new heads take the teacher's anchors.`]
+    ...(strides.length > 0
+      ? [`${file}: at stride ${strides.join(', ')} its new heads take the teacher's anchors and scale_x_y.`]
       : []),
   ]
   return { network: changed, weights: new Map(kept), trained: false, notes }
 }
 
-/** The teacher's anchors at every head's stride, where it has as many and others. */
-function anchorsOf(network: NetworkSpec, teacher: NetworkSpec) {
+/** The teacher's anchors and scale_x_y at every head's stride where it has as many anchors, and others. */
+function headsAsOf(network: NetworkSpec, teacher: NetworkSpec) {
   const [own, other] = [headsOf(network), headsOf(teacher)]
   return own.strides.map((stride, head) => {
-    const found = other.anchors[other.strides.indexOf(stride)]
-    const before = own.anchors[head]!
-    return found?.length === before.length && JSON.stringify(found) !== JSON.stringify(before)
-      ? found
-      : undefined
+    const scale = other.strides.indexOf(stride)
+    const [anchors, scaleXY] = [other.anchors[scale], other.scaleXY[scale]]
+    if (!anchors || scaleXY === undefined || anchors.length !== own.anchors[head]!.length) return undefined
+    const before = JSON.stringify([own.anchors[head], own.scaleXY[head]])
+    return JSON.stringify([anchors, scaleXY]) === before ? undefined : { anchors, scaleXY }
   })
 }
 

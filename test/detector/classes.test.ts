@@ -24,7 +24,7 @@ test('a network for other classes differs in its heads alone, and keeps its anch
     else assert.deepEqual(other.layers[i], { ...layer, out: 3 * (5 + 2) })
   })
   const anchors = [[1, 2] as const, [3, 4] as const, [5, 6] as const]
-  assert.deepEqual(headsOf(withClasses(network, 4, [anchors])).anchors, [
+  assert.deepEqual(headsOf(withClasses(network, 4, [{ anchors, scaleXY: 2 }])).anchors, [
     anchors,
     headsOf(network).anchors[1],
   ])

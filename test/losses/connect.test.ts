@@ -16,7 +16,11 @@ const options = { input: [64, 96], classes: 2, multiplier: 1 / 16 } as const
 const teacher = yolov3(options)
 const tiny = yolov3Tiny(options)
 /** The tiny network with the teacher's anchors at both of its strides. */
-const student = withClasses(tiny, 2, headsOf(teacher).anchors)
+const student = withClasses(
+  tiny,
+  2,
+  headsOf(teacher).anchors.map((anchors) => ({ anchors, scaleXY: 1 })),
+)
 
 const output = (network: NetworkSpec, seed: number, images: tf.Tensor4D) => {
   const detector = Detector.create(network, seed)

@@ -139,7 +139,10 @@ describe('a model of one’s own', () => {
     const teacher = tinyDetector({ classes: 3 })
     const model = await readGiven([cfg], '--student', { ...options, teacher })
     assert.deepEqual(headsOf(model.network).anchors, headsOf(teacher).anchors.slice(0, 2))
-    assert.match(model.notes.join(' '), /at stride 32, 16 its new heads take the teacher's anchors/)
+    assert.match(
+      model.notes.join(' '),
+      /at stride 32, 16 its new heads take the teacher's anchors and scale_x_y/,
+    )
   })
 
   test('is a checkpoint, or a cfg with or without weights; else the files are named', () => {
