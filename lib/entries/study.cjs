@@ -3,12 +3,12 @@
 module.exports = require('../engine/entry.cjs').room('study')
 0 && (module.exports = {
   CONTROL_NAMES, LEADING_METRICS, LEAST, MACS_SHARE, METRICS, METRIC_NAMES, SELECTION_RULE, SHORT_SWEEPS,
-  SWEEPS, TrialsFailed, VERDICTS, announceTrials, armDifference, armOf, bootstrapOf, compareArms, compareSweep,
-  createStudy, evaluationOn, failedArms, failuresAmong, findArms, imageResamples, imagesNeeded, interval,
-  isPrepared, jobPlanSchema, leastResamples, loadProfile, loadSweep, measuringTrial, metricTable, namedTrials,
-  needsOf, notebookTrials, pairSeeds, pairedDifference, planArms, planJobs, planModels, preparationTrials,
-  profileNames, profileSweep, readPreparation, readProfile, readSweepFile, readTables, resultsOf,
-  seedResamples, seedsSchema, select, selectStudent, shippedSweeps, shortOf, shortSweep, shortTrials,
-  stageSteps, sweepFileSchema, sweepNames, sweepPreparation, sweepSchema, sweepTrials, tableValue, termsOf,
-  trialMemory, verdictOf, verdictText, withTerms, workersOf,
+  SWEEPS, TrialsFailed, VERDICTS, announceTrials, armDifference, armOf, bootstrapOf, checkStudy, checkSweep,
+  compareArms, compareSweep, createStudy, evaluationOn, failedArms, failuresAmong, findArms, imageResamples,
+  imagesNeeded, interval, isPrepared, jobPlanSchema, leastResamples, loadProfile, loadSweep, measuringTrial,
+  metricTable, namedTrials, needsOf, notebookTrials, pairSeeds, pairedDifference, planArms, planJobs,
+  planModels, preparationTrials, profileNames, profileSweep, readPreparation, readProfile, readSweepFile,
+  readTables, resultsOf, seedResamples, seedsSchema, select, selectStudent, shippedSweeps, shortOf, shortSweep,
+  shortTrials, stageSteps, sweepFileSchema, sweepNames, sweepPreparation, sweepSchema, sweepTrials, tableValue,
+  termsOf, trialMemory, verdictOf, verdictText, withTerms, workersOf,
 })

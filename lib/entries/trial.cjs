@@ -4,11 +4,11 @@ module.exports = require('../engine/entry.cjs').room('trial')
 0 && (module.exports = {
   FILES, SHIPPED, TASK, TrialWorker, applyLabels, createDistillation, describeFailure, describeRef,
   distilledSteps, failureOf, findFailure, findModel, findTrial, forgetFailure, forgetFailures, forgetPeak,
-  hashesBeside, isDistilled, isSettled, labellingPasses, labelsSchema, lastLogRow, loadModel, loadShipped,
-  metricsSchema, modelsOf, openSource, peakBytes, position, provenance, pruneSchema, pseudoSchema,
-  readDetections, readFailure, readGammas, readLog, readLogFile, readMetricsFile, readPseudo, readTrial,
-  readTrials, readValidation, readingSchema, recipeSchema, recordSplits, refTo, runTask, runTrial, seedSchema,
-  shippedRef, taskSchema, teacherViewsSchema, teachersOf, termSchema, thinnedOut, trainingMacs, trialFolder,
-  trialHash, trialSchema, unlabelledSchema, weightSchema, writeConfig, writeDetections, writeFailure,
-  writeMetrics, writeTask,
+  givenFiles, hashesBeside, isDistilled, isSettled, labellingPasses, labelsSchema, lastLogRow, loadModel,
+  loadShipped, metricsSchema, modelsOf, openSource, peakBytes, position, provenance, pruneSchema, pseudoSchema,
+  readDetections, readFailure, readGammas, readGiven, readLog, readLogFile, readMetricsFile, readPseudo,
+  readTrial, readTrials, readValidation, readingSchema, recipeSchema, recordSplits, refTo, runTask, runTrial,
+  seedSchema, shippedRef, storeGiven, taskSchema, teacherViewsSchema, teachersOf, termSchema, thinnedOut,
+  trainingMacs, trialFolder, trialHash, trialSchema, unlabelledSchema, weightSchema, writeConfig,
+  writeDetections, writeFailure, writeMetrics, writeTask,
 })
