@@ -52,8 +52,8 @@ export const ENVIRONMENT = {
 } as const
 
 /**
- * Where a study writes when nothing is said: runs/<profile>, with the names of the data folder and of the user's own models behind
- * it, and a few letters that stand for what `--set` changes.
+ * Default output folder of a study: runs/<profile>, followed by the names of the data folder and of the user's own models, and by a
+ * few letters that identify the changes of `--set`.
  */
 export function defaultOut(
   profile: string,
