@@ -1,6 +1,16 @@
 import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { interruptSignal, jsonOf, parseDocument, type Schema, sha256 } from '../base'
+import {
+  interruptSignal,
+  joinMarkdown,
+  jsonOf,
+  type Markdown,
+  markdown,
+  markdownCode,
+  parseDocument,
+  type Schema,
+  sha256,
+} from '../base'
 import {
   checkStudy,
   createStudy,
@@ -142,7 +152,7 @@ function askedSettings(settings: Partial<StudySettings>): Parameters<typeof crea
 }
 
 /** The first output of a notebook: what it works on, and what is still to be computed. */
-export function describeStudy(study: Study): string {
+export function describeStudy(study: Study): Markdown {
   const { profile, changes, dataset, settings, runs } = study
   const trials = [...new Map(plannedTrials(study).map((trial) => [trialHash(trial), trial])).values()]
   const left = trials.filter((trial) => !findTrial(runs, trial))
@@ -150,8 +160,8 @@ export function describeStudy(study: Study): string {
   const changed = changes.map(({ key, to }) => `${key} = ${JSON.stringify(to) ?? 'none'}`)
   const images = Object.entries(dataset.splits).map(([split, samples]) => `${samples.length} ${split}`)
   const { cost } = profile
-  return [
-    `Profile **${profile.name}**${changed.length > 0 ? ` with ${changed.join(', ')}` : ''}, data **${dataset.name}** (${images.join(', ')}).`,
+  const lines = [
+    markdown`Profile **${profile.name}**${changed.length > 0 ? ` with ${changed.join(', ')}` : ''}, data **${dataset.name}** (${images.join(', ')}).`,
     left.length === 0
       ? 'All its trials are finished: nothing is left to compute.'
       : `${left.length} of ${trials.length} trials${isPrepared(study) ? '' : ' known so far'} are still to be computed (${steps} training steps), ${study.workers} at a time; each cell runs those it needs.`,
@@ -159,8 +169,9 @@ export function describeStudy(study: Study): string {
       ? [`All chapters together take ${cost}.`]
       : []),
     ...study.notes,
-    `Everything is kept in \`${settings.out}\`.`,
-  ].join('\n')
+    markdown`Everything is kept in ${markdownCode(settings.out)}.`,
+  ]
+  return joinMarkdown(lines, '\n')
 }
 
 function plannedTrials(study: Study): TrialConfig[] {

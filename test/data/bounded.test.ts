@@ -90,7 +90,7 @@ test('corners that a sum would lose are refused with line or key', async () => {
   const found = (bbox: string) => `[{"image_id": 1, "category_id": 1, "bbox": ${bbox}, "score": 0.5}]`
   for (const [bbox, message] of [
     ['[1e308, 0, 1e308, 1]', /found\.json:1:\[0\]\.bbox: limit: expected corners that a number can hold/],
-    ['[0, 0, 1e999, 1]', /found\.json:1:\[0\]\.bbox\[2\]: syntax: number must be finite, found Infinity/i],
+    ['[0, 0, 1e999, 1]', /found\.json:1:\[0\]\.bbox\[2\]: syntax: expected a finite number, found Infinity/i],
   ] as const) {
     const set = await folderOf({ 'truth.json': coco(['a.png']), 'found.json': found(bbox) })
     const read = readEvaluation({ truth: join(set, 'truth.json'), detections: join(set, 'found.json') })

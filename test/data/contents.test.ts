@@ -365,7 +365,7 @@ test(
           .fill(i === 0 ? 'x' : `*a${i - 1}`)
           .join()}]`,
     ).join('\n')
-    assert.match(await yaml(bomb), /data\.yaml: limit: expected at most 100 aliases/)
+    assert.match(await yaml(bomb), /data\.yaml:\d+: limit: expected at most 100 aliases/)
     // Many objects in one file take time in proportion.
     const objects = Array.from(
       { length: 40_000 },

@@ -383,7 +383,7 @@ test('a method is one file and one line: no other source file names or imports i
   const having = (pattern: RegExp) => sources.filter(({ text }) => pattern.test(text)).map(({ file }) => file)
   const list = join('losses', 'distill', 'methods.ts')
   // The report must say whose the published numbers are.
-  const quoting = join('report', 'findings.ts')
+  const quoting = join('report', 'published.ts')
   for (const name of METHOD_NAMES) {
     const naming = having(new RegExp(`(?<![\\w/.-])${name}(?![\\w/.-])['"\`]`))
     assert.deepEqual(

@@ -20,7 +20,7 @@ import {
   trialSchema,
   writeTask,
 } from '../../lib/trial'
-import { temporary, tinyDetector, tinyWeights } from '../train/tiny'
+import { temporary, tinyConfig, tinyDetector, tinyWeights } from '../train/tiny'
 import { placeModel, TINY_SOURCE, teacherTrial, tinyData, tinyTraining } from './tiny'
 
 const cache = temporary()
@@ -94,7 +94,7 @@ function diverging(steps = 4, rate = RATE): TrialConfig {
   return trialSchema.parse({
     kind: 'teacher',
     data: { hash: dataset.hash },
-    detector: tinyDetector(),
+    detector: tinyConfig(),
     training: { ...training, rate, recipe },
   })
 }
@@ -431,7 +431,7 @@ test('the command names what is wrong with its task', () => {
   writeFileSync(file, JSON.stringify({ trial: { kind: 'teacher' }, source: TINY_SOURCE, logEvery: 0 }))
   const text = errors()
   assert.ok(text.includes(`${file}: expected a trial:`), text)
-  for (const key of ['trial.data', 'trial.detector', 'cache', 'checkpointEvery', 'logEvery'])
+  for (const key of ['trial.data', 'trial.training', 'cache', 'checkpointEvery', 'logEvery'])
     assert.match(text, new RegExp(`  at "${key.replace('.', '\\.')}": `))
   assert.ok(!existsSync(join(folder, 'out')))
 })

@@ -72,10 +72,17 @@ export function describedDependencies(): Dependency[] {
     })
 }
 
-/** What package.json, environment.yml and the engine's requirements name, as "name version". */
+/** The lists of Python packages: the project's own, the engine's, and that of the runtimes of exported files. */
+const PYTHON_LISTS = [
+  'environment.yml',
+  'lib/workbench/snakemake/requirements.txt',
+  'lib/deploy/runtimes/requirements.txt',
+] as const
+
+/** What package.json and the Python lists name, as "name version". */
 export function namedDependencies(): string[] {
   const { dependencies, devDependencies } = readDocument(join(root, 'package.json'), manifestSchema)
-  const python = ['environment.yml', 'lib/workbench/snakemake/requirements.txt'].flatMap((place) =>
+  const python = PYTHON_LISTS.flatMap((place) =>
     pinsOf(readFileSync(join(root, place), 'utf8')).map(([name, version]) => `${name} ${version}`),
   )
   const npm = Object.entries({ ...dependencies, ...devDependencies }).map(
@@ -93,13 +100,15 @@ function pinsOf(text: string): [name: string, version: string][] {
 
 /** Lines of the Python lists that name a package without an exact version. */
 export function unpinnedPython(): string[] {
-  const environment = readFileSync(join(root, 'environment.yml'), 'utf8')
+  const [environment, ...others] = PYTHON_LISTS.map((place) => readFileSync(join(root, place), 'utf8')) as [
+    string,
+    ...string[],
+  ]
   const pip = environment.slice(environment.indexOf('- pip:') + '- pip:'.length)
-  const requirements = readFileSync(join(root, 'lib/workbench/snakemake/requirements.txt'), 'utf8')
   const isNeither = (line: string) => /^\s*(#.*)?$/.test(line)
-  return [...pip.split('\n'), ...requirements.split('\n')].filter(
-    (line) => !isNeither(line) && pinsOf(line).length === 0,
-  )
+  return [pip, ...others]
+    .flatMap((text) => text.split('\n'))
+    .filter((line) => !isNeither(line) && pinsOf(line).length === 0)
 }
 
 const auditSchema = z.object({
