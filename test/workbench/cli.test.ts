@@ -159,10 +159,7 @@ const WRONG: readonly [words: string, message: RegExp][] = [
   ['dataset check nowhere', /^\n.*\/nowhere: expected the folder of a data set, found nothing\n$/],
   ['evaluate --truth a.json --detections b.json', /^\na\.json: expected a file, found nothing\n$/],
   ['model show missing.json', /^\nmissing\.json: expected a file, found nothing\n$/],
-  [
-    'model import a.cfg b.weights c.json --classes d',
-    /^\na\.cfg: expected a file or a folder, found nothing\n$/,
-  ],
+  ['model import a.cfg b.weights c.json --classes d', /^\na\.cfg: expected a file, found nothing\n$/],
   [
     'detect none.json a.jpg',
     /^\na\.jpg: expected an image, a folder, a pattern or a video, found nothing\n$/,
@@ -174,7 +171,7 @@ const WRONG: readonly [words: string, message: RegExp][] = [
   ],
   ['detect a.json b --crop 0,0,1', /^error: .* expected four fractions x1,y1,x2,y2/],
   ['detect a.json b --score 2', /^error: .* expected a number from 0 to 1/],
-  ['page none.json none.json', /^\nnone\.json: expected a file, found nothing\n$/],
+  ['page no.json no.json', /^\nno\.json: expected a file, found nothing\n$/],
   ['repro --compare nowhere', /^\n--compare nowhere: expected the folder of a run, found nothing\n$/],
   ['trial --config missing.json --out .', /^\nmissing\.json: expected a file, found nothing\n$/],
 ]

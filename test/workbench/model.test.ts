@@ -108,7 +108,7 @@ test('convert: a checkpoint of an earlier version says its network anew, with th
 test('a mismatch is an error', async (t) => {
   await assert.rejects(
     run(t, 'export', path('training.json'), path('training.json')),
-    /training\.json: expected a file other than/,
+    /training\.json: expected another file than/,
   )
   await assert.rejects(
     run(t, 'export', path('training.json'), path('model.pt')),
