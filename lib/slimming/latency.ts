@@ -1,5 +1,5 @@
 /** How long a network takes on this machine, by layer and width: what a budget in milliseconds is met with. */
-import { Detector, IMAGES, layersOf, type NetworkSpec, type WeightedLayer } from '../detector'
+import { Detector, IMAGES, isDepthwise, layersOf, type NetworkSpec, type WeightedLayer } from '../detector'
 import { compile, type Tensor, tf } from '../engine'
 
 export interface LatencyOptions {
@@ -7,6 +7,8 @@ export interface LatencyOptions {
   readonly calls?: number
   /** Shares of a layer's channels at which it is measured, ascending, the last of them 1. */
   readonly shares?: readonly number[]
+  /** Milliseconds of a network's call; by default as it is timed here. Another device's times, for example. */
+  readonly measure?: (network: NetworkSpec) => number
   readonly signal?: AbortSignal
   readonly onProgress?: (done: number, total: number) => void
 }
@@ -61,7 +63,7 @@ export interface LatencyTable {
 export function measureLatency(network: NetworkSpec, options: LatencyOptions = {}): LatencyTable {
   const { shares = SHARES, signal, onProgress } = options
   const { layers } = layersOf(network)
-  const call = timed(NOTHING, options)
+  const call = measureNetwork(NOTHING, options)
   const known = new Map<string, number[][]>()
   const table = new Map<string, { in: number[]; out: number[]; milliseconds: number[][] }>()
   for (const [i, layer] of layers.entries()) {
@@ -83,7 +85,7 @@ export function measureLatency(network: NetworkSpec, options: LatencyOptions = {
     const milliseconds =
       known.get(key) ??
       inputs.map((width) =>
-        outputs.map((out) => Math.max(0, timed(alone(network, layer, width, out), options) - call)),
+        outputs.map((out) => Math.max(0, measureNetwork(alone(network, layer, width, out), options) - call)),
       )
     known.set(key, milliseconds)
     table.set(layer.name, { in: inputs, out: outputs, milliseconds })
@@ -94,7 +96,7 @@ export function measureLatency(network: NetworkSpec, options: LatencyOptions = {
 
 /** Milliseconds of a network's forward pass: median, batch 1. */
 export function measureNetwork(network: NetworkSpec, options: LatencyOptions = {}): number {
-  return timed(network, options)
+  return options.measure?.(network) ?? timed(network, options)
 }
 
 /**
@@ -157,12 +159,12 @@ function alone(network: NetworkSpec, layer: WeightedLayer, inputs: number, out: 
   const original = network.layers.find(({ name }) => name === layer.name)!
   if (original.kind !== 'convolution' && original.kind !== 'deconvolution')
     throw new Error(`latency: expected a layer with weights, found ${original.kind}`)
-  const isDepthwise = layer.groups > 1 && layer.groups === layer.in && layer.groups === layer.out
-  const groups = original.kind === 'convolution' ? { groups: isDepthwise ? inputs : layer.groups } : {}
+  const depthwise = isDepthwise(layer.groups, layer.in, layer.out)
+  const groups = original.kind === 'convolution' ? { groups: depthwise ? inputs : layer.groups } : {}
   return {
     input: layer.inputSize,
     channels: inputs,
-    layers: [{ ...original, ...groups, from: IMAGES, out: isDepthwise ? inputs : out }],
+    layers: [{ ...original, ...groups, from: IMAGES, out: depthwise ? inputs : out }],
     features: { map: layer.name },
   }
 }

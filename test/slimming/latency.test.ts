@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { initialWeights } from '../../lib/detector'
+import { complexity, initialWeights, type NetworkSpec } from '../../lib/detector'
 import { tf } from '../../lib/engine'
 import {
   LATENCY_TOLERANCE,
@@ -84,17 +84,28 @@ test('a budget in milliseconds is planned by the table, and refused without one'
 test('a network for a budget in milliseconds was measured within the tolerance; what cannot be met is said in times', () => {
   const network = narrowDetector({ input: [192, 320] })
   const weights = initialWeights(network, 1)
+  // New scales are all 1, and one threshold would take all or none.
+  for (const [name, { values }] of weights)
+    if (name.endsWith('/gamma')) values.set(values.map((_, c) => (c + 1) / values.length))
   const rules = { prunable: 'all' as const, floor: 0.1, cap: 1, multiple: 1 }
   assert.throws(
     () => planByLatency(network, weights, 1e-3, rules, { calls: 3, shares: [0.5, 1] }),
     /budget of .* milliseconds: the smallest network that floor = 0.1 allows has/,
   )
-  const { total } = measureLatency(network, { calls: 5, shares: [1] })
-  try {
-    const { milliseconds } = planByLatency(network, weights, total, rules, { calls: 5, shares: [0.5, 1] })
-    assert.ok(Math.abs(milliseconds - total) <= LATENCY_TOLERANCE * total)
-  } catch (error) {
-    // On a machine that others use, times may be too far apart; then the message says so.
-    assert.match(String(error), /expected a network within 10 % of it, found/)
+  // A device whose layers take times of their own, and that is slower in the whole than in its parts.
+  const measure = (spec: NetworkSpec) => {
+    const { macs } = complexity(spec)
+    return 0.2 + macs / 1e6 + (spec.layers.length > 1 ? macs / 2e6 : 0)
   }
+  const total = measure(network)
+  for (const share of [0.3, 0.6, 0.9]) {
+    const wanted = share * total
+    const { plan, milliseconds } = planByLatency(network, weights, wanted, rules, { measure })
+    assert.equal(milliseconds, measure(plan.network))
+    assert.ok(Math.abs(milliseconds - wanted) <= LATENCY_TOLERANCE * wanted, `${milliseconds} for ${wanted}`)
+  }
+  assert.throws(
+    () => planByLatency(network, weights, 2 * total, rules, { measure }),
+    /expected a network within 10 % of it, found/,
+  )
 })
