@@ -1,6 +1,6 @@
 /** Which channels may be pruned, and which of them must go together: both follow from the network's list of layers. */
 import { z } from 'zod'
-import { interpret, layersOf, type NetworkSpec, type Operations, withWidths } from '../detector'
+import { interpret, isDepthwise, layersOf, type NetworkSpec, type Operations, withWidths } from '../detector'
 
 /**
  * Layers whose channels may be pruned: the backbone's, as published; of the whole network; or those whose name is in a list of
@@ -111,10 +111,6 @@ export function maskGroups(network: NetworkSpec, prunable: Prunable = 'backbone'
   for (const output of outputs) for (const channel of output) union.join(channel, FIXED)
   return collect(made, union)
 }
-
-/** Whether every channel has a kernel of its own. */
-export const isDepthwise = (groups: number, inputs: number, outputs: number): boolean =>
-  groups === inputs && groups === outputs
 
 /** Units of the same layers are of one group. */
 function collect(made: ReadonlyMap<string, readonly number[]>, union: Union): readonly MaskGroup[] {

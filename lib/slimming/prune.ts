@@ -1,12 +1,13 @@
 import {
   type Activation,
   interpret,
+  isDepthwise,
   type NetworkSpec,
   type Operations,
   SLOPE,
   type Weights,
 } from '../detector'
-import { all, isDepthwise, keptChannels, narrowed } from './groups'
+import { all, keptChannels, narrowed } from './groups'
 import type { PruningPlan } from './plan'
 
 /** What is known of a value's channels when some of them are pruned. */

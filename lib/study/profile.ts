@@ -1,11 +1,11 @@
-import { existsSync, readdirSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { z } from 'zod'
-import { type Change, parseFinite, readVariant } from '../base'
+import type { Change } from '../base'
 import { scenesSchema } from '../data'
 import { METHOD_NAMES, thresholdSchema } from '../losses'
 import { pruneSchema, recipeSchema, termSchema } from '../trial'
 import { seedsSchema } from './arm'
+import { type NamedFiles, namesOf, readNamed } from './named-file'
 import { leastResamples } from './statistics'
 
 const steps = z.number().int().positive()
@@ -114,13 +114,11 @@ export const profileSchema = z
 
 export type Profile = z.infer<typeof profileSchema>
 
-const FOLDER = join(__dirname, 'profiles')
+const PROFILES: NamedFiles = { kind: 'profile', folder: join(__dirname, 'profiles') }
 
 /** Names of the profiles shipped with the workbook. */
 export function profileNames(): string[] {
-  return readdirSync(FOLDER)
-    .filter((file) => file.endsWith('.yaml'))
-    .map((file) => basename(file, '.yaml'))
+  return namesOf(PROFILES)
 }
 
 /**
@@ -137,17 +135,6 @@ export function readProfile(
   nameOrFile: string,
   set: readonly string[] = [],
 ): { profile: Profile; changes: readonly Change[] } {
-  const { content, changes } = readVariant(profileFile(nameOrFile), profileFile, set)
-  const place = [profileFile(nameOrFile), ...set.map((assignment) => `--set ${assignment}`)].join(' ')
-  return { profile: parseFinite(content, profileSchema, place, { what: 'a valid profile' }), changes }
-}
-
-function profileFile(nameOrFile: string, folder = ''): string {
-  const file = nameOrFile.endsWith('.yaml') ? resolve(folder, nameOrFile) : join(FOLDER, `${nameOrFile}.yaml`)
-  if (!existsSync(file)) {
-    throw new Error(
-      `profile ${nameOrFile}: expected one of ${profileNames().join(', ')} or a .yaml file, found neither`,
-    )
-  }
-  return file
+  const { value: profile, changes } = readNamed(PROFILES, profileSchema, nameOrFile, set)
+  return { profile, changes }
 }

@@ -1,11 +1,10 @@
 /** Sweeps: a comparison of arms on a profile's data, networks and recipe. A study's own comparison is one too. */
-import { existsSync, readdirSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { z } from 'zod'
-import { parseFinite, readVariant } from '../base'
 import { labelsSchema } from '../trial'
 import { armSchema, circleOf, isModelRole, MODEL_ROLES, recipeChangeSchema, seedsSchema } from './arm'
 import { chainSchema } from './chain'
+import { type NamedFiles, namesOf, readNamed } from './named-file'
 import { ownDataStepsSchema } from './profile'
 
 /** Schema of a sweep's file. Every unknown key is an error. */
@@ -82,13 +81,11 @@ export const sweepSchema = z
   })
 export type Sweep = z.infer<typeof sweepSchema>
 
-const FOLDER = join(__dirname, 'sweeps')
+const SWEEP_FILES: NamedFiles = { kind: 'sweep', folder: join(__dirname, 'sweeps') }
 
 /** Names of the sweeps shipped with the workbook. */
 export function sweepNames(): string[] {
-  return readdirSync(FOLDER)
-    .filter((file) => file.endsWith('.yaml'))
-    .map((file) => basename(file, '.yaml'))
+  return namesOf(SWEEP_FILES)
 }
 
 /**
@@ -97,17 +94,5 @@ export function sweepNames(): string[] {
  * @throws Error naming the file and every wrong key
  */
 export function loadSweep(nameOrFile: string, set: readonly string[] = []): Sweep {
-  const { content } = readVariant(sweepFile(nameOrFile), sweepFile, set)
-  const place = [sweepFile(nameOrFile), ...set.map((assignment) => `--set ${assignment}`)].join(' ')
-  return parseFinite(content, sweepSchema, place, { what: 'a valid sweep' })
-}
-
-function sweepFile(nameOrFile: string, folder = ''): string {
-  const file = nameOrFile.endsWith('.yaml') ? resolve(folder, nameOrFile) : join(FOLDER, `${nameOrFile}.yaml`)
-  if (!existsSync(file)) {
-    throw new Error(
-      `sweep ${nameOrFile}: expected one of ${sweepNames().join(', ')} or a .yaml file, found neither`,
-    )
-  }
-  return file
+  return readNamed(SWEEP_FILES, sweepSchema, nameOrFile, set).value
 }
