@@ -16,6 +16,7 @@ export {
   lossFigure,
   methodsFigure,
   paretoFigure,
+  payoffFigure,
   perClassFigure,
   prCurveFigure,
   sensitivityFigure,
@@ -29,6 +30,7 @@ export { renderMarkdown } from './markdown'
 export { buildReport, type ReportModel } from './model'
 export { drawOutcome, imageScores, mostChanged, type OutcomeOptions } from './outcome'
 export { renderHtml } from './page'
+export { type Answer, answerOf, type Payoff, payoffs, payoffTable } from './payoff'
 export {
   batchImage,
   type CellMap,

@@ -22,7 +22,7 @@ import { type Findings, findings, leadingSplit, limits } from './findings'
 import { percent } from './format'
 import { modelCard } from './model-card'
 import { PUBLISHED_STATEMENT, publishedRows } from './published'
-import { sideSweeps } from './side-sweeps'
+import { payoffSection, sideSweeps } from './side-sweeps'
 import { isStudy, type ReportInput, type Summary, summarise } from './summary'
 import {
   ablationTable,
@@ -49,6 +49,7 @@ export function buildReport(input: ReportInput): ReportModel {
   const { data } = summary
   const sections = [
     results(summary),
+    payoffSection(input),
     failures(input, summary),
     classes(input, summary),
     imagesSection(input),

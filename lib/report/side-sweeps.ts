@@ -2,8 +2,9 @@
 import { LEADING_METRICS, METRICS, type SweepResult } from '../study'
 import { differencesTable, failuresTable } from './differences'
 import { type Block, details, figure, type Section, section, type TableRow, table, text } from './document'
-import { computeFigure } from './figures'
+import { computeFigure, payoffFigure } from './figures'
 import { short, trainingSeeds } from './format'
+import { type Payoff, payoffs, payoffTable } from './payoff'
 import type { ReportInput } from './summary'
 import { trainingTable } from './tables'
 
@@ -38,6 +39,37 @@ export function sideSweeps({ sweeps = [], shipped = [] }: ReportInput): Section 
         ],
       ),
     ),
+  ])
+}
+
+/** Where distillation pays, by the sweeps shipped with the workbook: a map and its table for each data set they were run on. */
+export function payoffSection({ shipped = [] }: ReportInput): Section {
+  const found = payoffs(shipped)
+  const datasets = [...new Set(found.map(({ data }) => data))]
+    .map((data) => found.filter((payoff) => payoff.data === data))
+    .sort((a, b) => b.length - a.length)
+  const sweepsOf = (own: readonly Payoff[]) => [...new Set(own.map(({ sweep }) => sweep))].join(', ')
+  const [most = [], ...others] = datasets
+  return section('payoff', 'Where distillation pays', [
+    text(
+      'From the longer runs shipped with the workbook, not from this one. A distillation step also runs the teacher, and a step with unlabelled ' +
+        'frames sees more images: a method pays where it is shown to beat a control that was given as much compute.',
+    ),
+    figure(
+      `Every cell has the arm that does best there; sweeps ${sweepsOf(most)}. The intervals are in the table.`,
+      payoffFigure(most),
+    ),
+    details(
+      'Every arm, with its intervals',
+      datasets.map((own) =>
+        table(`Distilled minus others, points; sweeps ${sweepsOf(own)}`, payoffTable(own)),
+      ),
+    ),
+    others.length > 0 &&
+      details(
+        'Other data',
+        others.map((own) => figure(`Sweeps ${sweepsOf(own)}.`, payoffFigure(own))),
+      ),
   ])
 }
 

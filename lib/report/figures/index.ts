@@ -3,6 +3,7 @@ export { differencesFigure, methodsFigure, perClassFigure } from './arms'
 export { computeFigure, paretoFigure } from './cost'
 export { prCurveFigure } from './curves'
 export { formatsFigure } from './deploy'
+export { payoffFigure } from './payoff'
 export { accuracyByRatioFigure, sensitivityFigure } from './slimming'
 export type { Figure } from './style'
 export {
