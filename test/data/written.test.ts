@@ -20,6 +20,7 @@ import {
   type Box,
   type Dataset,
   encodePng,
+  generateScenes,
   openDataset,
   readImage,
   readImageSize,
@@ -418,4 +419,12 @@ test('a written set can be moved, and images that an EXIF tag turns are written 
   const none = fresh()
   await writeDataset(dataset, 'coco', none, 'none')
   await assert.rejects(openDataset(none), /found it outside; --outside reads it/)
+})
+
+test('an image of a set whose ids are file names is written with one ending', async () => {
+  const folder = fresh()
+  const { splits, classes } = await generateScenes(folder, { splits: { train: 2 }, width: 64, height: 32 })
+  const target = fresh()
+  await writeDataset({ splits, classes }, 'yolo', target, 'copy')
+  assert.deepEqual(readdirSync(join(target, 'images/train')).sort(), ['000000.png', '000001.png'])
 })

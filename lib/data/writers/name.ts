@@ -1,14 +1,17 @@
+import { extname } from 'node:path'
 import { folderOf } from '../intake/paths'
 import { splitOfName } from '../intake/splits'
 import type { Sample } from '../types'
 
 /**
- * A name that every notation and disk can hold: the id in one word, without the folder of its split, with '_' for what
+ * A name that every notation and disk can hold: the id in one word, without the folder of its split or the file's ending, with '_' for what
  * separates folders or begins a comment, and different from all others even where a disk takes letters' forms as one.
  */
-export function nameOf({ id }: Pick<Sample, 'id'>, taken: Set<string>): string {
+export function nameOf({ id, file }: Pick<Sample, 'id' | 'file'>, taken: Set<string>): string {
   const folders = folderOf(id).split('/')
-  const inner = splitOfName(folders[0] ?? '') === undefined ? id : id.slice(folders[0]!.length + 1)
+  const within = splitOfName(folders[0] ?? '') === undefined ? id : id.slice(folders[0]!.length + 1)
+  const ending = extname(file)
+  const inner = ending !== '' && within.endsWith(ending) ? within.slice(0, -ending.length) : within
   // biome-ignore lint/suspicious/noControlCharactersInRegex: names of files may hold them, lines may not
   const word = inner.replace(/[/\\:\u0000-\u001f\u007f]/g, '_').trim()
   const plain = /^[.#-]|^$/.test(word) ? `_${word}` : word
