@@ -423,7 +423,7 @@ test('a written set can be moved, and images that an EXIF tag turns are written 
 
 test('an image of a set whose ids are file names is written with one ending', async () => {
   const folder = fresh()
-  const { splits, classes } = await generateScenes(folder, { splits: { train: 2 }, width: 64, height: 32 })
+  const { splits, classes } = await generateScenes(folder, { splits: { train: 2 }, width: 128, height: 48 })
   const target = fresh()
   await writeDataset({ splits, classes }, 'yolo', target, 'copy')
   assert.deepEqual(readdirSync(join(target, 'images/train')).sort(), ['000000.png', '000001.png'])
