@@ -89,9 +89,9 @@ function warningsOf(t: TestContext): () => string {
 const shape = { input: [32, 64] as [number, number], batch: 3 }
 
 /** Pixels of all images of a split, decoded anew. */
-async function pixelsOf(samples: readonly Sample[], workers = 0, more: object = {}): Promise<Float32Array[]> {
+async function pixelsOf(samples: readonly Sample[], workers = 0, more: object = {}): Promise<Uint8Array[]> {
   const loader = createLoader(samples, { ...shape, workers, ...more })
-  const pixels: Float32Array[] = []
+  const pixels: Uint8Array[] = []
   try {
     for await (const { images } of loader.batches(0, loader.stepsPerEpoch)) pixels.push(images)
   } finally {

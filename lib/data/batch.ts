@@ -11,11 +11,11 @@ export interface Batch {
   readonly step: number
   /** Number of complete passes over the samples before this batch. */
   readonly epoch: number
-  /** [n, h, w, 3], RGB in 0 .. 1. */
-  readonly images: Float32Array
+  /** [n, h, w, 3], RGB as bytes; a network takes them in 0 .. 1, see `unitValues`. */
+  readonly images: Uint8Array
   readonly shape: readonly [number, number, number, number]
   /** The same images in a stronger look, if requested: same shape, every pixel in its place. */
-  readonly strong?: Float32Array
+  readonly strong?: Uint8Array
   /** Boxes in pixels of the network input; undefined for an unlabelled image. */
   readonly truths: readonly (Box[] | undefined)[]
   readonly ids: readonly string[]
@@ -79,7 +79,15 @@ function epochOrder(seed: number, epoch: number, count: number): Int32Array {
   return order
 }
 
-/** Reads, augments and resamples the images of a step. Randomness depends on (seed, view, index) only. */
+/** Bytes as a network takes them: v / 255. On a device `unitPixels` of the engine does the same. */
+export function unitValues(bytes: Uint8Array): Float32Array {
+  return Float32Array.from(bytes, (byte) => byte / 255)
+}
+
+/**
+ * Reads, augments and resamples the images of a step. Each is computed in floating point and rounded to bytes once, at the end.
+ * Randomness depends on (seed, view, index) only.
+ */
 export async function makeBatch(plan: BatchPlan, frames: SharedFrames, step: number): Promise<Batch> {
   const { epoch, indices } = batchIndices(plan, frames.samples.length, step)
   const number = plan.views === undefined ? epoch : epoch % plan.views
@@ -87,7 +95,11 @@ export async function makeBatch(plan: BatchPlan, frames: SharedFrames, step: num
     plan.augment !== false && plan.augment.multiScale
       ? drawInputSize(new Random(plan.seed, 'input size', step), plan.augment.multiScale)
       : plan.input
-  const images = new Float32Array(indices.length * height * width * 3)
+  const length = height * width * 3
+  const images = new Uint8Array(indices.length * length)
+  const strong = plan.strong && new Uint8Array(images.length)
+  // One image before rounding, in 0 .. 1.
+  const pixels = new Float32Array(length)
   const truths: (Box[] | undefined)[] = []
   const placements: Placement[] = []
   const decoded = await Promise.all(indices.map((index) => readFrame(frames, index)))
@@ -100,15 +112,23 @@ export async function makeBatch(plan: BatchPlan, frames: SharedFrames, step: num
     const rule = plan.augment || UNCHANGED
     let boxes = sample.boxes && placeBoxes(sample.boxes, toFrame, whole, { ...rule, minSide: 0 })
     let view = { placement: fitRegion(whole, [height, width], plan.fit), visible: whole }
-    const offset = i * height * width * 3
     if (plan.augment === false) {
-      resample(frame, view.placement, [height, width], images, offset, { fill: plan.fill })
+      resample(frame, view.placement, [height, width], pixels, { fill: plan.fill })
     } else {
       const random = new Random(plan.seed, 'augment', number, index)
       const drawn = drawView(random, frame, boxes ?? [], [height, width], plan.fit, plan.augment)
       if (plan.augment.minIouCrop) boxes = boxes?.filter((box) => holdsCentre(drawn.visible, box))
-      resample(frame, drawn.placement, [height, width], images, offset, { ...drawn, fill: plan.fill })
+      resample(frame, drawn.placement, [height, width], pixels, { ...drawn, fill: plan.fill })
       view = drawn
+    }
+    round(pixels, images, i * length)
+    if (plan.strong && strong) {
+      applyStrong(
+        new Random(plan.seed, 'strong', number, index),
+        { values: pixels, height, width },
+        plan.strong,
+      )
+      round(pixels, strong, i * length)
     }
     const seen = toInput(view.visible, view.placement)
     const bounds = {
@@ -120,13 +140,12 @@ export async function makeBatch(plan: BatchPlan, frames: SharedFrames, step: num
     truths.push(boxes && placeBoxes(boxes, view.placement, bounds, rule))
     placements.push(compose(toFrame, view.placement))
   })
-  const streamOf = (i: number) => new Random(plan.seed, 'strong', number, indices[i]!)
   return {
     step,
     epoch,
     images,
     shape: [indices.length, height, width, 3],
-    ...(plan.strong && { strong: strongerLook(plan.strong, images, { height, width }, streamOf) }),
+    ...(strong && { strong }),
     truths,
     ids: indices.map((index) => frames.samples[index]!.id),
     indices,
@@ -134,16 +153,8 @@ export async function makeBatch(plan: BatchPlan, frames: SharedFrames, step: num
   }
 }
 
-/** A copy of a batch's images, each in a look drawn from its own random stream. */
-function strongerLook(
-  look: StrongLook,
-  images: Float32Array,
-  size: { readonly height: number; readonly width: number },
-  streamOf: (i: number) => Random,
-): Float32Array {
-  const values = images.slice()
-  const length = size.height * size.width * 3
-  for (let i = 0; i * length < values.length; i++)
-    applyStrong(streamOf(i), { values, offset: i * length, ...size }, look)
-  return values
+/** Writes values in 0 .. 1 as bytes to target[offset ..], rounded to the nearest, halves to even. */
+function round(values: Float32Array, target: Uint8Array, offset: number): void {
+  const bytes = new Uint8ClampedArray(target.buffer, target.byteOffset + offset, values.length)
+  for (let i = 0; i < values.length; i++) bytes[i] = values[i]! * 255
 }

@@ -6,7 +6,7 @@ export {
   augmentSchema,
   PUBLISHED_AUGMENTATION,
 } from './augment'
-export type { Batch } from './batch'
+export { type Batch, unitValues } from './batch'
 export { type CheckReport, checkDataset } from './check'
 export { type ClassCounts, countBoxes, type SplitCounts, tabulateClasses } from './counts'
 export type { Crop, LoadableSample } from './frames'

@@ -79,7 +79,7 @@ export interface Loader extends AsyncIterable<Batch> {
 }
 
 /**
- * Batches for training and evaluation: decode, crop, augment, resample, scale to 0 .. 1.
+ * Batches for training and evaluation, as bytes: decode, crop, augment, resample.
  * @throws RangeError when there are no samples, or too few for one batch with dropLast
  * @throws ZodError when an option is unknown or out of range
  */

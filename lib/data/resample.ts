@@ -26,7 +26,7 @@ interface Taps {
 }
 
 /**
- * Writes the image as the network sees it to target[offset ..], as [h, w, 3] floats in 0 .. 1. The axes are
+ * Writes the image as the network sees it to `target`, as [h, w, 3] floats in 0 .. 1. The axes are
  * independent: bilinear between half-pixel centres (edges repeated, like cv2.INTER_LINEAR) where a target
  * pixel covers up to 2 source pixels, the exact area average (cv2.INTER_AREA) where it covers more, so that
  * small lights do not fall between samples. Target pixels whose centre lies outside `visible` get `fill`.
@@ -36,7 +36,6 @@ export function resample(
   placement: Placement,
   [height, width]: readonly [number, number],
   target: Float32Array,
-  offset = 0,
   options: ResampleOptions = {},
 ): void {
   const { visible = { x1: 0, y1: 0, x2: image.width, y2: image.height }, fill = 0, colour } = options
@@ -45,8 +44,7 @@ export function resample(
   const grey = fill / 255
   const from = across.first * 3
   const to = across.last * 3
-  if (across.first > 0 || across.last < width || down.first > 0 || down.last < height)
-    target.fill(grey, offset, offset + height * width * 3)
+  if (across.first > 0 || across.last < width || down.first > 0 || down.last < height) target.fill(grey)
   if (to <= from) return
 
   // Keep two horizontally filtered source rows: neighbouring target rows share them.
@@ -64,7 +62,7 @@ export function resample(
   }
 
   for (let y = down.first; y < down.last; y++) {
-    const out = offset + y * width * 3
+    const out = y * width * 3
     const tap = y * down.width
     const row = down.start[y]!
     const count = down.count[y]!

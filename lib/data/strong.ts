@@ -51,24 +51,22 @@ export type StrongOptions = z.input<typeof strongSchema>
 export type StrongLook = z.output<typeof strongSchema>
 
 interface Image {
-  /** RGB in 0 .. 1, [height, width, 3] from `offset` on. */
+  /** RGB in 0 .. 1, [height, width, 3]. */
   readonly values: Float32Array
-  readonly offset: number
   readonly height: number
   readonly width: number
 }
 
 /** Changes the look of an image in place. The same `random` stream gives the same look. */
 export function applyStrong(random: Random, image: Image, options: StrongLook): void {
-  const { values, offset, height, width } = image
-  const end = offset + height * width * 3
-  if (options.colour) applyColour(values, offset, end, { linear: drawLinear(random, options.colour) })
-  if (random.chance(options.grey)) applyColour(values, offset, end, { linear: saturate(0) })
+  const { values } = image
+  if (options.colour) applyColour(values, 0, values.length, { linear: drawLinear(random, options.colour) })
+  if (random.chance(options.grey)) applyColour(values, 0, values.length, { linear: saturate(0) })
   if (options.blur && random.chance(options.blur.probability))
     blur(image, random.uniform(...options.blur.deviation))
   if (options.noise && random.chance(options.noise.probability)) {
     const deviation = random.uniform(...options.noise.deviation)
-    for (let i = offset; i < end; i++)
+    for (let i = 0; i < values.length; i++)
       values[i] = Math.min(1, Math.max(0, values[i]! + deviation * random.normal()))
   }
   if (options.cutouts) {
@@ -78,11 +76,7 @@ export function applyStrong(random: Random, image: Image, options: StrongLook): 
 }
 
 /** A uniform grey rectangle around a random point, clipped to the image. */
-function cutOut(
-  random: Random,
-  { values, offset, height, width }: Image,
-  side: readonly [number, number],
-): void {
+function cutOut(random: Random, { values, height, width }: Image, side: readonly [number, number]): void {
   const span = (size: number): [number, number] => {
     const half = (random.uniform(...side) * size) / 2
     const centre = random.uniform(0, size)
@@ -92,7 +86,7 @@ function cutOut(
   const [top, bottom] = span(height)
   const grey = random.next()
   for (let row = top; row < bottom; row++) {
-    const start = offset + row * width * 3
+    const start = row * width * 3
     values.fill(grey, start + left * 3, start + right * 3)
   }
 }
@@ -103,7 +97,7 @@ function cutOut(
  *
  * @param deviation d in pixels; 0 leaves the image unchanged
  */
-export function blur({ values, offset, height, width }: Image, deviation: number): void {
+export function blur({ values, height, width }: Image, deviation: number): void {
   const radius = Math.ceil(3 * deviation)
   if (radius === 0) return
   const weights = Float64Array.from({ length: 2 * radius + 1 }, (_, i) =>
@@ -120,8 +114,6 @@ export function blur({ values, offset, height, width }: Image, deviation: number
     }
   }
   const [row, column] = [new Float32Array(width), new Float32Array(height)]
-  for (let y = 0; y < height; y++)
-    for (let c = 0; c < 3; c++) along(width, 3, offset + y * width * 3 + c, row)
-  for (let x = 0; x < width; x++)
-    for (let c = 0; c < 3; c++) along(height, width * 3, offset + x * 3 + c, column)
+  for (let y = 0; y < height; y++) for (let c = 0; c < 3; c++) along(width, 3, y * width * 3 + c, row)
+  for (let x = 0; x < width; x++) for (let c = 0; c < 3; c++) along(height, width * 3, x * 3 + c, column)
 }

@@ -5,7 +5,16 @@ import { z } from 'zod'
 import { Random, readDocument, sha256, writeAtomically } from '../base'
 import { type Crop, createLoader, type Dataset, type Sample } from '../data'
 import { type Activation, activate } from '../detector'
-import { biasAdd, compile, groupedConv2d, type Tensor, tf, upsampleNearest } from '../engine'
+import {
+  biasAdd,
+  compile,
+  groupedConv2d,
+  pixelTensor,
+  type Tensor,
+  tf,
+  unitPixels,
+  upsampleNearest,
+} from '../engine'
 import { type BodyFormat, inFront, type Of, writeBody } from './format'
 import { type Grid, type Grids, gridOf, type Range, symmetricGridOf } from './grids'
 import type { Convolution, Plan, Pool } from './plan'
@@ -109,7 +118,7 @@ async function observe(
   const extremes = compile(
     (images: Tensor) => {
       const observer = new Observer()
-      writeBody(observer, plan, images as tf.Tensor4D, everything)
+      writeBody(observer, plan, unitPixels(images as tf.Tensor4D), everything)
       const found = names.map((name) => observer.seen.get(name)!)
       return { min: tf.stack(found.map(({ min }) => min)), max: tf.stack(found.map(({ max }) => max)) }
     },
@@ -122,7 +131,7 @@ async function observe(
     for (let step = 0; step < loader.stepsPerEpoch; step++) {
       signal?.throwIfAborted()
       const { images, shape } = await loader.batchAt(step)
-      const input = tf.tensor4d(images, [...shape])
+      const input = pixelTensor(images, shape)
       const result = extremes(input)
       const [lowest, highest] = [result.min.dataSync(), result.max.dataSync()]
       tf.dispose([input, result])

@@ -1,5 +1,5 @@
 /** From what an exported file gives to detections in pixels of the images. */
-import { type Crop, createLoader, type Sample, toImage } from '../data'
+import { type Crop, createLoader, type Sample, toImage, unitValues } from '../data'
 import { detect } from '../detector'
 import { nonMaxSuppression, scoped, type Tensor, tf } from '../engine'
 import { type Detections, detectionsOf, type ScoredBox, type Truths, truthsOf } from '../evaluate'
@@ -101,7 +101,7 @@ export async function predictWith(
     for (let step = 0; step < loader.stepsPerEpoch; step++) {
       signal?.throwIfAborted()
       const { images, shape, indices, placements, truths: labelled } = await loader.batchAt(step)
-      const outputs = await session.run({ shape, values: images })
+      const outputs = await session.run({ shape, values: unitValues(images) })
       detectionsIn(outputs, metadata).forEach((boxes, i) => {
         const placement = placements[i]!
         found.push(boxes.map((box) => ({ ...box, ...toImage(box, placement) })))

@@ -1,10 +1,16 @@
 import { Random } from '../base'
-import { tf } from '../engine'
+import { assignJoined, joined, tf, unitPixels } from '../engine'
 import { coarsestStride, type HeadConfig, headsOf } from './heads'
 import { interpret } from './interpret'
 import { layersOf, type WeightedLayer } from './layers'
 import type { NetworkSpec } from './spec'
-import { inferenceOperations, SLOPE, trainingOperations } from './tensors'
+import {
+  inferenceOperations,
+  SLOPE,
+  STATISTICS_MOMENTUM,
+  type Statistics,
+  trainingOperations,
+} from './tensors'
 
 /** Objectness starts at sigmoid(-4.6) = 1 %, about the share of positives (Lin et al. 2017, section 3.3). */
 const OBJECTNESS_BIAS = -4.6
@@ -143,6 +149,19 @@ export class Detector {
     return [...this.variables.values()]
   }
 
+  /** The same by what becomes of them in training: kernels, the other trained ones, running statistics. */
+  get groups(): { readonly [group in 'kernels' | 'vectors' | 'statistics']: tf.Variable[] } {
+    const of = (isMember: (name: string, trained: boolean) => boolean) =>
+      [...this.variables].flatMap(([name, variable]) =>
+        isMember(name, variable.trainable) ? [variable] : [],
+      )
+    return {
+      kernels: of((name) => name.endsWith('/kernel')),
+      vectors: of((name, trained) => trained && !name.endsWith('/kernel')),
+      statistics: of((_, trained) => !trained),
+    }
+  }
+
   /** Trained weights by name. */
   get trained(): ReadonlyMap<string, tf.Variable> {
     return new Map([...this.variables].filter(([, variable]) => variable.trainable))
@@ -174,7 +193,7 @@ export class Detector {
   /**
    * Runs the network. Call it inside tf.tidy or a compiled function.
    *
-   * @param images [n, h, w, channels] in 0..1; h and w those of the network's input, or multiples of its coarsest stride
+   * @param images [n, h, w, channels] in 0..1, or bytes (see `unitPixels`); h and w those of the network's input, or multiples of its coarsest stride
    * @throws Error when the images have another shape
    */
   forward(images: tf.Tensor4D, { training, updateStatistics = true }: ForwardOptions): ForwardOutput {
@@ -192,9 +211,26 @@ export class Detector {
       variable: (name: string) => this.variable(name),
       givesLogits: (layer: string) => this.logits.has(layer),
     }
-    const operations = training ? trainingOperations(weights, updateStatistics) : inferenceOperations(weights)
-    const { outputs, features, named } = interpret(this.network, operations, images)
+    const statistics: Statistics = new Map()
+    const operations = training
+      ? trainingOperations(weights, updateStatistics ? statistics : undefined)
+      : inferenceOperations(weights)
+    const { outputs, features, named } = interpret(this.network, operations, unitPixels(images))
+    this.follow(statistics)
     return { outputs, features, named }
+  }
+
+  /** Moves the running statistics towards a batch's: r <- momentum * r + (1 - momentum) * b. */
+  private follow(statistics: Statistics): void {
+    const names = [...this.variables.keys()].filter((name) => statistics.has(name))
+    if (names.length === 0) return
+    const running = names.map((name) => this.variable(name))
+    const batch = names.map((name) => statistics.get(name)!)
+    tf.tidy(() => {
+      const kept = tf.mul(joined(running), STATISTICS_MOMENTUM)
+      assignJoined(running, tf.add(kept, tf.mul(joined(batch), 1 - STATISTICS_MOMENTUM)))
+    })
+    tf.dispose(batch)
   }
 
   dispose(): void {

@@ -14,7 +14,7 @@ import type { Activation, Convolution, Deconvolution, MaxPool, Shortcut } from '
 /** Batch norm's epsilon. */
 export const BATCH_NORM_EPSILON = 1e-5
 /** Share of the running statistics that stays at every step. */
-const MOMENTUM = 0.9
+export const STATISTICS_MOMENTUM = 0.9
 /** LeakyReLU: x above 0, SLOPE * x below. */
 export const SLOPE = 0.1
 
@@ -30,20 +30,21 @@ const vector = (weights: Weighted, name: string) => weights.variable(name) as tf
 const kernelOf = (weights: Weighted, layer: string) =>
   weights.variable(`${layer}/kernel`) as tf.Tensor as tf.Tensor4D
 
-/** Batch statistics, and where asked for an update of the running ones. */
-export function trainingOperations(weights: Weighted, updateStatistics: boolean): Operations<tf.Tensor4D> {
+/** The batch's statistics by the names of the running ones; the caller disposes of them. */
+export type Statistics = Map<string, tf.Tensor1D>
+
+/** Batch norm with the batch's own statistics, which are added to `statistics` where it is given. */
+export function trainingOperations(
+  weights: Weighted,
+  statistics: Statistics | undefined,
+): Operations<tf.Tensor4D> {
   const finish = (x: tf.Tensor4D, { name, batchNorm, activation }: Convolution | Deconvolution) => {
     if (!batchNorm) return activate(biasAdd(x, vector(weights, `${name}/bias`)), activation)
-    const update = (statistic: string, value: tf.Tensor1D) => {
-      const running = weights.variable(`${name}/${statistic}`)
-      running.assign(tf.add(tf.mul(running, MOMENTUM), tf.mul(value, 1 - MOMENTUM)))
-    }
     const y = batchNormTraining(x, vector(weights, `${name}/gamma`), vector(weights, `${name}/beta`), {
       epsilon: BATCH_NORM_EPSILON,
       onStatistics: (mean, variance) => {
-        if (!updateStatistics) return
-        update('mean', mean)
-        update('variance', variance)
+        statistics?.set(`${name}/mean`, tf.keep(mean.clone()))
+        statistics?.set(`${name}/variance`, tf.keep(variance.clone()))
       },
     })
     return activate(y, activation)

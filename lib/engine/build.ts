@@ -3,14 +3,24 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { spaceError, temporaryFolder } from '../base'
 import { callSite } from './call-site'
-import { firstOutput, type Graph, type GraphNode, keyOf, type NodeOutput, type Pass } from './graph'
-import { barrier, bitsAsFloat32, identity, placeholder, savedModel } from './graphdef'
-import { DTYPE, nativeBackend, type Tensor } from './native'
+import {
+  bytesOf,
+  firstOutput,
+  type Graph,
+  type GraphNode,
+  keyOf,
+  type NodeOutput,
+  type Pass,
+  sizeOf,
+} from './graph'
+import { barrier, bitsAs, identity, integers, placeholder, reshaping, savedModel } from './graphdef'
+import { DTYPE, isWholeWords, nativeBackend, type Tensor } from './native'
 import { delay } from './passes/delay'
 import { momentumInPlace } from './passes/in-place'
 import { lowerPrecision } from './passes/precision'
 import { recompute } from './passes/recompute'
 import { dropUnused } from './passes/unused'
+import { takeWhole } from './passes/whole'
 import type { Precision } from './precision'
 import { type State, stateOf } from './state'
 import { type Source, trace, typeOf } from './trace'
@@ -18,6 +28,7 @@ import type { Form, Tree } from './tree'
 
 /** The passes over a recorded graph, in this order. */
 const passesFor = (precision: Precision): readonly Pass[] => [
+  takeWhole,
   dropUnused,
   lowerPrecision(precision),
   momentumInPlace,
@@ -27,8 +38,8 @@ const passesFor = (precision: Precision): readonly Pass[] => [
 ]
 
 /**
- * A graph in a session: what to feed (float32 inputs as their bits, see bitsOnHost; the state as it is), what to fetch (names
- * separated by commas), and the form of its results.
+ * A graph in a session: what to feed (float32 inputs and bytes as their bits, see bitsOnHost; the state group by group, each
+ * group of several as a vector), what to fetch (names separated by commas), and the form of its results.
  */
 export interface LoadedGraph {
   readonly session: number
@@ -43,7 +54,15 @@ export interface LoadedGraph {
   readonly assigns: boolean
   readonly form: Form
   readonly leaves: number
-  readonly nodes: number
+  readonly size: GraphSize
+}
+
+/** What a run of a graph costs beside its arithmetic. */
+export interface GraphSize {
+  /** Operations that are no constants. */
+  readonly operations: number
+  /** Bytes that are fed at every run. */
+  readonly fed: number
 }
 
 const INITIALISED = 'state/initialised'
@@ -61,13 +80,14 @@ export function build<A extends readonly Tree[], R extends Tree>(
   form: Form,
   inputs: readonly Tensor[],
 ): LoadedGraph {
-  const state = stateOf(source.state.map(typeOf))
+  const state = stateOf(source.state.map((group) => group.map(typeOf)))
   const inputValues = inputs.map((_, i) => firstOutput(inputName(i)))
   const traced = trace(source, { form, inputs, inputValues, stateValues: state.values })
+  const joined = state.join(traced.assigned)
   const recorded: Graph = {
-    nodes: traced.nodes,
+    nodes: [...state.slices, ...traced.nodes, ...joined.nodes],
     inputs: new Set(inputValues.map(({ node }) => node)),
-    state: state.values.map((value, i) => ({ handle: state.handles[i], value, next: traced.assigned[i] })),
+    state: state.groups.map(({ handle, value }, g) => ({ handle, value, next: joined.next[g] })),
     outputs: traced.outputs,
     updates: [],
   }
@@ -78,7 +98,10 @@ export function build<A extends readonly Tree[], R extends Tree>(
     ...ends,
     form: traced.form,
     leaves: traced.outputs.length,
-    nodes: nodes.length,
+    size: {
+      operations: nodes.filter(({ operation }) => operation !== 'Const').length,
+      fed: inputs.reduce((sum, input) => sum + bytesOf(typeOf(input)), 0),
+    },
   }
 }
 
@@ -115,12 +138,24 @@ function framed(graph: Graph, state: State, inputs: readonly Tensor[]) {
 
 const inputName = (i: number): string => `input/${i}`
 
-/** The nodes that bring an input into the graph. The first is the one to feed: float32 as its bits (see bitsOnHost). */
+/** The nodes that bring an input into the graph. The first is the one to feed: float32 and bytes as their bits (see bitsOnHost). */
 function entry(i: number, input: Tensor): [GraphNode, ...GraphNode[]] {
   const { dtype, shape } = typeOf(input)
-  if (dtype !== DTYPE.float32) return [placeholder(inputName(i), dtype, shape)]
-  const bits = placeholder(`${inputName(i)}/bits`, DTYPE.int32, shape)
-  return [bits, bitsAsFloat32(inputName(i), firstOutput(bits.name))]
+  const name = inputName(i)
+  if (dtype === DTYPE.uint8 && isWholeWords(input)) {
+    const words = placeholder(`${name}/words`, DTYPE.int32, [sizeOf(input) / 4])
+    const bytes = bitsAs(`${name}/bytes`, firstOutput(words.name), dtype)
+    const to = integers(`${name}/shape`, shape)
+    return [
+      words,
+      bytes,
+      to,
+      reshaping(name, firstOutput(bytes.name), { dtype, shape: [sizeOf(input) / 4, 4] }, to),
+    ]
+  }
+  if (dtype !== DTYPE.float32) return [placeholder(name, dtype, shape)]
+  const bits = placeholder(`${name}/bits`, DTYPE.int32, shape)
+  return [bits, bitsAs(name, firstOutput(bits.name), dtype)]
 }
 
 /** TensorFlow refuses to return what it is fed, so a returned input goes through a node of its own. */

@@ -11,18 +11,29 @@
  * - the function must not read tensors back, draw random numbers, assign other variables, dispose of its arguments or keep
  *   tensors that it does not return, and its control flow and shapes must not depend on tensor values.
  */
-import { build, type LoadedGraph } from './build'
+import { build, type GraphSize, type LoadedGraph } from './build'
 import { supportsPrecision } from './device'
 import { collectGarbage } from './garbage'
-import { adopt, bitsOnHost, nativeBackend, nativeIds, newestTensorId, type Tensor, tf } from './native'
+import {
+  adopt,
+  bitsOnHost,
+  DTYPE,
+  isWholeWords,
+  nativeBackend,
+  nativeIds,
+  nativeType,
+  newestTensorId,
+  type Tensor,
+  tf,
+} from './native'
 import type { Precision } from './precision'
 import { refuseNested } from './recorder'
 import { discard, pullAll, runGraph, SessionState } from './session-state'
 import { type Form, flatten, type Tree, unflatten } from './tree'
 
 export interface CompileOptions {
-  /** Variables that the function reads or assigns. */
-  readonly state?: readonly tf.Variable[]
+  /** Variables that the function reads or assigns. Those of a list within the list are one vector in the session, see joined.ts. */
+  readonly state?: readonly (tf.Variable | readonly tf.Variable[])[]
   readonly precision?: Precision
   /** Runs the function uncompiled, for debugging; needs precision float32. */
   readonly eager?: boolean
@@ -36,12 +47,12 @@ export interface Compiled<A extends readonly Tree[], R extends Tree> {
   sync(): void
   /** Does the same, and frees the graphs and their sessions. */
   dispose(): void
-  /** Number of graphs recorded so far, one per input signature. */
-  readonly graphs: number
+  /** The graphs recorded so far, one per input signature. */
+  readonly graphs: readonly GraphSize[]
 }
 
-/** Number of nodes; recording fewer leaves little garbage. */
-const LARGE = 1000
+/** Number of operations; recording fewer leaves little garbage. */
+const LARGE = 500
 
 /**
  * Compiles `fn`. The result is called like `fn` and gives the same values: on the CPU in float32 the same bits, except
@@ -60,7 +71,7 @@ export function compile<A extends readonly Tree[], R extends Tree>(
     if (precision !== 'float32') {
       throw new Error(`compile(${name}): eager execution is float32 only, found precision "${precision}"`)
     }
-    return Object.assign(eagerly(fn), { sync: () => {}, dispose: () => {}, graphs: 0 })
+    return Object.assign(eagerly(fn), { sync: () => {}, dispose: () => {}, graphs: [] })
   }
   const supported = supportsPrecision(precision)
   if (supported !== true) {
@@ -68,17 +79,18 @@ export function compile<A extends readonly Tree[], R extends Tree>(
       `compile(${name}): precision "${precision}" is not available here: ${supported}; choose "float32"`,
     )
   }
-  const state = [...new Set(given)]
-  const held = new SessionState(state, name)
+  const groups = groupsOf(given)
+  const state = groups.flat()
+  const held = new SessionState(groups, name)
   /** By signature. */
   const graphs = new Map<string, LoadedGraph>()
 
   const recorded = (signature: string, form: Form, leaves: readonly Tensor[]): LoadedGraph => {
     // The function must capture the newest values.
     pullAll()
-    const graph = build({ fn, state, name }, precision, form, leaves)
+    const graph = build({ fn, state: groups, name }, precision, form, leaves)
     // A process needs most memory in a graph's first run, so free what recording and loading left behind first.
-    if (graph.nodes >= LARGE) collectGarbage()
+    if (graph.size.operations >= LARGE) collectGarbage()
     graphs.set(signature, graph)
     return graph
   }
@@ -87,7 +99,7 @@ export function compile<A extends readonly Tree[], R extends Tree>(
     const { leaves, form } = flatten(inputs, `compile(${name}): arguments`)
     const lost = state.find((variable) => variable.isDisposed)
     if (lost) throw new Error(`compile(${name}): expected ${lost.name} of \`state\`, which was disposed of`)
-    const signature = `${JSON.stringify(form)} ${leaves.map(({ dtype, shape }) => `${dtype}[${shape}]`).join(' ')}`
+    const signature = `${JSON.stringify(form)} ${leaves.map((leaf) => `${nativeType(leaf)}[${leaf.shape}]`).join(' ')}`
     const graph = graphs.get(signature) ?? recorded(signature, form, leaves)
     held.moveTo(graph)
     const results = fed(leaves, (ids) => runGraph(graph, ids, graph.inputs, graph.outputs))
@@ -101,12 +113,21 @@ export function compile<A extends readonly Tree[], R extends Tree>(
     graphs.clear()
   }
   return Object.defineProperty(
-    Object.assign(call, { sync: () => held.pull(), dispose, graphs: 0 }),
+    Object.assign(call, { sync: () => held.pull(), dispose, graphs: [] }),
     'graphs',
     {
-      get: () => graphs.size,
+      get: () => [...graphs.values()].map(({ size }) => size),
     },
   )
+}
+
+/** Lists of variables, each once. */
+function groupsOf(state: readonly (tf.Variable | readonly tf.Variable[])[]): tf.Variable[][] {
+  const seen = new Set<tf.Variable>()
+  const isNew = (variable: tf.Variable) => !seen.has(variable) && seen.add(variable)
+  return state
+    .map((one) => (one instanceof tf.Variable ? [one] : one).filter(isNew))
+    .filter(({ length }) => length > 0)
 }
 
 /** Calls `body` with the native tensors to feed as the inputs of a graph. */
@@ -114,7 +135,8 @@ function fed<T>(inputs: readonly Tensor[], body: (ids: number[]) => T): T {
   const bits: number[] = []
   try {
     const ids = inputs.map((input) => {
-      if (input.dtype !== 'float32') return nativeIds([input])[0]!
+      const isBytes = nativeType(input) === DTYPE.uint8
+      if (isBytes ? !isWholeWords(input) : input.dtype !== 'float32') return nativeIds([input])[0]!
       const id = bitsOnHost(input)
       bits.push(id)
       return id

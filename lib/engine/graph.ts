@@ -35,10 +35,9 @@ export interface GraphNode {
   readonly origin?: Error
 }
 
-/** A variable of the state. */
+/** A resource of the state: a variable, or a group of them as one vector. */
 export interface StateVariable {
-  /** Name of its own resource; undefined where it shares one. */
-  readonly handle: string | undefined
+  readonly handle: string
   /** Its value before a run. */
   readonly value: NodeOutput
   /** Its value after a run; undefined: unchanged, or changed by one of the graph's updates. */
@@ -51,7 +50,7 @@ export interface Graph {
   readonly nodes: readonly GraphNode[]
   /** Names of the inputs, which are not among the nodes. */
   readonly inputs: ReadonlySet<string>
-  /** Their values before a run are not among the nodes either. */
+  /** Their values before a run are not among the nodes either, but the slices of groups are. */
   readonly state: readonly StateVariable[]
   /** What a run returns. */
   readonly outputs: readonly NodeOutput[]
@@ -100,6 +99,16 @@ export function consumersOf(nodes: readonly GraphNode[]): ReadonlyMap<string, re
   return consumers
 }
 
+/** The state's values before a run, and its slices: names of what is in memory all the time. */
+export function stateNames({ nodes, state }: Graph): ReadonlySet<string> {
+  const names = new Set(namesOf(state.map(({ value }) => value)))
+  for (const { name, operation, inputs } of nodes) {
+    const isSlice = operation === 'SplitV' || operation === 'Reshape'
+    if (isSlice && names.has(inputs[0]!.node)) names.add(name)
+  }
+  return names
+}
+
 /** The node, made to wait for the named one as well. */
 export function waitingFor(node: GraphNode, name: string): GraphNode {
   return { ...node, after: [...(node.after ?? []), name] }
@@ -111,6 +120,7 @@ export const sizeOf = ({ shape }: Pick<ValueType, 'shape'>): number =>
 
 const WIDTHS: { readonly [dtype: number]: number } = {
   [DTYPE.bool]: 1,
+  [DTYPE.uint8]: 1,
   [DTYPE.bfloat16]: 2,
   [DTYPE.float16]: 2,
   [DTYPE.float64]: 8,

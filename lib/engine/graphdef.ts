@@ -29,7 +29,7 @@ const INFERRED_TYPES: { readonly [operation: string]: readonly (readonly [string
 }
 
 /** Raised when recorded graphs round differently from before. */
-export const GRAPH_REVISION = 4
+export const GRAPH_REVISION = 5
 
 /**
  * TensorFlow's optimiser merges nested sums and reorders products of different shapes, which rounds differently from
@@ -189,9 +189,9 @@ export function identity(name: string, input: NodeOutput, dtype: number): GraphN
   return { name, operation: 'Identity', inputs: [input], attributes: [typed('T', dtype)] }
 }
 
-/** A node that reinterprets the bits of int32 values as float32. */
-export function bitsAsFloat32(name: string, input: NodeOutput): GraphNode {
-  const attributes = [typed('T', DTYPE.int32), typed('type', DTYPE.float32)]
+/** A node that reinterprets the bits of int32 values as float32, or as bytes, four along a further axis. */
+export function bitsAs(name: string, input: NodeOutput, dtype: number): GraphNode {
+  const attributes = [typed('T', DTYPE.int32), typed('type', dtype)]
   return { name, operation: 'Bitcast', inputs: [input], attributes }
 }
 
@@ -203,26 +203,62 @@ export function integers(name: string, values: number | readonly number[]): Grap
   return { name, operation: 'Const', inputs: [], attributes: [], constant }
 }
 
-/** Cuts a float32 value into pieces along an axis, one output each. */
+/** The type of an `integers` node. */
+const typeOfIntegers = (node: GraphNode): ValueType => ({
+  dtype: DTYPE.int32,
+  shape: node.constant?.shape ?? [],
+})
+
+/** Cuts a float32 vector into pieces of these lengths, one output each; `sizes` holds the lengths. */
 export function split(
   name: string,
   input: NodeOutput,
-  sizes: NodeOutput,
-  axis: NodeOutput,
-  pieces: number,
+  sizes: GraphNode,
+  axis: GraphNode,
+  lengths: readonly number[],
 ): GraphNode {
-  const attributes = [
-    typed('T', DTYPE.float32),
-    typed('Tlen', DTYPE.int32),
-    { name: 'num_split', type: ATTR.int, value: pieces },
-  ]
-  return { name, operation: 'SplitV', inputs: [input, sizes, axis], attributes }
+  const total = lengths.reduce((sum, length) => sum + length, 0)
+  return {
+    name,
+    operation: 'SplitV',
+    inputs: [input, firstOutput(sizes.name), firstOutput(axis.name)],
+    inputTypes: [{ dtype: DTYPE.float32, shape: [total] }, typeOfIntegers(sizes), typeOfIntegers(axis)],
+    attributes: [
+      typed('T', DTYPE.float32),
+      typed('Tlen', DTYPE.int32),
+      { name: 'num_split', type: ATTR.int, value: lengths.length },
+    ],
+  }
 }
 
-/** Joins float32 values along an axis. */
-export function concatenation(name: string, pieces: readonly NodeOutput[], axis: NodeOutput): GraphNode {
-  const attributes = [typed('T', DTYPE.float32), typed('Tidx', DTYPE.int32)]
-  return { name, operation: 'ConcatV2', inputs: [...pieces, axis], attributes }
+/** Joins float32 vectors of these lengths. */
+export function concatenation(
+  name: string,
+  pieces: readonly NodeOutput[],
+  axis: GraphNode,
+  lengths: readonly number[],
+): GraphNode {
+  return {
+    name,
+    operation: 'ConcatV2',
+    inputs: [...pieces, firstOutput(axis.name)],
+    inputTypes: [
+      ...lengths.map((length) => ({ dtype: DTYPE.float32, shape: [length] })),
+      typeOfIntegers(axis),
+    ],
+    attributes: [typed('T', DTYPE.float32), typed('Tidx', DTYPE.int32)],
+  }
+}
+
+/** Gives a value of a type another shape, that in `to`. */
+export function reshaping(name: string, input: NodeOutput, type: ValueType, to: GraphNode): GraphNode {
+  return {
+    name,
+    operation: 'Reshape',
+    inputs: [input, firstOutput(to.name)],
+    inputTypes: [type, typeOfIntegers(to)],
+    attributes: [typed('T', type.dtype), typed('Tshape', DTYPE.int32)],
+  }
 }
 
 /** Nodes of a variable called `name`: its handle, its reads and its assignments. */

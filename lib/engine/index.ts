@@ -1,3 +1,4 @@
+export type { GraphSize } from './build'
 export { type Compiled, type CompileOptions, compile } from './compile'
 export {
   type DeviceInfo,
@@ -9,6 +10,7 @@ export {
 export { type DeviceArray, Float64Device, inFloat64 } from './float64'
 export { type Constant, firstOutput, type GraphNode, keyOf, type NodeOutput } from './graph'
 export { GRAPH_REVISION, placeholder, type Signature, type SignatureValue, savedModel } from './graphdef'
+export { assignJoined, joined } from './joined'
 export {
   ATTR,
   type Attribute,
@@ -21,6 +23,7 @@ export {
   tf,
 } from './native'
 export * from './ops'
+export { pixelTensor, unitPixels } from './pixels'
 export type { Precision } from './precision'
 export { softmaxDivergence } from './softmax'
 export type { Tree } from './tree'

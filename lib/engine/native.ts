@@ -122,19 +122,49 @@ export function nativeIds(tensors: TensorInfo[]): number[] {
   return nativeBackend().getInputTensorIds(tensors)
 }
 
+/** TensorFlow's data type of a tensor: bytes are uint8, for which tfjs says int32. */
+export function nativeType({ dataId }: Pick<Tensor, 'dataId'>): number {
+  const found = nativeBackend().tensorMap.get(dataId)
+  if (!found) throw new Error('expected a tensor of the native backend, found one that was disposed of')
+  return found.dtype
+}
+
+/** A tensor of bytes, TensorFlow's uint8. Like all of tfjs's new tensors it stays with JavaScript until it is used. */
+export function byteTensor(bytes: Uint8Array, shape: readonly number[]): Tensor {
+  const tensor = adopt({ id: NO_TENSOR, shape: [...shape], dtype: DTYPE.uint8 })
+  Object.assign(nativeBackend().tensorMap.get(tensor.dataId)!, { values: bytes })
+  return tensor
+}
+
+/** Whether a tensor of bytes can be fed as whole int32 words. */
+export const isWholeWords = ({ shape }: Pick<Tensor, 'shape'>): boolean =>
+  shape.reduce((product, length) => product * length, 1) % 4 === 0
+
 /**
- * Makes an int32 tensor with the bits of a float32 one and returns its native id; the caller deletes it. tfjs copies every new
- * tensor to the graphics card except int32 ones, which stay in host memory, where a session reads its feeds.
+ * Makes an int32 tensor with the bits of a float32 one, of its shape, or with those of bytes, four to a word, as a vector, and
+ * returns its native id; the caller deletes it. tfjs copies every new tensor to the graphics card except int32 ones, which stay
+ * in host memory, where a session reads its feeds.
  */
 export function bitsOnHost(tensor: Tensor): number {
   const { binding, tensorMap } = nativeBackend()
   const held = tensorMap.get(tensor.dataId)?.values
-  if (held instanceof Float32Array) {
-    const bits = new Int32Array(held.buffer, held.byteOffset, held.length)
-    return binding.createTensor(tensor.shape, DTYPE.int32, bits)
+  const isBytes = nativeType(tensor) === DTYPE.uint8
+  if (held instanceof Float32Array || held instanceof Uint8Array) {
+    const aligned = held.byteOffset % 4 === 0 ? held : held.slice()
+    const bits = new Int32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4)
+    return binding.createTensor(isBytes ? [bits.length] : tensor.shape, DTYPE.int32, bits)
   }
-  const types = [attribute.type('T', 'float32'), attribute.type('type', 'int32')]
-  return binding.executeOp('Bitcast', types, nativeIds([tensor]), 1)[0]!.id
+  if (!isBytes) {
+    const types = [attribute.type('T', 'float32'), attribute.type('type', 'int32')]
+    return binding.executeOp('Bitcast', types, nativeIds([tensor]), 1)[0]!.id
+  }
+  const shape = binding.createTensor([2], DTYPE.int32, Int32Array.of(-1, 4))
+  const shaping = [attribute.type('T', 'uint8'), attribute.type('Tshape', 'int32')]
+  const [rows] = binding.executeOp('Reshape', shaping, [...nativeIds([tensor]), shape], 1)
+  const types = [attribute.type('T', 'uint8'), attribute.type('type', 'int32')]
+  const [words] = binding.executeOp('Bitcast', types, [rows!.id], 1)
+  for (const id of [shape, rows!.id]) binding.deleteTensor(id)
+  return words!.id
 }
 
 /** Makes a tfjs tensor that owns a native output. */

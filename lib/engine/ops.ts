@@ -250,6 +250,11 @@ export function upsampleNearest(x: tf.Tensor4D, factor: number): tf.Tensor4D {
   return operation(x) as tf.Tensor4D
 }
 
+/** Half the sum of all squares, sum(x^2) / 2, as a scalar. Passes no gradient. */
+export function l2Loss(x: Tensor): tf.Scalar {
+  return execute('L2Loss', [attribute.type('T', 'float32')], [x])[0] as tf.Scalar
+}
+
 /** Adds a bias per channel: y[..., c] = x[..., c] + bias[c]. */
 export function biasAdd(x: tf.Tensor4D, bias: tf.Tensor1D): tf.Tensor4D {
   const attributes = () => [attribute.type('T', 'float32'), attribute.string('data_format', 'NHWC')]

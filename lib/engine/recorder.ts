@@ -20,6 +20,9 @@ export class ValuesNeeded extends Error {}
 /** V8 keeps 10 stack frames by default, which tfjs alone can fill. */
 const FRAMES = 40
 
+/** Operations that give something else every time. */
+const RANDOM = /Random|Multinomial|TruncatedNormal/
+
 /** Operations whose result size depends on values: the shape seen once would be frozen. */
 const SHAPED_BY_VALUES = /^(Where|Unique|ListDiff|DynamicPartition|NonMaxSuppression)/
 
@@ -74,6 +77,8 @@ class Recorder {
   private readonly tensors: Map<number, Known>
   /** By native id: values made by JavaScript, which become constants where an operation takes them. */
   private readonly pending = new Map<number, Constant>()
+  /** Native ids of tensors of the graph that are constants. */
+  private readonly constants = new Set<number>()
   private readonly hollow: HollowTensors
 
   constructor(
@@ -136,6 +141,9 @@ class Recorder {
           `${callSite(origin)} does; call it outside, or use an operation with a fixed shape`,
       )
     }
+    const isConstant = ids.every((id) => !this.tensors.has(id) || this.constants.has(id))
+    const folded = isConstant && !RANDOM.test(operation) && this.fold(operation, attributes, ids, outputs)
+    if (folded) return folded
     const inputs = ids.map((id) => this.tensor(id))
     const results = this.run(operation, attributes, ids, outputs)
     const name = `${operation}_${this.nodes.length}`
@@ -156,6 +164,19 @@ class Recorder {
     return results
   }
 
+  /** What constants give is a constant too: computed now, and in the graph where an operation takes it. */
+  private fold(
+    operation: string,
+    attributes: Attribute[],
+    ids: number[],
+    outputs: number,
+  ): TensorMetadata[] | undefined {
+    const results = this.real.executeOp(operation, attributes, ids, outputs)
+    if (results.every(({ dtype }) => dtype in BYTES)) return results
+    for (const { id } of results) this.real.deleteTensor(id)
+    return undefined
+  }
+
   private run(operation: string, attributes: Attribute[], ids: number[], outputs: number): TensorMetadata[] {
     if (this.withValues) return this.real.executeOp(operation, attributes, ids, outputs)
     try {
@@ -174,6 +195,7 @@ class Recorder {
     const constant = this.pending.get(id) ?? capture(this.real, id)
     const output = { node: `const_${this.nodes.length}`, index: 0 }
     this.nodes.push({ name: output.node, operation: 'Const', inputs: [], attributes: [], constant })
+    this.constants.add(id)
     const known = { output, type: constant }
     this.tensors.set(id, known)
     return known

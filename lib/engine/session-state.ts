@@ -1,6 +1,16 @@
 /** Tracks where a compiled function's state is newest: in its variables, or in the session of one of its graphs. */
 import type { LoadedGraph } from './build'
-import { adopt, nativeBackend, nativeIds, type TensorMetadata, type tf, vacate } from './native'
+import { joined, slicesLike } from './joined'
+import {
+  adopt,
+  nativeBackend,
+  nativeIds,
+  scoped,
+  type Tensor,
+  type TensorMetadata,
+  type tf,
+  vacate,
+} from './native'
 
 /** For each variable, the state that holds its newest value in a session. */
 const holders = new Map<tf.Variable, SessionState>()
@@ -31,11 +41,18 @@ export class SessionState {
   private owner: LoadedGraph | undefined
   private known: object[] = []
 
-  /** @param name the compiled function's, for error messages */
+  private readonly variables: readonly tf.Variable[]
+
+  /**
+   * @param groups a group of several variables is one vector in a session
+   * @param name the compiled function's, for error messages
+   */
   constructor(
-    private readonly variables: readonly tf.Variable[],
+    private readonly groups: readonly (readonly tf.Variable[])[],
     private readonly name: string,
-  ) {}
+  ) {
+    this.variables = groups.flat()
+  }
 
   /** Copies the state from the session to the variables, except those assigned from outside since the last call. */
   pull(): void {
@@ -43,11 +60,11 @@ export class SessionState {
     const held = this.variables.filter((variable) => holders.get(variable) === this)
     if (!this.owner || held.length === 0) return
     for (const variable of held) holders.delete(variable)
-    runGraph(this.owner, [], '', this.owner.final).forEach((result, i) => {
-      const variable = this.variables[i]!
-      const value = adopt(result)
-      if (variable.dataId === this.known[i] && !variable.isDisposed) variable.assign(value)
-      value.dispose()
+    const results = runGraph(this.owner, [], '', this.owner.final)
+    scoped(() => {
+      const values = results.flatMap((result, g) => slicesOf(adopt(result), this.groups[g]!))
+      for (const [i, variable] of this.variables.entries())
+        if (variable.dataId === this.known[i] && !variable.isDisposed) variable.assign(values[i]!)
     })
     this.known = this.variables.map((variable) => variable.dataId)
   }
@@ -63,7 +80,10 @@ export class SessionState {
     this.pull()
     if (this.variables.length > 0) {
       if (this.owner && this.owner !== graph) discard(runGraph(this.owner, [], '', this.owner.released))
-      discard(runGraph(graph, nativeIds([...this.variables]), graph.initial, graph.initialised))
+      scoped(() => {
+        const wholes = this.groups.map((group) => (group.length === 1 ? group[0]! : joined(group)))
+        discard(runGraph(graph, nativeIds(wholes), graph.initial, graph.initialised))
+      })
     }
     this.owner = graph
     this.known = this.variables.map((variable) => variable.dataId)
@@ -88,4 +108,9 @@ export class SessionState {
     for (const variable of this.variables) if (holders.get(variable) === this) holders.delete(variable)
     this.owner = undefined
   }
+}
+
+/** What a session holds of a group, as values of its variables. */
+function slicesOf(whole: Tensor, group: readonly tf.Variable[]): Tensor[] {
+  return group.length === 1 ? [whole] : slicesLike(group, whole)
 }

@@ -1,137 +1,162 @@
 /**
- * A graph's state: one resource of the session per variable, except that all vectors share one. A network has hundreds of
- * them, and reading and assigning each by itself costs more than computing with it.
+ * A graph's state: one resource of the session for each group of variables. A group of several is one vector, whose slices are
+ * the variables. A network has hundreds of them, and reading, updating and assigning each by itself costs more than computing
+ * with it.
  */
-import { firstOutput, type GraphNode, type NodeOutput, type ValueType } from './graph'
-import { concatenation, destruction, integers, placeholder, split, variableNodes } from './graphdef'
+import { firstOutput, type GraphNode, type NodeOutput, sizeOf, type ValueType } from './graph'
+import {
+  concatenation,
+  destruction,
+  integers,
+  placeholder,
+  reshaping,
+  split,
+  variableNodes,
+} from './graphdef'
 import { DTYPE } from './native'
 
+/** One resource of the session. */
+export interface Stored {
+  readonly handle: string
+  /** The whole group's value before a run. */
+  readonly value: NodeOutput
+}
+
 export interface State {
-  /** The variables' values before a run. */
+  /** In the order of the groups. */
+  readonly groups: readonly Stored[]
+  /** The variables' values before a run, group by group. */
   readonly values: readonly NodeOutput[]
-  /** Names of the variables' own resources; undefined for those that share one. */
-  readonly handles: readonly (string | undefined)[]
-  /** What to feed to initialise them. */
+  /** The nodes that cut them out of the groups' values. */
+  readonly slices: readonly GraphNode[]
+  /** What to feed to initialise the groups. */
   readonly initial: readonly NodeOutput[]
   /** What to fetch, in a separate run, to read them. */
   readonly final: readonly NodeOutput[]
   readonly nodes: readonly GraphNode[]
-  /** Names of the nodes that initialise all variables, and of those that free their memory. */
+  /** Names of the nodes that initialise all groups, and of those that free their memory. */
   readonly initialise: readonly string[]
   readonly release: readonly string[]
-  /** Nodes that give variables new values; undefined leaves a variable unchanged. */
-  assign(values: readonly (NodeOutput | undefined)[]): GraphNode[]
+  /**
+   * The groups' values after a run, from those of the variables, in their order (undefined: unchanged), and the nodes that join
+   * them; undefined for a group of which nothing changes.
+   */
+  join(values: readonly (NodeOutput | undefined)[]): {
+    readonly next: readonly (NodeOutput | undefined)[]
+    readonly nodes: readonly GraphNode[]
+  }
+  /** Nodes that give the groups these values. */
+  assign(next: readonly (NodeOutput | undefined)[]): GraphNode[]
 }
 
-/** The state of a graph with variables of these types, in their order. */
-export function stateOf(types: readonly ValueType[]): State {
-  const vectors = types.flatMap(({ dtype, shape }, i) =>
-    dtype === DTYPE.float32 && shape.length === 1 ? [i] : [],
-  )
-  const together = vectors.length > 1 ? vectors : []
-  const alone = types.map((_, i) => i).filter((i) => !together.includes(i))
-  const parts = [
-    ...alone.map((i) => single(types[i]!, i)),
-    ...(together.length > 0 ? [packed(types, together)] : []),
-  ]
-
-  const inOrder = <T>(of: (part: Part) => readonly T[]): T[] => {
-    const list: T[] = []
-    for (const part of parts) for (const [k, output] of of(part).entries()) list[part.members[k]!] = output
-    return list
-  }
+/**
+ * The state of a graph with groups of variables of these types.
+ * @throws Error for a group of several that are not all float32
+ */
+export function stateOf(groups: readonly (readonly ValueType[])[]): State {
+  const parts = groups.map((types, g) => partOf(types, `state/${g}`))
+  const starts = groups.map((_, g) => groups.slice(0, g).reduce((sum, { length }) => sum + length, 0))
   return {
-    values: inOrder(({ values }) => values),
-    handles: inOrder(({ members, handle }) => members.map(() => handle)),
-    initial: inOrder(({ initial }) => initial),
-    final: inOrder(({ final }) => final),
+    groups: parts,
+    values: parts.flatMap(({ values }) => values),
+    slices: parts.flatMap(({ slices }) => slices),
+    initial: parts.map(({ initial }) => initial),
+    final: parts.map(({ final }) => final),
     nodes: parts.flatMap(({ nodes }) => nodes),
     initialise: parts.map(({ initialise }) => initialise),
     release: parts.map(({ release }) => release),
-    assign: (values) => parts.flatMap((part) => part.assign(part.members.map((i) => values[i]))),
+    join: (values) => {
+      const joined = parts.map((part, g) =>
+        part.join(values.slice(starts[g], starts[g]! + groups[g]!.length)),
+      )
+      return { next: joined.map(({ next }) => next), nodes: joined.flatMap(({ nodes }) => nodes) }
+    },
+    assign: (next) => parts.flatMap((part, g) => (next[g] ? [part.assign(next[g])] : [])),
   }
 }
 
-/** One resource with the variables that it holds. */
-interface Part {
-  readonly members: readonly number[]
-  /** The resource, if it holds a single variable. */
-  readonly handle?: string
+interface Joined {
+  readonly next: NodeOutput | undefined
+  readonly nodes: readonly GraphNode[]
+}
+
+interface Part extends Stored {
   readonly values: readonly NodeOutput[]
-  readonly initial: readonly NodeOutput[]
-  readonly final: readonly NodeOutput[]
+  readonly slices: readonly GraphNode[]
+  readonly initial: NodeOutput
+  readonly final: NodeOutput
   readonly nodes: readonly GraphNode[]
   readonly initialise: string
   readonly release: string
-  assign(values: readonly (NodeOutput | undefined)[]): GraphNode[]
+  join(values: readonly (NodeOutput | undefined)[]): Joined
+  assign(next: NodeOutput): GraphNode
 }
 
-function single({ dtype, shape }: ValueType, i: number): Part {
-  const name = `state/${i}`
-  const variable = variableNodes(name, { dtype, shape })
+function partOf(types: readonly ValueType[], name: string): Part {
+  const wrong = types.length > 1 && types.find(({ dtype }) => dtype !== DTYPE.float32)
+  if (wrong)
+    throw new Error(`compile: expected a group of float32 variables, found one of type ${wrong.dtype}`)
+  const whole: ValueType = types.length === 1 ? types[0]! : { dtype: DTYPE.float32, shape: [totalOf(types)] }
+  const variable = variableNodes(name, whole)
   const value = variable.read('value')
   const final = variable.read('final')
-  const initial = placeholder(`${name}/initial`, dtype, shape)
+  const initial = placeholder(`${name}/initial`, whole.dtype, whole.shape)
   const initialise = variable.assign('initialise', firstOutput(initial.name), [])
   const release = destruction(`${name}/release`, variable.handle)
+  const cut =
+    types.length === 1 ? uncut(firstOutput(value.name)) : slicesOf(types, firstOutput(value.name), name)
   return {
-    members: [i],
     handle: variable.handle.name,
-    values: [firstOutput(value.name)],
-    initial: [firstOutput(initial.name)],
-    final: [firstOutput(final.name)],
+    value: firstOutput(value.name),
+    ...cut,
+    initial: firstOutput(initial.name),
+    final: firstOutput(final.name),
     nodes: [variable.handle, value, final, initial, initialise, release],
     initialise: initialise.name,
     release: release.name,
-    assign: ([next]) => (next ? [variable.assign('assign', next, [value.name])] : []),
+    assign: (next) => variable.assign('assign', next, [value.name]),
   }
 }
 
-function packed(types: readonly ValueType[], members: readonly number[]): Part {
-  const name = 'state/vectors'
-  const lengths = members.map((i) => types[i]!.shape[0]!)
-  const total = lengths.reduce((sum, length) => sum + length, 0)
-  const variable = variableNodes(name, { dtype: DTYPE.float32, shape: [total] })
-  const [value, final] = [variable.read('value'), variable.read('final')]
-  const sizes = integers(`${name}/lengths`, lengths)
-  const axis = integers(`${name}/axis`, 0)
-  const into = (suffix: string, whole: GraphNode) =>
-    split(
-      `${name}/${suffix}`,
-      firstOutput(whole.name),
-      firstOutput(sizes.name),
-      firstOutput(axis.name),
-      members.length,
+const totalOf = (types: readonly ValueType[]): number => types.reduce((sum, type) => sum + sizeOf(type), 0)
+
+type Cut = Pick<Part, 'values' | 'slices' | 'join'>
+
+const uncut = (value: NodeOutput): Cut => ({
+  values: [value],
+  slices: [],
+  join: ([next]) => ({ next, nodes: [] }),
+})
+
+/** The slices of a vector as values of these types, and their way back. */
+function slicesOf(types: readonly ValueType[], whole: NodeOutput, name: string): Cut {
+  const lengths = types.map(sizeOf)
+  const [sizes, axis] = [integers(`${name}/lengths`, lengths), integers(`${name}/axis`, 0)]
+  const pieces = split(`${name}/slices`, whole, sizes, axis, lengths)
+  const shaped = types.map(({ shape }, i) => {
+    if (shape.length === 1) return { value: { node: pieces.name, index: i }, nodes: [] }
+    const to = integers(`${name}/${i}/shape`, shape)
+    const from: ValueType = { dtype: DTYPE.float32, shape: [lengths[i]!] }
+    const node = reshaping(`${name}/${i}`, { node: pieces.name, index: i }, from, to)
+    return { value: firstOutput(node.name), nodes: [to, node] }
+  })
+  const values = shaped.map(({ value }) => value)
+  const join = (next: readonly (NodeOutput | undefined)[]): Joined => {
+    if (next.every((one) => one === undefined)) return { next: undefined, nodes: [] }
+    const flat = integers(`${name}/flat`, [-1])
+    const rows = types.map((type, i) => {
+      const value = next[i] ?? values[i]!
+      if (type.shape.length === 1) return { value, nodes: [] }
+      const node = reshaping(`${name}/${i}/next`, value, type, flat)
+      return { value: firstOutput(node.name), nodes: [node] }
+    })
+    const all = concatenation(
+      `${name}/next`,
+      rows.map(({ value }) => value),
+      axis,
+      lengths,
     )
-  const [values, finals] = [into('values', value), into('finals', final)]
-  const initials = members.map((i) => placeholder(`state/${i}/initial`, DTYPE.float32, types[i]!.shape))
-  const join = (suffix: string, pieces: readonly NodeOutput[]) =>
-    concatenation(`${name}/${suffix}`, pieces, firstOutput(axis.name))
-  const joined = join(
-    'initials',
-    initials.map((node) => firstOutput(node.name)),
-  )
-  const initialise = variable.assign('initialise', firstOutput(joined.name), [])
-  const release = destruction(`${name}/release`, variable.handle)
-  const pieces = (node: GraphNode) => members.map((_, index) => ({ node: node.name, index }))
-  return {
-    members,
-    values: pieces(values),
-    initial: initials.map((node) => firstOutput(node.name)),
-    final: pieces(finals),
-    nodes: [
-      ...[variable.handle, value, final, sizes, axis, values, finals],
-      ...[...initials, joined, initialise, release],
-    ],
-    initialise: initialise.name,
-    release: release.name,
-    assign: (next) => {
-      if (next.every((one) => one === undefined)) return []
-      const all = join(
-        'next',
-        next.map((one, index) => one ?? { node: values.name, index }),
-      )
-      return [all, variable.assign('assign', firstOutput(all.name), [value.name])]
-    },
+    return { next: firstOutput(all.name), nodes: [flat, ...rows.flatMap(({ nodes }) => nodes), all] }
   }
+  return { values, slices: [sizes, axis, pieces, ...shaped.flatMap(({ nodes }) => nodes)], join }
 }

@@ -1,15 +1,15 @@
 /** Runs a function once under the recorder, turning JavaScript into the nodes of a graph. */
 import type { GraphNode, NodeOutput, ValueType } from './graph'
 import { guarded } from './guard'
-import { DTYPE, execute, nativeIds, newestTensorId, scoped, type Tensor, tf } from './native'
+import { execute, nativeIds, nativeType, newestTensorId, scoped, type Tensor, tf } from './native'
 import { type Known, type OutputOf, record, ValuesNeeded } from './recorder'
 import { type Form, flatten, type Tree, unflatten } from './tree'
 
 /** A function to be compiled. */
 export interface Source<A extends readonly Tree[], R extends Tree> {
   readonly fn: (...inputs: A) => R
-  /** Variables that it reads or assigns. */
-  readonly state: readonly tf.Variable[]
+  /** Variables that it reads or assigns, in groups. */
+  readonly state: readonly (readonly tf.Variable[])[]
   /** Used in error messages. */
   readonly name: string
 }
@@ -20,7 +20,7 @@ export interface Call {
   readonly inputs: readonly Tensor[]
   /** The inputs' values in the graph. */
   readonly inputValues: readonly NodeOutput[]
-  /** The variables' values in the graph, before a run. */
+  /** The variables' values in the graph, before a run, group by group. */
   readonly stateValues: readonly NodeOutput[]
 }
 
@@ -30,13 +30,13 @@ export interface Trace {
   /** Its result: the values of the leaves, and the form. */
   readonly outputs: readonly NodeOutput[]
   readonly form: Form
-  /** The values assigned to the variables; undefined where none is. */
+  /** The values assigned to the variables, group by group; undefined where none is. */
   readonly assigned: readonly (NodeOutput | undefined)[]
 }
 
 /** Traces a function; afterwards the state is as before, whatever happens. */
 export function trace<A extends readonly Tree[], R extends Tree>(source: Source<A, R>, call: Call): Trace {
-  const { state } = source
+  const state = source.state.flat()
   const { own, copies } = distinct(call.inputs, state)
   const stateIds = nativeIds([...state])
   const known = new Map<number, Known>([
@@ -53,7 +53,7 @@ export function trace<A extends readonly Tree[], R extends Tree>(source: Source<
   const newest = newestTensorId()
   const run = (outputOf: OutputOf) => {
     try {
-      return scoped(() => runOnce(source, { form: call.form, own, newest, stateIds }, outputOf))
+      return scoped(() => runOnce({ ...source, state }, { form: call.form, own, newest, stateIds }, outputOf))
     } finally {
       for (const [i, variable] of state.entries()) variable.assign(before[i]!)
     }
@@ -74,7 +74,7 @@ export function trace<A extends readonly Tree[], R extends Tree>(source: Source<
 
 /** Calls the function; returns its result and what it assigns. */
 function runOnce<A extends readonly Tree[], R extends Tree>(
-  { fn, state, name }: Source<A, R>,
+  { fn, state, name }: Omit<Source<A, R>, 'state'> & { readonly state: readonly tf.Variable[] },
   { form, own, newest, stateIds }: { form: Form; own: Tensor[]; newest: number; stateIds: number[] },
   outputOf: OutputOf,
 ): Omit<Trace, 'nodes'> {
@@ -121,9 +121,10 @@ function distinct(inputs: readonly Tensor[], state: readonly tf.Variable[]) {
 }
 
 /** @throws Error for a tensor whose type a graph cannot take */
-export function typeOf({ dtype, shape }: Pick<Tensor, 'dtype' | 'shape'>): ValueType {
+export function typeOf(tensor: Pick<Tensor, 'dtype' | 'dataId' | 'shape'>): ValueType {
+  const { dtype, shape } = tensor
   if (dtype !== 'float32' && dtype !== 'int32' && dtype !== 'bool') {
-    throw new Error(`compile: expected tensors of float32, int32 or bool, found ${dtype}`)
+    throw new Error(`compile: expected tensors of float32, int32, bool or bytes, found ${dtype}`)
   }
-  return { dtype: DTYPE[dtype], shape }
+  return { dtype: nativeType(tensor), shape }
 }

@@ -1,7 +1,7 @@
 /** Teacher, student and one batch of images, to examine a distillation loss closely. */
 import { type Batch, createLoader, encodePng, type RgbImage } from '../data'
 import { Detector, type DetectorOutput, featureOfHead } from '../detector'
-import { scoped, tf } from '../engine'
+import { pixelTensor, scoped, tf } from '../engine'
 import {
   assignTargets,
   type Connection,
@@ -68,7 +68,7 @@ export async function openProbe(study: Study, options: ProbeOptions = {}): Promi
   const batch = await loader.batchAt(0)
   await loader.close()
   const { assign, loss } = recipe
-  const images = tf.tensor4d(batch.images, [...batch.shape])
+  const images = pixelTensor(batch.images, batch.shape)
   const targets = targetTensors(assignTargets(batch.truths, student.config, assign))
   const strides = student.config.strides.filter((stride) => teacher.config.strides.includes(stride))
   const [whole, shared] = [
@@ -243,9 +243,7 @@ function cellMaps(
 /** An image of a batch as the network sees it. */
 export function batchImage({ images, shape: [, height, width] }: Batch, index: number): RgbImage {
   const size = height * width * 3
-  const part = images.subarray(index * size, (index + 1) * size)
-  const byte = (value: number) => Math.min(255, Math.max(0, Math.round(255 * value)))
-  return { width, height, pixels: Uint8Array.from(part, byte) }
+  return { width, height, pixels: images.slice(index * size, (index + 1) * size) }
 }
 
 /** An image as a data URL. */

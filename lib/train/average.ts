@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { tf } from '../engine'
+import { assignJoined, joined, tf } from '../engine'
 
 /**
  * Exponential moving average of the weights and running statistics (Polyak & Juditsky 1992; Tarvainen & Valpola 2017). It
@@ -25,8 +25,8 @@ export function averageDecay({ decay }: AverageOptions, step: number): number {
 }
 
 /**
- * One step in place: a <- a - (1 - decay) * (a - w), for every variable of two parallel lists. It is part of the training
- * step's graph.
+ * One step in place: a <- a - (1 - decay) * (a - w), for the variables of two parallel lists as one vector each. It is part of the
+ * training step's graph.
  *
  * @param decay scalar, different at every step
  */
@@ -35,8 +35,7 @@ export function updateAverage(
   variables: readonly tf.Variable[],
   decay: tf.Scalar,
 ): void {
-  const share = tf.sub(1, decay)
-  averages.forEach((average, i) => {
-    average.assign(tf.sub(average, tf.mul(tf.sub(average, variables[i]!), share)))
-  })
+  const average = joined(averages)
+  const distance = tf.sub(average, joined(variables))
+  assignJoined(averages, tf.sub(average, tf.mul(distance, tf.sub(1, decay))))
 }

@@ -84,8 +84,8 @@ function joined(first: StepBatch, second: StepBatch): StepBatch {
   }
 }
 
-function concatenated(first: Float32Array, second: Float32Array): Float32Array {
-  const values = new Float32Array(first.length + second.length)
+function concatenated(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const values = new Uint8Array(first.length + second.length)
   values.set(first)
   values.set(second, first.length)
   return values

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { appendLines, parseDocument } from '../base'
 import type { Sample } from '../data'
 import { Detector } from '../detector'
-import { tf } from '../engine'
+import { pixelTensor, tf } from '../engine'
 import { assignSchema, assignTargets, lossSchema } from '../losses'
 import { averageDecay, averageSchema } from './average'
 import { saveCheckpoint } from './checkpoint'
@@ -299,8 +299,8 @@ function runStep(
 ): Measurements {
   const [, height, width] = shape
   const { scales } = assignTargets(truths, { ...detector.config, input: [height, width] }, assign)
-  const input = tf.tensor4d(strong ?? images, [...shape])
-  const plain = strong && tf.tensor4d(images, [...shape])
+  const input = pixelTensor(strong ?? images, shape)
+  const plain = strong && pixelTensor(images, shape)
   const targets = scales.map(({ data, shape }) => tf.tensor5d(data, [...shape]))
   const measured = step.run({ images: input, plain, targets, ...inputs })
   tf.dispose([input, plain, targets])

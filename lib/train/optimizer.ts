@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { tf } from '../engine'
+import { assignJoined, joined, l2Loss, tf } from '../engine'
 
 /** Stochastic gradient descent with momentum; defaults are the published run's. */
 export const sgdSchema = z
@@ -32,31 +32,43 @@ export function createSlots(variables: ReadonlyMap<string, tf.Variable>): Slot[]
   }))
 }
 
+/** Slots in groups that a step treats alike: those that decay, and the others. As a group of the graph's state each is a vector. */
+export function slotGroups(slots: readonly Slot[]): Slot[][] {
+  return [slots.filter(({ decayed }) => decayed), slots.filter(({ decayed }) => !decayed)].filter(
+    ({ length }) => length > 0,
+  )
+}
+
 /** L2 norm of all gradients together. */
 export function globalNorm(gradients: readonly tf.Tensor[]): tf.Scalar {
-  return tf.sqrt(tf.addN(gradients.map((gradient) => tf.sum(tf.square(gradient))))) as tf.Scalar
+  const halves = gradients.map((gradient) => l2Loss(gradient))
+  return tf.sqrt(tf.mul<tf.Scalar>(tf.addN(halves), 2))
 }
 
 /**
  * One step of SGD in place: g <- g * min(1, clip / |g|) + decay * w; v <- momentum * v + g; w <- w - rate * v
  * (PyTorch's form, with the rate outside the momentum).
  *
- * @param gradients in the order of the slots
+ * @param groups from `slotGroups`
+ * @param gradients of each group as a vector
  * @returns |g| before clipping
  */
 export function sgdStep(
-  slots: readonly Slot[],
-  gradients: readonly tf.Tensor[],
+  groups: readonly (readonly Slot[])[],
+  gradients: readonly tf.Tensor1D[],
   rate: tf.Scalar,
   { momentum, weightDecay, clip }: SgdOptions,
 ): tf.Scalar {
   const norm = globalNorm(gradients)
   const scale = tf.div(clip, tf.maximum(norm, clip))
-  slots.forEach((slot, i) => {
+  groups.forEach((slots, i) => {
+    const [variables, momenta] = [slots.map(({ variable }) => variable), slots.map((slot) => slot.momentum)]
+    const weights = joined(variables)
     const clipped = tf.mul(gradients[i]!, scale)
-    const gradient = slot.decayed ? tf.add(clipped, tf.mul(slot.variable, weightDecay)) : clipped
-    slot.momentum.assign(tf.add(tf.mul(slot.momentum, momentum), gradient))
-    slot.variable.assign(tf.sub(slot.variable, tf.mul(slot.momentum, rate)))
+    const gradient = slots[0]!.decayed ? tf.add(clipped, tf.mul(weights, weightDecay)) : clipped
+    const velocity = tf.add(tf.mul(joined(momenta), momentum), gradient)
+    assignJoined(momenta, velocity)
+    assignJoined(variables, tf.sub(weights, tf.mul(velocity, rate)))
   })
   return norm
 }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { parseDocument } from '../base'
 import { type Batch, type Crop, createLoader, type Sample, toImage } from '../data'
 import { type DecodeOptions, type Detector, detect } from '../detector'
-import { compile, type Precision, type Tensor, tf } from '../engine'
+import { compile, type Precision, pixelTensor, type Tensor, tf, unitPixels } from '../engine'
 import { type Detections, detectionsOf, type ScoredBox, type Truths, truthsOf } from '../evaluate'
 
 export interface PredictOptions {
@@ -84,18 +84,21 @@ export function createBatchDetector(
   } = {},
 ): BatchDetector {
   const { precision = 'float32', eager = false, decode, flip = false, changing = false } = options
+  // Kernels would have to be copied out of a vector at every batch.
+  const { kernels, vectors, statistics } = detector.groups
   const detection = compile(
     (images: Tensor) => {
-      const seen = flip ? tf.reverse4d(images as tf.Tensor4D, 2) : (images as tf.Tensor4D)
+      const pixels = unitPixels(images as tf.Tensor4D)
+      const seen = flip ? tf.reverse4d(pixels, 2) : pixels
       const { outputs } = detector.forward(seen, { training: false })
       const { boxes, scores, labels, counts } = detect(outputs, detector.config, decode)
       return { boxes, scores, labels, counts }
     },
-    { state: changing ? detector.state : [], precision, eager, name: 'detection' },
+    { state: changing ? [...kernels, [...vectors, ...statistics]] : [], precision, eager, name: 'detection' },
   )
 
   const look: BatchDetector['detect'] = (batch) => {
-    const input = tf.tensor4d(batch.images, [...batch.shape])
+    const input = pixelTensor(batch.images, batch.shape)
     const start = performance.now()
     const result = detection(input)
     const columns = {

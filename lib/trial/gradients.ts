@@ -1,6 +1,6 @@
 import { createLoader, type Sample } from '../data'
 import type { Detector } from '../detector'
-import { scoped, tf } from '../engine'
+import { pixelTensor, scoped, tf, unitPixels } from '../engine'
 import {
   assignTargets,
   type GradientNorms,
@@ -33,8 +33,8 @@ export async function compareGradients(
       const targets = assignTargets(truths, { ...student.config, input: [shape[1], shape[2]] }, assign)
       terms.forEach((_, i) => {
         const norms: GradientNorms = scoped(() => {
-          const plain = tf.tensor4d(images, [...shape])
-          const pixels = stronger ? tf.tensor4d(stronger, [...shape]) : plain
+          const plain = unitPixels(pixelTensor(images, shape))
+          const pixels = stronger ? unitPixels(pixelTensor(stronger, shape)) : plain
           const truth = targetTensors(targets)
           const weights = tf.tensor1d(terms.map((_, j) => (i === j ? 1 : 0)))
           return gradientNorms(() => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLoader, generateScenes } from 'detector-distillation-workbook/data'
 import { Detector } from 'detector-distillation-workbook/detector'
-import { tf } from 'detector-distillation-workbook/engine'
+import { pixelTensor, tf } from 'detector-distillation-workbook/engine'
 import { assignTargets, targetTensors } from 'detector-distillation-workbook/losses'
 import { createSlots, createStep, loadCheckpoint } from 'detector-distillation-workbook/train'
 import { createDistillation, SHIPPED } from 'detector-distillation-workbook/trial'
@@ -28,7 +28,7 @@ const sgd = { momentum: 0.9, weightDecay: 5e-4, clip: 35 }
 const step = createStep(student, slots, { loss: {}, sgd, extra, precision: 'float32', eager: false })
 
 for await (const { step: done, images, shape, truths } of loader.batches(0, 6)) {
-  const batch = tf.tensor4d(images, [...shape])
+  const batch = pixelTensor(images, shape)
   const targets = targetTensors(assignTargets(truths, student.config))
   const measured = step.run({ images: batch, targets, rate: 0.01, weights: [1, 2] })
   const parts = Object.entries(measured).map(([name, value]) => `${name} ${value.toFixed(2)}`)

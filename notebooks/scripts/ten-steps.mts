@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLoader, fitAnchors, generateScenes } from 'detector-distillation-workbook/data'
 import { Detector, darknet21, scaledWidths } from 'detector-distillation-workbook/detector'
-import { tf } from 'detector-distillation-workbook/engine'
+import { pixelTensor, tf } from 'detector-distillation-workbook/engine'
 import { assignTargets, targetTensors } from 'detector-distillation-workbook/losses'
 import { createSlots, createStep } from 'detector-distillation-workbook/train'
 
@@ -28,7 +28,7 @@ const step = createStep(detector, createSlots(detector.trained), {
 })
 
 for await (const { step: done, images, shape, truths } of loader.batches(0, 10)) {
-  const batch = tf.tensor4d(images, [...shape])
+  const batch = pixelTensor(images, shape)
   const targets = targetTensors(assignTargets(truths, detector.config))
   const measured = step.run({ images: batch, targets, rate: 0.01, weights: [] })
   const parts = ['total', 'box', 'objectness', 'class'].map((name) => `${name} ${measured[name]?.toFixed(3)}`)

@@ -1,7 +1,7 @@
 /** The workbook's side of the timed work: the training step, the distillation step and the inference of lib/. */
 
 import { Detector } from '../../lib/detector'
-import { compile, type Tensor, tf } from '../../lib/engine'
+import { compile, pixelTensor, type Tensor, tf } from '../../lib/engine'
 import { PUBLISHED } from '../../lib/losses'
 import { createSlots, createStep } from '../../lib/train'
 import { createDistillation } from '../../lib/trial'
@@ -27,7 +27,8 @@ function detectorOf({ options, weights }: Problem, network: Work['network']): De
 export function createWork(problem: Problem, work: Work): Runnable {
   const detector = detectorOf(problem, work.network)
   const shape = [...problem.images.shape] as [number, number, number, number]
-  const images = () => tf.tensor4d(problem.images.values, shape)
+  const bytes = Uint8Array.from(problem.images.values, (value) => Math.round(value * 255))
+  const images = () => pixelTensor(bytes, shape)
   return work.kind === 'inference'
     ? inference(detector, images, work)
     : training(problem, detector, images, work)

@@ -71,7 +71,7 @@ test('an evaluation gives every sample once, in order, unchanged', async () => {
     samples.map(({ boxes }) => boxes),
   )
   batches[1]!.images.slice(0, 64 * 32 * 3).forEach((value, i) => {
-    assert.ok(Math.abs(value * 255 - samples[4]!.image!.pixels[i]!) < 1e-3)
+    assert.equal(value, samples[4]!.image!.pixels[i])
   })
 })
 
@@ -97,9 +97,7 @@ test('a flipped batch shows the mirrored image and the mirrored box', async () =
     [63, 31],
     [17, 5],
   ] as const) {
-    assert.ok(
-      Math.abs(batch!.images[(y * 64 + x) * 3 + 1]! * 255 - pixels[(y * 64 + 63 - x) * 3 + 1]!) < 1e-3,
-    )
+    assert.equal(batch!.images[(y * 64 + x) * 3 + 1], pixels[(y * 64 + 63 - x) * 3 + 1])
   }
 })
 
@@ -135,9 +133,8 @@ test('a step gives the same batch whoever prepares it and wherever a run starts'
   assert.notDeepEqual((await take({ ...training, seed: 4 }, 0, 1))[0], alone[0])
 })
 
-test('augmented values stay in 0 .. 1 and boxes in the input', async () => {
-  for (const { images, truths, shape } of await take(training, 0, 20)) {
-    assert.ok(images.every((value) => value >= 0 && value <= 1 + 1e-6))
+test('augmented boxes stay in the input', async () => {
+  for (const { truths, shape } of await take(training, 0, 20)) {
     for (const box of truths.flatMap((boxes) => boxes ?? []))
       assert.ok(
         box.x1 >= 0 && box.y1 >= 0 && box.x2 <= shape[2] && box.y2 <= shape[1] && box.x2 - box.x1 >= 2,
@@ -193,7 +190,7 @@ test('the memory comes first, then the disk up to its limit, then decoding', asy
     const loader = createLoader(files, { ...options, diskBytes: 2 * frame, workers })
     const { images } = await loader.batchAt(0)
     assert.deepEqual(
-      files.map((_, i) => Math.round(images[i * frame]! * 255)),
+      files.map((_, i) => images[i * frame]),
       [0, 40, 80, 120, 160],
     )
     assert.equal(loader.statistics().cached, 2 * frame)

@@ -13,26 +13,25 @@ const OFF = { colour: false, grey: 0, blur: false, noise: false, cutouts: false 
 const SIZE = { height: 20, width: 30 }
 const COUNT = SIZE.height * SIZE.width * 3
 
-/** An image of middle grey, in the middle of a longer array, with a look. */
+/** An image of middle grey with a look. */
 function looked(options: StrongOptions, seed = 1, value = 0.5): Float32Array {
-  const values = new Float32Array(COUNT + 20).fill(value)
+  const values = new Float32Array(COUNT).fill(value)
   const random = new Random(seed)
-  applyStrong(random, { values, offset: 10, ...SIZE }, strongSchema.parse({ ...OFF, ...options }))
-  for (const i of [0, 9, COUNT + 10, COUNT + 19]) assert.equal(values[i], value, 'its neighbours stay')
-  return values.slice(10, COUNT + 10)
+  applyStrong(random, { values, ...SIZE }, strongSchema.parse({ ...OFF, ...options }))
+  return values
 }
 
 test("blur is SciPy's Gaussian filter along rows and columns", () => {
   const [height, width] = oracle.shape as [number, number, number]
   for (const { deviation, values: expected } of oracle.cases) {
     const values = Float32Array.from(oracle.values)
-    blur({ values, offset: 0, height, width }, deviation)
+    blur({ values, height, width }, deviation)
     values.forEach((value, i) => {
       assert.ok(Math.abs(value - expected[i]!) < 1e-6, `${deviation}: ${value} and ${expected[i]}`)
     })
   }
   const values = Float32Array.from(oracle.values)
-  blur({ values, offset: 0, height, width }, 0)
+  blur({ values, height, width }, 0)
   assert.deepEqual(values, Float32Array.from(oracle.values))
 })
 
@@ -55,7 +54,7 @@ test('noise has its standard deviation, and stays within 0 .. 1', () => {
 test('a grey look has three equal channels', () => {
   const values = Float32Array.of(0.1, 0.5, 0.9, 1, 0, 0)
   const options = strongSchema.parse({ ...OFF, grey: 1 })
-  applyStrong(new Random(1), { values, offset: 0, height: 1, width: 2 }, options)
+  applyStrong(new Random(1), { values, height: 1, width: 2 }, options)
   for (const [pixel, luma] of [0.299 * 0.1 + 0.587 * 0.5 + 0.114 * 0.9, 0.299].entries())
     for (let c = 0; c < 3; c++) assert.ok(Math.abs(values[3 * pixel + c]! - luma) < 1e-6)
 })

@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs'
 import { temporaryFolder } from '../../lib/base'
 import { createLoader, type Dataset } from '../../lib/data'
 import { Detector, detect, type HeadConfig } from '../../lib/detector'
-import { compile, type Precision, type Tensor, tf } from '../../lib/engine'
+import { compile, type Precision, pixelTensor, type Tensor, tf } from '../../lib/engine'
 import { evaluateDetections } from '../../lib/evaluate'
 import { assignTargets, METHOD_NAMES, type MethodName, PUBLISHED, targetTensors } from '../../lib/losses'
 import { loadProfile } from '../../lib/study'
@@ -57,7 +57,7 @@ export async function firstBatch({ splits }: Dataset, config: HeadConfig, size: 
   try {
     const { images, shape, truths } = await loader.batchAt(0)
     const targets = targetTensors(assignTargets(truths, config, PROFILE.recipe.assign))
-    return { images: tf.tensor4d(images, [...shape]), targets }
+    return { images: pixelTensor(images, shape), targets }
   } finally {
     await loader.close()
   }

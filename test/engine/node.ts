@@ -27,7 +27,11 @@ export function graphOf(
   return {
     nodes,
     inputs: new Set(ends.inputs),
-    state: ends.state.map((name) => ({ handle: undefined, value: firstOutput(name), next: undefined })),
+    state: ends.state.map((name) => ({
+      handle: `${name}/handle`,
+      value: firstOutput(name),
+      next: undefined,
+    })),
     outputs: ends.outputs.map(firstOutput),
     updates: [],
   }

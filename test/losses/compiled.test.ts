@@ -65,7 +65,7 @@ test('all losses record into one graph, which follows new targets and new weight
     totals.add(found.value!.dataSync()[0]!)
     tf.dispose([inputs.slice(fixed.length), expected, found])
   }
-  assert.equal(compiled.graphs, 1)
+  assert.equal(compiled.graphs.length, 1)
   assert.equal(totals.size, 2)
   compiled.dispose()
   tf.dispose(fixed)

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { tf } from '../../lib/engine'
+import { joined, tf } from '../../lib/engine'
 import { createSlots, globalNorm } from '../../lib/train'
-import { sgdStep } from '../../lib/train/optimizer'
+import { sgdStep, slotGroups } from '../../lib/train/optimizer'
 import { assertClose } from '../losses/support'
 import oracle from './oracle/sgd.json'
 
@@ -18,9 +18,12 @@ test('five steps of SGD are those of PyTorch: momentum, decay of kernels alone, 
   oracle.gradients.forEach((gradients: Flat, step) => {
     const expected = oracle.expected[step]!
     const norm = tf.tidy(() => {
-      const tensors = slots.map(({ name }) => tf.tensor(gradients[name]!, shapes[name]!))
+      const groups = slotGroups(slots)
+      const tensors = groups.map((group) =>
+        joined(group.map(({ name }) => tf.tensor(gradients[name]!, shapes[name]!))),
+      )
       const rate = tf.scalar(oracle.rates[step]!)
-      return sgdStep(slots, tensors, rate, { momentum, weightDecay, clip }).dataSync()[0]!
+      return sgdStep(groups, tensors, rate, { momentum, weightDecay, clip }).dataSync()[0]!
     })
     assertClose([norm], [expected.norm], `norm at step ${step}`)
     for (const slot of slots) {
@@ -60,12 +63,14 @@ test('globalNorm is the length of all gradients as one vector', () => {
 })
 
 test('a step leaves no tensors behind but its norm', () => {
-  const slots = createSlots(variables(oracle.weights))
-  const gradients = slots.map(({ variable }) => tf.onesLike(variable))
+  const groups = slotGroups(createSlots(variables(oracle.weights)))
+  const gradients = groups.map((group) =>
+    tf.tidy(() => joined(group.map((slot) => tf.onesLike(slot.variable)))),
+  )
   const rate = tf.scalar(0.1)
   const before = tf.memory().numTensors
   for (let i = 0; i < 3; i++) {
-    tf.tidy(() => void sgdStep(slots, gradients, rate, { momentum: 0.9, weightDecay: 5e-4, clip: 35 }))
+    tf.tidy(() => void sgdStep(groups, gradients, rate, { momentum: 0.9, weightDecay: 5e-4, clip: 35 }))
   }
   assert.equal(tf.memory().numTensors, before)
 })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { type Box, createLoader, type Dataset, type Sample } from '../../lib/data'
 import { Detector, type Weights } from '../../lib/detector'
-import { tf } from '../../lib/engine'
+import { pixelTensor, tf } from '../../lib/engine'
 import { assignTargets, targetTensors, yoloLoss } from '../../lib/losses'
 import {
   type Labeller,
@@ -76,7 +76,7 @@ test("every step learns the labels of the frames beside those of its batch, in t
   const truths = [...first.truths, second.truths[0]!.map((box) => ({ ...box, weight: 0.5 }))]
   const detector = new Detector(tinyDetector(), tinyWeights())
   const total = tf.tidy(() => {
-    const images = tf.tensor4d([...first.images, ...second.images], [3, 64, 96, 3])
+    const images = pixelTensor(Uint8Array.of(...first.images, ...second.images), [3, 64, 96, 3])
     const { outputs } = detector.forward(images, { training: true, updateStatistics: false })
     const targets = targetTensors(assignTargets(truths, detector.config, TINY_TRAINING.assign))
     return yoloLoss(outputs, targets, detector.config, {}, true).total.dataSync()[0]!

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { createLoader, type Dataset } from '../../lib/data'
 import { Detector } from '../../lib/detector'
-import { type Precision, supportsPrecision, tf } from '../../lib/engine'
+import { type Precision, pixelTensor, supportsPrecision, tf } from '../../lib/engine'
 import { assignTargets, targetTensors } from '../../lib/losses'
 import { createSlots, createStep, type Measurements, type StepOptions } from '../../lib/train'
 import { assertClose } from '../losses/support'
@@ -34,7 +34,7 @@ function step(options: Partial<StepOptions> = {}, labelled = true): Outcome {
   const run = createStep(detector, slots, settings)
   const truths = labelled ? batch.truths : batch.truths.map(() => undefined)
   const measured = run.run({
-    images: tf.tensor4d(batch.images, [...batch.shape]),
+    images: pixelTensor(batch.images, batch.shape),
     targets: targetTensors(assignTargets(truths, detector.config, TINY_TRAINING.assign)),
     rate: 0.125,
     weights: settings.extra ? [3] : [],

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { createLoader, type Dataset } from '../../lib/data'
 import { Detector } from '../../lib/detector'
-import { tf } from '../../lib/engine'
+import { pixelTensor, tf, unitPixels } from '../../lib/engine'
 import { assignTargets, targetTensors, yoloLoss } from '../../lib/losses'
 import { type TrainContext, type TrainOptions, train } from '../../lib/train'
 import { assertClose } from '../losses/support'
@@ -58,11 +58,16 @@ test('the student learns from the stronger look, and the distillation loss sees 
   const others = createLoader(data.splits.unlabelled!, { ...options, batch: 1 })
   const [first, second] = [await labelled.batchAt(0), await others.batchAt(0)]
   await Promise.all([labelled.close(), others.close()])
-  assert.deepEqual(seen, [Float32Array.from([...first.images, ...second.images])])
+  const pixels = pixelTensor(Uint8Array.of(...first.images, ...second.images), [3, 64, 96, 3])
+  assert.deepEqual(
+    seen,
+    tf.tidy(() => [unitPixels(pixels).dataSync()]),
+  )
+  pixels.dispose()
 
   const detector = new Detector(tinyDetector(), tinyWeights())
   const [output, truth] = tf.tidy(() => {
-    const images = tf.tensor4d([...first.strong!, ...second.strong!], [3, 64, 96, 3])
+    const images = pixelTensor(Uint8Array.of(...first.strong!, ...second.strong!), [3, 64, 96, 3])
     const { outputs } = detector.forward(images, { training: true, updateStatistics: false })
     const targets = targetTensors(
       assignTargets([...first.truths, undefined], detector.config, TINY_TRAINING.assign),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { createLoader } from '../../lib/data'
 import { Detector, initialWeights } from '../../lib/detector'
-import { tf } from '../../lib/engine'
+import { pixelTensor, tf } from '../../lib/engine'
 import { assignTargets, METHOD_NAMES, methodNamed, targetTensors } from '../../lib/losses'
 import { prunableGammas } from '../../lib/slimming'
 import { createSlots, createStep } from '../../lib/train'
@@ -36,7 +36,7 @@ function trained(
   const options = { loss: {}, sgd: { momentum: 0.9, weightDecay: 0.01, clip: 20 }, extra, sparsity }
   const step = createStep(student, slots, { ...options, precision: 'float32', eager })
   const found = new Map<string, Float32Array>()
-  const images = tf.tensor4d(batch.images, [...batch.shape])
+  const images = pixelTensor(batch.images, batch.shape)
   const targets = targetTensors(assignTargets(batch.truths, student.config, TINY_TRAINING.assign))
   for (let n = 0; n < steps; n++) {
     const measured = step.run({

@@ -1,7 +1,7 @@
 /** A model to detect with, from a checkpoint or an exported file. */
 import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
-import { toImage } from '../../data'
+import { toImage, unitValues } from '../../data'
 import { type DecodeOptions, Detector } from '../../detector'
 import { deviceInfo } from '../../engine'
 import type { ScoredBox } from '../../evaluate'
@@ -73,7 +73,7 @@ async function openExported(file: string, { decode = {} }: ModelOptions): Promis
     input: metadata.input,
     async detect({ images, shape, placements }) {
       const start = performance.now()
-      const inInput = detectionsIn(await session.run({ shape, values: images }), metadata)
+      const inInput = detectionsIn(await session.run({ shape, values: unitValues(images) }), metadata)
       const seconds = (performance.now() - start) / 1000
       const found = inInput.map((boxes, i) => boxes.map((box) => toImage(box, placements[i]!)))
       return { found, seconds }

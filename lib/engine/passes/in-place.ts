@@ -9,7 +9,7 @@ import {
 } from '../graph'
 import { attribute, DTYPE } from '../native'
 
-/** A step of one weight and its momentum: their indices in the state, and the operation that does it. */
+/** A step of a weight, or of a group of them, and its momentum: their indices in the state, and the operation that does it. */
 interface MomentumStep {
   readonly weight: number
   readonly momentum: number
@@ -48,7 +48,7 @@ class StepFinder {
   /** The step of the variable at this index, if it is a weight. */
   stepOf(weight: number): MomentumStep | undefined {
     const w = this.state[weight]!
-    if (!w.handle || !w.next) return undefined
+    if (!w.next) return undefined
     // w - rate * v
     const difference = this.made(w.next, ['Sub'])
     if (!difference || !isSame(difference.inputs[0]!, w.value) || !this.isOnlyFor(difference))
@@ -57,7 +57,7 @@ class StepFinder {
     const rate = scaled(move)
     if (!move || !rate || !this.isOnlyFor(move, difference)) return undefined
     // momentum * v + g
-    const momentum = this.state.findIndex(({ handle, next }) => handle && next && isSame(next, rate.other))
+    const momentum = this.state.findIndex(({ next }) => next && isSame(next, rate.other))
     const v = this.state[momentum]
     const sum = v && this.made(rate.other, ['Add', 'AddV2'])
     if (!sum || !this.isOnlyFor(sum, move)) return undefined
@@ -71,7 +71,7 @@ class StepFinder {
       operation: 'ResourceApplyMomentum',
       inputs: [
         { node: w.handle, index: 0 },
-        { node: v.handle!, index: 0 },
+        { node: v.handle, index: 0 },
         rate.scalar,
         sum.inputs[1]!,
         decay.scalar,

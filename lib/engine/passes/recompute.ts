@@ -23,6 +23,7 @@ import {
   namesOf,
   type Pass,
   results,
+  stateNames,
   waitingFor,
 } from '../graph'
 
@@ -67,15 +68,16 @@ class Order {
   private readonly late: ReadonlySet<string>
 
   constructor(graph: Graph) {
-    const { nodes, inputs, state } = graph
+    const { nodes, inputs } = graph
     this.nodes = nodes
     this.places = new Map(nodes.map(({ name }, place) => [name, place]))
     this.uses = usesOf(nodes)
     this.results = namesOf(results(graph))
     this.late = dependents(nodes, inputs)
     const constants = nodes.filter(({ operation }) => operation === 'Const').map(({ name }) => name)
-    this.lasting = new Set([...inputs, ...namesOf(state.map(({ value }) => value)), ...constants])
-    this.peak = peakOf(nodes, this.uses, this.results)
+    const slices = stateNames(graph)
+    this.lasting = new Set([...inputs, ...slices, ...constants])
+    this.peak = peakOf(nodes, this.uses, this.results, slices)
   }
 
   /** A node's index; -1 for values made before all nodes. */
@@ -201,16 +203,18 @@ function usesOf(nodes: readonly GraphNode[]): ReadonlyMap<string, Use> {
   return uses
 }
 
-/** The index at which most bytes are alive, if nodes run in order and a value is freed after its last use. */
+/** The index at which most bytes are alive, if nodes run in order and a value is freed after its last use. The state is always. */
 function peakOf(
   nodes: readonly GraphNode[],
   uses: ReadonlyMap<string, Use>,
   kept: ReadonlySet<string>,
+  state: ReadonlySet<string>,
 ): number {
   const born = new Map<string, number>()
   const gone = new Map<number, number>()
   for (const [key, { bytes, places }] of uses) {
     const name = key.slice(0, key.lastIndexOf(':'))
+    if (state.has(name)) continue
     born.set(name, (born.get(name) ?? 0) + bytes)
     const last = places.at(-1)!
     if (!kept.has(name)) gone.set(last, (gone.get(last) ?? 0) + bytes)

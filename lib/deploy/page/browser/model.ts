@@ -110,7 +110,7 @@ function seen(frame: RgbImage, { fit, crop }: PageView, input: readonly [number,
   const part = cut(frame, region.x1, region.y1, width, height)
   const inPart = fitRegion({ x1: 0, y1: 0, x2: width, y2: height }, input, fit)
   const pixels = new Float32Array(input[0] * input[1] * 3)
-  resample(part, inPart, input, pixels, 0, { fill: 114 })
+  resample(part, inPart, input, pixels, { fill: 114 })
   const toPart = { scaleX: 1, shiftX: -region.x1, scaleY: 1, shiftY: -region.y1 }
   return { pixels, placement: compose(toPart, inPart) }
 }
