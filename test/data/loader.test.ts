@@ -9,6 +9,7 @@ import { type Batch, batchIndices } from '../../lib/data/batch'
 import type { LoadableSample } from '../../lib/data/frames'
 import { createLoader, type LoaderOptions } from '../../lib/data/loader'
 import { openDataset } from '../../lib/data/open'
+import { resample } from '../../lib/data/resample'
 
 const fixtures = join(__dirname, 'fixtures')
 const scratch = mkdtempSync(join(tmpdir(), 'loader-test-'))
@@ -131,6 +132,21 @@ test('a step gives the same batch whoever prepares it and wherever a run starts'
   for (const workers of [1, 2]) assert.deepEqual(await take({ ...training, workers }, 0, 6), alone)
   assert.deepEqual(await take(training, 4, 6), alone.slice(4))
   assert.notDeepEqual((await take({ ...training, seed: 4 }, 0, 1))[0], alone[0])
+})
+
+test('a batch takes a byte for each value, and is rounded once, to the nearest', async () => {
+  const options: LoaderOptions = { input: [48, 80], batch: 3 }
+  for (const workers of [0, 1]) {
+    const [batch] = await take({ ...options, workers }, 0, 1)
+    const { images, shape } = batch!
+    assert.deepEqual(shape, [3, 48, 80, 3])
+    assert.equal(images.buffer.byteLength, 3 * 48 * 80 * 3)
+    const exact = new Float32Array(48 * 80 * 3)
+    resample(samples[2]!.image!, { scaleX: 80 / 64, shiftX: 0, scaleY: 48 / 32, shiftY: 0 }, [48, 80], exact)
+    images.subarray(2 * exact.length).forEach((byte, i) => {
+      assert.ok(Math.abs(byte - 255 * exact[i]!) <= 0.5, `${byte} of ${255 * exact[i]!}`)
+    })
+  }
 })
 
 test('augmented boxes stay in the input', async () => {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { Random } from '../../lib/base'
 import { createLoader, type Dataset, generateScenes, type StrongOptions, strongSchema } from '../../lib/data'
+import { resample } from '../../lib/data/resample'
 import { applyStrong, blur } from '../../lib/data/strong'
 import oracle from './oracle/blur.json'
 
@@ -120,6 +121,25 @@ test('the plain look, the boxes and the geometry are the same without it, whoeve
   assert.deepEqual((await batch({ strong: {}, workers: 1 })).strong, strong)
   assert.deepEqual((await batch({ strong: OFF })).strong, plain.images, 'every pixel is in its place')
   assert.notDeepEqual((await batch({ strong: {} }, 0)).strong, strong)
+})
+
+test('the stronger look is made before the plain one is rounded', async () => {
+  // An image twice as large: between its pixels lie values that are no bytes.
+  const image = {
+    width: 48,
+    height: 32,
+    pixels: Uint8Array.from({ length: 48 * 32 * 3 }, (_, i) => (i * 71) % 251),
+  }
+  const sample = { ...{ id: 'a', file: 'a', boxes: [] }, width: image.width, height: image.height, image }
+  const look = { ...OFF, colour: { brightness: 0, contrast: 1, saturation: 0, hue: 0 } } as const
+  const loader = createLoader([sample], { input: [64, 96], batch: 1, seed: 3, strong: look })
+  const { strong } = await loader.batchAt(0)
+  const values = new Float32Array(64 * 96 * 3)
+  resample(image, { scaleX: 2, shiftX: 0, scaleY: 2, shiftY: 0 }, [64, 96], values)
+  applyStrong(new Random(3, 'strong', 0, 0), { values, height: 64, width: 96 }, strongSchema.parse(look))
+  strong!.forEach((byte, i) => {
+    assert.ok(Math.abs(byte - 255 * values[i]!) <= 0.5, `${byte} of ${255 * values[i]!}`)
+  })
 })
 
 test('the same image has another look in every epoch, and the same in the same view', async () => {

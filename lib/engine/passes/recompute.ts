@@ -219,7 +219,7 @@ function peakOf(
     const last = places.at(-1)!
     if (!kept.has(name)) gone.set(last, (gone.get(last) ?? 0) + bytes)
   }
-  let [peak, most, alive] = [0, 0, 0]
+  let [peak, most, alive] = [-1, 0, 0]
   for (const [place, { name }] of nodes.entries()) {
     alive += born.get(name) ?? 0
     if (alive > most) [peak, most] = [place, alive]
