@@ -27,7 +27,7 @@ const OPTIONS: TrainOptions = {
   ...TINY_TRAINING,
   steps: 24,
   augment: false,
-  schedule: { kind: 'cosine', rate: 0.02, final: 0.9 },
+  schedule: { kind: 'cosine', rate: 0.022, final: 0.9 },
   validation: validationSchema.parse({ every: 8 }),
 }
 
