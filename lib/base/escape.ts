@@ -63,6 +63,7 @@ export interface Markdown {
   readonly markdown: string
 }
 
+/** What may stand in a template of `markdown`; undefined and false leave nothing. */
 export type MarkdownValue = Markdown | string | number | undefined | false
 
 const markdownOf = (value: MarkdownValue): string => {

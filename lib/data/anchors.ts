@@ -6,6 +6,7 @@ import type { Sample } from './types'
 /** Maximum rounds of Lloyd's algorithm; it stops when no box changes its anchor. */
 const MAX_ROUNDS = 300
 
+/** How anchors are fitted to boxes as the network sees them. */
 export interface AnchorOptions {
   /** [height, width] of the network's input. */
   readonly input: readonly [number, number]
@@ -20,6 +21,7 @@ export interface AnchorOptions {
   readonly restarts?: number
 }
 
+/** Anchors fitted to boxes, and how well they fit. */
 export interface Anchors {
   /** [scale][anchor] = [width, height] in pixels of the input; stride 32 first, the largest first. */
   readonly anchors: readonly (readonly (readonly [number, number])[])[]

@@ -92,7 +92,9 @@ export const augmentSchema = z
   })
   .strict()
 
+/** Random changes of a training image and their chances; what is left out has a default. */
 export type AugmentOptions = z.input<typeof augmentSchema>
+/** The same with every default filled in. */
 export type Augmentation = z.output<typeof augmentSchema>
 
 /** The augmentation of the published training recipe (512x192, darknet21-YOLOv3); its loader has fill 0. */

@@ -14,6 +14,7 @@ const ROUNDING = 1
 /** A check ends with more problems than these: nobody reads them, and they take memory. */
 const MOST_PROBLEMS = 100_000
 
+/** What `checkDataset` found: problems, and what there is. */
 export interface CheckReport {
   readonly problems: readonly Problem[]
   /** The notations, joined by '+'. */

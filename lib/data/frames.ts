@@ -8,6 +8,7 @@ import type { RgbImage, Sample } from './types'
 /** A sample that may come with its pixels, so that no file is read. */
 export type LoadableSample = Sample & { readonly image?: RgbImage }
 
+/** Part of an image as fractions of its width and height: [x1, y1, x2, y2]. */
 export type Crop = readonly [number, number, number, number]
 
 const EMPTY = 0

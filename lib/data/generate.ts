@@ -17,6 +17,7 @@ import {
 import { SCENE_CLASSES, type SceneOptions } from './scenes'
 import type { Dataset, SplitName } from './types'
 
+/** How scenes are rendered; nothing here changes their pixels. */
 export interface GenerateOptions {
   /** Called with the number of finished images and of all images. */
   readonly onProgress?: (done: number, total: number) => void

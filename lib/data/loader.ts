@@ -51,8 +51,10 @@ export const loaderSchema = z
   })
   .strict()
 
+/** What a loader's batches depend on, and the signal that stops it. */
 export type LoaderOptions = z.input<typeof loaderSchema> & { readonly signal?: AbortSignal }
 
+/** How long a training waited for its batches. */
 export interface LoaderStatistics {
   /** Batches delivered. */
   readonly batches: number
@@ -66,6 +68,7 @@ export interface LoaderStatistics {
   readonly cached: number
 }
 
+/** Batches of a training, prepared ahead by threads. */
 export interface Loader extends AsyncIterable<Batch> {
   /** Batches in one epoch. */
   readonly stepsPerEpoch: number
@@ -73,6 +76,7 @@ export interface Loader extends AsyncIterable<Batch> {
   batchAt(step: number): Promise<Batch>
   /** Batches `from` .. `to` - 1 (endless by default), prepared ahead by the workers. */
   batches(from?: number, to?: number): AsyncGenerator<Batch, void, undefined>
+  /** How long callers have waited so far. */
   statistics(): LoaderStatistics
   /** Stops the workers; rejects batches in progress. */
   close(): Promise<void>

@@ -15,6 +15,7 @@ import { sharedImages } from './shared'
 import { carveValidation } from './split'
 import type { Box, Dataset, Sample, SplitName } from './types'
 
+/** How a user's folder is read and divided into splits. */
 export interface OpenOptions extends Omit<ReadOptions, 'imagesNeeded' | 'lists'> {
   /** Fraction of the training images used for validation if the data set has no such split. Default 0.15; false for none. */
   readonly validation?: number | false

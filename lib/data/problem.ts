@@ -19,6 +19,7 @@ export type ProblemKind =
   | 'duplicate image'
   | 'empty split'
 
+/** What is wrong in a file of a data set, and where. */
 export interface Problem {
   readonly kind: ProblemKind
   readonly file: string
@@ -33,6 +34,7 @@ export interface Problem {
 /** Receives the problems that readers find: `refuse` and `throwProblem` stop at the first, a check collects them. */
 export type Report = (problem: Problem) => void
 
+/** A problem of a data set, as an error with advice. */
 export class DatasetError extends Error {
   override readonly name = 'DatasetError'
   constructor(

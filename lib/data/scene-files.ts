@@ -31,6 +31,7 @@ export const scenesSchema = z
   })
   .strict()
 
+/** A data set of rendered scenes, as a profile asks for it. */
 export type ScenesConfig = z.input<typeof scenesSchema>
 export type ResolvedScenes = z.output<typeof scenesSchema>
 

@@ -47,6 +47,7 @@ export const strongSchema = z
   })
   .strict()
 
+/** The stronger view of an image: chances and limits of its changes; what is left out has a default. */
 export type StrongOptions = z.input<typeof strongSchema>
 export type StrongLook = z.output<typeof strongSchema>
 

@@ -36,8 +36,10 @@ export interface Sample {
   readonly digest?: string
 }
 
+/** A part of a data set; `shifted` shows another town. */
 export type SplitName = 'train' | 'validation' | 'test' | 'unlabelled' | 'shifted'
 
+/** Images with their boxes, by split. */
 export interface Dataset {
   readonly name: string
   readonly classes: readonly string[]

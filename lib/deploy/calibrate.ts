@@ -19,6 +19,7 @@ import { type BodyFormat, inFront, type Of, writeBody } from './format'
 import { type Grid, type Grids, gridOf, type Range, symmetricGridOf } from './grids'
 import type { Convolution, Plan, Pool } from './plan'
 
+/** Which frames calibrate. */
 export interface CalibrationOptions {
   /** Frames of the training split; default 128. */
   readonly frames?: number
@@ -28,6 +29,7 @@ export interface CalibrationOptions {
   /** Folder in which calibrations are kept. */
   readonly cache: string
   readonly signal?: AbortSignal
+  /** Called with the frames done and their number. */
   readonly onProgress?: (done: number, total: number) => void
 }
 
@@ -45,6 +47,7 @@ const calibrationSchema = z
   })
   .strict()
 
+/** Ranges of every activation, for int8. */
 export type Calibration = z.infer<typeof calibrationSchema> & {
   /** SHA-256 of the rest, as JSON. */
   readonly sha256: string

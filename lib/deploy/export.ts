@@ -15,6 +15,7 @@ import { instructions } from './instructions'
 import type { Metadata } from './metadata'
 import { type Proof, type ProofData, type ProofOptions, prove, unprovable } from './proof'
 
+/** What an export has written, and its proof. */
 export interface Exported {
   readonly metadata: Metadata
   /** All that was written, by name. */

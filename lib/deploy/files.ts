@@ -24,6 +24,7 @@ import { tensorFlowPython } from './runtimes'
 import { graphModelFiles, WEIGHTS_FILE } from './tensorflow/graph-model'
 import { tensorFlowModel } from './tensorflow/model'
 
+/** A model to export, with the SHA-256 of its weights. */
 export type Model = Checkpoint & { readonly sha256: string }
 
 /** A file that is asked for. */

@@ -7,6 +7,7 @@ import type { Plan } from './plan'
 
 /** Formats by the names that the command line and benchmarks use. */
 export const FORMATS = ['checkpoint', 'darknet', 'saved-model', 'onnx', 'tflite', 'tfjs'] as const
+/** A format of exported files. */
 export type FileFormat = (typeof FORMATS)[number]
 
 const size = z.number().int().positive()
@@ -50,6 +51,7 @@ export const metadataSchema = z
   })
   .strict()
 
+/** What an exported file says of itself: classes, shapes, decoding, origin. */
 export type Metadata = z.infer<typeof metadataSchema>
 
 /** Describes a file that is made of a plan. */

@@ -21,6 +21,7 @@ export const BOUNDS = { float32: 1e-4, float16: 0.1, ap: 0.01 } as const
 /** Batches that a file is tried with, where it takes any. */
 const BATCHES = [1, 3]
 
+/** Images on which a file is proved. */
 export interface ProofData {
   /** Frames; the first three are compared, and int8 is scored on all of them. */
   readonly samples: readonly Sample[]
@@ -35,6 +36,7 @@ export interface ProofOptions {
   readonly onProgress?: (done: number, total: number) => void
 }
 
+/** A file's outputs in its own runtime beside the library's. */
 export interface Proof {
   readonly runtime: RuntimeName
   readonly version: string

@@ -18,6 +18,7 @@ export function layerParameters(layer: WeightedLayer): number {
   return layer.kernel ** 2 * (layer.in / layer.groups) * layer.out + (layer.batchNorm ? 2 : 1) * layer.out
 }
 
+/** What one image costs in a network, and how many numbers it has. */
 export interface Complexity {
   /** Multiply-accumulates of all convolutions for one image. One MAC is two floating-point operations. */
   readonly macs: number

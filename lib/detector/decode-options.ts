@@ -1,5 +1,6 @@
 import type { HeadConfig } from './heads'
 
+/** Thresholds on the way from a network's outputs to detections. */
 export interface DecodeOptions {
   /** Slots with less objectness are dropped. */
   readonly objectness: number

@@ -15,6 +15,7 @@ const optionsSchema: Schema<DecodeOptions> = z
   })
   .strict()
 
+/** Every slot of a network's outputs, decoded. */
 export interface Decoded {
   /** x1 y1 x2 y2 in pixels of the network's input, [n, slots, 4]. */
   readonly boxes: tf.Tensor3D
@@ -61,6 +62,7 @@ export function decodeScale(logits: tf.Tensor4D, scale: number, config: DecodeCo
   }
 }
 
+/** Detections after NMS, padded to the same number for every image. */
 export interface DetectionTensors {
   /** x1 y1 x2 y2 in pixels of the network's input [n, limit, 4], zeros past `counts`. */
   readonly boxes: tf.Tensor3D

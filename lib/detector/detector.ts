@@ -37,6 +37,7 @@ export interface ForwardOutput extends DetectorOutput {
   readonly named: { readonly [name: string]: tf.Tensor4D }
 }
 
+/** Whether a forward pass is one of training. */
 export interface ForwardOptions {
   /** Batch statistics (and an update of the running ones), or the running statistics folded into the kernels. */
   readonly training: boolean
@@ -167,6 +168,7 @@ export class Detector {
     return new Map([...this.variables].filter(([, variable]) => variable.trainable))
   }
 
+  /** One of the weights by its name. @throws Error where the network has none of that name */
   variable(name: string): tf.Variable {
     const variable = this.variables.get(name)
     if (!variable) throw new Error(`weight ${name}: the architecture has no such weight`)
@@ -233,6 +235,7 @@ export class Detector {
     tf.dispose(batch)
   }
 
+  /** Frees all weights. */
   dispose(): void {
     for (const variable of this.variables.values()) variable.dispose()
     this.variables.clear()

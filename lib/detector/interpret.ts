@@ -22,7 +22,9 @@ export interface Operations<T> {
   conv(x: T, layer: Convolution): T
   /** Transposed convolution, batch norm or bias, activation. */
   deconv(x: T, layer: Deconvolution): T
+  /** The largest value of every window. */
   maxPool(x: T, layer: MaxPool): T
+  /** Every cell repeated in both directions. */
   upsample(x: T, layer: Upsample): T
   /** The `groupId`-th of `groups` equal parts of the channels. */
   group(x: T, layer: Route): T
@@ -32,6 +34,7 @@ export interface Operations<T> {
   add(values: readonly T[], layer: Shortcut): T
 }
 
+/** What the layers of a network have computed. */
 export interface Interpreted<T> {
   /** What every yolo layer takes, in their order. */
   readonly outputs: T[]

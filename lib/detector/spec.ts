@@ -7,6 +7,7 @@ export type Part = 'backbone' | 'neck' | 'head'
 
 /** What follows the sum: x; LeakyReLU 0.1; max(x, 0); x tanh(log(1 + e^x)); x sigmoid(x); sigmoid(x). */
 export const ACTIVATIONS = ['linear', 'leaky', 'relu', 'mish', 'swish', 'logistic'] as const
+/** An activation function of a convolution. */
 export type Activation = (typeof ACTIVATIONS)[number]
 
 /** The name by which the first layers take the images. */
@@ -53,6 +54,7 @@ export interface Deconvolution extends Single {
   readonly activation: Activation
 }
 
+/** The largest value of every window. */
 export interface MaxPool extends Single {
   readonly kind: 'maxPool'
   readonly size: number
@@ -98,6 +100,7 @@ export interface Yolo extends Single {
   readonly scaleXY: number
 }
 
+/** One layer of a network. */
 export type Layer = Convolution | Deconvolution | MaxPool | Upsample | Route | Shortcut | Yolo
 
 /** Everything that fixes a network but its weights. A pruned network is the same list with other widths. */

@@ -31,6 +31,7 @@ import { refuseNested } from './recorder'
 import { discard, pullAll, runGraph, SessionState } from './session-state'
 import { type Form, flatten, type Tree, unflatten } from './tree'
 
+/** How a function becomes a graph. */
 export interface CompileOptions {
   /** Variables that the function reads or assigns. Those of a list within the list are one vector in the session, see joined.ts. */
   readonly state?: readonly (tf.Variable | readonly tf.Variable[])[]
@@ -41,6 +42,7 @@ export interface CompileOptions {
   readonly name?: string
 }
 
+/** A function that runs as a graph, one for every signature of its inputs. */
 export interface Compiled<A extends readonly Tree[], R extends Tree> {
   (...inputs: A): R
   /** Copies the state from the session to the variables, which have no values until then. */

@@ -5,6 +5,7 @@ import { availableParallelism, cpus } from 'node:os'
 import { nativeBackend, tf } from './native'
 import type { Precision } from './precision'
 
+/** What computes here. */
 export interface DeviceInfo {
   readonly device: 'CPU' | 'GPU'
   /** The processor's or the graphics card's name. */

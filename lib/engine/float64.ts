@@ -80,18 +80,25 @@ export class Float64Device {
     return new Float64Array(words.buffer, words.byteOffset, words.length / 2)
   }
 
+  /** The values of a list of int32. */
   readIndices(array: DeviceArray<'int32'>): Int32Array {
     return this.data(array)
   }
 
+  /** a + b, element by element, as the four below. */
   readonly add = (a: DeviceArray, b: DeviceArray) => this.binary('AddV2', a, b)
+  /** a - b. */
   readonly subtract = (a: DeviceArray, b: DeviceArray) => this.binary('Sub', a, b)
+  /** a b. */
   readonly multiply = (a: DeviceArray, b: DeviceArray) => this.binary('Mul', a, b)
+  /** The smaller of a and b. */
   readonly minimum = (a: DeviceArray, b: DeviceArray) => this.binary('Minimum', a, b)
+  /** The larger of a and b. */
   readonly maximum = (a: DeviceArray, b: DeviceArray) => this.binary('Maximum', a, b)
   /** a / b, and 0 where b is 0. */
   readonly divide = (a: DeviceArray, b: DeviceArray) => this.binary('DivNoNan', a, b)
 
+  /** Where a equals b. */
   equal(a: DeviceArray, b: DeviceArray): DeviceArray<'bool'> {
     return this.run('Equal', 'bool', [type('T', 'float64')], [a, b])[0]!
   }
@@ -141,6 +148,7 @@ export class Float64Device {
     for (const { id } of arrays) if (this.owned.delete(id)) nativeBackend().binding.deleteTensor(id)
   }
 
+  /** Frees every array of the scope. */
   dispose(): void {
     for (const id of this.owned) nativeBackend().binding.deleteTensor(id)
     this.owned.clear()

@@ -69,6 +69,7 @@ const NO_TENSOR = -1
 
 /** TF_AttrType and TF_DataType numbers of TensorFlow's C API. */
 export const ATTR = { string: 0, int: 1, float: 2, bool: 3, type: 4, shape: 5 } as const
+/** TensorFlow's numbers of the types. */
 export const DTYPE = {
   float32: 1,
   float64: 2,
@@ -99,12 +100,19 @@ export function nativeBackend(): NativeBackend {
   return backend
 }
 
+/** Attributes of TensorFlow's operations, by type. */
 export const attribute = {
+  /** One int64, or a list. */
   int: (name: string, value: number | number[]): Attribute => ({ name, type: ATTR.int, value }),
+  /** One float32, or a list. */
   float: (name: string, value: number | number[]): Attribute => ({ name, type: ATTR.float, value }),
+  /** A truth value. */
   bool: (name: string, value: boolean): Attribute => ({ name, type: ATTR.bool, value }),
+  /** A text. */
   string: (name: string, value: string): Attribute => ({ name, type: ATTR.string, value }),
+  /** A list of texts. */
   strings: (name: string, value: string[]): Attribute => ({ name, type: ATTR.string, value }),
+  /** A type of elements. */
   type: (name: string, dtype: keyof typeof DTYPE): Attribute => ({
     name,
     type: ATTR.type,

@@ -9,6 +9,7 @@ import { inFloat32 } from './precision'
 
 type Padding = 'same' | 'valid'
 
+/** Options of a convolution. */
 export interface Conv2dOptions {
   readonly stride?: number
   /** 'same' and 'valid' as in TensorFlow, or that many zeros on every side (Darknet). */
@@ -171,6 +172,7 @@ export function conv2dTranspose(x: tf.Tensor4D, kernel: tf.Tensor4D, stride: num
   return operation(x, kernel) as tf.Tensor4D
 }
 
+/** Options of batch norm in training. */
 export interface BatchNormOptions {
   readonly epsilon: number
   /**
@@ -314,6 +316,7 @@ export function gatherRows(x: tf.Tensor3D, indices: tf.Tensor2D): tf.Tensor3D {
   return execute('GatherV2', attributes, [x, indices, tf.scalar(1, 'int32')])[0] as tf.Tensor3D
 }
 
+/** What NMS leaves of every image. */
 export interface NonMaxSuppressionResult {
   /** [n, limit, 4] as given; zeros past `counts`. */
   readonly boxes: tf.Tensor3D

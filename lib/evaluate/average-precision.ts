@@ -1,5 +1,6 @@
 /** Recalls at which precision is averaged: every recall step, VOC 2007's 11, or COCO's 101. */
 export const INTERPOLATIONS = ['all', '11', '101'] as const
+/** How average precision reads a curve: its whole area, 11 or 101 recalls. */
 export type Interpolation = (typeof INTERPOLATIONS)[number]
 
 /** Outcome of a detection, as in a match table's `flag`: it found nothing, or a truth already taken ... */

@@ -21,6 +21,7 @@ export const COCO_NAMES = [
   'ARlarge',
 ] as const
 
+/** A name of COCO's twelve numbers. */
 export type CocoName = (typeof COCO_NAMES)[number]
 
 /** The twelve numbers by name; -1 if undefined (no truth to find). AR1, AR10, AR100 name the default limits. */
@@ -41,6 +42,7 @@ export interface CocoResult extends CocoNumbers {
   readonly perClass: readonly CocoClassResult[]
 }
 
+/** Limits of COCO's evaluation, by default its own. */
 export interface CocoOptions {
   /** Limits on detections per image and class, ascending: for AR1, AR10, and for everything else. */
   readonly maxDetections?: readonly [number, number, number]

@@ -6,6 +6,7 @@ import { eachGroup, type PairGroup } from './overlaps'
 import { descendingOrder, type Groups, groupBy, indices } from './ranking'
 import type { Detections, Truths } from './types'
 
+/** Which class is detected as which. */
 export interface ConfusionMatrix {
   readonly classes: number
   /**
@@ -15,6 +16,7 @@ export interface ConfusionMatrix {
   readonly counts: readonly (readonly number[])[]
 }
 
+/** The operating point of a confusion matrix. */
 export interface ConfusionOptions {
   readonly iouThreshold?: number
   /** Detections below it are left out; a confusion matrix describes one operating point. */

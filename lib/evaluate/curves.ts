@@ -1,6 +1,7 @@
 import { IGNORED, TRUE_POSITIVE } from './average-precision'
 import { type MatchTable, positivesOf } from './match-table'
 
+/** Precision and recall of one class as the score falls. */
 export interface PrecisionRecallCurve {
   /** tp / truths after each detection that is not ignored, in descending order of score; NaN without truths */
   readonly recall: Float64Array

@@ -7,6 +7,7 @@ import type { MistakesResult } from './mistakes'
 import { type DrawnBox, drawOverlay } from './overlay'
 import type { Detections, Truths } from './types'
 
+/** Size of a drawing. */
 export interface DrawOptions {
   /** Width of the drawing in pixels; the image's own where absent. */
   readonly width?: number

@@ -5,6 +5,7 @@ import { type FileDetection, readDetections } from './detections'
 import { readTruths, type TruthFileOptions } from './truth-files'
 import type { Detections, Truths } from './types'
 
+/** Files of truths and detections. */
 export interface EvaluationFiles extends TruthFileOptions {
   /** A file or folder of labels in any supported notation, or a whole data set. */
   readonly truth: string
@@ -22,6 +23,7 @@ export interface EvaluationFiles extends TruthFileOptions {
   readonly columns?: string
 }
 
+/** Truths and detections read from files, with their names. */
 export interface EvaluationData {
   readonly truths: Truths
   readonly detections: Detections

@@ -40,6 +40,7 @@ export interface MatchTable {
   readonly truthImage: Int32Array
 }
 
+/** The rule by which detections and truths are matched. */
 export interface MatchTableOptions {
   /** The matching rule: VOC's (see `evaluateVoc`) or COCO's (see `evaluateCoco`, all areas). */
   readonly rule?: 'voc' | 'coco'
@@ -80,6 +81,7 @@ export function matchTable(
   return cocoTable(truths, detections, { iouThresholds, areaRanges, maxDetections })
 }
 
+/** Which number is read from a match table. */
 export interface TableApOptions {
   readonly iouThresholdIndex?: number
   /** Default: 'all' for a VOC table, '101' for a COCO table. */

@@ -6,8 +6,10 @@ import type { Truths } from './types'
 /** TIDE's kinds, in its order. */
 export const MISTAKE_KINDS = ['class', 'localisation', 'both', 'duplicate', 'background', 'missed'] as const
 
+/** A kind of mistake, as in TIDE. */
 export type MistakeKind = (typeof MISTAKE_KINDS)[number]
 
+/** One mistake of a detector. */
 export interface Mistake {
   readonly kind: MistakeKind
   readonly image: number

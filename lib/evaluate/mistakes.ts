@@ -6,6 +6,7 @@ import { MISTAKE_KINDS, type Mistake, type MistakeKind } from './mistake-outcome
 import { iouSchema, limitSchema } from './options'
 import type { Detections, Truths } from './types'
 
+/** All mistakes of a detector, and what each kind costs. */
 export interface MistakesResult {
   /**
    * Mean 101-point AP at the foreground threshold over the classes present in the truths or the detections;

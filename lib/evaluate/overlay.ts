@@ -2,6 +2,7 @@
 import { escapeHtml } from '../base/escape'
 import type { Box } from '../data/types'
 
+/** A box to draw, and what is written beside it. */
 export interface DrawnBox {
   readonly box: Pick<Box, 'x1' | 'y1' | 'x2' | 'y2'>
   readonly label: number

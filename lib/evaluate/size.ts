@@ -5,6 +5,7 @@ import { COCO_IOU_THRESHOLDS } from './coco'
 import { matchCoco } from './coco-matching'
 import type { AreaRange, Detections, Truths } from './types'
 
+/** COCO's numbers for objects of one size. */
 export interface SizeResult {
   readonly name: string
   /** Square pixels, both ends included. */
@@ -19,6 +20,7 @@ export interface SizeResult {
   readonly recall50: number
 }
 
+/** Sizes by which objects are told apart; by default COCO's, small split in two. */
 export interface SizeOptions {
   /** Names with the limits of their side in pixels: a box belongs where low^2 <= area <= high^2. */
   readonly sides?: readonly (readonly [name: string, low: number, high: number])[]

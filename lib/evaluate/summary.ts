@@ -3,6 +3,7 @@ import { bestF1, precisionRecall } from './curves'
 import { classApFromTable, matchTable, meanApFromTable, positivesOf } from './match-table'
 import type { Detections, Truths } from './types'
 
+/** The numbers of one class. */
 export interface ClassSummary {
   readonly name: string
   /** Truths that are not difficult, and all detections. */

@@ -5,6 +5,7 @@ import { classApFromTable, matchTable, meanApFromTable, positivesOf } from './ma
 import { iouSchema } from './options'
 import type { Detections, Truths } from './types'
 
+/** The rule of VOC's evaluation. */
 export interface VocOptions {
   readonly iouThreshold?: number
   /** 'all': area under the whole curve (VOC from 2010 on); '11': mean over 11 recalls (VOC 2007). */
@@ -21,6 +22,7 @@ const optionsSchema: Schema<Required<VocOptions>> = z
   })
   .strict()
 
+/** VOC's numbers of one class. */
 export interface VocClassResult {
   readonly label: number
   /** NaN if no truth of the class counts. */
@@ -34,6 +36,7 @@ export interface VocClassResult {
   readonly score: Float64Array
 }
 
+/** VOC's numbers of all classes. */
 export interface VocResult {
   /** Mean over the classes with truths; NaN if there are none. */
   readonly mAP: number

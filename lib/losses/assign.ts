@@ -46,6 +46,7 @@ export const assignSchema = z
   })
   .strict()
 
+/** How truths are assigned to slots; what is left out has a default. */
 export type AssignOptions = Readonly<z.input<typeof assignSchema>>
 
 /**

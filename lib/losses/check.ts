@@ -24,6 +24,7 @@ export interface GradientNorms {
   readonly cosine: number
 }
 
+/** How many slots pass a threshold on the teacher's objectness. */
 export interface PassingShare {
   /** Fraction of all (cell, anchor) slots whose teacher objectness is at least the threshold. */
   readonly overall: number
@@ -31,6 +32,7 @@ export interface PassingShare {
   readonly perAnchor: readonly (readonly number[])[]
 }
 
+/** The loss to check, and the variables that it should and should not reach. */
 export interface DistillationCheckOptions {
   /**
    * Computes both losses of one batch from the variables' current values, including the forward passes. It is called
@@ -46,6 +48,7 @@ export interface DistillationCheckOptions {
   readonly threshold?: number
 }
 
+/** What a distillation loss does to gradients, and the faults found. */
 export interface DistillationCheck {
   readonly losses: { readonly groundTruth: number; readonly distillation: number }
   /** Value of each named part, and its size relative to the ground-truth loss. */

@@ -27,8 +27,11 @@ export const lossSchema = z
   })
   .strict()
 
+/** Form and weights of the YOLOv3 loss; what is left out has a default. */
 export type YoloLossOptions = Readonly<z.input<typeof lossSchema>>
+/** The loss of a box's place and size. */
 export type BoxLoss = NonNullable<YoloLossOptions['box']>
+/** What the terms of the loss are divided by. */
 export type Normalisation = NonNullable<YoloLossOptions['normalise']>
 
 type HeadConfig = Pick<Heads, 'classes' | 'anchors' | 'scaleXY' | 'strides'>

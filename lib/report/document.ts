@@ -5,6 +5,7 @@ import type { Figure } from './figures'
 
 export { cellOf, columnsOf, evenRows, isNumeric, type TableRow } from '../base'
 
+/** A part of a section. */
 export type Block =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'list'; readonly items: readonly string[] }
@@ -20,6 +21,7 @@ export type Block =
   /** Collapsed until opened, if the format supports it. */
   | { readonly kind: 'details'; readonly summary: string; readonly blocks: readonly Block[] }
 
+/** A section of a report. */
 export interface Section {
   /** Anchor within the page. */
   readonly id: string

@@ -26,12 +26,14 @@ export function leadingSplit({ arms }: Pick<Summary, 'arms'>): Split {
   return 'validation'
 }
 
+/** What a report says in words at its top. */
 export interface Findings {
   /** One sentence: the result of the comparison with the first reference. */
   readonly verdict: string
   readonly details: readonly string[]
 }
 
+/** The report's verdict and what stands below it, computed from its numbers. */
 export function findings(summary: Summary): Findings {
   const split = leadingSplit(summary)
   const [first, ...others] = summary.references

@@ -49,10 +49,12 @@ export function trainingSeeds(number: number, planned = number): string {
   return `${of} training seed${of === '1' ? '' : 's'}`
 }
 
+/** A share as "46.2 %"; a dash where there is none. */
 export function percent(share: number | undefined): string {
   return share === undefined ? '–' : `${(100 * share).toFixed(1).replace(/\.0$/, '')} %`
 }
 
+/** Seconds as milliseconds with three digits; a dash where there are none. */
 export function milliseconds(seconds: number | undefined): string {
   return seconds === undefined ? '–' : (1000 * seconds).toPrecision(3)
 }

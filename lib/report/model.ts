@@ -34,6 +34,7 @@ import {
 } from './tables'
 import { type Tile, tiles } from './tiles'
 
+/** A report before it is written in a format. */
 export interface ReportModel {
   readonly title: string
   readonly subtitle: string

@@ -4,6 +4,7 @@ import type { Study } from '../study'
 import { readDetections, type TrialDetections, type TrialResult } from '../trial'
 import { batchImage } from './probe'
 
+/** Which detections are drawn, and how large. */
 export interface OutcomeOptions {
   /** Detections scored below it are left out. Default 0.3. */
   readonly minScore?: number

@@ -37,11 +37,13 @@ export interface Probe {
   compared(term: Unweighted): Omit<Connection, 'apply' | 'widths'> & ReturnType<Connection['apply']>
   /** The ground-truth loss of the study's recipe and a method's loss without lambda, as in the training step. */
   lossOf(term: Term): LossPair
+  /** Frees its tensors. */
   dispose(): void
 }
 
 type Unweighted = Omit<Term, 'weight'>
 
+/** Batch, student and recipe of a probe. */
 export interface ProbeOptions {
   /** Images in the batch. Default 8. */
   readonly count?: number

@@ -73,6 +73,7 @@ export function publishedRows(summary: Summary): { [column: string]: string }[] 
   ]
 }
 
+/** Why the published numbers and those of a study are not comparable. */
 export const PUBLISHED_STATEMENT =
   'The published run used other images (a car’s cockpit, 512 × 192 pixels, 8 classes), full widths, one run per row, and gave neither intervals nor ' +
   'a control trained on without a teacher. Absolute values are therefore not comparable; the share of the ' +

@@ -14,6 +14,7 @@ import { type Arm, evaluationOn, type Split, type Study } from '../study'
 import { readDetections } from '../trial'
 import type { TableRow } from './document'
 
+/** Truth, teacher and student on the images on which the two differ most. */
 export interface SideBySide {
   readonly models: readonly [teacher: string, student: string]
   readonly split: Split
@@ -24,6 +25,7 @@ export interface SideBySide {
   readonly exhibits: readonly Exhibit[]
 }
 
+/** How many images are shown, and from which score on. */
 export interface SideBySideOptions {
   /** Images that are shown. Default 8. */
   readonly count?: number

@@ -87,6 +87,7 @@ export interface TrialSummary {
   readonly trial: TrialResult
 }
 
+/** Which student the rule chose, and why. */
 export interface SelectionSummary {
   readonly rule: string
   readonly reason: string
@@ -96,6 +97,7 @@ export interface SelectionSummary {
     | undefined
 }
 
+/** Everything that a report says, in numbers. */
 export interface Summary {
   readonly profile: Profile
   readonly data: ReportInput['data']
@@ -116,6 +118,7 @@ export interface Summary {
   readonly trials: readonly TrialSummary[]
 }
 
+/** Which part of a study is collected. */
 export interface CollectOptions {
   /** Only these methods, with teacher, student and the control at equal steps. Default: all, and all controls. */
   readonly methods?: readonly string[]

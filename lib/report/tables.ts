@@ -203,6 +203,7 @@ export function ablationTable(
   return evenRows([...rows, ...without])
 }
 
+/** The candidates in the order of the rule's table, and which of them it chose. */
 export function selectionTable({ selection }: Summary): TableRow[] {
   return (selection?.table ?? []).map(({ name, macsShare, mAP50, lower, withinBudget, first }) => ({
     student: name,
@@ -248,6 +249,7 @@ export function costTable({ trials }: Summary): TableRow[] {
   })
 }
 
+/** What identifies every trial: hashes of config, data and weights, and when it finished. */
 export function provenanceTable({ trials }: Summary): TableRow[] {
   return trials.map(({ arm, seed, trial: { metrics, config } }) => ({
     trial: arm,

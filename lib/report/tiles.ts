@@ -4,6 +4,7 @@ import { leadingSplit } from './findings'
 import { ap, count, percent, pointsInterval } from './format'
 import type { Summary } from './summary'
 
+/** One of the answers at the top of a report. */
 export interface Tile {
   readonly title: string
   /** A few words or one number. */

@@ -7,6 +7,7 @@ import { interpret, isDepthwise, layersOf, type NetworkSpec, type Operations, wi
  * patterns, in which `*` stands for anything: `neck/detect1/*`.
  */
 export const prunableSchema = z.union([z.enum(['backbone', 'all']), z.array(z.string().min(1)).min(1)])
+/** Which layers may lose channels. */
 export type Prunable = z.infer<typeof prunableSchema>
 
 /** Units of the same layers; a unit is pruned as a whole or not at all. */

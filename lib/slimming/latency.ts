@@ -2,6 +2,7 @@
 import { Detector, IMAGES, isDepthwise, layersOf, type NetworkSpec, type WeightedLayer } from '../detector'
 import { compile, type Tensor, tf } from '../engine'
 
+/** How a network's time is measured. */
 export interface LatencyOptions {
   /** Timed calls of which the median counts, after as many without a clock. */
   readonly calls?: number
@@ -10,6 +11,7 @@ export interface LatencyOptions {
   /** Milliseconds of a network's call; by default as it is timed here. Another device's times, for example. */
   readonly measure?: (network: NetworkSpec) => number
   readonly signal?: AbortSignal
+  /** Called with the layers done and their number. */
   readonly onProgress?: (done: number, total: number) => void
 }
 

@@ -35,6 +35,7 @@ export const pruningTargetSchema = z.union([
     .strict(),
 ])
 
+/** How small a network is to become. */
 export type PruningTarget = z.infer<typeof pruningTargetSchema>
 
 /** What bounds the threshold's choice in every group, with the defaults that give the published widths' pattern. */
@@ -56,7 +57,9 @@ export const pruningRulesSchema = z
   .strict()
   .refine(({ floor, cap }) => floor <= cap, 'expected floor <= cap')
 
+/** Bounds within which channels are chosen. */
 export type PruningRules = z.infer<typeof pruningRulesSchema>
+/** A budget, with rules of which any may be left out. */
 export type PruningOptions = PruningTarget & Partial<PruningRules>
 
 /** Scales by weight name; `Weights` is such a map. */

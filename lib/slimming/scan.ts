@@ -7,10 +7,12 @@ import { prune } from './prune'
 /** Measures a network, for example its mAP over validation images. */
 export type Evaluate = (network: NetworkSpec, weights: Weights) => Promise<number>
 
+/** Shares of channels that are taken away, one after the other. */
 export interface ScanOptions {
   /** Shares of channels to take away. */
   readonly ratios?: readonly number[]
   readonly signal?: AbortSignal
+  /** Called with the points done and their number. */
   readonly onProgress?: (done: number, total: number) => void
 }
 

@@ -21,6 +21,7 @@ export function sparsityStrength(distance: number, rates: Iterable<number>, mome
   return strength
 }
 
+/** Bins of the histogram. */
 export interface GammaHistogramOptions {
   /** Number of bins of equal width. */
   readonly bins?: number
@@ -28,6 +29,7 @@ export interface GammaHistogramOptions {
   readonly max?: number
 }
 
+/** How large the batch-norm scales are. */
 export interface GammaHistogram {
   /** Borders of the bins on |gamma|, from 0 to max: one more than there are bins. */
   readonly edges: readonly number[]

@@ -11,6 +11,7 @@ export const ROLES = ['teacher', 'student', 'pruned', 'control', 'method'] as co
  */
 export type Role = (typeof ROLES)[number]
 
+/** A part of the data on which models are measured. */
 export type Split = Metrics['evaluation']['split']
 
 const ablationSchema = z
@@ -101,6 +102,7 @@ const described = {
 
 /** An arm none of whose models was measured, as results store it. */
 export const failedArmSchema = z.object({ ...described, failed: z.array(failedTrialSchema).min(1) }).strict()
+/** An arm none of whose trials was measured. */
 export type FailedArm = z.infer<typeof failedArmSchema>
 
 /** An arm in numbers, as stored in results. */
@@ -135,4 +137,5 @@ export const armNumbersSchema = z
     }),
   })
   .strict()
+/** An arm in numbers: cost, accuracy by split, differences to the references. */
 export type ArmNumbers = z.infer<typeof armNumbersSchema>

@@ -21,6 +21,7 @@ export const seedsSchema = z
 
 /** The models that a study has before any arm is trained. */
 export const MODEL_ROLES = ['teacher', 'pruned', 'student'] as const
+/** What a model is in a comparison. */
 export type ModelRole = (typeof MODEL_ROLES)[number]
 export const isModelRole = (name: string): name is ModelRole => MODEL_ROLES.some((role) => role === name)
 
@@ -83,6 +84,7 @@ export const armSchema = z
     path: ['teacher'],
     message: 'expected terms or pseudo beside it, through which it teaches',
   })
+/** An arm of a sweep, as its file says it. */
 export type SweepArm = z.infer<typeof armSchema>
 
 /**

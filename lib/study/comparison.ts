@@ -17,6 +17,7 @@ import { type BootstrapOptions, interval, leastResamples } from './statistics'
 
 type Grown = Extract<TrialFailure, { kind: 'diverged' }>['grown'][number]
 
+/** What arms are compared with, where, and by which metrics. */
 export interface ComparisonOptions {
   /** Names of the arms to compare the others with, the most important one first. */
   readonly references: readonly string[]

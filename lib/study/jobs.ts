@@ -46,6 +46,7 @@ export const jobPlanSchema = z
       })
     }
   })
+/** Trials as an engine's jobs. */
 export type JobPlan = z.infer<typeof jobPlanSchema>
 
 /**

@@ -18,6 +18,7 @@ export interface Found {
 export interface Metric {
   /** Its name in tables and figures. */
   readonly name: string
+  /** The match table whose value the metric is. */
   readonly table: (found: Found) => MatchTable
   /** Maximum resamples of its bootstrap: ten IoU thresholds cost ten times as much as one. */
   readonly resamples?: number
@@ -49,8 +50,10 @@ export const METRICS = {
   APlarge: coco('COCO AP, large', COCO_AREA_RANGES[3]),
 } as const satisfies { readonly [name: string]: Metric }
 
+/** Name of a metric. */
 export type MetricName = keyof typeof METRICS
 
+/** Names of the metrics, in the order of tables. */
 export const METRIC_NAMES = Object.keys(METRICS) as readonly MetricName[]
 
 /** The two in every comparison's text: the published measure, and the one that counts how exactly boxes fit. */

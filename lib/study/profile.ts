@@ -112,6 +112,7 @@ export const profileSchema = z
   })
   .strict()
 
+/** A study's settings, read from YAML. */
 export type Profile = z.infer<typeof profileSchema>
 
 const PROFILES: NamedFiles = { kind: 'profile', folder: join(__dirname, 'profiles') }

@@ -29,6 +29,7 @@ import {
   writeTask,
 } from '../trial'
 
+/** How trials are run; nothing here changes their results. */
 export interface RunOptions extends TaskOptions {
   /** Number of processes side by side; if more than one, each computes with one thread. */
   readonly workers: number
@@ -39,6 +40,7 @@ export interface RunOptions extends TaskOptions {
   readonly onProgress?: (trial: TrialConfig, state: TrialState) => void
 }
 
+/** Where a trial stands. */
 export type TrialState =
   | { readonly state: 'found' | 'finished'; readonly result: TrialResult }
   | { readonly state: 'failed'; readonly failure: TrialFailure }

@@ -5,6 +5,7 @@ import type { PairedDifference } from './statistics'
 /** Largest fraction of the teacher's MACs allowed for a student. */
 export const MACS_SHARE = 0.5
 
+/** The rule in words. */
 export const SELECTION_RULE =
   'Stated before the run, on the validation split alone: only students with at most 50 % of the teacher’s ' +
   'multiply-accumulates (MACs) are candidates. Those for which the lower bound of the paired interval of student − teacher ' +
@@ -12,6 +13,7 @@ export const SELECTION_RULE =
   'mAP@0.5 decides. The mAP@0.5 of a student that was trained with several seeds is the mean over them, and its model is ' +
   'that of the best seed; of equal ones the first listed is taken.'
 
+/** A student that may be recommended. */
 export interface Candidate {
   readonly name: string
   readonly macs: number
@@ -21,6 +23,7 @@ export interface Candidate {
   readonly toTeacher: PairedDifference
 }
 
+/** A candidate in the rule's table. */
 export interface SelectionRow {
   readonly name: string
   /** Fraction of the teacher's MACs. */
@@ -34,6 +37,7 @@ export interface SelectionRow {
   readonly first: boolean
 }
 
+/** What the rule chose. */
 export interface Selection<C extends Candidate = Candidate> {
   /** The candidate and its best seed; undefined if no candidate is within the budget. */
   readonly chosen: { readonly candidate: C; readonly seed: number | undefined } | undefined

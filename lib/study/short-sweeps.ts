@@ -7,6 +7,7 @@ import { planArms } from './sweep-arms'
 
 /** Sweeps with a notebook of their own. */
 export const SHORT_SWEEPS = ['recovery', 'unlabelled'] as const
+/** Name of a short sweep that every study runs. */
 export type ShortSweep = (typeof SHORT_SWEEPS)[number]
 
 /** Such a sweep, sized by the study's profile, on validation, with the first seed. */

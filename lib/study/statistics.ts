@@ -4,6 +4,7 @@ import { probit, sampleStandardDeviation, sampleVariance } from 'simple-statisti
 import { Random } from '../base'
 import { type MatchTable, meanApFromTable } from '../evaluate'
 
+/** How the bootstrap draws. */
 export interface BootstrapOptions {
   /** Number of resamples. */
   readonly resamples?: number
@@ -46,6 +47,7 @@ export function seedResamples(seeds: number, options: BootstrapOptions = {}): In
   )
 }
 
+/** A value with its interval. */
 export interface Interval {
   /** On the original images, mean over seeds. */
   readonly value: number
@@ -67,6 +69,7 @@ export function interval(tables: readonly MatchTable[], options: BootstrapOption
 
 /** `not shown`: too few images or seeds to say (see `LEAST`), whatever the interval. */
 export const VERDICTS = ['better', 'worse', 'no difference shown', 'not shown'] as const
+/** What an interval of a difference shows. */
 export type Verdict = (typeof VERDICTS)[number]
 
 /**
@@ -82,6 +85,7 @@ export function leastResamples(confidence: number = DEFAULTS.confidence): number
   return Math.ceil(2 / (1 - confidence) - 1e-9)
 }
 
+/** Two models' difference on the same images and seeds. */
 export interface PairedDifference {
   /** mAP(a) - mAP(b), mean over seeds; 0.01 is one point. */
   readonly difference: number
@@ -168,6 +172,7 @@ export function pairedDifference(
   }
 }
 
+/** How small a difference could be shown. */
 export interface Resolution {
   /** Standard deviation of the paired difference over samples of as many images. */
   readonly imageDeviation: number

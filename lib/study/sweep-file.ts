@@ -29,6 +29,7 @@ const current = z
   })
   .strict()
 
+/** A finished sweep with its numbers, as shipped. */
 export type SweepFile = z.infer<typeof current>
 
 /** A sweep with its arms in numbers. */

@@ -79,6 +79,7 @@ export const sweepSchema = z
       complain(['arms', i, 'steps', 'asCostlyAs'], `expected an arm with a number of steps, found ${found}`)
     })
   })
+/** A comparison of arms, read from YAML. */
 export type Sweep = z.infer<typeof sweepSchema>
 
 const SWEEP_FILES: NamedFiles = { kind: 'sweep', folder: join(__dirname, 'sweeps') }

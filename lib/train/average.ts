@@ -12,6 +12,7 @@ export const averageSchema = z
   })
   .strict()
 
+/** How fast a moving average of the weights forgets. */
 export type AverageOptions = z.infer<typeof averageSchema>
 
 /**

@@ -54,6 +54,7 @@ const trainingSchema = z
   })
   .strict()
 
+/** What a training needs in order to go on where it stopped, but its numbers. */
 export type TrainingState = z.infer<typeof trainingSchema>
 
 /** Content of a checkpoint's JSON file; the safetensors file beside it holds the numbers. */
@@ -69,12 +70,14 @@ const described = {
 
 /** Version 1 files were written before there were seals; in versions 1 and 2 `detector` is the widths and options of a darknet21. */
 const trained = { ...described, training: trainingSchema.optional() }
+/** A checkpoint's JSON file, in all its versions. */
 export const checkpointSchema = z.discriminatedUnion('format', [
   z.object({ format: z.literal('detector-checkpoint/1'), detector: darknet21Schema, ...described }).strict(),
   z.object({ format: z.literal('detector-checkpoint/2'), detector: darknet21Schema, ...trained }).strict(),
   z.object({ format: z.literal('detector-checkpoint/3'), network: networkSchema, ...trained }).strict(),
 ])
 
+/** A network with its weights, and a training's state where it is to go on. */
 export interface Checkpoint {
   readonly network: NetworkSpec
   readonly classes: readonly string[]

@@ -20,6 +20,7 @@ export interface Growth {
   readonly factor: number
 }
 
+/** A training that has become not finite. */
 export interface Divergence {
   /** The step that was not finite, counted from 1. */
   readonly step: number

@@ -12,6 +12,7 @@ export const sgdSchema = z
   })
   .strict()
 
+/** Momentum, weight decay and clipping of SGD. */
 export type SgdOptions = z.infer<typeof sgdSchema>
 
 /** A trained variable with its momentum. */

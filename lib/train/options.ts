@@ -10,6 +10,7 @@ import type { RateSchedule, WarmUp } from './schedule'
 import type { Plateau, ValidationRow, ValidationRule } from './stage'
 import type { ExtraLoss, Measurements } from './step'
 
+/** Everything that a training's result depends on beside detector and samples. */
 export interface TrainOptions {
   /** Largest number of steps; see `stageOf`. */
   readonly steps: number
@@ -31,7 +32,10 @@ export interface TrainOptions {
    * A distillation loss, with the weights of its methods as functions of the step. A step at which all are 0 runs
    * without it.
    */
-  readonly extra?: ExtraLoss & { readonly weightsAt: (step: number) => readonly number[] }
+  readonly extra?: ExtraLoss & {
+    /** The weights at a step, counted from 0. */
+    readonly weightsAt: (step: number) => readonly number[]
+  }
   /**
    * Unlabelled images added to each step's batch, for `extra` only; steps without it do not see them. With a
    * labeller every step sees them, with its boxes as truths.
@@ -74,6 +78,7 @@ export function loaderOptions(
   }
 }
 
+/** Where a training stands. */
 export interface TrainProgress {
   readonly step: number
   readonly steps: number
@@ -87,6 +92,7 @@ export interface TrainProgress {
   readonly labelling?: { readonly done: number; readonly total: number }
 }
 
+/** Where a training writes, what it evaluates on, and whom it tells. */
 export interface TrainContext {
   /** Folder of checkpoint and log; a checkpoint found here is continued. */
   readonly directory: string
@@ -96,6 +102,7 @@ export interface TrainContext {
   /** Folder for decoded frames that do not fit into memory; none by default. */
   readonly frames?: string
   readonly signal?: AbortSignal
+  /** Called after every step, and while the training evaluates or labels. */
   readonly onProgress?: (progress: TrainProgress) => void
   /** Stored in every checkpoint: the origin of the training. */
   readonly provenance?: { readonly [key: string]: unknown }
@@ -103,6 +110,7 @@ export interface TrainContext {
   readonly onCheckpoint?: (step: number, weights: Weights) => void
 }
 
+/** What a training did. */
 export interface TrainSummary {
   /** Steps done: fewer than requested if the evaluations ended the training. */
   readonly steps: number

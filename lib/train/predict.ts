@@ -5,6 +5,7 @@ import { type DecodeOptions, type Detector, detect } from '../detector'
 import { compile, type Precision, pixelTensor, type Tensor, tf, unitPixels } from '../engine'
 import { type Detections, detectionsOf, type ScoredBox, type Truths, truthsOf } from '../evaluate'
 
+/** How images are run through a detector. */
 export interface PredictOptions {
   readonly batch?: number
   readonly crop?: Crop
@@ -12,6 +13,7 @@ export interface PredictOptions {
   readonly eager?: boolean
   readonly decode?: Partial<DecodeOptions>
   readonly signal?: AbortSignal
+  /** Called with the images done and their number. */
   readonly onProgress?: (done: number, total: number) => void
 }
 
@@ -23,6 +25,7 @@ export interface ViewOptions {
   readonly flip?: boolean
 }
 
+/** What a detector finds in samples, beside their truths. */
 export interface Prediction {
   /** Boxes are in pixels of the original images; truths are clipped to the crop that the network saw. */
   readonly truths: Truths
@@ -42,6 +45,7 @@ export interface Predictor {
   detect(options?: Pick<PredictOptions, 'signal' | 'onProgress'>): Promise<ScoredBox[][]>
   /** @throws the signal's reason when it aborts */
   run(options?: Pick<PredictOptions, 'signal' | 'onProgress'>): Promise<Prediction>
+  /** Frees graphs and frames. */
   dispose(): Promise<void>
 }
 
@@ -66,6 +70,7 @@ export async function predict(
 export interface BatchDetector {
   /** The detections of every image by descending score, in pixels of the original images, and the seconds they took. */
   detect(batch: SeenBatch): { readonly found: ScoredBox[][]; readonly seconds: number }
+  /** Frees the graphs. */
   dispose(): void
 }
 
@@ -73,6 +78,8 @@ export interface BatchDetector {
 export type SeenBatch = Pick<Batch, 'images' | 'shape' | 'placements'>
 
 /**
+ * Compiles a detector's forward pass, decoding and NMS.
+ *
  * @param options `flip`: mirrors the images left to right first; `changing`: the weights may change between batches, as
  *   during training; otherwise the graphs keep those of the first one as constants
  */

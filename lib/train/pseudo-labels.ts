@@ -12,7 +12,7 @@ export interface Labeller {
   /** Steps after which labels are renewed; by default they are made once, before the first step. */
   readonly every?: number
   /**
-   * @param averaged the moving average of the trained weights before the step, if there is one
+   * @param at the step, and `averaged`, the moving average of the trained weights before it, if there is one
    * @returns the boxes of every image, in pixels of the image, in the order of the images
    */
   label(

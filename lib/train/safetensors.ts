@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { recordOf } from '../base'
 
+/** A tensor of a safetensors file. */
 export interface NamedTensor {
   readonly shape: readonly number[]
   readonly values: Float32Array

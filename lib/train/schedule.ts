@@ -60,7 +60,9 @@ export const warmUpSchema = z
   })
   .strict()
 
+/** How the learning rate falls. */
 export type RateSchedule = z.infer<typeof scheduleSchema>
+/** How the learning rate rises at the start. */
 export type WarmUp = z.infer<typeof warmUpSchema>
 
 const argumentsSchema = z.object({
@@ -75,10 +77,8 @@ const argumentsSchema = z.object({
 /**
  * Learning rate of a step.
  *
- * @param step counted from 0
- * @param steps of the whole run
- * @param stepsPerEpoch of the loader, for schedules by epoch
- * @param decayFrom the step at which a plateau ends, as far as it is known; see `stageOf`
+ * @param at the `step`, counted from 0; the `steps` of the whole run; the loader's `stepsPerEpoch`, for schedules by epoch; and
+ *   `decayFrom`, the step at which a plateau ends, as far as it is known (see `stageOf`)
  * @throws Error naming what is wrong with the schedule, the warm-up or the position in the run
  */
 export function learningRate(

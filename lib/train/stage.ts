@@ -18,12 +18,14 @@ export const validationSchema = z
   })
   .strict()
 
+/** When a training is evaluated, and what that decides. */
 export type ValidationRule = z.infer<typeof validationSchema>
 
 /** Result of an evaluation during training: mAP@0.5 (VOC, all-point) and COCO AP after that many steps. */
 export const validationRowSchema = z
   .object({ step: z.number().int().min(0), mAP50: z.number(), AP: z.number() })
   .strict()
+/** One evaluation during a training. */
 export type ValidationRow = z.infer<typeof validationRowSchema>
 
 /** A checkpoint's record of a training's evaluations. */

@@ -13,12 +13,15 @@ export interface ExtraLoss {
   /** Its own trained variables (adapters), by name. */
   readonly variables: ReadonlyMap<string, tf.Variable>
   /**
+   * The loss of a batch.
+   *
    * @param images [n, h, w, 3] of the step in 0..1, in the plain view if the student saw a stronger one
    * @param weights [weights], fed at every step, so that schedules do not need new graphs
    */
   readonly loss: (student: DetectorOutput, images: tf.Tensor4D, weights: tf.Tensor1D) => LossResult
 }
 
+/** What a training step is made of. */
 export interface StepOptions {
   readonly loss: YoloLossOptions
   /** Whether truths have weights, as pseudo-labels do. */
@@ -37,6 +40,7 @@ export interface StepOptions {
 /** The scalars a step measures: `total`, `gradientNorm` and the losses' terms. */
 export type Measurements = { readonly [name: string]: number }
 
+/** What one training step takes. */
 export interface StepInputs {
   /** [n, h, w, 3]: bytes (`pixelTensor`), which the graph scales first, or float32 in 0..1. */
   readonly images: tf.Tensor4D
@@ -50,10 +54,13 @@ export interface StepInputs {
   readonly decay?: number
 }
 
+/** One step of gradient descent, recorded as a graph. */
 export interface TrainingStep {
+  /** Takes the step, and measures the losses before it. */
   run(inputs: StepInputs): Measurements
   /** Brings the variables up to date with the compiled graph's state. */
   sync(): void
+  /** Frees the graphs. */
   dispose(): void
   /** Its graphs so far: with and without the extra loss, and by the shapes of images. */
   readonly graphs: readonly GraphSize[]

@@ -49,6 +49,7 @@ const failureSchema = z.discriminatedUnion('kind', [
     })
     .strict(),
 ])
+/** Why a trial has no result. */
 export type TrialFailure = z.infer<typeof failureSchema>
 
 /** What makes a training diverge again at the same step. */

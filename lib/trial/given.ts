@@ -36,6 +36,7 @@ export interface GivenModel {
   readonly provenance: { readonly [key: string]: unknown }
 }
 
+/** What a user's model is fitted to. */
 export interface GivenOptions {
   /** The data's. */
   readonly classes: readonly string[]

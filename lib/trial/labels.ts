@@ -13,8 +13,10 @@ export const labelsSchema = z
     wrongClass: z.number().min(0).lt(1).optional(),
   })
   .strict()
+/** What is withheld or falsified of the training labels. */
 export type Labels = z.infer<typeof labelsSchema>
 
+/** Training images that keep their labels, and the others. */
 export interface LabelledSamples {
   readonly labelled: readonly Sample[]
   /** Images whose labels were withheld. */

@@ -87,5 +87,7 @@ export const metricsSchema = z
   })
   .strict()
 
+/** What a trial measured. */
 export type Metrics = z.infer<typeof metricsSchema>
+/** A model's accuracy on a split. */
 export type EvaluationMetrics = z.infer<typeof evaluationSchema>

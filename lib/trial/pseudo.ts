@@ -16,6 +16,7 @@ export const teacherViewsSchema = z
     scales: z.array(z.number().positive()).min(1).optional(),
   })
   .strict()
+/** Views of an image over which a teacher's outputs are averaged. */
 export type TeacherViews = z.infer<typeof teacherViewsSchema>
 
 /** The views of a model: its scales, each also mirrored with `flip`. */
@@ -59,6 +60,7 @@ export const pseudoSchema = z
     renew: z.number().int().positive().optional(),
   })
   .strict()
+/** Which detections of the teacher become labels. */
 export type PseudoOptions = z.infer<typeof pseudoSchema>
 
 /**

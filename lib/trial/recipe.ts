@@ -149,4 +149,5 @@ export const recipeSchema = z
   })
   .strict()
 
+/** How a training is made. */
 export type Recipe = z.infer<typeof recipeSchema>

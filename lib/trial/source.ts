@@ -24,6 +24,7 @@ export const readingSchema = z
     outside: z.boolean().optional(),
   })
   .strict()
+/** How a user's folder is read. */
 export type DataReading = z.infer<typeof readingSchema>
 
 /** Source of a data set: rendered, or a user's folder. */
@@ -31,6 +32,7 @@ export const sourceSchema = z.union([
   z.object({ scenes: scenesSchema }).strict(),
   readingSchema.extend({ directory: z.string() }).strict(),
 ])
+/** Where a trial's data come from. */
 export type DataSource = z.infer<typeof sourceSchema>
 
 /** Opens a data set; renders scenes into `cache` the first time. */

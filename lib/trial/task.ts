@@ -23,6 +23,7 @@ export const taskSchema = z
   .strict()
 export type TrialTask = z.infer<typeof taskSchema>
 
+/** What a trial's process needs beside the trial. */
 export type TaskOptions = Omit<TrialTask, 'trial'> & {
   /** Folder of all trials. */
   readonly runs: string

@@ -36,6 +36,7 @@ import { provenance } from './provenance'
 import { FILES, readConfig, readTrial, type TrialResult, writeConfig, writeMetrics } from './results'
 import { trainOptions } from './train-options'
 
+/** Where a trial stands. */
 export type TrialProgress =
   | { readonly phase: 'training'; readonly progress: TrainProgress }
   | {
@@ -44,6 +45,7 @@ export type TrialProgress =
       readonly total: number
     }
 
+/** Where a trial writes and reads; nothing here changes its result. */
 export interface TrialContext {
   /** The trial's own folder; its parent contains the trials that this one starts from. */
   readonly folder: string
@@ -54,6 +56,7 @@ export interface TrialContext {
   readonly checkpointEvery: number
   readonly logEvery: number
   readonly signal?: AbortSignal
+  /** Called while the trial trains and evaluates. */
   readonly onProgress?: (progress: TrialProgress) => void
 }
 

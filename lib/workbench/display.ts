@@ -54,8 +54,10 @@ export interface Columns {
   values: readonly unknown[]
 }
 
+/** What can be shown as a table: rows, or a danfojs DataFrame. */
 export type TableSource = Columns | readonly Readonly<Record<string, unknown>>[]
 
+/** How a table is shown. */
 export interface TableOptions {
   caption?: string
   /** Significant digits of numbers that are not integers. Default 4. */

@@ -15,6 +15,7 @@ export function reportProgress(event: ProgressEvent): void {
   if (file) appendFileSync(file, `${JSON.stringify(event)}\n`)
 }
 
+/** A bar of work under way. */
 export interface ProgressBar {
   /** Moves the bar; `note` follows the numbers. Await it in loops that have no other await, so that it is drawn. */
   update(value: number, note?: string): Promise<void>

@@ -22,6 +22,9 @@ test('types of the plain JavaScript: tsc --project lib/jsconfig.json', () =>
 test('types of what runs in a browser: tsc --project lib/deploy/page/browser', () =>
   passes(TSC, '--project', 'lib/deploy/page/browser'))
 
+test('every exported name is documented, and every link leads somewhere: typedoc', () =>
+  passes('typedoc/bin/typedoc', '--emit', 'none'))
+
 test('format and lint: biome ci', () => passes('@biomejs/biome/bin/biome', 'ci', '--colors=off'))
 
 const lib = path.join(root, 'lib')

@@ -1,6 +1,7 @@
 /** HTML that is safe by default: a template that escapes every value unless it is already HTML. */
 import { escapeHtml } from '../escape'
 
+/** A piece of HTML whose texts are escaped already; `html` makes it. */
 export interface Html {
   readonly html: string
 }

@@ -10,6 +10,7 @@ export function cellOf(row: TableRow, column: string): string | number {
   return (Object.hasOwn(row, column) ? row[column] : undefined) ?? ''
 }
 
+/** The columns of rows, in the order in which they first occur. */
 export function columnsOf(rows: readonly TableRow[]): string[] {
   return [...new Set(rows.flatMap((row) => Object.keys(row)))]
 }

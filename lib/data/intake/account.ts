@@ -12,6 +12,7 @@ export interface AccountLine {
   readonly examples: readonly string[]
 }
 
+/** What became of every file and box of a user's folder. */
 export interface Account {
   /** Label files, images and boxes, by the notation they were read in. */
   readonly read: readonly {

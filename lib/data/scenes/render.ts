@@ -10,6 +10,7 @@ import type { Camera } from './solid'
 import { sampleStreet } from './street'
 import { type SceneStyle, townOf } from './style'
 
+/** Which image of which stream is rendered, and how. */
 export interface SceneOptions {
   readonly seed: number
   /** Number of the image within its stream. */
@@ -25,6 +26,7 @@ export interface SceneOptions {
   readonly frame?: 'crop' | 'full'
 }
 
+/** A rendered image with the boxes of what can be seen in it. */
 export interface Scene {
   readonly image: RgbImage
   readonly boxes: readonly Box[]

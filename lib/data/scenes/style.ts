@@ -12,6 +12,7 @@ export const SCENE_CLASSES = [
   'sign',
 ] as const
 
+/** A class of rendered objects. */
 export type SceneClass = (typeof SCENE_CLASSES)[number]
 
 /** `default` is the town of the training images; `shifted` is another town, for a test under a shift. */

@@ -26,6 +26,7 @@ export const WRITTEN_FORMATS: readonly [string, ...string[]] = [first!, ...other
 
 /** What to do with the images: link them where the disk supports it and copy them elsewhere, copy them, or leave them. */
 export const IMAGE_MODES = ['link', 'copy', 'none'] as const
+/** What a written data set does with its images. */
 export type ImageMode = (typeof IMAGE_MODES)[number]
 
 /** What to write: classes, and samples by split. */

@@ -29,11 +29,13 @@ import { Session } from '../runtimes/session'
 import { type Benchmark, type BenchmarkRow, paretoFront } from './result'
 import { type Contender, contenders } from './rows'
 
+/** A model and what tables call it. */
 export interface NamedModel {
   readonly name: string
   readonly model: Model
 }
 
+/** How files are timed and scored. */
 export interface BenchmarkOptions {
   /** Turns of every file; default 25. */
   readonly rounds?: number

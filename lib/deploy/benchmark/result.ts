@@ -31,6 +31,7 @@ const rowSchema = z
   })
   .strict()
 
+/** The file of a benchmark. */
 export const benchmarkSchema = z
   .object({
     format: z.literal('deploy-benchmark/1'),
@@ -55,7 +56,9 @@ export const benchmarkSchema = z
   })
   .strict()
 
+/** Files of models with their sizes, times and accuracy, and the machine that measured them. */
 export type Benchmark = z.infer<typeof benchmarkSchema>
+/** One file in one runtime. */
 export type BenchmarkRow = z.infer<typeof rowSchema>
 
 /** @throws Error naming the file and what is wrong in it */

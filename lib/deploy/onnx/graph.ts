@@ -18,6 +18,7 @@ export interface OnnxReference {
  * convolution and want rounding behind it alone, and TensorRT signed numbers around 0.
  */
 export const TARGETS = ['onnxruntime', 'openvino', 'tensorrt'] as const
+/** What a quantised file is for; runtimes fuse different patterns. */
 export type Target = (typeof TARGETS)[number]
 
 export interface OnnxOptions {

@@ -20,6 +20,7 @@ export const RUNTIMES = [
   'litert',
   'tfjs',
 ] as const
+/** A program that runs exported files. */
 export type RuntimeName = (typeof RUNTIMES)[number]
 
 interface Runtime {
@@ -30,6 +31,7 @@ interface Runtime {
   readonly module?: string
 }
 
+/** The runtimes: what they are called, and what they read. */
 export const RUNTIME: { readonly [name in RuntimeName]: Runtime } = {
   library: { title: 'this library', format: 'checkpoint' },
   'saved-model': { title: 'TensorFlow', format: 'saved-model' },

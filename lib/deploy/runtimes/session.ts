@@ -7,6 +7,7 @@ import type { Metadata } from '../metadata'
 import { isInstalled, notInstalled, programOf, RUNTIME, type RuntimeName } from '.'
 import { decodeMessage, encodeMessage, type Message, type SessionSettings } from './messages'
 
+/** How a runtime computes. */
 export interface SessionOptions {
   /** Threads that compute; default 1. */
   readonly threads?: number

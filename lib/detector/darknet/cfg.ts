@@ -14,6 +14,7 @@ import {
 import { withParts } from './parts'
 import { parseSections, type Section } from './sections'
 
+/** A network read from a Darknet cfg file. */
 export interface DarknetCfg {
   /** Name for error messages. */
   readonly file: string

@@ -6,6 +6,7 @@
 import { layersOf, type WeightedLayer } from '../layers'
 import type { NetworkSpec } from '../spec'
 
+/** The numbers of a convolutional layer, as Darknet stores them. */
 export interface ConvolutionWeights {
   readonly biases: Float32Array
   /** Only with batch norm. */
@@ -18,6 +19,7 @@ export interface ConvolutionWeights {
   readonly kernel: Float32Array
 }
 
+/** A Darknet weights file. */
 export interface DarknetWeights {
   readonly version: readonly [major: number, minor: number, revision: number]
   /** Images that the network was trained on. */

@@ -2,6 +2,7 @@
 import { IMAGES, type NetworkSpec } from '../spec'
 import { darknetList } from './list'
 
+/** Size and width of a YOLOv3 network. */
 export interface Yolov3Options {
   /** [height, width] in pixels, multiples of 32. */
   readonly input?: readonly [number, number]

@@ -14,6 +14,7 @@ export interface Exhibit extends Disagreement {
   readonly html: Html
 }
 
+/** Content of the page that shows images with what models find. */
 export interface ComparisonPage {
   readonly title: string
   readonly models: readonly string[]
@@ -78,6 +79,7 @@ type Rank = Pick<Exhibit, 'boxes' | 'weight' | 'index'>
 /** The largest disagreement first, then the order of the images. */
 export const byDisagreement = (a: Rank, b: Rank): number => moreDisagreement(a, b) || a.index - b.index
 
+/** The page as one HTML file. */
 export function comparisonPage(page: ComparisonPage): string {
   const { title, models, images, agreement, exhibits, notes } = page
   const isSorted = models.length === 2 || page.hasTruth

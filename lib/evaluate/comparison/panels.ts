@@ -13,6 +13,7 @@ export interface ComparedImage {
   readonly found: readonly (readonly ScoredBox[])[]
 }
 
+/** An image's boxes from one source: the truth, or a model. */
 export interface Panel {
   readonly title: string
   readonly boxes: readonly DrawnBox[]

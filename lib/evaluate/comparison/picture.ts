@@ -12,6 +12,7 @@ export interface PanelRow {
   readonly panels: readonly Panel[]
 }
 
+/** Size and arrangement of a picture of panels. */
 export interface PictureOptions {
   /** Width of a panel in pixels; the image's own, at least 640, where absent. */
   readonly width?: number

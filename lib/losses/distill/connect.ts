@@ -14,6 +14,7 @@ import type { DistillationConfig } from './types'
 
 /** A feature of both networks by its name, or one of the student's and one of the teacher's. */
 export const featureLinkSchema = z.union([z.string(), z.tuple([z.string(), z.string()])])
+/** A pair of layers whose maps a term compares. */
 export type FeatureLink = z.infer<typeof featureLinkSchema>
 
 /** What a term says about the maps that it compares, beside its method. */

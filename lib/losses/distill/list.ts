@@ -6,6 +6,7 @@ import * as methods from './methods'
 import type { Variables } from './types'
 
 type AnyMethod = (typeof methods)[keyof typeof methods]
+/** Name of a distillation method. */
 export type MethodName = AnyMethod['name']
 
 type OptionsOf<M> = M extends Method<string, infer Shape>
@@ -24,6 +25,7 @@ export type DistillationOptions = Omit<
 /** All methods, in the order of their numbers. */
 export const METHODS: readonly AnyMethod[] = Object.values(methods).sort((a, b) => a.number - b.number)
 
+/** Names of the distillation methods, in the order of all tables and figures. */
 export const METHOD_NAMES = METHODS.map(({ name }) => name) as [MethodName, ...MethodName[]]
 
 /** Weight (lambda) and options of the methods as published; every default comes from here. */

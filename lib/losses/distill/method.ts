@@ -91,10 +91,11 @@ export function defineMethod<Name extends string, Shape extends z.ZodRawShape>(
   }
 }
 
-/** The options of methods that compare softmax distributions. */
+/**
+ * The options of methods that compare softmax distributions: T in softmax(logits / T), and whether the loss is multiplied by
+ * T^2, so that the gradient keeps its size when T grows (Hinton et al. 2015, section 2.1).
+ */
 export const softmaxOptions = {
-  /** T in softmax(logits / T). */
   temperature: z.number().positive(),
-  /** Multiplies by T^2, so that the gradient keeps its size when T grows (Hinton et al. 2015, section 2.1). */
   scaleByTemperatureSquared: z.boolean(),
 }

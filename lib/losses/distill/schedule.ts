@@ -12,6 +12,7 @@ export const termScheduleSchema = z
     ramp: z.number().int().min(0).optional(),
   })
   .strict()
+/** When a term counts, and how it sets in. */
 export type Schedule = Readonly<z.infer<typeof termScheduleSchema>>
 
 /**

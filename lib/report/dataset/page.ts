@@ -4,6 +4,7 @@ import { type CheckReport, describeAccount, describeLost, describeProblem, type 
 import { classBars, sizeBars } from './bars'
 import { type Picture, pictures } from './pictures'
 
+/** Content of the page about a data set. */
 export interface DatasetPage {
   /** Name of the data set. */
   readonly name: string

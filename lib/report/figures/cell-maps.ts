@@ -3,6 +3,7 @@ import { escapePlotly } from '../../base'
 import type { CellMap } from '../probe'
 import { type Figure, layout } from './style'
 
+/** Maps that share one range of colours. */
 export interface CellMapRow {
   readonly name: string
   readonly maps: readonly CellMap[]
@@ -12,6 +13,7 @@ export interface CellMapRow {
   readonly floor?: number
 }
 
+/** The image under the maps, and what is written beside them. */
 export interface CellMapOptions {
   readonly title: string
   /** What the colours mean. */

@@ -81,6 +81,7 @@ export function translucent(colour: string, opacity: number): string {
   return `rgba(${red}, ${green}, ${blue}, ${opacity})`
 }
 
+/** An axis with its title, in the style of all figures. */
 export function axis(title: string, more: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
   return {
     title: { text: title, standoff: 12, font: { size: 13 } },
@@ -120,6 +121,7 @@ function evenTicks(low: number, high: number): number[] {
   )
 }
 
+/** The layout of all figures, with a title; `more` replaces parts of it. */
 export function layout(title: string, more: Readonly<Record<string, unknown>> = {}): Layout {
   return {
     font: { family: 'system-ui, "Segoe UI", Helvetica, Arial, sans-serif', size: 13, color: COLOURS.black },

@@ -13,6 +13,7 @@ import {
   verticalLine,
 } from './style'
 
+/** A training's log under its name. */
 export interface LoggedRun {
   readonly name: string
   readonly rows: readonly LogRow[]
