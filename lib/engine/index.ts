@@ -10,6 +10,7 @@ export {
 export { type DeviceArray, Float64Device, inFloat64 } from './float64'
 export { type Constant, firstOutput, type GraphNode, keyOf, type NodeOutput } from './graph'
 export { GRAPH_REVISION, placeholder, type Signature, type SignatureValue, savedModel } from './graphdef'
+export { describeTensor } from './inspect'
 export { assignJoined, joined } from './joined'
 export {
   ATTR,

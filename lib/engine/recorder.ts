@@ -28,6 +28,9 @@ const SHAPED_BY_VALUES = /^(Where|Unique|ListDiff|DynamicPartition|NonMaxSuppres
 
 let recording = false
 
+/** Whether a function is being recorded, whose tensors have no values to read. */
+export const isRecording = (): boolean => recording
+
 /**
  * @throws Error naming the line that calls a compiled function while another one is recorded
  */

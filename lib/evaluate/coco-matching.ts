@@ -9,6 +9,8 @@ export interface CocoMatchingOptions {
   readonly areaRanges: readonly AreaRange[]
   /** Detections kept per image and class. */
   readonly maxDetections: number
+  /** Called for every truth that a detection takes, at every area range and threshold. */
+  readonly onTaken?: (truth: number) => void
 }
 
 /** One class after matching; its kept detections are numbered in descending order of score. */
@@ -153,7 +155,7 @@ function unmatchedFlags(detections: Detections, kept: Kept, options: CocoMatchin
 }
 
 /** Area in square pixels, from the stated sides if there are any. */
-function areaOf({ box, size }: Pick<Detections, 'box' | 'size'>, i: number): number {
+export function areaOf({ box, size }: Pick<Detections, 'box' | 'size'>, i: number): number {
   if (size !== undefined) return size[2 * i]! * size[2 * i + 1]!
   return (box[4 * i + 2]! - box[4 * i]!) * (box[4 * i + 3]! - box[4 * i + 1]!)
 }
@@ -231,6 +233,7 @@ function matchGroup(
         const best = open.find(({ truth }) => counts(truth)) ?? open[0]
         if (best === undefined) continue
         taken.add(best.truth)
+        options.onTaken?.(best.truth)
         flag[setting + place - start] = counts(best.truth) ? TRUE_POSITIVE : IGNORED
       }
       setting += end - start

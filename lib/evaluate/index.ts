@@ -60,6 +60,14 @@ export {
 export { MISTAKE_KINDS, type Mistake, type MistakeKind } from './mistake-outcome'
 export { type MistakesOptions, type MistakesResult, mistakes, worstImages } from './mistakes'
 export { type DrawnBox, drawOverlay } from './overlay'
+export {
+  byClassAndSize,
+  type Found,
+  findTruths,
+  type ObjectGroup,
+  type OperatingPoint,
+  sideOf,
+} from './recall'
 export { bySize, type SizeOptions, type SizeResult } from './size'
 export { type ClassSummary, type EvaluationSummary, evaluateDetections } from './summary'
 export type { AreaRange, Detections, Truths } from './types'

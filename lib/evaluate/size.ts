@@ -43,7 +43,7 @@ const optionsSchema: Schema<SizeOptions> = z
   .strict()
 
 /** Sides in pixels of COCO's three sizes, with small split in two. */
-const SIDES = [
+export const SIDES = [
   ['tiny', 0, 16],
   ['small', 16, 32],
   ['medium', 32, 96],

@@ -1,6 +1,7 @@
 /** Table and page of a benchmark of exported files. */
+import type { TableRow } from '../base'
 import { type Benchmark, type BenchmarkRow, RUNTIME, type RuntimeName } from '../deploy'
-import { figure, section, type TableRow, table } from './document'
+import { figure, section, table } from './document'
 import { formatsFigure } from './figures/deploy'
 import { renderHtml } from './page'
 

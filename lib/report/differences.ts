@@ -1,4 +1,5 @@
 /** Paired differences to references: the list of them, as tables, and in words. */
+import { evenRows, type TableRow } from '../base'
 import {
   type ArmNumbers,
   type FailedArm,
@@ -10,7 +11,6 @@ import {
   type Verdict,
   verdictText,
 } from '../study'
-import { evenRows, type TableRow } from './document'
 import { pointsInterval, trainingSeeds } from './format'
 
 /** Arms and their references, of a study or a sweep. */

@@ -3,8 +3,6 @@ import type { TableRow } from '../base'
 import type { Exhibit } from '../evaluate'
 import type { Figure } from './figures'
 
-export { cellOf, columnsOf, evenRows, isNumeric, type TableRow } from '../base'
-
 /** A part of a section. */
 export type Block =
   | { readonly kind: 'text'; readonly text: string }

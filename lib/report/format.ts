@@ -20,7 +20,9 @@ export function points(difference: number): string {
 }
 
 /** A difference with its interval, in points: +1.03 [−0.20, +2.21]. */
-export function pointsInterval(value: PairedDifference | undefined): string {
+export function pointsInterval(
+  value: Pick<PairedDifference, 'difference' | 'lower' | 'upper'> | undefined,
+): string {
   return value ? `${points(value.difference)} [${points(value.lower)}, ${points(value.upper)}]` : '–'
 }
 
@@ -52,6 +54,11 @@ export function trainingSeeds(number: number, planned = number): string {
 /** A share as "46.2 %"; a dash where there is none. */
 export function percent(share: number | undefined): string {
   return share === undefined ? '–' : `${(100 * share).toFixed(1).replace(/\.0$/, '')} %`
+}
+
+/** A share with its interval: 3.2 % [2.1 %, 4.4 %]. */
+export function shareInterval({ value, lower, upper }: Interval): string {
+  return `${percent(value)} [${percent(lower)}, ${percent(upper)}]`
 }
 
 /** Seconds as milliseconds with three digits; a dash where there are none. */

@@ -1,11 +1,12 @@
 export { type DatasetPage, datasetPage } from './dataset/page'
 export { formatsFindings, formatsPage, formatsTable } from './deploy'
 export * from './differences'
-export { type Block, cellOf, columnsOf, type Section, type TableRow } from './document'
+export type { Block, Section } from './document'
 export {
   accuracyByRatioFigure,
   computeFigure,
   differencesFigure,
+  type EvaluatedRun,
   formatsFigure,
   gammaHistogramFigure,
   gammaHistoryFigure,
@@ -19,13 +20,16 @@ export {
   payoffFigure,
   perClassFigure,
   prCurveFigure,
+  recallFigure,
   sensitivityFigure,
   thresholdFigure,
+  validationFigure,
 } from './figures'
 export { type CellMapOptions, type CellMapRow, cellMapsFigure } from './figures/cell-maps'
 export { axis as figureAxis, layout as figureLayout, logAxis as figureLogAxis } from './figures/style'
 export { type Findings, findings, leadingSplit, limits } from './findings'
 export * as format from './format'
+export { evaluatedRun } from './learning'
 export { renderMarkdown } from './markdown'
 export { buildReport, type ReportModel } from './model'
 export { drawOutcome, imageScores, mostChanged, type OutcomeOptions } from './outcome'
@@ -45,6 +49,13 @@ export {
   shareWhere,
 } from './probe'
 export { PUBLISHED_CASE, PUBLISHED_STATEMENT, publishedRows } from './published'
+export {
+  type FoundRow,
+  type LostObject,
+  type RecallRow,
+  type Safety,
+  safetyOf,
+} from './safety'
 export { type SideBySide, type SideBySideOptions, sideBySide } from './side-by-side'
 export * from './summary'
 export * from './tables'

@@ -1,5 +1,5 @@
-import { escapeMarkdown } from '../base'
-import { type Block, cellOf, columnsOf, isNumeric, type TableRow } from './document'
+import { cellOf, columnsOf, escapeMarkdown, isNumeric, type TableRow } from '../base'
+import type { Block } from './document'
 import type { ReportModel } from './model'
 
 /** The report as Markdown: text and tables; only the captions of figures. */

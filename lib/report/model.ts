@@ -16,10 +16,12 @@ import {
   paretoFigure,
   perClassFigure,
   prCurveFigure,
+  recallFigure,
   thresholdFigure,
 } from './figures'
 import { type Findings, findings, leadingSplit, limits } from './findings'
-import { percent } from './format'
+import { percent, shareInterval } from './format'
+import { learning } from './learning'
 import { modelCard } from './model-card'
 import { PUBLISHED_STATEMENT, publishedRows } from './published'
 import { payoffSection, sideSweeps } from './side-sweeps'
@@ -27,9 +29,11 @@ import { isStudy, type ReportInput, type Summary, summarise } from './summary'
 import {
   ablationTable,
   accuracyTable,
+  foundTable,
   gradientTable,
   metricsTable,
   perClassTable,
+  recallTable,
   selectionTable,
 } from './tables'
 import { type Tile, tiles } from './tiles'
@@ -53,7 +57,9 @@ export function buildReport(input: ReportInput): ReportModel {
     payoffSection(input),
     failures(input, summary),
     classes(input, summary),
+    safetySection(input),
     imagesSection(input),
+    learning(input),
     methods(input, summary),
     ablations(summary),
     selection(summary),
@@ -198,16 +204,40 @@ function classes(input: ReportInput, summary: Summary): Section {
 
 function imagesSection({ sideBySide }: ReportInput): Section {
   if (!sideBySide) return section('images', 'Images', [])
-  const { models, split, minScore, agreement, exhibits } = sideBySide
+  const { models, split, exhibits } = sideBySide
   const [teacher, student] = models
   return section('images', 'Truth, teacher and student', [
-    table(
-      `Objects of ${split} by who finds them, first seed, boxes of a score from ${minScore} on`,
-      agreement,
-    ),
     {
       ...{ kind: 'exhibits', models, exhibits },
       caption: `The images of ${split} on which ${teacher} and ${student} differ most.`,
+    },
+  ])
+}
+
+function safetySection({ sideBySide }: ReportInput): Section {
+  if (!sideBySide) return section('safety', 'Safety', [])
+  const { models, split, minScore, safety, lost } = sideBySide
+  const [teacher, student] = models
+  const all = safety.found.find(({ name }) => name === 'all')
+  return section('safety', `What the ${student} misses`, [
+    all &&
+      text(
+        `At a score of ${minScore} the ${teacher} finds ${all.both + all.onlyTeacher} of ${all.objects} objects on ${split}, the ${student} ` +
+          `${all.both + all.onlyStudent}. It misses ${all.onlyTeacher} that the ${teacher} finds (${shareInterval(all.lost)}), and finds ` +
+          `${all.onlyStudent} that the ${teacher} misses. First seed, IoU 0.5; sizes are roots of areas in pixels: tiny below 16, small ` +
+          'below 32, medium below 96.',
+      ),
+    figure(
+      `Recall at a score of ${minScore}; in brackets the number of objects.`,
+      recallFigure(safety.recall, models),
+    ),
+    table(`Objects of ${split} by who finds them`, foundTable(safety, models)),
+    details('Table by class and size', [
+      table(`Recall on ${split} at a score of ${minScore}`, recallTable(safety, models)),
+    ]),
+    {
+      ...{ kind: 'exhibits', models, exhibits: lost },
+      caption: `The largest objects that the ${teacher} finds and the ${student} misses, one an image.`,
     },
   ])
 }

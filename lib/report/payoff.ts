@@ -8,7 +8,7 @@ import {
   type SweepFile,
   shortOf,
 } from '../study'
-import type { TableRow } from './document'
+import type { TableRow } from '../base'
 import { count, pointsInterval } from './format'
 
 /** What an arm learnt from: a row of the map. */

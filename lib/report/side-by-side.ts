@@ -1,7 +1,6 @@
 /** Truth, teacher and student on the images on which the two disagree most. */
 import { type Box, readSampleImage } from '../data'
 import {
-  agreementTable,
   byDisagreement,
   type Detections,
   disagreementOf,
@@ -10,24 +9,27 @@ import {
   type ScoredBox,
   type Truths,
 } from '../evaluate'
-import { type Arm, evaluationOn, type Split, type Study } from '../study'
+import { type Arm, evaluationOn, type Profile, type Split, type Study } from '../study'
 import { readDetections } from '../trial'
-import type { TableRow } from './document'
+import { type Safety, safetyOf } from './safety'
 
-/** Truth, teacher and student on the images on which the two differ most. */
+/** Truth, teacher and student on the images on which the two differ most, and on those where the student misses most. */
 export interface SideBySide {
   readonly models: readonly [teacher: string, student: string]
   readonly split: Split
   /** Least score of what is shown and counted. */
   readonly minScore: number
-  /** Objects by who finds them, on the whole split. */
-  readonly agreement: readonly TableRow[]
+  /** What each of them finds, on the whole split. */
+  readonly safety: Safety
+  /** The largest disagreement first. */
   readonly exhibits: readonly Exhibit[]
+  /** Images with the largest objects that the teacher finds and the student misses. */
+  readonly lost: readonly Exhibit[]
 }
 
 /** How many images are shown, and from which score on. */
 export interface SideBySideOptions {
-  /** Images that are shown. Default 8. */
+  /** Images that are shown, of each kind. Default 8. */
   readonly count?: number
   /** Least score of a box that is shown and counted. Default 0.3. */
   readonly minScore?: number
@@ -40,7 +42,15 @@ export interface SideBySideOptions {
  */
 export async function sideBySide(
   study: Pick<Study, 'dataset'>,
-  { arms, splits }: { readonly arms: readonly Arm[]; readonly splits: readonly Split[] },
+  {
+    arms,
+    splits,
+    profile,
+  }: {
+    readonly arms: readonly Arm[]
+    readonly splits: readonly Split[]
+    readonly profile?: Pick<Profile, 'bootstrap'>
+  },
   { count = 8, minScore = 0.3 }: SideBySideOptions = {},
 ): Promise<SideBySide | undefined> {
   const models = ['teacher', 'student'] as const
@@ -54,24 +64,31 @@ export async function sideBySide(
   )
   const { classes } = study.dataset
   const { ids, truths } = teacher!
-  const found = [teacher!, student!].map(({ detections }) => boxesByImage(detections, ids.length, minScore))
+  const both = [teacher!.detections, student!.detections] as const
+  const safety = safetyOf(truths, both, classes, { minScore, bootstrap: profile?.bootstrap })
+  const found = both.map((detections) => boxesByImage(detections, ids.length, minScore))
   const labelled = truthsByImage(truths)
   const images = ids.map((_, i) => ({ truths: labelled[i]!, found: found.map((boxes) => boxes[i]!) }))
   const ranked = images
     .map((image, index) => ({ index, ...(disagreementOf(image) ?? { boxes: 0, weight: 0 }) }))
     .sort(byDisagreement)
   const samples = new Map(study.dataset.splits[split]?.map((sample) => [sample.id, sample]))
-  const exhibits: Exhibit[] = []
-  for (const { index } of ranked.slice(0, count)) {
+  const shown = async (index: number, about = ''): Promise<Exhibit> => {
     const sample = samples.get(ids[index]!)
     if (!sample)
       throw new Error(
         `${split}: expected the image ${ids[index]} that was measured, found none in the data set`,
       )
     const image = await readSampleImage(sample)
-    exhibits.push(await exhibit({ name: sample.id, image, ...images[index]! }, index, { models, classes }))
+    return exhibit({ name: sample.id + about, image, ...images[index]! }, index, { models, classes })
   }
-  return { models, split, minScore, agreement: agreementTable(images, models, classes), exhibits }
+  const exhibits: Exhibit[] = []
+  for (const { index } of ranked.slice(0, count)) exhibits.push(await shown(index))
+  const lost: Exhibit[] = []
+  const largest = new Map([...safety.lost].reverse().map((object) => [object.image, object]))
+  for (const { image, label, side } of [...largest.values()].sort((a, b) => b.side - a.side).slice(0, count))
+    lost.push(await shown(image, `: ${classes[label]} of ${Math.round(side)} pixels`))
+  return { models, split, minScore, safety, exhibits, lost }
 }
 
 function boxesByImage(detections: Detections, images: number, minScore: number): ScoredBox[][] {

@@ -1,7 +1,8 @@
 /** The report's section about the sweeps beside the comparison. */
+import type { TableRow } from '../base'
 import { LEADING_METRICS, METRICS, type SweepResult } from '../study'
 import { differencesTable, failuresTable } from './differences'
-import { type Block, details, figure, type Section, section, type TableRow, table, text } from './document'
+import { type Block, details, figure, type Section, section, table, text } from './document'
 import { computeFigure, payoffFigure } from './figures'
 import { short, trainingSeeds } from './format'
 import { type Payoff, payoffs, payoffTable } from './payoff'

@@ -19,11 +19,13 @@ import {
   pairSeeds,
   type Resolution,
   type Role,
+  readPreparation,
   readTables,
   SELECTION_RULE,
   type SelectionRow,
   SHORT_SWEEPS,
   type Split,
+  type Stage,
   type Study,
   type Sweep,
   type SweepFile,
@@ -67,6 +69,8 @@ export interface ReportInput {
   readonly shipped?: readonly SweepFile[]
   /** Trials that made the teacher and the student; none if they are shipped. */
   readonly preparation?: readonly TrialResult[]
+  /** The trainings that made the teacher and the student, shipped or not. */
+  readonly stages?: readonly Stage[]
   /** Truth, teacher and student beside each other; left out where absent. */
   readonly sideBySide?: SideBySide
   /** Default: the profile's. */
@@ -150,6 +154,7 @@ export function collectStudy(study: Study, options: CollectOptions = {}): Report
       shipped: [...shippedSweeps().values()],
     }),
     preparation: plan.preparation.flatMap((trial) => findTrial(runs, trial) ?? []),
+    stages: readPreparation(study),
   }
 }
 

@@ -1,4 +1,5 @@
 /** The report's tables as plain rows, which notebooks turn into DataFrames. */
+import { evenRows, type TableRow } from '../base'
 import {
   type ArmNumbers,
   type FailedArm,
@@ -10,7 +11,6 @@ import {
   verdictText,
 } from '../study'
 import { type Compared, failedCell, plannedSeeds } from './differences'
-import { evenRows, type TableRow } from './document'
 import {
   ap,
   apInterval,
@@ -21,9 +21,11 @@ import {
   percent,
   points,
   pointsInterval,
+  shareInterval,
   short,
   significant,
 } from './format'
+import type { Safety } from './safety'
 import type { Summary, TrialSummary } from './summary'
 
 const SPLITS = ['validation', 'test', 'shifted'] as const
@@ -147,6 +149,36 @@ export function perClassTable({ arms }: Pick<Compared, 'arms'>, split: Split): T
     class: name,
     objects: truths,
     ...Object.fromEntries(shown.map((arm) => [`AP of ${arm.name}`, ap(arm.numbers.perClass[label]?.ap)])),
+  }))
+}
+
+/** Recall of teacher and student by class and size, and their paired difference. */
+export function recallTable({ recall }: Safety, [teacher, student]: readonly [string, string]): TableRow[] {
+  return recall.map((row) => ({
+    class: row.name,
+    size: row.size ?? 'all',
+    objects: row.objects,
+    [teacher]: percent(row.teacher.value),
+    [student]: percent(row.student.value),
+    [`${student} − ${teacher}, points`]: pointsInterval({
+      ...row.difference,
+      difference: row.difference.value,
+    }),
+  }))
+}
+
+/** Objects by who finds them, and boxes on no object. */
+export function foundTable({ found }: Safety, [teacher, student]: readonly [string, string]): TableRow[] {
+  return found.map((row) => ({
+    class: row.name,
+    objects: row.objects,
+    'both find': row.both,
+    [`only ${teacher}`]: row.onlyTeacher,
+    'of all objects': shareInterval(row.lost),
+    [`only ${student}`]: row.onlyStudent,
+    neither: row.neither,
+    [`wrong boxes, ${teacher}`]: row.wrongTeacher,
+    [`wrong boxes, ${student}`]: row.wrongStudent,
   }))
 }
 

@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import { z } from 'zod'
-import { readSealed, recordOf, renderCsv, writeAtomically, writeSealed } from '../base'
-import type { TableRow } from './document'
+import { readSealed, recordOf, renderCsv, type TableRow, writeAtomically, writeSealed } from '../base'
 import { renderMarkdown } from './markdown'
 import type { ReportModel } from './model'
 import { renderHtml } from './page'

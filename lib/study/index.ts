@@ -52,7 +52,7 @@ export {
 export { SHORT_SWEEPS, type ShortSweep, shortSweep, shortTrials } from './short-sweeps'
 export { readPreparation, type Stage } from './stages'
 export * from './statistics'
-export { createStudy, needsOf, type Study, type StudySettings } from './study'
+export { createStudy, needsOf, type Study, type StudyRunOptions, type StudySettings } from './study'
 export {
   armOf,
   isPrepared,

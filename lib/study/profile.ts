@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Change } from '../base'
 import { scenesSchema } from '../data'
 import { METHOD_NAMES, thresholdSchema } from '../losses'
+import { curveSchema } from '../train'
 import { pruneSchema, recipeSchema, termSchema } from '../trial'
 import { seedsSchema } from './arm'
 import { type NamedFiles, namesOf, readNamed } from './named-file'
@@ -102,6 +103,11 @@ export const profileSchema = z
     workers: z.union([z.literal('auto'), z.number().int().positive()]).default('auto'),
     checkpointEvery: steps,
     logEvery: steps,
+    /**
+     * Evaluations along the way on part of the validation images, for curves alone. Trials have the same weights and hashes
+     * without them.
+     */
+    curve: curveSchema.optional(),
     bootstrap: z
       .object({ resamples: steps, confidence: z.number().gt(0).lt(1) })
       .strict()

@@ -17,6 +17,7 @@ import {
   modelsOf,
   readFailure,
   readTrial,
+  readValidation,
   type TaskOptions,
   type TrialConfig,
   type TrialFailure,
@@ -286,7 +287,8 @@ async function follow(
     const row = 'training' in trial ? lastLogRow(join(runs, trialFolder(trial))) : undefined
     if (row && 'training' in trial && row.step !== shown) {
       const { step, imagesPerSecond = 0, rate: _, ...measurements } = row
-      const progress = { step, steps: trial.training.steps, imagesPerSecond, measurements }
+      const evaluated = readValidation(join(runs, trialFolder(trial))).at(-1)
+      const progress = { step, steps: trial.training.steps, imagesPerSecond, measurements, evaluated }
       onProgress?.(trial, { state: 'running', progress: { phase: 'training', progress } })
       shown = step
     }

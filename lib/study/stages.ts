@@ -11,6 +11,8 @@ export interface Stage {
   readonly metrics: Metrics
   /** Its training's log; undefined if nothing was trained. */
   readonly log: string | undefined
+  /** Its evaluations along the way; undefined if there were none. */
+  readonly validation: string | undefined
   /** From sparsity training: the distribution of |gamma| at every checkpoint. */
   readonly gammas: string | undefined
 }
@@ -20,15 +22,13 @@ export interface Stage {
  * not run yet are left out.
  */
 export function readPreparation({ plan, profile, runs }: Study): Stage[] {
-  const existing = (file: string) => (existsSync(file) ? file : undefined)
   if (!plan.shipped) {
     return plan.preparation.flatMap((trial): Stage[] => {
       const found = findTrial(runs, trial)
       const kind = STAGES.find((stage) => stage === trial.kind)
       if (!found || !kind) return []
       const { folder, metrics } = found
-      const [log, gammas] = [FILES.log, FILES.gammas].map((file) => existing(join(folder, file)))
-      return [{ kind, metrics, log, gammas }]
+      return [{ kind, metrics, ...recordsOf((file) => join(folder, file)) }]
     })
   }
   const names = {
@@ -41,9 +41,16 @@ export function readPreparation({ plan, profile, runs }: Study): Stage[] {
     const file = join(SHIPPED, `${names[kind]}.metrics.json`)
     if (!existsSync(file)) return []
     const metrics = readMetricsFile(file, 'restore it from the repository')
-    const [log, gammas] = [FILES.log, FILES.gammas].map((file) =>
-      existing(join(SHIPPED, `${names[kind]}.${file}`)),
-    )
-    return [{ kind, metrics, log, gammas }]
+    return [{ kind, metrics, ...recordsOf((name) => join(SHIPPED, `${names[kind]}.${name}`)) }]
   })
+}
+
+/** The records of a training that exist. */
+function recordsOf(fileOf: (name: string) => string): Pick<Stage, 'log' | 'validation' | 'gammas'> {
+  const existing = (name: string) => (existsSync(fileOf(name)) ? fileOf(name) : undefined)
+  return {
+    log: existing(FILES.log),
+    validation: existing(FILES.validation),
+    gammas: existing(FILES.gammas),
+  }
 }

@@ -300,6 +300,29 @@ function drawsOf(tables: readonly MatchTable[], options: BootstrapOptions): (rea
   })
 }
 
+/**
+ * The mean value of objects that lie in images, with its percentile interval over resampled images. A resample without any of the
+ * objects does not count.
+ *
+ * @param objects with the index of their image
+ * @param resamples from `imageResamples`
+ */
+export function sharesInterval(
+  objects: readonly { readonly image: number; readonly value: number }[],
+  resamples: readonly Int32Array[],
+  options: BootstrapOptions = {},
+): Interval {
+  const draws = resamples.map((weights) => {
+    let [sum, count] = [0, 0]
+    for (const { image, value } of objects) {
+      sum += weights[image]! * value
+      count += weights[image]!
+    }
+    return sum / count
+  })
+  return { value: mean(objects.map(({ value }) => value)), ...bounds(draws, options) }
+}
+
 /** Quantiles (1 - confidence) / 2 and (1 + confidence) / 2; resamples without any truth do not count. */
 function bounds(draws: readonly number[], options: BootstrapOptions): { lower: number; upper: number } {
   const { confidence } = { ...DEFAULTS, ...options }

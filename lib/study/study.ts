@@ -105,9 +105,9 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
     await recordSplits(dataset, settings.out)
   }
   const plan = planModels({ ...planning, given })
-  const { checkpointEvery, logEvery } = profile
+  const { checkpointEvery, logEvery, curve } = profile
   const workers = workersOf(profile)
-  const task = { runs, cache, source, checkpointEvery, logEvery }
+  const task = { runs, cache, source, checkpointEvery, logEvery, curve }
   const attempt: Study['attempt'] = (trials, options = {}) =>
     runSideBySide(trials, { ...task, workers, signal, ...options })
   return {

@@ -17,6 +17,8 @@ export { decodeSafetensors, encodeSafetensors, type NamedTensor } from './safete
 export { learningRate, type RateSchedule, scheduleSchema, type WarmUp, warmUpSchema } from './schedule'
 export {
   bestRow,
+  type CurveRule,
+  curveSchema,
   findPlateau,
   type Plateau,
   stageOf,

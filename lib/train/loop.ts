@@ -16,9 +16,9 @@ import type { TrainContext, TrainOptions, TrainProgress, TrainSummary } from './
 import { PseudoLabels } from './pseudo-labels'
 import { restore, type Trained, trainingState, trainingTensors } from './resume'
 import { learningRate, scheduleSchema, warmUpSchema } from './schedule'
-import { type Stage, stageOf, type ValidationState, validationSchema } from './stage'
+import { curveSchema, type Stage, stageOf, type ValidationState, validationSchema } from './stage'
 import { createStep, type Measurements, type StepInputs, type TrainingStep } from './step'
-import { Validation } from './validation'
+import { Curve, Validation } from './validation'
 
 const count = z.number().int().positive()
 
@@ -35,6 +35,7 @@ const optionsSchema = z.object({
   warmUp: warmUpSchema,
   average: averageSchema.optional(),
   validation: validationSchema.optional(),
+  curve: curveSchema.optional(),
   sparsity: z.object({ strength: z.number().positive() }).optional(),
   unlabelled: z.object({ batch: count }).optional(),
   workers: z.number().int().min(0),
@@ -75,6 +76,7 @@ class Training {
   readonly #step: TrainingStep
   readonly #feed: Feed
   readonly #validation: Validation | undefined
+  readonly #curve: Curve | undefined
   readonly #labels: PseudoLabels | undefined
   readonly #checkpoint: string
   readonly #log: pino.Logger
@@ -110,6 +112,7 @@ class Training {
     this.#step = createStep(detector, slots, { ...options, averaged, weighted: !!unlabelled?.labeller })
     this.#feed = new Feed(samples, detector.config.input, options, frames)
     this.#validation = validationOf(averaged ?? detector, options, context, before.validation)
+    this.#curve = curveOf(averaged ?? detector, options, context)
     this.#labels =
       unlabelled?.labeller &&
       new PseudoLabels(directory, unlabelled.samples, unlabelled.labeller, before.labels)
@@ -146,6 +149,7 @@ class Training {
     for (const { momentum } of this.#trained.slots) momentum.dispose()
     this.#trained.averaged?.dispose()
     await this.#validation?.dispose()
+    await this.#curve?.dispose()
     await this.#feed.close()
   }
 
@@ -165,7 +169,7 @@ class Training {
         this.#context.signal.throwIfAborted()
       }
       this.#take(batch)
-      this.#tell({ evaluated: this.#validation?.rows.at(-1) })
+      this.#tell({ evaluated: this.#validation?.rows.at(-1) ?? this.#curve?.last })
       await this.#evaluate()
       if (this.#done % checkpointEvery === 0 || this.#isOver) this.#save()
       // Lets timers, signals and messages through; a step blocks the thread.
@@ -221,10 +225,12 @@ class Training {
   }
 
   async #evaluate(): Promise<void> {
-    const validation = this.#validation
-    if (!validation || !this.#isEvaluationDue) return
+    const [validation, curve] = [this.#validation, this.#curve]
     const onProgress = (done: number, total: number) => this.#tell({ evaluating: { done, total } })
     const { signal } = this.#context
+    if (curve?.isDue(this.#done, this.#stage.end))
+      await this.#savedWhereStopped(() => curve.evaluate(this.#done, { signal, onProgress }))
+    if (!validation || !this.#isEvaluationDue) return
     await this.#savedWhereStopped(() => validation.evaluate(this.#done, { signal, onProgress }))
     this.#stage = stageOf(this.#options, validation.rows)
   }
@@ -271,6 +277,15 @@ class Training {
     this.#labels?.tidy()
     this.#saved = this.#done
   }
+}
+
+function curveOf(
+  detector: Detector,
+  { validation, curve: rule, crop, precision, eager }: TrainOptions,
+  { validationSamples: samples, directory, classes }: TrainContext,
+): Curve | undefined {
+  if (validation || !rule || !samples?.length) return undefined
+  return new Curve(detector, { rule, samples, crop, precision, eager, directory, classes })
 }
 
 function validationOf(

@@ -7,7 +7,7 @@ import type { AverageOptions } from './average'
 import type { SgdOptions } from './optimizer'
 import type { Labeller } from './pseudo-labels'
 import type { RateSchedule, WarmUp } from './schedule'
-import type { Plateau, ValidationRow, ValidationRule } from './stage'
+import type { CurveRule, Plateau, ValidationRow, ValidationRule } from './stage'
 import type { ExtraLoss, Measurements } from './step'
 
 /** Everything that a training's result depends on beside detector and samples. */
@@ -47,6 +47,8 @@ export interface TrainOptions {
   }
   /** Evaluations during training, which may choose the final weights and end the training before `steps`. */
   readonly validation?: ValidationRule
+  /** Evaluations along the way that decide nothing, where `validation` makes none. */
+  readonly curve?: CurveRule
   /** A moving average of the weights, which is evaluated and becomes the final weights. */
   readonly average?: AverageOptions
   readonly precision: Precision

@@ -21,9 +21,23 @@ export const validationSchema = z
 /** When a training is evaluated, and what that decides. */
 export type ValidationRule = z.infer<typeof validationSchema>
 
-/** Result of an evaluation during training: mAP@0.5 (VOC, all-point) and COCO AP after that many steps. */
+/** Evaluations along the way that decide nothing: a curve, on so many images, spread evenly over the validation split. */
+export const curveSchema = z.object({ every: steps, images: steps }).strict()
+
+/** When a training is evaluated for its curve alone, and on how many images. */
+export type CurveRule = z.infer<typeof curveSchema>
+
+/**
+ * Result of an evaluation during training: mAP@0.5 (VOC, all-point) and COCO AP after that many steps; `images` where
+ * it was not the whole validation split.
+ */
 export const validationRowSchema = z
-  .object({ step: z.number().int().min(0), mAP50: z.number(), AP: z.number() })
+  .object({
+    step: z.number().int().min(0),
+    mAP50: z.number(),
+    AP: z.number(),
+    images: z.number().int().positive().optional(),
+  })
   .strict()
 /** One evaluation during a training. */
 export type ValidationRow = z.infer<typeof validationRowSchema>

@@ -8,7 +8,13 @@ import type { Precision } from '../engine'
 import { evaluateDetections } from '../evaluate'
 import { type Checkpoint, loadCheckpoint, saveCheckpoint } from './checkpoint'
 import { createPredictor, type PredictOptions, type Predictor } from './predict'
-import { bestRow, type ValidationRow, type ValidationRule, type ValidationState } from './stage'
+import {
+  bestRow,
+  type CurveRule,
+  type ValidationRow,
+  type ValidationRule,
+  type ValidationState,
+} from './stage'
 
 /** File in a training's folder with one line of JSON per evaluation during training. */
 export const VALIDATION_FILE = 'validation.jsonl'
@@ -71,14 +77,12 @@ export class Validation {
    */
   async evaluate(step: number, progress: Pick<PredictOptions, 'signal' | 'onProgress'>): Promise<void> {
     const { rule, directory, classes, provenance = {} } = this.#options
-    const { truths, detections } = await this.#predictor.run(progress)
-    const { voc, coco } = evaluateDetections(truths, detections, { classes })
-    if (voc.mAP === null) {
+    const numbers = await measure(this.#predictor, classes, progress)
+    if (!numbers)
       throw new Error(
         'validation while training: expected labelled objects in the validation images, found none',
       )
-    }
-    const row: ValidationRow = { step, mAP50: voc.mAP, AP: coco.AP }
+    const row = { step, ...numbers }
     this.#rows = [...this.#rows, row]
     if (rule.keep === 'best' && bestRow(this.#rows) === row) {
       const detector = this.#detector
@@ -121,6 +125,63 @@ export class Validation {
   async dispose(): Promise<void> {
     await this.#predictor.dispose()
   }
+}
+
+export type CurveOptions = Omit<ValidationOptions, 'rule' | 'provenance'> & { readonly rule: CurveRule }
+
+/** Evaluations that decide nothing, on part of the validation images: a curve over steps, from before the first one on. */
+export class Curve {
+  readonly #options: CurveOptions
+  readonly #samples: readonly Sample[]
+  readonly #predictor: Predictor
+  #last: ValidationRow | undefined
+  #measured: number | undefined
+
+  /** @param detector the one to evaluate, with its weights at each time */
+  constructor(detector: Detector, options: CurveOptions) {
+    const { rule, samples, crop, precision, eager } = options
+    this.#options = options
+    this.#samples = samples.filter((_, i) => isChosen(i, rule.images, samples.length))
+    this.#predictor = createPredictor(detector, this.#samples, { crop, precision, eager, changing: true })
+  }
+
+  get last(): ValidationRow | undefined {
+    return this.#last
+  }
+
+  /** Whether a point is due at a step and was not measured by this process; one measured twice has the same value. */
+  isDue(step: number, end: number): boolean {
+    return (step % this.#options.rule.every === 0 || step === end) && this.#measured !== step
+  }
+
+  /** Evaluates and writes the line; none without labelled objects. @throws the signal's reason when it aborts first */
+  async evaluate(step: number, progress: Pick<PredictOptions, 'signal' | 'onProgress'>): Promise<void> {
+    const { directory, classes } = this.#options
+    const numbers = await measure(this.#predictor, classes, progress)
+    this.#measured = step
+    if (!numbers) return
+    this.#last = { step, ...numbers, images: this.#samples.length }
+    appendLines(join(directory, VALIDATION_FILE), `${JSON.stringify(this.#last)}\n`)
+  }
+
+  async dispose(): Promise<void> {
+    await this.#predictor.dispose()
+  }
+}
+
+/** Whether an image is one of so many, spread evenly over all. */
+const isChosen = (index: number, images: number, all: number): boolean =>
+  Math.floor(((index + 1) * images) / all) > Math.floor((index * images) / all)
+
+/** The numbers; undefined without labelled objects, of which mAP would be a mean. */
+async function measure(
+  predictor: Predictor,
+  classes: readonly string[],
+  progress: Pick<PredictOptions, 'signal' | 'onProgress'>,
+): Promise<Pick<ValidationRow, 'mAP50' | 'AP'> | undefined> {
+  const { truths, detections } = await predictor.run(progress)
+  const { voc, coco } = evaluateDetections(truths, detections, { classes })
+  return voc.mAP === null ? undefined : { mAP50: voc.mAP, AP: coco.AP }
 }
 
 /** Removes the best weights from a training's folder; call it once the model is written. */

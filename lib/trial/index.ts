@@ -35,6 +35,7 @@ export {
   readLogFile,
   readPseudo,
   readValidation,
+  readValidationFile,
 } from './log'
 export { forgetPeak, peakBytes } from './memory'
 export { type EvaluationMetrics, type Metrics, metricsSchema } from './metrics'

@@ -40,7 +40,11 @@ export function readLogFile(file: string): LogRow[] {
  * interruption count once.
  */
 export function readValidation(folder: string): ValidationRow[] {
-  const file = join(folder, FILES.validation)
+  return readValidationFile(join(folder, FILES.validation))
+}
+
+/** Like `readValidation`, for a file of evaluations. */
+export function readValidationFile(file: string): ValidationRow[] {
   return readRows(file, FILES.validation, validationRowSchema, "an evaluation of a training's weights")
 }
 

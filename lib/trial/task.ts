@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { lockFolder, readSealed, writeSealed } from '../base'
+import { curveSchema } from '../train'
 import { type TrialConfig, trialFolder, trialSchema } from './config'
 import { failureOf, forgetFailure, isSettled, readFailure, writeFailure } from './failure'
 import { FILES, type TrialResult } from './results'
@@ -19,6 +20,7 @@ export const taskSchema = z
     cache: z.string(),
     checkpointEvery: z.number().int().positive(),
     logEvery: z.number().int().positive(),
+    curve: curveSchema.optional(),
   })
   .strict()
 export type TrialTask = z.infer<typeof taskSchema>
@@ -34,9 +36,9 @@ export const TASK = 'task.json'
 
 /** Makes a trial's folder with its task; `trial --config <file> --out <folder>` then runs the trial. */
 export function writeTask(trial: TrialConfig, options: TaskOptions): { folder: string; file: string } {
-  const { runs, cache, source, checkpointEvery, logEvery } = options
+  const { runs, cache, source, checkpointEvery, logEvery, curve } = options
   const folder = join(runs, trialFolder(trial))
-  const task: TrialTask = { trial, source, cache, checkpointEvery, logEvery }
+  const task: TrialTask = { trial, source, cache, checkpointEvery, logEvery, ...(curve && { curve }) }
   const file = join(folder, TASK)
   mkdirSync(folder, { recursive: true })
   writeSealed(file, task)
@@ -60,7 +62,7 @@ export async function runTask(
     what: 'a trial',
     advice: 'start the study again, which writes it',
   })
-  const { trial, source, cache, checkpointEvery, logEvery } = task
+  const { trial, source, cache, checkpointEvery, logEvery, curve } = task
   const folder = resolve(out)
   const release = await lockFolder(folder, { signal })
   try {
@@ -78,6 +80,7 @@ export async function runTask(
       frames: join(cache, 'frames'),
       checkpointEvery,
       logEvery,
+      curve,
       signal,
       onProgress,
     })

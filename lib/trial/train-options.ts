@@ -11,13 +11,13 @@ import type { Recipe } from './recipe'
 export function trainOptions(
   { steps, rate, seed, recipe }: Training,
   images: number,
-  { checkpointEvery, logEvery }: Pick<TrainOptions, 'checkpointEvery' | 'logEvery'>,
+  { checkpointEvery, logEvery, curve }: Pick<TrainOptions, 'checkpointEvery' | 'logEvery' | 'curve'>,
   { data }: TrialConfig,
 ): TrainOptions {
   const epochs = Math.max(1, Math.ceil(steps / Math.floor(images / recipe.batch)))
   return {
     ...recipe,
-    ...{ steps, seed, checkpointEvery, logEvery },
+    ...{ steps, seed, checkpointEvery, logEvery, curve },
     crop: data.crop,
     schedule: rateSchedule(recipe.schedule, rate, epochs),
     eager: false,

@@ -16,6 +16,7 @@ import {
 } from '../slimming'
 import {
   type Checkpoint,
+  type CurveRule,
   predict,
   removeBest,
   removeLabels,
@@ -55,6 +56,8 @@ export interface TrialContext {
   readonly frames?: string
   readonly checkpointEvery: number
   readonly logEvery: number
+  /** Evaluations along the way, for a curve; they change no weight. */
+  readonly curve?: CurveRule
   readonly signal?: AbortSignal
   /** Called while the trial trains and evaluates. */
   readonly onProgress?: (progress: TrialProgress) => void

@@ -22,6 +22,8 @@ const words = process.argv.slice(2)
 const end = words.indexOf('--')
 const own = end < 0 ? words : words.slice(0, end)
 
+// What it starts, such as the kernels of JupyterLab, shows it too.
+if (own.includes('--debug')) process.env.WORKBOOK_DEBUG = '1'
 const stop = (error: unknown) => fail(error, own.includes('--debug'))
 
 function load(name: string): Command {

@@ -16,6 +16,7 @@ export interface StudyOptions extends DataOptions {
   readonly teacher?: readonly string[]
   readonly student?: readonly string[]
   readonly newHeads?: boolean
+  readonly tensorboard?: boolean
 }
 
 /** Adds `--set`, which may be given several times. */
@@ -42,6 +43,14 @@ export function withModelOptions(command: Command): Command {
     .option('--new-heads', 'give them new heads for the classes of the data, which are trained')
 }
 
+/** Adds `--tensorboard`. */
+export function withTensorboard(command: Command): Command {
+  return command.option(
+    '--tensorboard',
+    'write losses, rate, speed and validation as TensorBoard event files too, in the output folder',
+  )
+}
+
 /** Adds the options. */
 export function withStudyOptions(command: Command): Command {
   command.option(
@@ -50,7 +59,7 @@ export function withStudyOptions(command: Command): Command {
     'default',
   )
   withSet(command, 'profile', 'stages.distill.steps=500')
-  return withModelOptions(withDataOptions(command))
+  return withTensorboard(withModelOptions(withDataOptions(command)))
     .option(
       '--data <folder>',
       'your own data set, in any notation that `dataset check` reads, instead of the rendered scenes',
@@ -72,7 +81,7 @@ export function withStudyOptions(command: Command): Command {
 export async function workbookOptions(given: StudyOptions): Promise<WorkbookOptions> {
   const { loadProfile } = require('../study') as typeof import('../study')
   const { defaultOut, parseSeeds, parseStart } = require('./study') as typeof import('./study')
-  const { profile, set, data, seeds, full, teacher, student, newHeads } = given
+  const { profile, set, data, seeds, full, teacher, student, newHeads, tensorboard } = given
   loadProfile(profile, set)
   if (seeds !== undefined) parseSeeds(seeds)
   if (data !== undefined && !existsSync(data))
@@ -83,5 +92,16 @@ export async function workbookOptions(given: StudyOptions): Promise<WorkbookOpti
   if (student) givenFiles(student, '--student')
   const models = { teacher, student, newHeads }
   const out = path.resolve(given.out ?? defaultOut(profile, data, set, models))
-  return { profile, set, data, reading, seeds, full, out, from: parseStart(given.from), ...models }
+  return {
+    profile,
+    set,
+    data,
+    reading,
+    seeds,
+    full,
+    out,
+    from: parseStart(given.from),
+    ...models,
+    tensorboard,
+  }
 }

@@ -38,8 +38,10 @@ import {
   trialHash,
 } from '../trial'
 import { inNotebook, showMarkdown } from './display'
+import { LiveCurves } from './live-curves'
 import { type ProgressBar, showFinished, showProgress } from './progress'
 import { root } from './project'
+import { EventFiles } from './tensorboard'
 
 /** Environment variables that tell the notebooks which study to run; all are optional. */
 export const ENVIRONMENT = {
@@ -57,6 +59,8 @@ export const ENVIRONMENT = {
   teacher: 'WORKBOOK_TEACHER',
   student: 'WORKBOOK_STUDENT',
   newHeads: 'WORKBOOK_NEW_HEADS',
+  /** Folder for TensorBoard's event files; none by default. */
+  tensorboard: 'WORKBOOK_TENSORBOARD',
   /** Start time of the command; bars of trials run since are shown when the trials are found. */
   started: 'WORKBOOK_STARTED',
 } as const
@@ -210,6 +214,8 @@ export interface RunTrialsOptions {
   readonly called?: ReadonlyMap<string, string>
   /** When the command began, as ISO 8601; what has failed since is not tried again. Default: as the environment says. */
   readonly since?: string
+  /** Folder for TensorBoard's event files. Default: as the environment says, none without it. */
+  readonly tensorboard?: string
 }
 
 /**
@@ -268,7 +274,11 @@ export function trialNames(
 export async function attemptTrials(
   study: Study,
   trials: readonly TrialConfig[],
-  { called, since = process.env[ENVIRONMENT.started] || undefined }: RunTrialsOptions = {},
+  {
+    called,
+    since = process.env[ENVIRONMENT.started] || undefined,
+    tensorboard = process.env[ENVIRONMENT.tensorboard] || undefined,
+  }: RunTrialsOptions = {},
 ): Promise<TrialOutcome[]> {
   const bars = new Map<TrialConfig, { bar: ProgressBar; phase: TrialProgress['phase'] }>()
   const nameOf = trialNames(study, called)
@@ -285,11 +295,14 @@ export async function attemptTrials(
     bars.set(trial, { bar, phase })
     return bar
   }
+  const events = tensorboard === undefined ? undefined : new EventFiles(tensorboard, study.runs, nameOf)
+  const curves = new LiveCurves(study.runs)
   const started = process.env[ENVIRONMENT.started]
   const isOfThisRun = ({ metrics }: TrialResult) =>
     started !== undefined && String(metrics.provenance.finished) >= started
   const waiting = new Set<TrialConfig>()
   const onProgress: RunOptions['onProgress'] = (trial, event) => {
+    events?.follow(trial, event)
     if (event.state === 'found' || event.state === 'finished') {
       const { hash } = event.result.metrics
       const bar = bars.get(trial)?.bar
@@ -322,7 +335,9 @@ export async function attemptTrials(
       void barOf(trial, progress.phase, progress.total).update(progress.done)
       return
     }
-    const { step, steps } = progress.progress
+    const { step, steps, evaluated } = progress.progress
+    // What another process trains has its figure there, or below.
+    if (!waiting.has(trial)) curves.update(trial, nameOf(trial), evaluated?.step)
     void barOf(trial, progress.phase, steps).update(step, describeProgress(progress.progress))
   }
   try {

@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
-import { lockFolder } from '../base'
+import { cellOf, columnsOf, lockFolder } from '../base'
 import { studyLimits } from '../data'
-import { cellOf, columnsOf, readOverview } from '../report'
+import { readOverview } from '../report'
 import {
   announceTrials,
   checkStudy,
@@ -13,6 +13,7 @@ import {
   preparationTrials,
   type StartingPoint,
   type Study,
+  type StudyRunOptions,
   shortTrials,
 } from '../study'
 import { type DataReading, findFailure, forgetFailures, type TrialConfig, trialHash } from '../trial'
@@ -20,7 +21,8 @@ import type { Failed } from './failures'
 import type { NotebookError } from './notebook-file'
 import { executeNotebooks } from './notebooks'
 import { root } from './project'
-import { createShownStudy, ENVIRONMENT, parseSeeds } from './study'
+import { createShownStudy, ENVIRONMENT, parseSeeds, trialNames } from './study'
+import { EventFiles } from './tensorboard'
 import { notebookReporter } from './terminal'
 import { textTable } from './text-table'
 
@@ -40,6 +42,8 @@ export interface WorkbookOptions {
   readonly teacher?: readonly string[]
   readonly student?: readonly string[]
   readonly newHeads?: boolean
+  /** Whether TensorBoard's event files are written too. */
+  readonly tensorboard?: boolean
   /** Trainings that diverged before are repeated. */
   readonly retry?: boolean
 }
@@ -53,11 +57,20 @@ export function allNotebooks(): string[] {
     .map((file) => path.join(folder, file))
 }
 
+/** Folder of TensorBoard's event files in a study's output folder: its `--logdir`. */
+export const eventsFolder = (out: string): string => path.join(path.resolve(out), 'tensorboard')
+
 /**
  * The study of a command's options.
  * @throws Error naming what a user's data set lacks for the whole study, before anything is trained
  */
-export async function openWorkbook({ seeds, out, retry, ...options }: WorkbookOptions): Promise<Study> {
+export async function openWorkbook({
+  seeds,
+  out,
+  retry,
+  tensorboard: _,
+  ...options
+}: WorkbookOptions): Promise<Study> {
   const study = await createShownStudy({
     ...options,
     out: path.resolve(out),
@@ -110,9 +123,13 @@ export async function runWorkbook(
   const study = await openWorkbook(options)
   const release = await lockFolder(study.runs, { signal })
   const stop = new AbortController()
-  const ahead = runAhead(study, AbortSignal.any([signal, stop.signal]), started.toISOString()).finally(
-    release,
-  )
+  const ahead = runAhead(study, {
+    signal: AbortSignal.any([signal, stop.signal]),
+    since: started.toISOString(),
+    ...(options.tensorboard && {
+      onProgress: new EventFiles(eventsFolder(options.out), study.runs, trialNames(study)).follow,
+    }),
+  }).finally(release)
   const { report, end } = notebookReporter()
   try {
     const outDir = path.join(path.resolve(options.out), 'notebooks')
@@ -143,15 +160,15 @@ function studyFailures(study: Study): StudyFailures {
 }
 
 /** Runs the trials of all notebooks except those on the test split, which come after the choice. */
-async function runAhead(study: Study, signal: AbortSignal, since: string): Promise<void> {
+async function runAhead(study: Study, options: StudyRunOptions): Promise<void> {
   const { plan, runs } = study
   const isEarly = (trial: TrialConfig) => trial.kind !== 'evaluate' || trial.split === 'validation'
   try {
     announceTrials(runs, [...preparationTrials(study).values()])
-    await study.run(plan.preparation, { signal, since })
+    await study.run(plan.preparation, options)
     const trials = notebookTrials(study).filter(isEarly)
     announceTrials(runs, trials)
-    await study.attempt(trials, { signal, since })
+    await study.attempt(trials, options)
   } catch {
     // Not lost: what failed has left its record, and the cell that needs it shows why.
   }

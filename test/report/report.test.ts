@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import type { TableRow } from '../../lib/base'
 import { encodePng } from '../../lib/data'
 import { disagreement } from '../../lib/evaluate'
 import {
@@ -19,7 +20,6 @@ import {
   renderHtml,
   renderMarkdown,
   sideBySide,
-  type TableRow,
   verdictSentence,
   writeReport,
 } from '../../lib/report'
@@ -54,7 +54,19 @@ test('truth, teacher and student stand side by side, on the images on which the 
   const found = await sideBySide(study, input, { count: 3, minScore: 0.5 })
   assert.ok(found)
   assert.deepEqual([found.split, found.models, found.exhibits.length], ['test', ['teacher', 'student'], 3])
-  assert.equal(found.agreement.at(-1)!.objects, teacher!.truths.image.length)
+  const all = found.safety.found.at(-1)!
+  assert.equal(all.objects, teacher!.truths.image.length)
+  assert.equal(all.both + all.onlyTeacher + all.onlyStudent + all.neither, all.objects)
+  assert.equal(all.lost.value, all.onlyTeacher / all.objects)
+  assert.ok(all.lost.lower < all.lost.value && all.lost.value < all.lost.upper)
+  assert.equal(found.safety.lost.length, all.onlyTeacher)
+  assert.deepEqual(
+    found.safety.lost.map(({ side }) => side),
+    found.safety.lost.map(({ side }) => side).sort((a, b) => b - a),
+  )
+  const images = new Set(found.safety.lost.map(({ image }) => image))
+  assert.equal(found.lost.length, Math.min(3, images.size))
+  assert.equal(found.lost[0]!.index, found.safety.lost[0]!.image)
   // Counted again, image by image.
   const boxes = ({ detections }: TrialDetections, image: number) =>
     [...detections.image.keys()]
@@ -70,8 +82,11 @@ test('truth, teacher and student stand side by side, on the images on which the 
     [...counts].sort((a, b) => b - a).slice(0, 3),
   )
   const report = buildReport({ ...input, sideBySide: found })
-  assert.ok(sectionIds(report).includes('images'))
-  assert.equal(visible(renderHtml(report)).match(/<svg viewBox[^>]*role="img"/g)?.length, 9)
+  assert.ok(sectionIds(report).includes('images') && sectionIds(report).includes('safety'))
+  assert.equal(
+    visible(renderHtml(report)).match(/<svg viewBox[^>]*role="img"/g)?.length,
+    9 + 3 * found.lost.length,
+  )
   assert.match(renderMarkdown(report), /\*Pictures in index\.html: The images of test/)
   assert.equal(sectionIds(model).includes('images'), false)
   assert.equal(await sideBySide(study, { ...input, arms: [] }), undefined)

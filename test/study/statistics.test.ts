@@ -15,6 +15,7 @@ import {
   leastResamples,
   pairedDifference,
   seedResamples,
+  sharesInterval,
   tableValue,
   verdictOf,
   verdictText,
@@ -209,4 +210,25 @@ test('tables of different images are refused', () => {
   )
   assert.throws(() => pairedDifference([...a, a[0]!], b), /one table per seed for both models, found 3 and 2/)
   assert.throws(() => interval([]), /at least one match table/)
+})
+
+test('a share of objects: its interval is that of numpy’s quantiles over the same resampled images', () => {
+  // Image 0 has two objects, image 1 one, image 2 none.
+  const objects = [
+    { image: 0, value: 1 },
+    { image: 0, value: 0 },
+    { image: 1, value: 1 },
+  ]
+  const resamples = [
+    [1, 1, 1],
+    [3, 0, 0],
+    [0, 2, 1],
+    [0, 0, 3],
+    [2, 1, 0],
+  ].map((weights) => Int32Array.from(weights))
+  // 2/3, 1/2, 1, none, 3/5: of [0.5, 0.6, 2/3, 1] numpy.quantile gives 0.525 at 1/12 and 11/12 -> 0.9166...
+  const { value, lower, upper } = sharesInterval(objects, resamples, { confidence: 5 / 6 })
+  assert.equal(value, 2 / 3)
+  allclose(lower, 0.525, { atol: 1e-12 })
+  allclose(upper, 2 / 3 + 0.75 / 3, { atol: 1e-12 })
 })

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
-import type { Dataset } from '../../lib/data'
+import type { Dataset, Sample } from '../../lib/data'
 import { Detector, type Weights } from '../../lib/detector'
 import { tf } from '../../lib/engine'
 import { evaluateDetections } from '../../lib/evaluate'
@@ -240,3 +240,40 @@ test("another rule's checkpoint is not continued, and damaged best weights are n
   writeFileSync(join(directory, file), bytes)
   await assert.rejects(trained({ eager: true, steps: 8 }, { directory }), /best-8\..*: expected SHA-256/)
 })
+
+test('a curve changes no weight, goes from before the first step to the last, and measures as many images as asked', async () => {
+  const alone = await trained({ validation: undefined, curve: undefined })
+  const { directory, hash, summary } = await trained({
+    validation: undefined,
+    curve: { every: 10, images: 1 },
+  })
+  assert.equal(hash, alone.hash)
+  assert.equal(summary.kept, undefined, 'it decides nothing')
+  const rows = lines(directory)
+  assert.deepEqual(
+    rows.map(({ step, images }) => [step, images]),
+    [0, 10, 20, 24].map((step) => [step, 1]),
+  )
+  const { truths, detections } = await predictedBy(
+    new Detector(tinyDetector(), tinyWeights()),
+    pair().slice(1),
+  )
+  const { voc, coco } = evaluateDetections(truths, detections, { classes: data.classes })
+  assert.deepEqual([rows[0]!.mAP50, rows[0]!.AP], [voc.mAP, coco.AP])
+})
+
+test('with a rule of its own a training has the evaluations of that rule alone', async () => {
+  const { directory } = await trained({ curve: { every: 1, images: 1 } })
+  assert.deepEqual(
+    lines(directory).map(({ step }) => step),
+    [8, 16, 24],
+  )
+})
+
+async function predictedBy(detector: Detector, samples: readonly Sample[]) {
+  try {
+    return await predict(detector, samples)
+  } finally {
+    detector.dispose()
+  }
+}

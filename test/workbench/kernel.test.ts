@@ -242,6 +242,20 @@ test('the kernel sends the input with its number, and errors with place and mess
   assert.doesNotMatch(traceback.join('\n'), /node_modules|node:|kernel\.cjs/)
 })
 
+test('the kernel shows an error of the library, or of an argument, as a sentence with the place in the cell', async () => {
+  const brief = async (code: string) => {
+    const { traceback } = await error(code)
+    return traceback.join('\n').split('\n')
+  }
+  const wrong = await brief(`import { scheduleFactor } from './lib/losses'\nscheduleFactor(1, { start: -1 })`)
+  assert.match(wrong[0]!, /^Error: .*start/)
+  assert.match(wrong.at(-1)!, /^ {4}at .*cell\[\d+\]:2:1/)
+  assert.equal(wrong.filter((line) => /^\s+at /.test(line)).length, 1, wrong.join('\n'))
+  const shape = await brief(`import { tf } from './lib/engine'\ntf.tensor([1, 2], [3])`)
+  assert.match(shape[0]!, /^Error: Based on the provided shape, \[3\]/)
+  assert.equal(shape.filter((line) => /^\s+at /.test(line)).length, 1, shape.join('\n'))
+})
+
 test('the kernel loses no output and keeps its order', async () => {
   const reply = await kernel.execute(
     'for (let i = 0; i < 20000; i++) (i % 1000 ? console.log : console.error)(i)',

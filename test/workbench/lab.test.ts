@@ -123,6 +123,14 @@ describe('JupyterLab in a browser', { skip }, () => {
     await page.locator('.js-plotly-plot .trace').first().waitFor()
     assert.match(await page.locator('.js-plotly-plot .gtitle').first().innerHTML(), /Squares/)
     assert.equal(await page.locator('.jp-RenderedHTML table tbody tr').count(), 2)
+    // As a dark theme marks the page.
+    const filterOf = (light: string) =>
+      page.evaluate(`(() => {
+        document.body.dataset.jpThemeLight = '${light}'
+        return getComputedStyle(document.querySelector('.js-plotly-plot')).filter
+      })()`)
+    assert.equal(await filterOf('true'), 'none')
+    assert.equal(await filterOf('false'), 'invert(1) hue-rotate(180deg)')
   })
 
   test('stops the work of a cell that is interrupted', async () => {

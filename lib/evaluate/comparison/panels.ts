@@ -82,12 +82,13 @@ export function panelsOf(
   const sound = truths?.filter(({ crowd }) => !crowd)
   const hits = found.map((boxes) => (sound ? matchBoxes(sound, boxes) : undefined))
   const panels = found.map((boxes, model): Panel => {
-    const wrong = hits[model] && new Set(hits[model].onlySecond)
+    const hit = hits[model]
+    const wrong = hit && new Set(hit.onlySecond)
     const other = found[1 - model]
     const drawn =
       found.length === 2 && other
         ? besideOther(boxes, other, wrong)
-        : besideTruth(boxes, sound, hits[model]?.onlyFirst, wrong)
+        : besideTruth(boxes, sound, hit?.onlyFirst, wrong)
     return { title: models[model]!, boxes: drawn, description: describe(drawn, classes) }
   })
   if (!truths) return panels

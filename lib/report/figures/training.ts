@@ -1,5 +1,6 @@
 /** Figures of trainings and of weights: losses over steps, gammas. */
 import { escapePlotly } from '../../base'
+import type { ValidationRow } from '../../train'
 import type { GammaRow, LogRow } from '../../trial'
 import {
   axis,
@@ -88,6 +89,54 @@ export function lossComparisonFigure(runs: readonly LoggedRun[]): Figure {
       yaxis: axis('ground-truth loss'),
       xaxis2: axis('step'),
       yaxis2: logAxis('distillation loss', distances),
+      legend: LEGEND_BESIDE,
+    }),
+  }
+}
+
+/** A model's evaluations over the steps of its training. */
+export interface EvaluatedRun {
+  readonly name: string
+  readonly rows: readonly ValidationRow[]
+}
+
+/** mAP@0.5 and COCO AP on validation over the steps of trainings; a point marks the best evaluation of each. */
+export function validationFigure(runs: readonly EvaluatedRun[]): Figure {
+  const shown = runs.filter(({ rows }) => rows.length > 1)
+  const data = shown.flatMap(({ name, rows }, index) =>
+    (['mAP50', 'AP'] as const).flatMap((metric, panel) => {
+      const best = rows.reduce((a, b) => (b[metric] > a[metric] ? b : a))
+      const shared = {
+        type: 'scatter',
+        name,
+        legendgroup: String(index),
+        hovertemplate: `${escapePlotly(name)}: step %{x}, %{y:.3f}<extra></extra>`,
+        ...(panel === 1 && { xaxis: 'x2', yaxis: 'y2' }),
+      }
+      const color = colourOf(name, index)
+      const x = rows.map(({ step }) => step)
+      const y = rows.map((row) => row[metric])
+      return [
+        { ...shared, mode: 'lines', showlegend: panel === 0, x, y, line: { color, width: 1.8 } },
+        {
+          ...shared,
+          mode: 'markers',
+          showlegend: false,
+          x: [best.step],
+          y: [best[metric]],
+          marker: { color, size: 7 },
+        },
+      ]
+    }),
+  )
+  return {
+    data,
+    layout: layout('Accuracy on validation while training: mAP@0.5 (left), COCO AP (right)', {
+      grid: { rows: 1, columns: 2, pattern: 'independent', xgap: 0.2 },
+      xaxis: axis('step'),
+      yaxis: axis('mAP@0.5'),
+      xaxis2: axis('step'),
+      yaxis2: axis('COCO AP'),
       legend: LEGEND_BESIDE,
     }),
   }

@@ -13,6 +13,17 @@ const SETTINGS = {
 }
 
 /**
+ * Figures are drawn for paper. Under a dark theme their lightness is turned round, their hues stay, and photographs in them are
+ * turned back.
+ */
+const STYLE = `body[data-jp-theme-light="false"] {
+  .js-plotly-plot, .js-plotly-plot image { filter: invert(1) hue-rotate(180deg); }
+  .js-plotly-plot .main-svg { background: transparent !important; }
+  .js-plotly-plot .bg { fill: transparent !important; }
+}
+`
+
+/**
  * `lab`: starts JupyterLab on working copies of the notebooks, which open the study given by the options.
  *
  *     npx workbook lab --profile smoke --seeds 1,2
@@ -25,10 +36,13 @@ export function labCommand(): Command {
     )
     .argument('[jupyter-options...]', "behind --: JupyterLab's own options, e.g. -- --port=8890 --no-browser")
   return withStudyOptions(command).action(async (jupyterOptions: string[], given: StudyOptions) => {
-    const { allNotebooks, environmentOf } = require('../workbook') as typeof import('../workbook')
+    const { ENVIRONMENT } = require('../study') as typeof import('../study')
+    const { allNotebooks, environmentOf, eventsFolder } =
+      require('../workbook') as typeof import('../workbook')
     const { makeWorkingCopies } = require('../working-copies') as typeof import('../working-copies')
     void makeDeclarations() // kernels use them as soon as they exist
     const options = await workbookOptions(given)
+    const events = options.tensorboard ? { [ENVIRONMENT.tensorboard]: eventsFolder(options.out) } : {}
     const { folder, outdated } = makeWorkingCopies(allNotebooks(), path.join(options.out, 'lab'))
     console.log(`Working copies: ${folder}`)
     for (const copy of outdated)
@@ -37,6 +51,8 @@ export function labCommand(): Command {
       )
     const settings = path.join(root, '.cache/lab')
     writeAtomically(path.join(settings, 'overrides.json'), JSON.stringify(SETTINGS))
+    const style = path.join(settings, 'custom')
+    writeAtomically(path.join(style, 'custom.css'), STYLE)
     const asRoot = process.getuid?.() === 0 ? ['--allow-root'] : []
     const inside = path.relative(root, folder)
     // A folder outside the project becomes JupyterLab's root, which shows nothing above it.
@@ -45,11 +61,14 @@ export function labCommand(): Command {
       `--ServerApp.root_dir=${isInside ? root : folder}`,
       `--LabApp.default_url=/lab/tree/${isInside ? inside.split(path.sep).map(encodeURIComponent).join('/') : ''}`,
       `--LabApp.app_settings_dir=${settings}`,
+      '--LabApp.custom_css=True',
+      // Where JupyterLab looks for custom.css; otherwise in the user's own settings.
+      `--ServerApp.tornado_settings=static_custom_path=${style}`,
     ]
     const lab = spawn(pythonProgram('jupyter'), ['lab', ...places, ...asRoot, ...jupyterOptions], {
       cwd: root,
       stdio: 'inherit',
-      env: { ...process.env, ...environmentOf(options) },
+      env: { ...process.env, ...environmentOf(options), ...events },
     })
     process.on('SIGINT', () => undefined) // JupyterLab asks whether to stop
     process.on('SIGTERM', () => lab.kill('SIGTERM'))

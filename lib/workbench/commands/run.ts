@@ -24,7 +24,7 @@ export function runCommand(): Command {
         const { tellFailures } = require('../failures') as typeof import('../failures')
         const { formatSeconds } = require('../progress') as typeof import('../progress')
         const { parseEngine, runOnEngine } = require('../snakemake') as typeof import('../snakemake')
-        const { openWorkbook, resultTable, runWorkbook } =
+        const { eventsFolder, openWorkbook, resultTable, runWorkbook } =
           require('../workbook') as typeof import('../workbook')
         const { changedFiles } = require('../working-copies') as typeof import('../working-copies')
         const engine = parseEngine(name, engineOptions)
@@ -43,6 +43,7 @@ export function runCommand(): Command {
         say(resultTable(out))
         say(`Notebooks: ${path.join(out, 'notebooks')}`)
         say(`Report:    ${path.join(out, 'report', 'index.html')}`)
+        if (options.tensorboard) say(`TensorBoard: tensorboard --logdir ${eventsFolder(out)}`)
         say(`Finished in ${formatSeconds((Date.now() - started.getTime()) / 1000)}.`)
         tellFailures(failures, nameOf)
       },

@@ -33,7 +33,7 @@ export function shipCommand(): Command {
         const model = Object.entries(shipped).find(([kind]) => kind === trial.kind)?.[1]
         const name = model ?? names.sparse
         copyFileSync(path.join(result.folder, FILES.metrics), path.join(SHIPPED, `${name}.metrics.json`))
-        for (const record of [FILES.log, FILES.gammas]) {
+        for (const record of [FILES.log, FILES.validation, FILES.gammas]) {
           const file = path.join(result.folder, record)
           if (existsSync(file)) copyFileSync(file, path.join(SHIPPED, `${name}.${record}`))
         }

@@ -1,14 +1,13 @@
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
-import { writeSealed } from '../../base'
-import { cellOf, columnsOf, type TableRow } from '../../report/document'
+import { cellOf, columnsOf, type TableRow, writeSealed } from '../../base'
 import type { Study, Sweep, SweepFile } from '../../study'
 import { type DataOptions, readingOf, withDataOptions } from '../data-options'
 import { root } from '../project'
 import { say } from '../say'
 import { type Engine, withEngine } from '../snakemake/option'
-import { withModelOptions, withSet } from '../study-options'
+import { withModelOptions, withSet, withTensorboard } from '../study-options'
 import { textTable } from '../text-table'
 
 /** Shipped sweeps; read here, because help does not load the room. */
@@ -27,6 +26,7 @@ interface Options extends DataOptions {
   ship?: boolean
   retry?: boolean
   engine?: Engine['name']
+  tensorboard?: boolean
 }
 
 /**
@@ -49,7 +49,7 @@ export function sweepCommand(): Command {
     .description('run the arms of a sweep with every seed, and compare them with its references')
     .argument('<sweep>', `${shipped().join(', ')}, or a YAML file; the keys are in lib/study/sweep.ts`)
   withSet(command, 'sweep', 'labels.images=100')
-  return withModelOptions(withDataOptions(withEngine(command)))
+  return withTensorboard(withModelOptions(withDataOptions(withEngine(command))))
     .option('--data <folder>', 'your own data set instead of the rendered scenes')
     .option('--from <start>', 'as in run: student, teacher or scratch')
     .option('--seeds <list>', "replaces the sweep's seeds, e.g. 1,2,3")
@@ -66,6 +66,7 @@ async function runSweep(nameOrFile: string, engineOptions: string[], options: Op
   const { parseEngine } = require('../snakemake') as typeof import('../snakemake')
   const { changeMark, createShownStudy, defaultOut, parseSeeds, parseStart } =
     require('../study') as typeof import('../study')
+  const { eventsFolder } = require('../workbook') as typeof import('../workbook')
   const { data, from, seeds, out, retry, set, newHeads } = options
   const engine = parseEngine(options.engine, engineOptions)
   const loaded = loadSweep(nameOrFile, set)
@@ -90,7 +91,8 @@ async function runSweep(nameOrFile: string, engineOptions: string[], options: Op
   })
   checkSweep(sweep, study.plan)
   if (retry) forgetFailures(study.runs)
-  const { failures, nameOf } = await trainArms(sweep, study, engine)
+  const events = options.tensorboard ? eventsFolder(study.settings.out) : undefined
+  const { failures, nameOf } = await trainArms(sweep, study, engine, events)
   const given = [
     ...set.map((assignment) => ` --set '${assignment}'`),
     data === undefined ? '' : ` --data <${study.dataset.name}>`,
@@ -107,11 +109,17 @@ async function runSweep(nameOrFile: string, engineOptions: string[], options: Op
     mark: changeMark(set),
     ship: options.ship,
   })
+  if (events !== undefined) say(`TensorBoard: tensorboard --logdir ${events}`)
   tellFailures(failures, nameOf)
 }
 
 /** Runs the trials of a sweep, on this machine or on an engine; those that failed, and what each is called. */
-async function trainArms(sweep: Sweep, study: Study, engine: Engine | undefined) {
+async function trainArms(
+  sweep: Sweep,
+  study: Study,
+  engine: Engine | undefined,
+  tensorboard: string | undefined,
+) {
   const { failuresAmong, sweepPreparation, sweepTrials } =
     require('../../study') as typeof import('../../study')
   const { runOnEngine } = require('../snakemake') as typeof import('../snakemake')
@@ -124,10 +132,10 @@ async function trainArms(sweep: Sweep, study: Study, engine: Engine | undefined)
   const preparation = sweepPreparation(sweep, study)
   if (engine) await runOnEngine(study, engine, () => planned().trials, { preparation, since })
   // A stage that fails takes the arms of its chain with it. Without chains all arms need the same models.
-  const prepared = sweep.chain ? await attemptTrials(study, preparation, { since }) : []
-  if (!sweep.chain) await runTrials(study, preparation, { since })
+  const prepared = sweep.chain ? await attemptTrials(study, preparation, { since, tensorboard }) : []
+  if (!sweep.chain) await runTrials(study, preparation, { since, tensorboard })
   const { trials, called } = planned()
-  const outcomes = await attemptTrials(study, trials, { called, since })
+  const outcomes = await attemptTrials(study, trials, { called, since, tensorboard })
   return { failures: failuresAmong([...prepared, ...outcomes]), nameOf: trialNames(study, called) }
 }
 

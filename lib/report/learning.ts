@@ -1,0 +1,90 @@
+/** The report's section about how accuracy grew while models were trained. */
+import type { Arm, Stage } from '../study'
+import type { ValidationRow } from '../train'
+import { readLogFile, readValidation, readValidationFile } from '../trial'
+import { details, figure, type Section, section, text } from './document'
+import { type EvaluatedRun, lossFigure, validationFigure } from './figures'
+import { trainingSeeds } from './format'
+import type { ReportInput } from './summary'
+
+/** Curves of the arms, and of the trainings that made teacher and student. */
+export function learning({ arms, stages = [] }: ReportInput): Section {
+  const runs = arms.filter(({ variation }) => !variation).flatMap(evaluatedRun)
+  const made = stages.filter(({ log }) => log !== undefined)
+  const evaluated = made.map((stage): EvaluatedRun & { readonly stage: Stage } => ({
+    stage,
+    name: STAGE_NAMES[stage.kind],
+    rows: stage.validation === undefined ? [] : readValidationFile(stage.validation),
+  }))
+  const without = evaluated.filter(({ rows }) => rows.length < 2)
+  return section('training', 'Training curves', [
+    figure(
+      `On ${imagesOf(runs)}, ${seedsOf(arms)}; a point marks the best evaluation.`,
+      validationFigure(runs),
+    ),
+    figure(
+      `How teacher and student were made, on ${imagesOf(evaluated)}.`,
+      titled(
+        validationFigure(evaluated),
+        'Teacher and student while they were trained: mAP@0.5 (left), COCO AP (right)',
+      ),
+    ),
+    details('Losses of the trainings that made teacher and student', [
+      ...(without.length > 0
+        ? [
+            text(
+              `Of ${without.map(({ name }) => name).join(', ')} only the losses were recorded, and the accuracy at the end.`,
+            ),
+          ]
+        : []),
+      ...made.map(({ kind, log }) =>
+        figure(
+          `Terms of the loss: ${STAGE_NAMES[kind]}.`,
+          lossFigure({ name: STAGE_NAMES[kind], rows: readLogFile(log!) }),
+        ),
+      ),
+    ]),
+  ])
+}
+
+const STAGE_NAMES: { readonly [kind in Stage['kind']]: string } = {
+  teacher: 'teacher',
+  sparse: 'teacher, made sparse',
+  prune: 'pruned',
+  finetune: 'student',
+}
+
+/** An arm's curve: the mean over its seeds at the steps that all of them have. */
+export function evaluatedRun({ name, runs }: Pick<Arm, 'name' | 'runs'>): EvaluatedRun[] {
+  const [first, ...others] = runs.flatMap(({ training }) => {
+    const rows = training ? readValidation(training.folder) : []
+    return rows.length > 1 ? [rows] : []
+  })
+  if (!first) return []
+  const rows = first.flatMap((row): ValidationRow[] => {
+    const same = others.map((other) => other.find(({ step }) => step === row.step))
+    const found = [row, ...same.flatMap((other) => other ?? [])]
+    if (found.length <= others.length) return []
+    const mean = (metric: 'mAP50' | 'AP') => found.reduce((sum, one) => sum + one[metric], 0) / found.length
+    return [{ ...row, mAP50: mean('mAP50'), AP: mean('AP') }]
+  })
+  return [{ name, rows }]
+}
+
+/** "120 images of validation"; the whole split where a rule evaluated on that. */
+function imagesOf(runs: readonly EvaluatedRun[]): string {
+  const counts = new Set(runs.flatMap(({ rows: [row] }) => (row ? [row.images] : [])))
+  const [images] = counts
+  return counts.size === 1 && images !== undefined
+    ? `${images} images of validation, spread evenly over it`
+    : 'validation'
+}
+
+function seedsOf(arms: readonly Arm[]): string {
+  const seeds = Math.max(0, ...arms.filter(({ variation }) => !variation).map(({ runs }) => runs.length))
+  return seeds > 1 ? `mean over ${trainingSeeds(seeds)}` : 'one seed'
+}
+
+function titled<F extends { readonly layout: { readonly title: object } }>(drawn: F, title: string): F {
+  return { ...drawn, layout: { ...drawn.layout, title: { ...drawn.layout.title, text: title } } }
+}
