@@ -3,7 +3,7 @@
 module.exports = require('../engine/entry.cjs').room('engine')
 0 && (module.exports = {
   ATTR, DTYPE, Float64Device, GRAPH_REVISION, TF32_CAPABILITY, THREADS, attribute, batchNormTraining,
-  beforeOperations, biasAdd, compile, conv2d, conv2dTranspose, deviceInfo, firstOutput, gatherRows,
-  groupedConv2d, inFloat64, keyOf, leakyRelu, nativeBackend, nonMaxSuppression, placeholder, savedModel,
-  scoped, softmaxDivergence, supportsPrecision, tf, topK, upsampleNearest,
+  beforeOperations, biasAdd, compile, conv2d, conv2dTranspose, describeTensor, deviceInfo, firstOutput,
+  gatherRows, groupedConv2d, inFloat64, keyOf, leakyRelu, nativeBackend, nonMaxSuppression, placeholder,
+  savedModel, scoped, softmaxDivergence, supportsPrecision, tf, topK, upsampleNearest,
 })

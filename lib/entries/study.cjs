@@ -8,7 +8,7 @@ module.exports = require('../engine/entry.cjs').room('study')
   imagesNeeded, interval, isPrepared, jobPlanSchema, leastResamples, loadProfile, loadSweep, measuringTrial,
   metricTable, namedTrials, needsOf, notebookTrials, pairSeeds, pairedDifference, planArms, planJobs,
   planModels, preparationTrials, profileNames, profileSweep, readPreparation, readProfile, readSweepFile,
-  readTables, resultsOf, seedResamples, seedsSchema, select, selectStudent, shippedSweeps, shortOf, shortSweep,
-  shortTrials, stageSteps, sweepFileSchema, sweepNames, sweepPreparation, sweepSchema, sweepTrials, tableValue,
-  termsOf, trialMemory, verdictOf, verdictText, withTerms, workersOf,
+  readTables, resultsOf, seedResamples, seedsSchema, select, selectStudent, sharesInterval, shippedSweeps,
+  shortOf, shortSweep, shortTrials, stageSteps, sweepFileSchema, sweepNames, sweepPreparation, sweepSchema,
+  sweepTrials, tableValue, termsOf, trialMemory, verdictOf, verdictText, withTerms, workersOf,
 })

@@ -7,8 +7,8 @@ module.exports = require('../engine/entry.cjs').room('trial')
   givenFiles, hashesBeside, isDistilled, isSettled, labellingPasses, labelsSchema, lastLogRow, loadModel,
   loadShipped, metricsSchema, modelsOf, openSource, peakBytes, position, provenance, pruneSchema, pseudoSchema,
   readDetections, readFailure, readGammas, readGiven, readLog, readLogFile, readMetricsFile, readPseudo,
-  readTrial, readTrials, readValidation, readingSchema, recipeSchema, recordSplits, refTo, runTask, runTrial,
-  seedSchema, shippedRef, storeGiven, taskSchema, teacherViewsSchema, teachersOf, termSchema, thinnedOut,
-  trainingMacs, trialFolder, trialHash, trialSchema, unlabelledSchema, weightSchema, writeConfig,
-  writeDetections, writeFailure, writeMetrics, writeTask,
+  readTrial, readTrials, readValidation, readValidationFile, readingSchema, recipeSchema, recordSplits, refTo,
+  runTask, runTrial, seedSchema, shippedRef, storeGiven, taskSchema, teacherViewsSchema, teachersOf,
+  termSchema, thinnedOut, trainingMacs, trialFolder, trialHash, trialSchema, unlabelledSchema, weightSchema,
+  writeConfig, writeDetections, writeFailure, writeMetrics, writeTask,
 })
