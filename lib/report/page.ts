@@ -21,7 +21,7 @@ const draw = (place) => {
 };
 const narrow = (data, layout) => {
   layout.height += 12 * data.filter(({ showlegend }) => showlegend !== false).length;
-  layout.legend = { orientation: 'h', x: 0, y: -0.45, yanchor: 'top' };
+  layout.legend = { orientation: 'h', x: 0, y: -150 / layout.height, yanchor: 'top' };
   layout.margin = { l: 10, r: 10, t: 20, b: 40 };
   for (const name of Object.keys(layout).filter((key) => /^[xy]axis/.test(key))) {
     const title = layout[name].title;

@@ -174,7 +174,7 @@ export function foundTable({ found }: Safety, [teacher, student]: readonly [stri
     objects: row.objects,
     'both find': row.both,
     [`only ${teacher}`]: row.onlyTeacher,
-    'of all objects': shareInterval(row.lost),
+    [`only ${teacher}, share`]: shareInterval(row.lost),
     [`only ${student}`]: row.onlyStudent,
     neither: row.neither,
     [`wrong boxes, ${teacher}`]: row.wrongTeacher,

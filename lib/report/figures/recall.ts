@@ -14,6 +14,7 @@ export function recallFigure(rows: readonly RecallRow[], models: readonly [strin
       return {
         type: 'scatter',
         mode: 'markers',
+        orientation: 'h',
         name: models[model],
         x: values.map(({ value }) => value),
         y: names,
