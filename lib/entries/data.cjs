@@ -7,5 +7,5 @@ module.exports = require('../engine/entry.cjs').room('data')
   describeLost, describeProblem, encodePng, fillsLine, fitAnchors, flaggedBoxes, formatAnnotations,
   generateScenes, givenPath, hashDataset, loaderSchema, lostBoxes, openDataset, parseAnnotations,
   readClassNames, readImage, readImageSize, readSampleImage, renderScene, scenesSchema, splitOfName,
-  strongSchema, studyLimits, tabulateClasses, toImage, toInput, writeDataset,
+  strongSchema, studyLimits, tabulateClasses, toImage, toInput, unitValues, writeDataset,
 })

@@ -2,8 +2,9 @@
 'use strict'
 module.exports = require('../engine/entry.cjs').room('engine')
 0 && (module.exports = {
-  ATTR, DTYPE, Float64Device, GRAPH_REVISION, TF32_CAPABILITY, THREADS, attribute, batchNormTraining,
-  beforeOperations, biasAdd, compile, conv2d, conv2dTranspose, describeTensor, deviceInfo, firstOutput,
-  gatherRows, groupedConv2d, inFloat64, keyOf, leakyRelu, nativeBackend, nonMaxSuppression, placeholder,
-  savedModel, scoped, softmaxDivergence, supportsPrecision, tf, topK, upsampleNearest,
+  ATTR, DTYPE, Float64Device, GRAPH_REVISION, TF32_CAPABILITY, THREADS, assignJoined, attribute,
+  batchNormTraining, beforeOperations, biasAdd, compile, conv2d, conv2dTranspose, describeTensor, deviceInfo,
+  firstOutput, gatherRows, groupedConv2d, inFloat64, joined, keyOf, l2Loss, leakyRelu, nativeBackend,
+  nonMaxSuppression, pixelTensor, placeholder, savedModel, scoped, softmaxDivergence, supportsPrecision, tf,
+  topK, unitPixels, upsampleNearest,
 })

@@ -1,4 +1,6 @@
 /** Where distillation pays: distilled arms of many sweeps by what they had to learn from. */
+
+import type { TableRow } from '../base'
 import {
   type ArmNumbers,
   METRICS,
@@ -8,7 +10,6 @@ import {
   type SweepFile,
   shortOf,
 } from '../study'
-import type { TableRow } from '../base'
 import { count, pointsInterval } from './format'
 
 /** What an arm learnt from: a row of the map. */

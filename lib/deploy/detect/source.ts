@@ -79,7 +79,7 @@ function imagesOf(word: string, folder: string, files: readonly string[]): Sourc
   const taken = new Set<string>()
   const placed = files.map((file) => {
     const place = relative(folder, file).split(sep).join('/')
-    return { file, place, name: nameOf({ id: withoutEnding(place) }, taken) }
+    return { file, place, name: nameOf({ id: place, file }, taken) }
   })
   const images = async function* () {
     for (const { file, place, name } of placed)
@@ -88,8 +88,6 @@ function imagesOf(word: string, folder: string, files: readonly string[]): Sourc
   const title = files.length === 1 ? basename(word) : basename(folder)
   return { title, total: files.length, images: images(), problems: [] }
 }
-
-const withoutEnding = (place: string) => place.replace(/\.[^./]+$/, '')
 
 async function openFolder(folder: string, options: SourceOptions): Promise<Source> {
   const { files } = await listFolder(folder, { outside: options.outside })
@@ -131,7 +129,7 @@ async function openLabelled(folder: string, options: SourceOptions): Promise<Sou
     const { id, file, boxes } = sample
     const place = relative(set.root, file).split(sep).join('/')
     return {
-      ...{ name: nameOf({ id }, taken), place },
+      ...{ name: nameOf({ id, file }, taken), place },
       ...(boxes && { truths: boxes }),
       load: () => readSampleImage(sample),
     }
