@@ -42,7 +42,7 @@ export type Measurements = { readonly [name: string]: number }
 
 /** What one training step takes. */
 export interface StepInputs {
-  /** [n, h, w, 3]: bytes (`pixelTensor`), which the graph scales first, or float32 in 0..1. */
+  /** [n, h, w, 3] as bytes (`pixelTensor`), which the graph scales first, or as float32 in 0..1. */
   readonly images: tf.Tensor4D
   /** The same images in the plain view, for the extra loss. */
   readonly plain?: tf.Tensor4D
