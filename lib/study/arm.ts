@@ -1,7 +1,9 @@
 /** An arm as written in a sweep: which model to train further, and how. */
 import { z } from 'zod'
+import { prunableSchema } from '../slimming'
 import {
   labelsSchema,
+  pruneSchema,
   pseudoSchema,
   recipeSchema,
   seedSchema,
@@ -29,27 +31,38 @@ export const isModelRole = (name: string): name is ModelRole => MODEL_ROLES.some
 export const recipeChangeSchema = recipeSchema.omit({ precision: true }).partial().strict()
 export type RecipeChange = z.infer<typeof recipeChangeSchema>
 
+/** A model of a sweep: a role in its study, the result of another arm by the arm's name, or files of one's own. */
+const modelSchema = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+export type ArmModel = z.infer<typeof modelSchema>
+
 export const armSchema = z
   .object({
     name: z.string().min(1),
     /** Arms of one series are joined by a line in the figure of accuracy against compute. */
     series: z.string().min(1).optional(),
-    /** The model to train further. */
-    start: z.enum(MODEL_ROLES).default('student'),
+    /** The model to train further; another arm's result is awaited, seed by seed. */
+    start: modelSchema.default('student'),
+    /** Prunes it first. Without `steps` that is all, and the arm is the network right after pruning. */
+    prune: pruneSchema.optional(),
     /** Takes only its architecture, with new weights. */
     fresh: z.boolean().default(false),
     /** A number, or as many as cost the MACs of another arm, whose steps must be a number. */
-    steps: z.union([count, z.object({ asCostlyAs: z.string() }).strict()]),
+    steps: z.union([count, z.object({ asCostlyAs: z.string() }).strict()]).optional(),
     /** Peak learning rate. */
-    rate: z.number().positive().finite(),
+    rate: z.number().positive().finite().optional(),
+    /** Makes it a sparsity training, whose L1 term of this strength shrinks the prunable layers' scales. */
+    sparse: z
+      .object({ strength: z.number().positive().finite(), prunable: prunableSchema.optional() })
+      .strict()
+      .optional(),
     /** Distillation losses, weighted and added; none: ground truth only. */
     terms: z.array(termSchema).default([]),
     /** Unlabelled frames added to the steps, through `terms` or `pseudo`. */
     unlabelled: unlabelledSchema.optional(),
     /** Trains on the unlabelled frames with the teacher's detections as labels. */
     pseudo: pseudoSchema.optional(),
-    /** Who teaches: a model of the study, or another arm of the sweep, whose result is awaited. Default: the teacher. */
-    teacher: z.string().min(1).optional(),
+    /** Who teaches. Default: the study's teacher. */
+    teacher: modelSchema.optional(),
     /** Views over which the teacher's outputs are averaged. */
     teacherViews: teacherViewsSchema.optional(),
     /** Replaces the sweep's. */
@@ -84,16 +97,61 @@ export const armSchema = z
     path: ['teacher'],
     message: 'expected terms or pseudo beside it, through which it teaches',
   })
+  .refine(({ steps, prune }) => steps !== undefined || prune, {
+    path: ['steps'],
+    message: 'expected a number, or prune without a training; found neither',
+  })
+  .refine(({ steps, rate }) => (steps === undefined) === (rate === undefined), {
+    path: ['rate'],
+    message: 'expected a rate for steps, and none without them',
+  })
+  .refine(({ steps, ...training }) => steps !== undefined || !trains(training), {
+    path: ['steps'],
+    message: 'expected steps for what the arm says of a training, found none',
+  })
+  .refine(({ sparse, terms, pseudo, fresh }) => !sparse || !(terms.length > 0 || pseudo || fresh), {
+    path: ['sparse'],
+    message: 'expected neither terms, pseudo nor fresh beside it: sparsity training goes on from a trained model alone',
+  })
 /** An arm of a sweep, as its file says it. */
 export type SweepArm = z.infer<typeof armSchema>
 
+/** Whether an arm's keys speak of a training. */
+function trains({ terms, fresh, ...keys }: { terms: readonly unknown[]; fresh: boolean; [key: string]: unknown }) {
+  const others = ['sparse', 'unlabelled', 'pseudo', 'teacher', 'teacherViews', 'labels', 'recipe', 'views']
+  return terms.length > 0 || fresh || others.some((key) => keys[key] !== undefined)
+}
+
+/** Names a model of one's own by its files. */
+export const filesKey = (files: readonly string[]): string => JSON.stringify(files)
+
 /**
- * The model of the study whose architecture an arm's teacher has: of an arm, that of the model which it trains on.
- * @throws Error if there is no such arm
+ * The model that an arm's own network was made from: of one that starts from another arm, that arm's. Pruning along the way has
+ * changed its widths.
+ *
+ * @throws Error if there is no arm of a name
  */
-export function teacherRole({ teacher = 'teacher' }: SweepArm, arms: readonly SweepArm[]): ModelRole {
-  if (isModelRole(teacher)) return teacher
-  return armNamed(teacher, arms).start
+export function originOf({ start }: Pick<SweepArm, 'start'>, arms: readonly SweepArm[]): Origin {
+  return originOfModel(start, arms)
+}
+
+/** A role in the study, or files. */
+export type Origin = ModelRole | readonly string[]
+
+/** The same for an arm's teacher. */
+export function teacherOrigin({ teacher = 'teacher' }: Pick<SweepArm, 'teacher'>, arms: readonly SweepArm[]): Origin {
+  return originOfModel(teacher, arms)
+}
+
+function originOfModel(model: ArmModel, arms: readonly SweepArm[]): Origin {
+  if (typeof model !== 'string' || isModelRole(model)) return model
+  return originOf(armNamed(model, arms), arms)
+}
+
+/** Whether an arm's network, or one that it starts from, is pruned within the sweep, so that its widths are not known before. */
+export function isPruned({ prune, start }: SweepArm, arms: readonly SweepArm[]): boolean {
+  if (prune) return true
+  return typeof start === 'string' && !isModelRole(start) && isPruned(armNamed(start, arms), arms)
 }
 
 /** @throws Error if there is no such arm */
@@ -105,22 +163,28 @@ export function armNamed(name: string, arms: readonly SweepArm[]): SweepArm {
   )
 }
 
-/** The arms that teach one another, from an arm back to it: `a`, `b`, `a`; undefined if there is no such circle. */
+/** The arms whose results an arm needs. */
+function needsOf({ start, teacher }: SweepArm, arms: readonly SweepArm[]): SweepArm[] {
+  return arms.filter(({ name }) => name === start || name === teacher)
+}
+
+/** The arms that wait for one another, from an arm back to it: `a`, `b`, `a`; undefined if there is no such circle. */
 export function circleOf(arm: SweepArm, arms: readonly SweepArm[]): string[] | undefined {
-  const path = [arm.name]
-  let at: SweepArm | undefined = arm
-  while (at?.teacher !== undefined) {
-    const { teacher }: SweepArm = at
-    if (teacher === arm.name) return [...path, teacher]
-    if (path.includes(teacher)) return undefined // a circle of others
-    path.push(teacher)
-    at = arms.find(({ name }) => name === teacher)
+  const search = (at: SweepArm, path: readonly string[]): string[] | undefined => {
+    for (const next of needsOf(at, arms)) {
+      if (next.name === arm.name) return [...path, next.name]
+      const found = path.includes(next.name) ? undefined : search(next, [...path, next.name])
+      if (found) return found
+    }
+    return undefined
   }
-  return undefined
+  return search(arm, [arm.name])
 }
 
 /** The role of an arm in a comparison. */
-export function roleOf({ terms, pseudo, start, fresh }: SweepArm): Role {
+export function roleOf(arm: SweepArm, arms: readonly SweepArm[]): Role {
+  const { terms, pseudo, steps, fresh } = arm
   if (terms.length > 0 || pseudo) return 'method'
-  return start === 'teacher' && !fresh ? 'teacher' : 'control'
+  if (steps === undefined) return 'pruned'
+  return originOf(arm, arms) === 'teacher' && !fresh && !isPruned(arm, arms) ? 'teacher' : 'control'
 }

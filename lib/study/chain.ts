@@ -26,10 +26,13 @@ export interface ChainOptions {
   readonly recipe?: RecipeChange
 }
 
-/** The models of one seed's chain. */
+/**
+ * The models of one seed's chain. A teacher of the user's own is where every seed's teacher starts its training, and a student
+ * where its fine-tuning starts; without one a student is the same for all seeds.
+ */
 export function planChain(
   { chain, labels, recipe }: ChainOptions,
-  { profile, dataset, precision, plan: { data } }: Planned,
+  { profile, dataset, precision, plan: { data }, given: { teacher: ownTeacher, student: ownStudent } = {} }: Planned,
   seed: number,
 ): Plan {
   const { teacher, sparse, prune = profile.stages.prune, finetune = profile.stages.finetune } = chain
@@ -51,6 +54,10 @@ export function planChain(
     from: 'scratch',
     seed,
     labels,
+    given: {
+      ...(ownTeacher && { teacher: { ...ownTeacher, trained: false } }),
+      ...(ownStudent && { student: { ...ownStudent, trained: ownStudent.trained && !chain.finetune } }),
+    },
   })
   const isNeeded = ({ kind }: TrialConfig) => kind !== 'finetune' || chain.finetune !== undefined
   return { ...plan, preparation: plan.preparation.filter(isNeeded) }

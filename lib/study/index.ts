@@ -52,7 +52,14 @@ export {
 export { SHORT_SWEEPS, type ShortSweep, shortSweep, shortTrials } from './short-sweeps'
 export { readPreparation, type Stage } from './stages'
 export * from './statistics'
-export { createStudy, needsOf, type Study, type StudyRunOptions, type StudySettings } from './study'
+export {
+  createStudy,
+  needsOf,
+  type Study,
+  type StudyRunOptions,
+  type StudySettings,
+  withArmModels,
+} from './study'
 export {
   armOf,
   isPrepared,
@@ -62,7 +69,7 @@ export {
   withTerms,
 } from './study-trials'
 export { loadSweep, type Sweep, sweepNames, sweepSchema } from './sweep'
-export { measuringTrial, type PlannedArm, planArms, sweepPreparation } from './sweep-arms'
+export { measuringTrial, type PlannedArm, type PlannedRun, planArms, sweepPreparation } from './sweep-arms'
 export { checkStudy, checkSweep } from './sweep-check'
 export {
   readSweepFile,

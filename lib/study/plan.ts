@@ -27,6 +27,12 @@ export interface GivenRef {
   readonly trained: boolean
 }
 
+/** Models in place of the profile's own: a teacher, which is slimmed, and a student in place of the slimmed teacher. */
+export interface GivenModels {
+  readonly teacher?: GivenRef
+  readonly student?: GivenRef
+}
+
 export interface PlanOptions {
   readonly profile: Profile
   readonly dataset: Dataset
@@ -35,8 +41,7 @@ export interface PlanOptions {
   /** Whether the data are the user's, not the profile's own scenes. */
   readonly ownData: boolean
   readonly from: StartingPoint
-  /** Models in place of the profile's own: a teacher, which is slimmed, and a student in place of the slimmed teacher. */
-  readonly given?: { readonly teacher?: GivenRef; readonly student?: GivenRef }
+  readonly given?: GivenModels
   /** Seed of the trials that make teacher and student. */
   readonly seed: number
   /** Changes to the labels that these trials see. Default: none. */
@@ -72,6 +77,10 @@ export interface Planned {
   readonly precision: ResolvedPrecision
   /** Folder of the trials. */
   readonly runs: string
+  /** The user's own teacher and student. */
+  readonly given?: GivenModels
+  /** Models of the user's own that a sweep's arms name, by their files (`filesKey`). */
+  readonly givenArms?: ReadonlyMap<string, GivenRef>
 }
 
 /** Steps of a profile's stages. */
@@ -187,16 +196,11 @@ function stageTrials(
     training: training('finetune'),
   })
   const slimming = (start: ModelRef) => {
-    const trained = training('sparse')
-    const { validation } = trained.recipe
     const sparse = {
       kind: 'sparse' as const,
       data,
       start,
-      // The best weights along the way would be early ones, whose scales are not sparse yet.
-      training: validation
-        ? { ...trained, recipe: { ...trained.recipe, validation: { ...validation, keep: 'last' as const } } }
-        : trained,
+      training: sparseTraining(training('sparse')),
       // The L1 term moves a scale by strength x rate per step, so fewer steps need a larger strength to get as far.
       strength: (stages.sparse.strength * stages.sparse.steps) / steps.sparse,
       ...(stages.prune.prunable && { prunable: stages.prune.prunable }),
@@ -205,6 +209,16 @@ function stageTrials(
     return { sparse, pruned, finetune: finetune(refTo(pruned)) }
   }
   return { teacher, slimming, finetune }
+}
+
+type SparseTraining = Extract<TrialConfig, { kind: 'sparse' }>['training']
+
+/** A training that keeps its last weights: the best along the way would be early ones, whose scales are not sparse yet. */
+export function sparseTraining(training: SparseTraining): SparseTraining {
+  const { recipe } = training
+  const { validation } = recipe
+  if (!validation) return training
+  return { ...training, recipe: { ...recipe, validation: { ...validation, keep: 'last' } } }
 }
 
 function resolveDetector(

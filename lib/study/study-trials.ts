@@ -5,7 +5,7 @@ import { CONTROL_NAMES } from './profile-arms'
 import { SHORT_SWEEPS, shortSweep } from './short-sweeps'
 import type { Study } from './study'
 import { measuringTrial, type PlannedArm, planArms } from './sweep-arms'
-import { sweepTrials, trainingName } from './sweep-trials'
+import { runName, sweepTrials } from './sweep-trials'
 
 /**
  * An arm of the study's own comparison with its trials, one per seed; teacher and student must exist.
@@ -40,8 +40,8 @@ export function preparationTrials({ plan }: Planned): Map<string, TrialConfig> {
 export function namedTrials(study: Planned & Pick<Study, 'sweep'>): ReadonlyMap<string, TrialConfig> {
   const named = preparationTrials(study)
   if (!isPrepared(study)) return named
-  const trainings = planArms(study.sweep, study).flatMap(({ arm, trials }) =>
-    trials.map((trial) => ({ arm, name: trainingName(arm, trial), trial })),
+  const trainings = planArms(study.sweep, study).flatMap(({ arm, runs }) =>
+    runs.map((run) => ({ arm, name: runName(arm, run), trial: run.trial })),
   )
   for (const { name, trial } of trainings) named.set(name, trial)
   named.set('teacher on test', measuringTrial(study.plan.teacher, 'test', study))

@@ -14,9 +14,9 @@ import {
   type TrialConfig,
   type TrialResult,
 } from '../trial'
-import { seedsSchema } from './arm'
+import { filesKey, type Origin, originOf, type SweepArm, seedsSchema, teacherOrigin } from './arm'
 import { type JobPlan, planJobs } from './jobs'
-import { type GivenRef, type Planned, planModels, type StartingPoint, teacherNetwork } from './plan'
+import { type GivenModels, type GivenRef, type Planned, planModels, type StartingPoint, teacherNetwork } from './plan'
 import { type Profile, readProfile } from './profile'
 import { profileSweep } from './profile-arms'
 import { type RunOptions, resultsOf, runSideBySide, type TrialOutcome } from './runner'
@@ -120,6 +120,7 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
     notes,
     precision,
     runs,
+    given,
     workers,
     run: async (trials, options) => resultsOf(await attempt(trials, options)),
     attempt,
@@ -127,19 +128,28 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
   }
 }
 
-/** Reads the user's own models and copies them into the folder of the trials. */
+/** Reads a model of the user's own and copies it into the folder of the trials. */
+async function readModel(
+  option: string,
+  files: readonly string[],
+  runs: string,
+  options: GivenOptions,
+): Promise<GivenRef & { readonly notes: readonly string[] }> {
+  const model = await readGiven(files, option, options)
+  const { network, trained, notes } = model
+  return { ref: storeGiven(model, options.classes, runs), network, trained, notes }
+}
+
+/** The user's own teacher and student. */
 async function givenModels(
   { teacher: teacherFiles, student: studentFiles, newHeads }: StudySettings,
   planning: Parameters<typeof planModels>[0],
   runs: string,
-): Promise<{ readonly teacher?: GivenRef; readonly student?: GivenRef; readonly notes: readonly string[] }> {
+): Promise<GivenModels & { readonly notes: readonly string[] }> {
   const { dataset, seed } = planning
   const { classes } = dataset
-  const read = async (option: string, files: readonly string[], more: Partial<GivenOptions> = {}) => {
-    const model = await readGiven(files, option, { classes, seed, newHeads, ...more })
-    const { network, trained, notes } = model
-    return { ref: storeGiven(model, classes, runs), network, trained, notes }
-  }
+  const read = (option: string, files: readonly string[], more: Partial<GivenOptions> = {}) =>
+    readModel(option, files, runs, { classes, seed, newHeads, ...more })
   const teacher = teacherFiles && (await read('--teacher', teacherFiles))
   const student =
     studentFiles &&
@@ -151,6 +161,43 @@ async function givenModels(
     ...(student && { student }),
     notes: [...(teacher?.notes ?? []), ...(student?.notes ?? [])],
   }
+}
+
+/**
+ * A study with the models that a sweep's arms name by files, read and copied into the folder of the trials.
+ *
+ * @throws Error naming arm and files of what cannot be read, or of a teacher with new weights, which nothing would train
+ */
+export async function withArmModels(sweep: Pick<Sweep, 'arms'>, study: Study): Promise<Study> {
+  const { arms } = sweep
+  const { dataset, settings, plan, runs } = study
+  const givenArms = new Map<string, GivenRef>()
+  const notes: string[] = []
+  const read = async (arm: SweepArm, key: 'start' | 'teacher', files: readonly string[], teacher?: NetworkSpec) => {
+    const known = givenArms.get(filesKey(files))
+    if (known) return known
+    const { classes } = dataset
+    const options = { classes, seed: study.sweep.seeds[0]!, newHeads: settings.newHeads, teacher }
+    const { notes: own, ...model } = await readModel(`arm ${arm.name}: ${key}`, files, runs, options)
+    givenArms.set(filesKey(files), model)
+    notes.push(...own)
+    return model
+  }
+  /** The network of a role, or of files, which are read where they have not been. */
+  const networkOf = async (arm: SweepArm, key: 'start' | 'teacher', origin: Origin, teacher?: NetworkSpec) => {
+    if (typeof origin !== 'string') return (await read(arm, key, origin, teacher)).network
+    return origin === 'teacher' ? plan.networks.teacher : plan.networks.student
+  }
+  for (const arm of arms) {
+    const teacher = await networkOf(arm, 'teacher', teacherOrigin(arm, arms))
+    await networkOf(arm, 'start', originOf(arm, arms), teacher)
+    if (Array.isArray(arm.teacher) && !givenArms.get(filesKey(arm.teacher))!.trained)
+      throw new Error(
+        `arm ${arm.name}: teacher: expected a model whose weights are all given, found one with new weights (${arm.teacher.join(' ')}); ` +
+          'train it in an arm of its own, and name that arm',
+      )
+  }
+  return { ...study, givenArms, notes: [...study.notes, ...notes] }
 }
 
 /** A profile's requirements of a user's data set, for `studyLimits`. */

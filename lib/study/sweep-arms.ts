@@ -10,17 +10,41 @@ import {
   type TrialConfig,
   type TrialFailure,
   trainingMacs,
+  trialHash,
 } from '../trial'
-import { armNamed, isModelRole, type ModelRole, roleOf, type SweepArm, teacherRole } from './arm'
+import {
+  type ArmModel,
+  armNamed,
+  filesKey,
+  isModelRole,
+  type ModelRole,
+  type Origin,
+  originOf,
+  roleOf,
+  type SweepArm,
+  teacherOrigin,
+} from './arm'
 import type { Role, Split } from './arm-numbers'
 import { planChain } from './chain'
-import type { Plan, Planned } from './plan'
+import { type Plan, type Planned, sparseTraining } from './plan'
 import type { Sweep } from './sweep'
 
-/** An arm with the trials that train it, one per seed. */
+/** An arm's model of one seed. */
+export interface PlannedRun {
+  /** Undefined where the arm only prunes a model that has no seed. */
+  readonly seed?: number
+  /** The trial that makes the model: a training, or a pruning alone. */
+  readonly trial: TrialConfig
+  /** The pruning before a training, if the arm has one. */
+  readonly pruning?: TrialConfig
+}
+
+/** An arm with the trials that make its models, one per seed. */
 export interface PlannedArm {
   readonly arm: SweepArm
   readonly role: Role
+  readonly runs: readonly PlannedRun[]
+  /** The trials of the runs. */
   readonly trials: readonly TrialConfig[]
   /** Seeds of which no trial can be planned: its steps follow from the cost of a model whose trial failed. */
   readonly failed: readonly { readonly seed: number; readonly failure: TrialFailure }[]
@@ -41,53 +65,77 @@ export function sweepPreparation(sweep: Sweep, study: Planned): readonly TrialCo
 }
 
 /**
- * The arms of a sweep with their trials; the models they start from must exist. An arm that another one teaches waits for its
- * trial of the same seed, or of its first.
+ * The arms of a sweep with their trials; the models they start from must exist. An arm that starts from another one, or is taught by
+ * it, waits for its trial of the same seed, or of its first.
  */
 export function planArms(sweep: Sweep, study: Planned): PlannedArm[] {
   const models = modelsBySeed(sweep, study)
   const seedsOf = (arm: SweepArm) => arm.seeds ?? sweep.seeds
-  const planned = new Map<string, TrialConfig | TrialFailure>()
-  const plannedOf = (arm: SweepArm, seed: number): TrialConfig | TrialFailure => {
+  const planned = new Map<string, PlannedRun | TrialFailure>()
+  const plannedOf = (arm: SweepArm, seed: number): PlannedRun | TrialFailure => {
     const key = JSON.stringify([arm.name, seed])
     const found = planned.get(key) ?? plan(arm, seed)
     planned.set(key, found)
     return found
   }
-  const plan = (arm: SweepArm, seed: number): TrialConfig | TrialFailure => {
+  const plan = (arm: SweepArm, seed: number): PlannedRun | TrialFailure => {
     const own = { ...study, plan: models.get(seed)! }
-    const failure = typeof arm.steps === 'number' ? undefined : missingModel(arm, sweep, own)
-    const teacher = failure ?? teacherOf(arm.teacher ?? 'teacher', seed, own.plan)
+    const failure = typeof arm.steps === 'object' ? missingModel(arm, sweep, own) : undefined
+    const start = failure ?? modelOf(arm.start, seed, own)
+    if (isFailure(start)) return start
+    const teacher = modelOf(arm.teacher ?? 'teacher', seed, own)
     if (isFailure(teacher)) return teacher
-    return armTrial(arm, sweep, { seed, steps: stepsOf(arm, sweep, own), teacher }, own)
+    return armRun(arm, sweep, { seed, start, teacher }, own)
   }
-  const teacherOf = (name: string, seed: number, own: Plan): ModelRef | TrialFailure => {
-    if (isModelRole(name)) return own[name]
-    const other = armNamed(name, sweep.arms)
-    const trial = plannedOf(other, seedsOf(other).includes(seed) ? seed : seedsOf(other)[0]!)
-    return isFailure(trial) ? trial : refTo(trial)
+  const modelOf = (model: ArmModel, seed: number, own: Planned): ModelRef | TrialFailure => {
+    if (typeof model !== 'string') return givenOf(model, own).ref
+    if (isModelRole(model)) return own.plan[model]
+    const other = armNamed(model, sweep.arms)
+    const run = plannedOf(other, seedsOf(other).includes(seed) ? seed : seedsOf(other)[0]!)
+    return isFailure(run) ? run : refTo(run.trial)
   }
   return sweep.arms.map((arm) => {
-    const trials: TrialConfig[] = []
-    const failed: { seed: number; failure: TrialFailure }[] = []
-    for (const seed of seedsOf(arm)) {
-      const found = plannedOf(arm, seed)
-      if (isFailure(found)) failed.push({ seed, failure: found })
-      else trials.push(found)
+    const found = seedsOf(arm).map((seed) => ({ seed, run: plannedOf(arm, seed) }))
+    const runs = withoutRepetition(found.flatMap(({ run }) => (isFailure(run) ? [] : run)))
+    return {
+      arm,
+      role: roleOf(arm, sweep.arms),
+      runs,
+      trials: runs.map(({ trial }) => trial),
+      failed: found.flatMap(({ seed, run }) => (isFailure(run) ? { seed, failure: run } : [])),
     }
-    return { arm, role: roleOf(arm), trials, failed }
   })
 }
 
-const isFailure = (found: TrialConfig | ModelRef | TrialFailure): found is TrialFailure => 'message' in found
+const isFailure = (found: PlannedRun | ModelRef | TrialFailure): found is TrialFailure => 'message' in found
+
+/** One run without a seed where all seeds prune the same model. */
+function withoutRepetition(runs: readonly PlannedRun[]): readonly PlannedRun[] {
+  const [first, ...others] = runs
+  if (!first || 'training' in first.trial) return runs
+  const isSame = ({ trial }: PlannedRun) => trialHash(trial) === trialHash(first.trial)
+  return others.every(isSame) ? [{ trial: first.trial }] : runs
+}
+
+/** A model of one's own, read from its files before the arms are planned. */
+export function givenOf(files: readonly string[], { givenArms }: Pick<Planned, 'givenArms'>) {
+  const found = givenArms?.get(filesKey(files))
+  if (found) return found
+  throw new Error(`${files.join(' ')}: expected a model that was read before the sweep is planned, found none`)
+}
+
+const refOf = (origin: Origin, study: Planned): ModelRef =>
+  typeof origin === 'string' ? study.plan[origin] : givenOf(origin, study).ref
 
 /** Why a model is not there by whose cost an arm's steps are counted; undefined where all are there. */
 function missingModel(
   arm: SweepArm,
   { arms }: Pick<Sweep, 'arms'>,
-  { plan, runs }: Planned,
+  study: Planned,
 ): TrialFailure | undefined {
-  for (const model of [plan[arm.start], plan[teacherRole(arm, arms)]]) {
+  const { runs } = study
+  for (const origin of [originOf(arm, arms), teacherOrigin(arm, arms)]) {
+    const model = refOf(origin, study)
     const failure =
       !('trial' in model) || findModel(model.trial, runs) ? undefined : findFailure(model.trial, runs)
     if (failure) return failure
@@ -99,8 +147,8 @@ function missingModel(
  * Steps of an arm. If it is to cost as much as another one, both are counted in MACs, step by step: a training step costs
  * three forward passes of the student, a distillation step another one of the teacher (see `trainingMacs`).
  */
-function stepsOf(arm: SweepArm, sweep: Sweep, study: Planned): number {
-  if (typeof arm.steps === 'number') return arm.steps
+function stepsOf(arm: SweepArm, sweep: Sweep, study: Planned): number | undefined {
+  if (typeof arm.steps !== 'object') return arm.steps
   const { asCostlyAs } = arm.steps
   const like = sweep.arms.find(({ name }) => name === asCostlyAs)
   if (typeof like?.steps !== 'number') throw new Error(`sweep ${sweep.name}: no arm ${asCostlyAs}`)
@@ -114,15 +162,16 @@ function stepsOf(arm: SweepArm, sweep: Sweep, study: Planned): number {
 }
 
 /** MACs of an arm's step. */
-function costOf(arm: SweepArm, sweep: Pick<Sweep, 'recipe' | 'arms'>, { plan, profile, runs }: Planned) {
-  const { start, terms, unlabelled, recipe, teacherViews } = arm
-  const [student, teacher] = [plan[start], plan[teacherRole(arm, sweep.arms)]].map(
-    (ref) => loadModel(ref, runs).network,
+function costOf(arm: SweepArm, { recipe: common, arms }: Pick<Sweep, 'recipe' | 'arms'>, study: Planned) {
+  const { terms, unlabelled, recipe, teacherViews } = arm
+  const { profile, runs } = study
+  const [student, teacher] = [originOf(arm, arms), teacherOrigin(arm, arms)].map(
+    (origin) => loadModel(refOf(origin, study), runs).network,
   )
   const { input } = student!
   // The teacher sees the student's images.
   const own = { student: complexity(student!).macs, teacher: complexity({ ...teacher!, input }).macs }
-  const { batch } = { ...profile.recipe, ...sweep.recipe, ...recipe }
+  const { batch } = { ...profile.recipe, ...common, ...recipe }
   const both = batch + (unlabelled?.batch ?? 0)
   const plain = trainingMacs({ images: batch, distilled: 0 }, own)
   const views = teacherViews?.flip ? 2 : 1
@@ -130,25 +179,44 @@ function costOf(arm: SweepArm, sweep: Pick<Sweep, 'recipe' | 'arms'>, { plan, pr
   return (step: number) => (isDistilled(terms, step) ? distilled : plain)
 }
 
-/** The trial of an arm and a seed. */
+interface ArmModels {
+  readonly seed: number
+  readonly start: ModelRef
+  readonly teacher: ModelRef
+}
+
+/** The trials of an arm and a seed. */
+function armRun(arm: SweepArm, sweep: Sweep, models: ArmModels, study: Planned): PlannedRun {
+  const { seed, start, teacher } = models
+  const { data } = study.plan
+  const pruning = arm.prune && { kind: 'prune' as const, data, start, prune: arm.prune }
+  const steps = stepsOf(arm, sweep, study)
+  if (steps === undefined || arm.rate === undefined) {
+    if (pruning) return { seed, trial: pruning }
+    throw new Error(`arm ${arm.name}: expected steps and a rate, or prune; found neither`) // the schema refuses it
+  }
+  const from = pruning ? refTo(pruning) : start
+  const trial = armTrial(arm, sweep, { seed, steps, rate: arm.rate, start: from, teacher }, study)
+  return { seed, trial, ...(pruning && { pruning }) }
+}
+
+/** The training of an arm and a seed. */
 function armTrial(
-  { start, fresh, rate, terms, unlabelled, pseudo, teacherViews, views, ...arm }: SweepArm,
+  { fresh, sparse, terms, unlabelled, pseudo, teacherViews, views, ...arm }: SweepArm,
   sweep: Pick<Sweep, 'labels' | 'recipe'>,
-  { seed, steps, teacher }: { readonly seed: number; readonly steps: number; readonly teacher: ModelRef },
+  { seed, steps, rate, start, teacher }: ArmModels & { readonly steps: number; readonly rate: number },
   { plan, profile, precision }: Planned,
 ): TrialConfig {
   const labels = arm.labels ?? sweep.labels
   const recipe = { ...profile.recipe, ...sweep.recipe, ...arm.recipe, precision }
-  const common = {
-    data: plan.data,
-    start: plan[start],
-    ...(fresh && { fresh: true as const }),
-    training: {
-      ...{ steps, rate, seed },
-      recipe: { ...recipe, ...(views && { views }) },
-      ...(labels && { labels }),
-    },
+  const training = {
+    ...{ steps, rate, seed },
+    recipe: { ...recipe, ...(views && { views }) },
+    ...(labels && { labels }),
   }
+  const { data } = plan
+  if (sparse) return { kind: 'sparse', data, start, training: sparseTraining(training), ...sparse }
+  const common = { data, start, ...(fresh && { fresh: true as const }), training }
   if (terms.length === 0 && !pseudo) return { kind: 'control', ...common }
   return {
     kind: 'distill',
@@ -172,8 +240,8 @@ export function measuringTrial(
 
 /** Models beside the arms: the teacher, the arms' starting points, and the references. */
 export function fixedModels({ arms, references }: Sweep): ModelRole[] {
-  const starts = arms.filter(({ fresh }) => !fresh).map(({ start }) => start)
-  return [...new Set<ModelRole>(['teacher', ...starts, ...references.filter(isModelRole)])]
+  const starts = arms.flatMap(({ fresh, start }) => (!fresh && typeof start === 'string' ? start : []))
+  return [...new Set<ModelRole>(['teacher', ...[...starts, ...references].filter(isModelRole)])]
 }
 
 /** A model beside the arms, of the study or of a seed's chain; making it in a chain measured it on validation. */

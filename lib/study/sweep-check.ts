@@ -1,10 +1,11 @@
 /** Checks of sweeps against their networks, before anything runs. */
 import { connect } from '../losses'
-import { type ModelRole, teacherRole } from './arm'
-import type { Plan } from './plan'
+import { type Origin, originOf, teacherOrigin } from './arm'
+import type { Planned } from './plan'
 import { SHORT_SWEEPS, shortSweep } from './short-sweeps'
 import type { Study } from './study'
 import type { Sweep } from './sweep'
+import { givenOf } from './sweep-arms'
 
 /**
  * Checks that every method of a sweep can compare its student with its teacher.
@@ -14,13 +15,17 @@ import type { Sweep } from './sweep'
  */
 export function checkSweep(
   { name, arms }: Pick<Sweep, 'name' | 'arms'>,
-  { networks }: Pick<Plan, 'networks'>,
+  study: Pick<Planned, 'plan' | 'givenArms'>,
 ): void {
-  const networkOf = (role: ModelRole) => (role === 'teacher' ? networks.teacher : networks.student)
+  const { networks } = study.plan
+  const networkOf = (origin: Origin) => {
+    if (typeof origin !== 'string') return givenOf(origin, study).network
+    return origin === 'teacher' ? networks.teacher : networks.student
+  }
   const problems = arms.flatMap((arm) =>
     arm.terms.flatMap((term): string[] => {
       try {
-        connect(term, networkOf(arm.start), networkOf(teacherRole(arm, arms)))
+        connect(term, networkOf(originOf(arm, arms)), networkOf(teacherOrigin(arm, arms)))
         return []
       } catch (error) {
         if (!(error instanceof Error)) throw error
@@ -38,5 +43,5 @@ export function checkSweep(
 /** The same for everything that a study's notebooks train: its own comparison and the short sweeps. */
 export function checkStudy(study: Pick<Study, 'plan' | 'sweep' | 'profile' | 'dataset'>): void {
   for (const sweep of [study.sweep, ...SHORT_SWEEPS.map((name) => shortSweep(name, study))])
-    checkSweep(sweep, study.plan)
+    checkSweep(sweep, study)
 }

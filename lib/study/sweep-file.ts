@@ -92,7 +92,7 @@ function upgraded({ sweep, rows, command, provenance }: Former): SweepFile {
 
 function roleIn({ arms }: Sweep, name: string): ArmNumbers['role'] {
   const planned = arms.find((candidate) => candidate.name === name)
-  if (planned) return roleOf(planned)
+  if (planned) return roleOf(planned, arms)
   return isModelRole(name) ? name : 'control'
 }
 

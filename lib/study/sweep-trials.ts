@@ -8,7 +8,7 @@ import { compareArms } from './comparison'
 import type { MetricName } from './metric'
 import type { Planned } from './plan'
 import type { Sweep } from './sweep'
-import { baseRuns, fixedModels, measurementOf, planArms } from './sweep-arms'
+import { baseRuns, fixedModels, measurementOf, type PlannedRun, planArms } from './sweep-arms'
 
 /** The trials of a sweep, with the name of each by its hash. */
 export interface SweepTrials {
@@ -30,11 +30,14 @@ export function sweepTrials(
     if (!names.has(trialHash(trial))) names.set(trialHash(trial), name)
     return trial
   }
-  const planned = planArms(sweep, study).flatMap(({ arm, trials }) =>
-    trials.map((trial) => ({ trial, name: trainingName(arm, trial) })),
+  const planned = planArms(sweep, study).flatMap(({ arm, runs }) =>
+    runs.map((run) => ({ ...run, name: runName(arm, run) })),
   )
   return {
-    training: planned.map(({ trial, name }) => named(trial, name)),
+    training: planned.flatMap(({ trial, pruning, name }) => [
+      ...(pruning ? [named(pruning, `${name}, pruned`)] : []),
+      named(trial, name),
+    ]),
     measuring: splits.flatMap((split) => [
       ...fixedModels(sweep).flatMap((role) =>
         baseRuns(role, sweep, study).map(({ seed, trial, model }) => {
@@ -50,9 +53,9 @@ export function sweepTrials(
   }
 }
 
-/** Name of an arm's training; for an ablation, which has one seed, the arm's name alone. */
-export function trainingName({ name, variation }: SweepArm, trial: TrialConfig): string {
-  return variation || !('training' in trial) ? name : `${name}, seed ${trial.training.seed}`
+/** Name of an arm's run; for an ablation, which has one seed, the arm's name alone. */
+export function runName({ name, variation }: SweepArm, { seed }: Pick<PlannedRun, 'seed'>): string {
+  return variation || seed === undefined ? name : `${name}, seed ${seed}`
 }
 
 /** A sweep's models as far as they have run or failed: its starting points, then its arms. */
@@ -78,15 +81,15 @@ export function findArms(sweep: Sweep, study: Planned, splits: readonly Split[] 
     )
     return { role, name: role, runs, ...(failed.length > 0 && { failed }) }
   })
-  const trained = planArms(sweep, study).map(({ arm, role, trials, failed: unplanned }): Arm => {
-    const runs = trials.flatMap((trial): ArmRun[] => {
-      const training = find(trial)
-      if (!training || !('training' in trial)) return []
+  const trained = planArms(sweep, study).map(({ arm, role, runs: planned, failed: unplanned }): Arm => {
+    const runs = planned.flatMap(({ seed, trial }): ArmRun[] => {
+      const made = find(trial)
+      if (!made) return []
       const measured = evaluations((split) => measurementOf(refTo(trial), trial, split, study))
-      return [{ seed: trial.training.seed, training, evaluations: measured }]
+      const training = 'training' in trial ? made : undefined
+      return [{ ...(seed !== undefined && { seed }), ...(training && { training }), evaluations: measured }]
     })
-    const failed = trials.flatMap((trial): ArmFailure[] => {
-      const seed = 'training' in trial ? trial.training.seed : undefined
+    const failed = planned.flatMap(({ seed, trial }): ArmFailure[] => {
       const training = failureOf(trial, { seed })
       if (training.length > 0) return training
       return splits.flatMap((split) => {

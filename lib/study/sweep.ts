@@ -2,7 +2,16 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { labelsSchema } from '../trial'
-import { armSchema, circleOf, isModelRole, MODEL_ROLES, recipeChangeSchema, seedsSchema } from './arm'
+import {
+  armSchema,
+  circleOf,
+  isModelRole,
+  isPruned,
+  MODEL_ROLES,
+  recipeChangeSchema,
+  type SweepArm,
+  seedsSchema,
+} from './arm'
 import { chainSchema } from './chain'
 import { type NamedFiles, namesOf, readNamed } from './named-file'
 import { ownDataStepsSchema } from './profile'
@@ -37,6 +46,8 @@ export const sweepSchema = z
   .strict()
   .superRefine(({ arms, references, chain }, context) => {
     const names = arms.map(({ name }) => name)
+    const isKnown = ({ start }: SweepArm) =>
+      typeof start !== 'string' || isModelRole(start) || names.includes(start)
     const complain = (path: (string | number)[], message: string) =>
       context.addIssue({ code: 'custom', path, message })
     references.forEach((reference, i) => {
@@ -45,16 +56,23 @@ export const sweepSchema = z
       complain(['references', i], `expected one of ${known.join(', ')}, found ${reference}`)
     })
     arms.forEach((arm, i) => {
-      const { name, steps, start, pseudo, teacher } = arm
-      if (teacher !== undefined && ![...names, ...MODEL_ROLES].includes(teacher)) {
+      const { name, steps, start, pseudo } = arm
+      const unknown = (['start', 'teacher'] as const).filter((key) => {
+        const model = arm[key]
+        return typeof model === 'string' && ![...names, ...MODEL_ROLES].includes(model)
+      })
+      for (const key of unknown) {
         const others = [...MODEL_ROLES, ...names.filter((other) => other !== name)]
-        complain(['arms', i, 'teacher'], `expected one of ${others.join(', ')}, found ${teacher}`)
+        complain(
+          ['arms', i, key],
+          `expected one of ${others.join(', ')}, or a list of files, found ${arm[key]}`,
+        )
       }
       const circle = circleOf(arm, arms)
       if (circle)
         complain(
-          ['arms', i, 'teacher'],
-          `expected a teacher that does not wait for this arm, found ${circle.join(' <- ')}`,
+          ['arms', i, circle[1] === start ? 'start' : 'teacher'],
+          `expected a model that does not wait for this arm, found ${circle.join(' <- ')}`,
         )
       if (chain && !chain.finetune && start === 'student') {
         complain(
@@ -65,17 +83,21 @@ export const sweepSchema = z
       if (names.indexOf(name) !== i || isModelRole(name)) {
         complain(['arms', i, 'name'], `expected a name of its own, found ${name} twice`)
       }
-      if (typeof steps === 'number') return
+      if (steps === undefined || typeof steps === 'number') return
       if (pseudo) {
         complain(['arms', i, 'steps'], 'expected a number for an arm with pseudo-labels, found asCostlyAs')
       }
       const like = arms.find((other) => other.name === steps.asCostlyAs)
-      if (typeof like?.steps === 'number' && !like.pseudo) return
+      if (unknown.length > 0 || circle) return
+      const pruned = [arm, ...(like ? [like] : [])].find((one) => isKnown(one) && isPruned(one, arms))
+      if (typeof like?.steps === 'number' && !like.pseudo && !pruned) return
       const found = !like
         ? steps.asCostlyAs
         : like.pseudo
           ? `${like.name}, whose pseudo-labels have a cost known only after its run`
-          : `${like.name}, whose steps are not a number`
+          : pruned
+            ? `${pruned.name}, whose cost is known only when its network is pruned; give steps as numbers`
+            : `${like.name}, whose steps are not a number`
       complain(['arms', i, 'steps', 'asCostlyAs'], `expected an arm with a number of steps, found ${found}`)
     })
   })

@@ -11,18 +11,33 @@ import {
   networkCfg,
   parseCfg,
   toDarknet,
+  type Weights,
   yolov3,
   yolov3Spp,
   yolov3Tiny,
 } from '../../lib/detector'
+import { planPruning, prune } from '../../lib/slimming'
 import { Lcg } from './lcg'
 import { drawnWeights, narrowDetector } from './support'
 
-/** `forms` and `more` are cfgs by hand, of one size only. */
-export const NAMES = ['yolov3', 'yolov3-spp', 'yolov3-tiny', 'darknet21', 'forms', 'more'] as const
-export type Name = (typeof NAMES)[number]
+const PUBLISHED = {
+  yolov3: { build: yolov3, title: 'YOLOv3' },
+  'yolov3-spp': { build: yolov3Spp, title: 'YOLOv3-SPP' },
+  'yolov3-tiny': { build: yolov3Tiny, title: 'YOLOv3-tiny' },
+} as const
 
-const SEEDS = { yolov3: 11, 'yolov3-spp': 12, 'yolov3-tiny': 13, darknet21: 14, forms: 15, more: 16 } as const
+/** The published networks slimmed to half their MACs, neck and head too; of one size only. */
+export const SLIM = { 'yolov3-slim': 'yolov3', 'yolov3-spp-slim': 'yolov3-spp', 'yolov3-tiny-slim': 'yolov3-tiny' } as const
+
+/** `forms` and `more` are cfgs by hand, of one size only. */
+const SEEDS = {
+  ...{ yolov3: 11, 'yolov3-spp': 12, 'yolov3-tiny': 13, darknet21: 14, forms: 15, more: 16 },
+  ...{ 'yolov3-slim': 17, 'yolov3-spp-slim': 18, 'yolov3-tiny-slim': 19 },
+} as const
+export type Name = keyof typeof SEEDS
+export const NAMES = Object.keys(SEEDS) as Name[]
+
+const isPublished = (name: string): name is keyof typeof PUBLISHED => name in PUBLISHED
 
 /** Weights drawn in the order of the file; shrunken residual branches keep 23 of them from adding up. */
 function drawn(network: NetworkSpec, random: Lcg): DarknetWeights {
@@ -49,9 +64,16 @@ export interface Files {
   readonly image: Float32Array
 }
 
+/** A network pruned by its scales to half its MACs, wherever its channels may go. */
+export function slim(network: NetworkSpec, weights: Weights) {
+  const rules = { prunable: 'all', floor: 0, cap: 1, multiple: 1 } as const
+  return prune(network, weights, planPruning(network, weights, { ...rules, budget: { of: 'macs', percent: 50 } }))
+}
+
 /** A network's two files and an image to run through it. */
 export function darknetCase(name: Name, full = false): Files {
   const random = new Lcg(SEEDS[name])
+  const slimmed = Object.entries(SLIM).find(([slim]) => slim === name)?.[1]
   const options = full ? {} : { input: [96, 160] as const, classes: 2, multiplier: 1 / 16 }
   const build = (): { cfg: string; weights: DarknetWeights } => {
     if (name === 'darknet21') {
@@ -65,10 +87,13 @@ export function darknetCase(name: Name, full = false): Files {
       const cfg = readFileSync(join(__dirname, `oracle/${name}.cfg`), 'utf8')
       return { cfg, weights: drawn(parseCfg(cfg).network, random) }
     }
-    const published = { yolov3, 'yolov3-spp': yolov3Spp, 'yolov3-tiny': yolov3Tiny }
-    const titles = { yolov3: 'YOLOv3', 'yolov3-spp': 'YOLOv3-SPP', 'yolov3-tiny': 'YOLOv3-tiny' }
-    const cfg = networkCfg(published[name](options), titles[name])
-    return { cfg, weights: drawn(parseCfg(cfg).network, random) }
+    const published = slimmed ?? name
+    if (!isPublished(published)) throw new Error(`expected a published network, found ${published}`)
+    const { build: of, title } = PUBLISHED[published]
+    const network = of(slimmed ? { ...options, multiplier: 1 / 8 } : options)
+    if (!slimmed) return { cfg: networkCfg(network, title), weights: drawn(network, random) }
+    const small = slim(network, drawnWeights(network, random))
+    return toDarknet(small.network, small.weights)
   }
   const { cfg, weights } = build()
   const [height, width] = parseCfg(cfg).network.input

@@ -167,7 +167,7 @@ describe('an arm that another arm teaches', () => {
     // Seed 1 is none of the teacher's, whose first is 2.
     assert.deepEqual(teachers(first), [refTo(larger![0]!), refTo(larger![0]!)])
     assert.equal(new Set([...second!, ...first!, ...larger!].map(trialHash)).size, 6)
-    checkSweep(parsed, study.plan)
+    checkSweep(parsed, study)
   })
 
   test('is refused where there is no such arm, nothing to teach by, or a circle', () => {

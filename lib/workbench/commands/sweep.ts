@@ -60,7 +60,7 @@ export function sweepCommand(): Command {
 }
 
 async function runSweep(nameOrFile: string, engineOptions: string[], options: Options): Promise<void> {
-  const { checkSweep, loadSweep } = require('../../study') as typeof import('../../study')
+  const { checkSweep, loadSweep, withArmModels } = require('../../study') as typeof import('../../study')
   const { forgetFailures } = require('../../trial') as typeof import('../../trial')
   const { tellFailures } = require('../failures') as typeof import('../failures')
   const { parseEngine } = require('../snakemake') as typeof import('../snakemake')
@@ -76,11 +76,7 @@ async function runSweep(nameOrFile: string, engineOptions: string[], options: Op
     student: options.student ?? sweep.student,
     newHeads,
   }
-  if (sweep.chain && (models.teacher || models.student))
-    throw new Error(
-      `sweep ${sweep.name}: expected no teacher or student of your own beside "chain", which trains new ones for every seed`,
-    )
-  const study = await createShownStudy({
+  const opened = await createShownStudy({
     profile: sweep.profile,
     data,
     reading: await readingOf(options),
@@ -89,7 +85,9 @@ async function runSweep(nameOrFile: string, engineOptions: string[], options: Op
     ownDataSteps: sweep.ownDataSteps,
     ...models,
   })
-  checkSweep(sweep, study.plan)
+  const study = await withArmModels(sweep, opened)
+  for (const note of study.notes.slice(opened.notes.length)) say(note)
+  checkSweep(sweep, study)
   if (retry) forgetFailures(study.runs)
   const events = options.tensorboard ? eventsFolder(study.settings.out) : undefined
   const { failures, nameOf } = await trainArms(sweep, study, engine, events)
