@@ -1,8 +1,9 @@
 /** The report's sections about what a run was made with, and what it cost. */
+import { headsOf, layersOf } from '../detector'
 import { type Profile, stageSteps } from '../study'
 import { details, list, type Section, section, table, text } from './document'
 import { duration, percent, significant } from './format'
-import { isStudy, type ReportInput, type Summary } from './summary'
+import { type OwnModel, isStudy, type ReportInput, type Summary } from './summary'
 import { costTable, dataTable, provenanceTable, sizeTable } from './tables'
 
 /** Of using the models, and of training them. */
@@ -22,22 +23,45 @@ export function cost(summary: Summary): Section {
         `${duration(seconds)} of training in all, counted trial by trial; trials that ran side by side took less time together. MACs count a backward pass as two forward passes and include the teacher’s forward passes. Peak memory is that of the process.` +
           (summary.trials.some(({ role }) => role === 'preparation')
             ? ''
-            : ' Teacher and student are shipped with the workbook; this run does not include the cost of their training.'),
+            : ` ${withoutPreparation(summary)}`),
       ),
   ])
+}
+
+/** Why the table has no training of teacher and student. */
+function withoutPreparation({ models }: Summary): string {
+  const whose = models?.shipped === false ? 'were given' : 'are shipped with the workbook'
+  return `Teacher and student ${whose}; this run does not include the cost of their training.`
+}
+
+/** A network of the user's own in one line. */
+function describeGiven({ name, trained, network }: OwnModel): string {
+  const { input, strides, classes, anchors } = headsOf(network)
+  const kinds = strides.map((stride, head) => {
+    const sizes = anchors[head]!.map((size) => size.join(' × ')).join(', ')
+    return `stride ${stride} with anchors ${sizes}`
+  })
+  return (
+    `${name}, of your own${trained ? '' : ', with new weights that were trained first'}: ${layersOf(network).layers.length} layers ` +
+    `with weights, input ${input[1]} × ${input[0]} pixels, ${classes} classes; ${kinds.join('; ')}`
+  )
 }
 
 /** The profile's settings. */
 export function settings(input: ReportInput, { profile, data, arms }: Summary): Section {
   const { changes = [] } = input
   const { recipe, stages, detector } = profile
+  const given = input.models?.given ?? {}
   const seeds = new Set(arms.flatMap(({ splits: { validation, test } }) => (validation ?? test)?.seeds ?? []))
   const { teacher, sparse, finetune, distill } = stageSteps(profile, data.ownData)
   const entries: [string, string][] = [
-    [
-      'input',
-      `${detector.input[1]} × ${detector.input[0]} pixels, width ${significant(detector.width)} of the published`,
-    ],
+    given.teacher
+      ? ['teacher', describeGiven(given.teacher)]
+      : [
+          'input',
+          `${detector.input[1]} × ${detector.input[0]} pixels, width ${significant(detector.width)} of the published`,
+        ],
+    ...(given.student ? [['student', describeGiven(given.student)] as [string, string]] : []),
     ['batch', String(recipe.batch)],
     [
       'ground-truth loss',
@@ -57,7 +81,9 @@ export function settings(input: ReportInput, { profile, data, arms }: Summary): 
     ],
     [
       'pruning',
-      `to ${pruningBudget(stages.prune)}; floor ${stages.prune.floor}, cap ${stages.prune.cap}, multiples of ${stages.prune.multiple}, shared masks by ${stages.prune.shared}${pruningPlaces(stages.prune)}`,
+      given.student
+        ? 'none: the student was given'
+        : `to ${pruningBudget(stages.prune)}; floor ${stages.prune.floor}, cap ${stages.prune.cap}, multiples of ${stages.prune.multiple}, shared masks by ${stages.prune.shared}${pruningPlaces(stages.prune)}`,
     ],
     ['seeds', [...seeds].join(', ') || 'none'],
   ]

@@ -2,7 +2,7 @@
 import type { ArmNumbers } from '../study'
 import { leadingSplit } from './findings'
 import { apInterval, count, percent, points, pointsInterval } from './format'
-import type { Summary } from './summary'
+import type { OwnModel, Summary } from './summary'
 
 /** The run that this workbook follows: darknet21-YOLOv3, 512x192, 8 classes of a car’s cockpit; counts by mmdet’s rules. */
 export const PUBLISHED_CASE = {
@@ -29,11 +29,19 @@ export function publishedRows(summary: Summary): { [column: string]: string }[] 
     [`this run (${split})`]: here,
     comparable,
   })
+  const { teacher: ofOwn, student: studentOfOwn } = summary.models?.given ?? {}
+  const widths = (own: OwnModel | undefined) =>
+    own ? 'no: another network' : 'no: other input size and widths'
   const size = (arm: ArmNumbers | undefined) => (arm?.mmdet === undefined ? '–' : count(arm.mmdet))
   return [
-    row('teacher, mmdet count', count(teacher.mmdet), size(ownTeacher), 'no: other input size and widths'),
-    row('student, mmdet count', count(student.mmdet), size(ownStudent), 'no: other input size and widths'),
-    row('student over teacher', percent(student.mmdet / teacher.mmdet), share(ownStudent), 'yes'),
+    row('teacher, mmdet count', count(teacher.mmdet), size(ownTeacher), widths(ofOwn)),
+    row('student, mmdet count', count(student.mmdet), size(ownStudent), widths(studentOfOwn ?? ofOwn)),
+    row(
+      'student over teacher',
+      percent(student.mmdet / teacher.mmdet),
+      share(ownStudent),
+      studentOfOwn ? 'no: not a slimmed teacher' : 'yes',
+    ),
     row(
       'teacher, mAP@0.5',
       teacher.mAP50.toFixed(4),

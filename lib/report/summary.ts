@@ -1,6 +1,7 @@
 /** A comparison in numbers: everything in a report follows from this, and this from the trials alone. */
 import type { Change } from '../base'
 import { countBoxes, describeAccount, describeLost, lostBoxes, type SplitCounts } from '../data'
+import type { NetworkSpec } from '../detector'
 import {
   type Arm,
   type ArmNumbers,
@@ -67,7 +68,9 @@ export interface ReportInput {
   /** Short sweeps of this study, and the longer ones shipped with the workbook; only for a study. */
   readonly sweeps?: readonly SweepResult[]
   readonly shipped?: readonly SweepFile[]
-  /** Trials that made the teacher and the student; none if they are shipped. */
+  /** The networks that the arms start from, and whose they are. */
+  readonly models?: StudiedModels
+  /** Trials that made the teacher and the student; none if they are shipped or given. */
   readonly preparation?: readonly TrialResult[]
   /** The trainings that made the teacher and the student, shipped or not. */
   readonly stages?: readonly Stage[]
@@ -77,6 +80,23 @@ export interface ReportInput {
   readonly bootstrap?: BootstrapOptions
   /** Default: all. */
   readonly metrics?: readonly MetricName[]
+}
+
+/** Teacher and student of a study. */
+export interface StudiedModels {
+  /** Whether both are the profile's checkpoints. */
+  readonly shipped: boolean
+  /** Models of the user's own, in place of the profile's. */
+  readonly given: { readonly [role in 'teacher' | 'student']?: OwnModel }
+}
+
+/** A model of the user's own, before any training. */
+export interface OwnModel {
+  /** That of its file. */
+  readonly name: string
+  /** Whether all its weights were given; else it was trained first. */
+  readonly trained: boolean
+  readonly network: NetworkSpec
 }
 
 /** Whether the comparison is a profile's own, not a sweep. */
@@ -105,6 +125,7 @@ export interface SelectionSummary {
 export interface Summary {
   readonly profile: Profile
   readonly data: ReportInput['data']
+  readonly models: StudiedModels | undefined
   readonly bootstrap: Required<BootstrapOptions>
   readonly references: readonly string[]
   readonly workers: number
@@ -164,7 +185,7 @@ export function collectSweep(
   study: Study,
   splits: readonly Split[] = [sweep.split],
 ): ReportInput {
-  const { profile, changes, dataset, settings, workers } = study
+  const { profile, changes, dataset, settings, workers, plan } = study
   return {
     name: sweep.name,
     question: sweep.question,
@@ -178,14 +199,24 @@ export function collectSweep(
       splits: countBoxes(dataset),
       ...(dataset.account && {
         files: describeAccount(dataset.account),
-        unseen: lostBoxes(dataset, needsOf(profile)).map(describeLost),
+        unseen: lostBoxes(dataset, needsOf(profile, plan.networks.teacher.input)).map(describeLost),
       }),
+    },
+    models: {
+      shipped: plan.shipped,
+      given: { ...givenModel('teacher', study), ...givenModel('student', study) },
     },
     references: sweep.references,
     splits,
     arms: findArms(sweep, study, splits).filter(hasRun),
     workers,
   }
+}
+
+function givenModel(role: 'teacher' | 'student', { given = {} }: Study): StudiedModels['given'] {
+  const { ref, network, trained } = given[role] ?? {}
+  if (!ref || !network || !('given' in ref)) return {}
+  return { [role]: { name: ref.given, trained: trained === true, network } }
 }
 
 /** Whether something is known of an arm: that it was measured, or that it failed. */
@@ -221,6 +252,7 @@ export function summarise(input: ReportInput): Summary {
   return {
     profile,
     data,
+    models: input.models,
     bootstrap,
     references,
     workers,

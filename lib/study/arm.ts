@@ -111,13 +111,22 @@ export const armSchema = z
   })
   .refine(({ sparse, terms, pseudo, fresh }) => !sparse || !(terms.length > 0 || pseudo || fresh), {
     path: ['sparse'],
-    message: 'expected neither terms, pseudo nor fresh beside it: sparsity training goes on from a trained model alone',
+    message:
+      'expected neither terms, pseudo nor fresh beside it: sparsity training goes on from a trained model alone',
   })
 /** An arm of a sweep, as its file says it. */
 export type SweepArm = z.infer<typeof armSchema>
 
 /** Whether an arm's keys speak of a training. */
-function trains({ terms, fresh, ...keys }: { terms: readonly unknown[]; fresh: boolean; [key: string]: unknown }) {
+function trains({
+  terms,
+  fresh,
+  ...keys
+}: {
+  terms: readonly unknown[]
+  fresh: boolean
+  [key: string]: unknown
+}) {
   const others = ['sparse', 'unlabelled', 'pseudo', 'teacher', 'teacherViews', 'labels', 'recipe', 'views']
   return terms.length > 0 || fresh || others.some((key) => keys[key] !== undefined)
 }
@@ -139,7 +148,10 @@ export function originOf({ start }: Pick<SweepArm, 'start'>, arms: readonly Swee
 export type Origin = ModelRole | readonly string[]
 
 /** The same for an arm's teacher. */
-export function teacherOrigin({ teacher = 'teacher' }: Pick<SweepArm, 'teacher'>, arms: readonly SweepArm[]): Origin {
+export function teacherOrigin(
+  { teacher = 'teacher' }: Pick<SweepArm, 'teacher'>,
+  arms: readonly SweepArm[],
+): Origin {
   return originOfModel(teacher, arms)
 }
 

@@ -32,7 +32,13 @@ export interface ChainOptions {
  */
 export function planChain(
   { chain, labels, recipe }: ChainOptions,
-  { profile, dataset, precision, plan: { data }, given: { teacher: ownTeacher, student: ownStudent } = {} }: Planned,
+  {
+    profile,
+    dataset,
+    precision,
+    plan: { data },
+    given: { teacher: ownTeacher, student: ownStudent } = {},
+  }: Planned,
   seed: number,
 ): Plan {
   const { teacher, sparse, prune = profile.stages.prune, finetune = profile.stages.finetune } = chain

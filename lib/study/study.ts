@@ -16,7 +16,14 @@ import {
 } from '../trial'
 import { filesKey, type Origin, originOf, type SweepArm, seedsSchema, teacherOrigin } from './arm'
 import { type JobPlan, planJobs } from './jobs'
-import { type GivenModels, type GivenRef, type Planned, planModels, type StartingPoint, teacherNetwork } from './plan'
+import {
+  type GivenModels,
+  type GivenRef,
+  type Planned,
+  planModels,
+  type StartingPoint,
+  teacherNetwork,
+} from './plan'
 import { type Profile, readProfile } from './profile'
 import { profileSweep } from './profile-arms'
 import { type RunOptions, resultsOf, runSideBySide, type TrialOutcome } from './runner'
@@ -173,7 +180,12 @@ export async function withArmModels(sweep: Pick<Sweep, 'arms'>, study: Study): P
   const { dataset, settings, plan, runs } = study
   const givenArms = new Map<string, GivenRef>()
   const notes: string[] = []
-  const read = async (arm: SweepArm, key: 'start' | 'teacher', files: readonly string[], teacher?: NetworkSpec) => {
+  const read = async (
+    arm: SweepArm,
+    key: 'start' | 'teacher',
+    files: readonly string[],
+    teacher?: NetworkSpec,
+  ) => {
     const known = givenArms.get(filesKey(files))
     if (known) return known
     const { classes } = dataset
@@ -184,7 +196,12 @@ export async function withArmModels(sweep: Pick<Sweep, 'arms'>, study: Study): P
     return model
   }
   /** The network of a role, or of files, which are read where they have not been. */
-  const networkOf = async (arm: SweepArm, key: 'start' | 'teacher', origin: Origin, teacher?: NetworkSpec) => {
+  const networkOf = async (
+    arm: SweepArm,
+    key: 'start' | 'teacher',
+    origin: Origin,
+    teacher?: NetworkSpec,
+  ) => {
     if (typeof origin !== 'string') return (await read(arm, key, origin, teacher)).network
     return origin === 'teacher' ? plan.networks.teacher : plan.networks.student
   }

@@ -121,7 +121,9 @@ function withoutRepetition(runs: readonly PlannedRun[]): readonly PlannedRun[] {
 export function givenOf(files: readonly string[], { givenArms }: Pick<Planned, 'givenArms'>) {
   const found = givenArms?.get(filesKey(files))
   if (found) return found
-  throw new Error(`${files.join(' ')}: expected a model that was read before the sweep is planned, found none`)
+  throw new Error(
+    `${files.join(' ')}: expected a model that was read before the sweep is planned, found none`,
+  )
 }
 
 const refOf = (origin: Origin, study: Planned): ModelRef =>

