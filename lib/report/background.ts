@@ -3,7 +3,7 @@ import { headsOf, layersOf } from '../detector'
 import { type Profile, stageSteps } from '../study'
 import { details, list, type Section, section, table, text } from './document'
 import { duration, percent, significant } from './format'
-import { type OwnModel, isStudy, type ReportInput, type Summary } from './summary'
+import { isStudy, type OwnModel, type ReportInput, type Summary } from './summary'
 import { costTable, dataTable, provenanceTable, sizeTable } from './tables'
 
 /** Of using the models, and of training them. */

@@ -85,10 +85,12 @@ function splitsOf(results: readonly SweepResult[]): string {
   return ['on validation', ...others.map(({ sweep }) => `${sweep.name} on ${sweep.split}`)].join('; ')
 }
 
-/** A sweep's distilled arms compared with its references. */
+/** A sweep's distilled arms compared with its references; of one that distils nothing, the arms that are no references. */
 function gist({ sweep, arms }: SweepResult): TableRow[] {
-  const distilled = arms.filter(({ role }) => role === 'method').map(({ name }) => name)
+  const methods = arms.filter(({ role }) => role === 'method')
+  const students = arms.filter(({ role, name }) => role !== 'teacher' && !sweep.references.includes(name))
+  const asked = methods.length > 0 ? methods : students
   return differencesTable({ arms, references: sweep.references }, sweep.split)
-    .filter(({ model }) => distilled.some((name) => name === model))
+    .filter(({ model }) => asked.some(({ name }) => name === model))
     .map((row) => ({ sweep: sweep.name, seeds: sweep.seeds.length, ...row }))
 }

@@ -28,7 +28,7 @@ import { type Profile, readProfile } from './profile'
 import { profileSweep } from './profile-arms'
 import { type RunOptions, resultsOf, runSideBySide, type TrialOutcome } from './runner'
 import type { Sweep } from './sweep'
-import { workersOf } from './workers'
+import { thisMachine, workersOf } from './workers'
 
 /** The user's settings; the rest is in the profile. */
 export interface StudySettings {
@@ -113,7 +113,8 @@ export async function createStudy(settings: StudySettings): Promise<Study> {
   }
   const plan = planModels({ ...planning, given })
   const { checkpointEvery, logEvery, curve } = profile
-  const workers = workersOf(profile)
+  const trained = given.teacher || given.student ? Object.values(plan.networks) : []
+  const workers = workersOf(profile, thisMachine(), trained)
   const task = { runs, cache, source, checkpointEvery, logEvery, curve }
   const attempt: Study['attempt'] = (trials, options = {}) =>
     runSideBySide(trials, { ...task, workers, signal, ...options })

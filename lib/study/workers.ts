@@ -1,5 +1,6 @@
 /** Number of trials to run side by side. */
 import { availableParallelism, freemem } from 'node:os'
+import { complexity, type NetworkSpec, shapesOf } from '../detector'
 import { deviceInfo } from '../engine'
 import type { Profile } from './profile'
 
@@ -11,9 +12,26 @@ import type { Profile } from './profile'
 const PROCESS_BYTES = 650e6 + 512 * 2 ** 20
 const BYTES_PER_PIXEL = 4000
 
-/** Memory that a trial of a profile needs, in bytes; an upper estimate. */
-export function trialMemory({ detector: { input, width }, recipe: { batch } }: Profile): number {
-  return PROCESS_BYTES + BYTES_PER_PIXEL * batch * input[0] * input[1] * width
+/** Of the published teacher, whose layers give 200 values a pixel: what one of them takes, forward and backward. */
+const BYTES_PER_VALUE = BYTES_PER_PIXEL / 200
+
+/**
+ * Memory that a trial of a profile needs, in bytes; an upper estimate.
+ *
+ * @param networks the networks that are trained, where they are not the profile's own: with them count the values of all layers, and the
+ *   parameters with their gradients, momentum and copies
+ */
+export function trialMemory(
+  { detector: { input, width }, recipe: { batch } }: Profile,
+  networks: readonly NetworkSpec[] = [],
+): number {
+  if (networks.length === 0) return PROCESS_BYTES + BYTES_PER_PIXEL * batch * input[0] * input[1] * width
+  const numbers = networks.map((network) => {
+    const maps = [...shapesOf(network).values()]
+    const values = maps.reduce((sum, { height, width: w, channels }) => sum + height * w * channels, 0)
+    return batch * values + complexity(network).parameters
+  })
+  return PROCESS_BYTES + BYTES_PER_VALUE * Math.max(...numbers)
 }
 
 /** The properties of a machine that limit how many trials run side by side. */
@@ -28,13 +46,17 @@ export interface Machine {
  * Trials to run side by side: the profile's number, or one per core as memory allows, at least one. A graphics card is
  * not shared.
  */
-export function workersOf(profile: Profile, machine: Machine = thisMachine()): number {
+export function workersOf(
+  profile: Profile,
+  machine: Machine = thisMachine(),
+  networks: readonly NetworkSpec[] = [],
+): number {
   if (profile.workers !== 'auto') return profile.workers
   if (machine.device === 'GPU') return 1
-  return Math.max(1, Math.min(machine.cores, Math.floor(machine.free / trialMemory(profile))))
+  return Math.max(1, Math.min(machine.cores, Math.floor(machine.free / trialMemory(profile, networks))))
 }
 
-function thisMachine(): Machine {
+export function thisMachine(): Machine {
   // The system's free memory does not include a container's limit.
   const limit = process.constrainedMemory?.() || Number.POSITIVE_INFINITY
   return { device: deviceInfo().device, cores: availableParallelism(), free: Math.min(freemem(), limit) }

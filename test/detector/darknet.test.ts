@@ -294,6 +294,27 @@ test('a key given twice has the first value, as Darknet takes it, with a warning
   ])
 })
 
+test('what Darknet passes over or fills in is read as it reads it, with a warning', () => {
+  const text = `${HEAD}${CONV.replace('size=3', 'sise=3')}onlyforward=1\nstride_x=2\nstride_y=2\n`
+  const { network, warnings } = parseCfg(text, 'a.cfg')
+  const [layer] = network.layers
+  assert.ok(layer?.kind === 'convolution')
+  assert.deepEqual([layer.kernel, layer.stride], [1, 2])
+  assert.deepEqual(layer.darknet, { sise: '3', onlyforward: '1' })
+  assert.deepEqual(warnings, [
+    'a.cfg:7: [convolutional] sise: a key that is not known here; it is kept, and changes nothing',
+    'a.cfg:5: [convolutional] gives no size: taken is 1, as Darknet takes it',
+  ])
+  // Line ends of another system, spaces, the section's other name, and routes that count back from the end.
+  const odd = text.replace('[net]', '[network]').replace(/=/g, ' = ').replace(/\n/g, '\r\n')
+  assert.deepEqual(parseCfg(odd).network, network)
+  for (const section of ['sam', 'scale_channels', 'Gaussian_yolo', 'crnn', 'dropout'])
+    assert.throws(
+      () => parseCfg(`${HEAD}${CONV}[${section}]\nfrom=-1\n`, 'a.cfg'),
+      new RegExp(`a\\.cfg:11: \\[${section}\\], layer 1: unknown section; known are convolutional`),
+    )
+})
+
 test('keys of [net] and [yolo] that say nothing about the network are kept, and written again', () => {
   const yolo = '[yolo]\nmask=0\nanchors=10,14\nclasses=3\nnum=1\njitter=.3\nmine=yes\n'
   const text = `${HEAD}burn_in=1000\nbatch=64\n${CONV.replace('filters=4', 'filters=8')}stopbackward=1\n${yolo}`
@@ -318,10 +339,10 @@ test('errors in a cfg name file, line, section and key', () => {
   refused('[net]\nwidth=wide\nheight=32\n', /a\.cfg:2: \[net\] width: expected a number, found "wide"/)
   refused(HEAD + CONV.replace('leaky', 'selu'), /a\.cfg:10: \[convolutional\] activation: .*found "selu"/)
   refused(
-    HEAD + CONV.replace('size', 'sise'),
-    /a\.cfg:5: \[convolutional\] size: expected this key, found none/,
+    `${HEAD}${CONV}stride_x=2\nstride_y=1\n`,
+    /a\.cfg:5: \[convolutional\], layer 0: expected one stride for both directions, found 2 and 1/,
   )
-  refused(`${HEAD}${CONV}binery=1\n`, /a\.cfg:11: \[convolutional\] binery: a key that is not supported here/)
+  refused(`${HEAD}${CONV}[route]\ngroups=2\n`, /a\.cfg:11: \[route\] layers: expected this key, found none/)
   refused(`${HEAD}${CONV}binary=1\n`, /a\.cfg:11: \[convolutional\] binary: .*found "1"/)
   refused(
     `${HEAD}${CONV}groups=2\n`,

@@ -174,7 +174,7 @@ describe('an arm that another arm teaches', () => {
     const larger = { ...arm, name: 'larger' }
     assert.match(
       problem(sweep([larger, { ...taught, name: 'a', teacher: 'b' }])),
-      /"arms\[1\]\.teacher": expected one of teacher, pruned, student, larger, found b/,
+      /"arms\[1\]\.teacher": expected one of teacher, pruned, student, larger, or a list of files, found b/,
     )
     assert.match(
       problem(sweep([larger, { ...arm, name: 'a', teacher: 'larger' }])),
@@ -184,7 +184,7 @@ describe('an arm that another arm teaches', () => {
       problem(
         sweep([larger, { ...taught, name: 'a', teacher: 'b' }, { ...taught, name: 'b', teacher: 'a' }]),
       ),
-      /"arms\[1\]\.teacher": expected a teacher that does not wait for this arm, found a <- b <- a/,
+      /"arms\[1\]\.teacher": expected a model that does not wait for this arm, found a <- b <- a/,
     )
   })
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { darknet21, yolov3 } from '../../lib/detector'
 import { loadProfile, trialMemory, workersOf } from '../../lib/study'
 
 const profile = loadProfile('default')
@@ -20,4 +21,14 @@ test('a card runs one trial at a time, and an explicit number is kept', () => {
 test('larger batches, pixels and widths need more memory', () => {
   assert.ok(trialMemory(loadProfile('smoke')) < trialMemory(profile))
   assert.ok(trialMemory(loadProfile('paper')) > 10 * trialMemory(profile))
+})
+
+test('a network of one’s own needs the memory of its own maps and weights', () => {
+  const own = trialMemory(profile, [yolov3({ input: [416, 416] })])
+  // 16 images of 416x416 through YOLOv3, 332 values a pixel, 20 bytes each.
+  assert.ok(own > 16 * 416 * 416 * 332 * 20 && own < 25e9, `${own}`)
+  assert.ok(workersOf(profile, { ...machine, free: 30e9 }, [yolov3({ input: [416, 416] })]) === 1)
+  const paper = loadProfile('paper')
+  const [formula, counted] = [trialMemory(paper), trialMemory(paper, [darknet21()])]
+  assert.ok(Math.abs(counted / formula - 1) < 0.1, `${formula} and ${counted}`)
 })

@@ -45,59 +45,76 @@ const neutral = (keys: { readonly [key: string]: string }) =>
 
 const net = z.object({ width: count, height: count, channels: count.default('3') })
 const activation = z.enum(ACTIVATIONS)
-const convolutional = z
-  .object({
-    filters: count,
-    size: count,
-    stride: count.default('1'),
-    pad: flag.default('0'),
-    padding: least0.default('0'),
-    batch_normalize: flag.default('0'),
-    activation,
-    groups: count.default('1'),
-    ...neutral({ dilation: '1', binary: '0', xnor: '0', flipped: '0', antialiasing: '0' }),
-  })
-  .strict()
-const maxpool = z
-  .object({
-    size: count.optional(),
-    stride: count.default('1'),
-    padding: least0.optional(),
-    ...neutral({ maxpool_depth: '0', antialiasing: '0' }),
-  })
-  .strict()
-const upsample = z.object({ stride: count.default('2'), ...neutral({ scale: '1' }) }).strict()
-const route = z
-  .object({ layers: list(whole), groups: count.default('1'), group_id: least0.default('0') })
-  .strict()
-const shortcut = z
-  .object({
-    from: list(whole),
-    activation: activation.default('linear'),
-    ...neutral({ weights_type: 'none' }),
-  })
-  .strict()
-const yolo = z
-  .object({
-    mask: list(least0),
-    anchors: list(number.pipe(z.number().positive())).refine(
-      (numbers) => numbers.length % 2 === 0,
-      'expected pairs of width and height',
-    ),
-    classes: count,
-    num: count,
-    scale_x_y: number.default('1'),
-    /** 1 is scaled-YOLOv4's other decoding of boxes. */
-    new_coords: z.literal('0').optional(),
-  })
-  .strict()
+/** One stride for both directions, as it is given or in two keys. */
+const strides = (one: string) => ({
+  stride: count.default(one),
+  stride_x: count.optional(),
+  stride_y: count.optional(),
+})
+const convolutional = z.object({
+  filters: count.default('1'),
+  size: count.default('1'),
+  ...strides('1'),
+  pad: flag.default('0'),
+  padding: least0.default('0'),
+  batch_normalize: flag.default('0'),
+  activation: activation.default('logistic'),
+  groups: count.default('1'),
+  ...neutral({
+    dilation: '1',
+    binary: '0',
+    xnor: '0',
+    bin_output: '0',
+    flipped: '0',
+    antialiasing: '0',
+    cbn: '0',
+  }),
+  ...neutral({ deform: '0', assisted_excitation: '0', share_index: '-1000000000', sway: '0', rotate: '0' }),
+  ...neutral({ stretch: '0', stretch_sway: '0', coordconv: '0' }),
+})
+const maxpool = z.object({
+  size: count.optional(),
+  ...strides('1'),
+  padding: least0.optional(),
+  ...neutral({ maxpool_depth: '0', antialiasing: '0' }),
+})
+const upsample = z.object({ stride: count.default('2'), ...neutral({ scale: '1', reverse: '0' }) })
+const route = z.object({
+  layers: list(whole),
+  groups: count.default('1'),
+  group_id: least0.default('0'),
+  ...neutral({ stream: '-1' }),
+})
+const shortcut = z.object({
+  from: list(whole),
+  activation: activation.default('linear'),
+  ...neutral({ weights_type: 'none', weights_normalization: 'none' }),
+})
+const yolo = z.object({
+  mask: list(least0).optional(),
+  anchors: list(number.pipe(z.number().positive())).refine(
+    (numbers) => numbers.length % 2 === 0,
+    'expected pairs of width and height',
+  ),
+  classes: count.default('20'),
+  num: count.default('1'),
+  scale_x_y: number.default('1'),
+  /** 1 is scaled-YOLOv4's other decoding of boxes. */
+  new_coords: z.literal('0').optional(),
+})
 
-/** Keys of sections without a loss that matter to Darknet's training only. */
-const TRAINING_KEYS = new Set(['stopbackward', 'dontload', 'dontloadscales', 'learning_rate_scale'])
+/** Keys of sections without a loss that matter to Darknet's training, or to how fast it runs, only. */
+const TRAINING_KEYS = new Set([
+  ...['stopbackward', 'dontload', 'dontloadscales', 'learning_rate_scale', 'onlyforward', 'dont_update'],
+  ...['burnin_update', 'train_only_bn', 'grad_centr', 'angle', 'reverse', 'stream', 'wait_stream', 'dot'],
+])
+/** Keys without which Darknet takes a default that nobody means. */
+const EXPECTED = ['filters', 'size', 'activation', 'classes', 'num'] as const
 
 /**
  * Reads a cfg text of YOLOv3's kind: convolutional, maxpool, upsample, route, shortcut and yolo sections. Keys of [net] and
- * [yolo] that say nothing about the network are kept beside it.
+ * [yolo] that say nothing about the network are kept beside it. What Darknet passes over or fills in with a default is read as Darknet
+ * reads it, with a warning: a key of another section that nothing knows, and one that is missing.
  *
  * @param file stands in error messages
  * @throws Error naming file, line, section and key of what is unknown, missing or does not fit
@@ -110,9 +127,10 @@ export function parseCfg(text: string, file = 'cfg'): DarknetCfg {
       `${file}: expected the first section to be [net], found ${first ? `[${first.type}]` : 'none'}`,
     )
   }
-  const { values, darknet } = read(net, first, file, () => true)
+  const place = { file, warnings }
+  const { values, darknet } = read(net, first, place, () => true)
   const layers: Layer[] = []
-  for (const section of rest) layers.push(readLayer(section, layers, file))
+  for (const section of rest) layers.push(readLayer(section, layers, place))
   const { width, height, channels } = values
   const network = {
     ...{ input: [height, width] as const, channels, layers, features: {} },
@@ -135,6 +153,12 @@ function checked(network: NetworkSpec, file: string, sections: readonly Section[
   }
 }
 
+/** Where the text is from, and what has been noticed in it. */
+interface Place {
+  readonly file: string
+  readonly warnings: string[]
+}
+
 /** The names that the layers of a section's type start with. */
 const NAMES = new Map([
   ['convolutional', 'conv'],
@@ -147,7 +171,8 @@ const NAMES = new Map([
   ['yolo', 'yolo'],
 ])
 
-function readLayer(section: Section, before: readonly Layer[], file: string): Layer {
+function readLayer(section: Section, before: readonly Layer[], place: Place): Layer {
+  const { file } = place
   const fail = (message: string): never => {
     throw new Error(`${file}:${section.line}: [${section.type}], layer ${before.length}: ${message}`)
   }
@@ -157,6 +182,12 @@ function readLayer(section: Section, before: readonly Layer[], file: string): La
     if (layer.kind === 'yolo') return fail(`expected a layer with a map, found ${index}, a [yolo]`)
     return layer.name
   }
+  const strideOf = ({
+    stride,
+    stride_x: x = stride,
+    stride_y: y = stride,
+  }: { [key in keyof ReturnType<typeof strides>]?: number | undefined }): number =>
+    x !== undefined && x === y ? x : fail(`expected one stride for both directions, found ${x} and ${y}`)
   const kind = NAMES.get(section.type)
   const last = before.at(-1)
   if (last?.kind === 'yolo' && kind !== 'route')
@@ -165,8 +196,9 @@ function readLayer(section: Section, before: readonly Layer[], file: string): La
   const common = { name: `${kind}${before.length}`, part: 'backbone' } as const
   switch (kind) {
     case 'conv': {
-      const { values, darknet } = read(convolutional, section, file)
-      const { filters: out, size: kernel, stride, pad, padding, groups } = values
+      const { values, darknet } = read(convolutional, section, place)
+      const { filters: out, size: kernel, pad, padding, groups } = values
+      const stride = strideOf(values)
       return {
         ...{ kind: 'convolution', ...common, from, kernel, stride },
         padding: pad ? Math.floor(kernel / 2) : padding,
@@ -175,16 +207,17 @@ function readLayer(section: Section, before: readonly Layer[], file: string): La
       }
     }
     case 'maxpool': {
-      const { values, darknet } = read(maxpool, section, file)
-      const { stride, size = stride, padding = size - 1 } = values
+      const { values, darknet } = read(maxpool, section, place)
+      const stride = strideOf(values)
+      const { size = stride, padding = size - 1 } = values
       return { kind: 'maxPool', ...common, from, size, stride, padding, ...darknet } satisfies MaxPool
     }
     case 'upsample': {
-      const { values, darknet } = read(upsample, section, file)
+      const { values, darknet } = read(upsample, section, place)
       return { kind: 'upsample', ...common, from, stride: values.stride, ...darknet }
     }
     case 'route': {
-      const { values, darknet } = read(route, section, file)
+      const { values, darknet } = read(route, section, place)
       const { layers, groups, group_id: groupId } = values
       return {
         kind: 'route',
@@ -196,7 +229,7 @@ function readLayer(section: Section, before: readonly Layer[], file: string): La
       } satisfies Route
     }
     case 'shortcut': {
-      const { values, darknet } = read(shortcut, section, file)
+      const { values, darknet } = read(shortcut, section, place)
       const taken = [from, ...values.from.map(refer)]
       return {
         kind: 'shortcut',
@@ -207,7 +240,7 @@ function readLayer(section: Section, before: readonly Layer[], file: string): La
       } satisfies Shortcut
     }
     case 'yolo':
-      return { ...common, part: 'head', from, ...readYolo(section, file, fail) }
+      return { ...common, part: 'head', from, ...readYolo(section, place, fail) }
     default:
       return fail(
         'unknown section; known are convolutional, maxpool, upsample, route, shortcut and yolo' +
@@ -218,11 +251,12 @@ function readLayer(section: Section, before: readonly Layer[], file: string): La
 
 function readYolo(
   section: Section,
-  file: string,
+  place: Place,
   fail: (message: string) => never,
 ): Omit<Yolo, 'name' | 'part' | 'from'> {
-  const { values, darknet } = read(yolo, section, file, () => true)
-  const { mask, anchors, classes, num, scale_x_y: scaleXY } = values
+  const { values, darknet } = read(yolo, section, place, () => true)
+  const { anchors, classes, num, scale_x_y: scaleXY } = values
+  const mask = values.mask ?? Array.from({ length: num }, (_, index) => index)
   if (anchors.length < 2 * num) fail(`expected num=${num} anchors, found ${anchors.length / 2}`)
   const selected = mask.map((index): readonly [number, number] => {
     if (index >= num) fail(`expected mask below num=${num}, found ${index}`)
@@ -232,36 +266,40 @@ function readYolo(
 }
 
 /**
- * What a section's schema reads of it, and as `darknet` the keys that are kept as they stand.
- *
- * @param keeps which keys that the schema does not know are kept
+ * What a section's schema reads of it, and as `darknet` the keys that are kept as they stand. A key that the schema does not know,
+ * and `keeps` not either, is kept with a warning, as Darknet goes on without it.
  */
-function read<Shape extends z.ZodRawShape, Keys extends z.UnknownKeysParam>(
-  schema: z.ZodObject<Shape, Keys>,
+function read<Shape extends z.ZodRawShape>(
+  schema: z.ZodObject<Shape>,
   section: Section,
-  file: string,
+  { file, warnings }: Place,
   keeps: (key: string) => boolean = (key) => TRAINING_KEYS.has(key),
-): { values: z.output<z.ZodObject<Shape, Keys>>; darknet?: { darknet: { [key: string]: string } } } {
+): { values: z.output<z.ZodObject<Shape>>; darknet?: { darknet: { [key: string]: string } } } {
+  const { type, line } = section
   const entries = [...section.entries].map(([key, { value }]): [string, string] => [key, value])
-  const isOther = ([key]: [string, string]) => !(key in schema.shape) && keeps(key)
-  const others = entries.filter(isOther)
-  const result = schema.safeParse(Object.fromEntries(entries.filter((entry) => !isOther(entry))))
-  if (result.success) {
-    const kept = { darknet: Object.fromEntries(others) }
-    return { values: result.data, ...(others.length > 0 && { darknet: kept }) }
+  const others = entries.filter(([key]) => !(key in schema.shape))
+  const result = schema.safeParse(Object.fromEntries(entries.filter(([key]) => key in schema.shape)))
+  if (!result.success) {
+    const issue = result.error.issues[0]!
+    const key = String(issue.path[0])
+    const entry = section.entries.get(key)
+    const found = entry ? `, found "${entry.value}"` : ''
+    const isMissing = issue.code === 'invalid_type' && issue.received === 'undefined'
+    const message = isMissing ? 'expected this key, found none' : issue.message
+    throw new Error(`${file}:${entry?.line ?? line}: [${type}] ${key}: ${message}${found}`)
   }
-  const issue = result.error.issues[0]!
-  const key = issue.code === 'unrecognized_keys' ? issue.keys[0] : issue.path[0]
-  const entry = typeof key === 'string' ? section.entries.get(key) : undefined
-  const found = entry ? `, found "${entry.value}"` : ''
-  const isMissing = issue.code === 'invalid_type' && issue.received === 'undefined'
-  const message =
-    issue.code === 'unrecognized_keys'
-      ? 'a key that is not supported here'
-      : isMissing
-        ? 'expected this key, found none'
-        : issue.message
-  throw new Error(
-    `${file}:${entry?.line ?? section.line}: [${section.type}] ${String(key)}: ${message}${found}`,
-  )
+  for (const [key] of others.filter(([name]) => !keeps(name)))
+    warnings.push(
+      `${file}:${section.entries.get(key)?.line}: [${type}] ${key}: a key that is not known here; it is kept, and changes nothing`,
+    )
+  for (const key of EXPECTED.filter((name) => name in schema.shape && !section.entries.has(name)))
+    warnings.push(
+      `${file}:${line}: [${type}] gives no ${key}: taken is ${told(result.data[key])}, as Darknet takes it`,
+    )
+  return {
+    values: result.data,
+    ...(others.length > 0 && { darknet: { darknet: Object.fromEntries(others) } }),
+  }
 }
+
+const told = (value: unknown): string => (value === undefined ? 'the stride' : String(value))
