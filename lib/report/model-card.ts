@@ -81,7 +81,11 @@ function weakest({ metrics: { evaluation } }: TrialResult): string {
 }
 
 function training({ config, metrics }: TrialResult): string {
-  if (!('training' in config)) return 'shipped with the workbook; its checkpoint says how it was made'
+  if (!('training' in config)) {
+    const { start } = config
+    if ('given' in start) return `none here: ${start.given} was given as it is`
+    return 'shipped with the workbook; its checkpoint says how it was made'
+  }
   const { steps, seed, rate, recipe } = config.training
   const terms = config.kind === 'distill' ? config.terms.map(({ method }) => method).join(', ') : ''
   const took = metrics.training ? `, ${duration(metrics.training.seconds)}` : ''

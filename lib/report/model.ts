@@ -72,7 +72,9 @@ export function buildReport(input: ReportInput): ReportModel {
     sideSweeps(input),
   ]
   return {
-    title: isStudy(input) ? 'Distillation of a pruned detector' : input.question,
+    title: isStudy(input)
+      ? `Distillation ${input.models?.given.student ? 'into another' : 'of a pruned'} detector`
+      : input.question,
     subtitle: `${isStudy(input) ? 'Profile' : 'Sweep'} ${input.name}, data set ${data.name}${data.ownData ? '' : ' (rendered street scenes)'}`,
     tiles: tiles(summary),
     findings: findings(summary),
