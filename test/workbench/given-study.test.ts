@@ -1,4 +1,4 @@
-/** A study with a student of another kind than its teacher, in miniature: notebooks that meet two networks, and the report. */
+/** A study with a student of another kind than its teacher, in miniature: the notebook that trains all, chooses, and writes the report. */
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -23,7 +23,8 @@ const PROFILE = {
   recipe: { batch: 4 },
   stages: { teacher: { steps: 4 }, finetune: { steps: 2 }, distill: { steps: 1 } },
   methods: METHODS.map((method) => ({
-    ...{ method, weight: { ratio: 0.3 }, scales: 'shared' },
+    // By number: a teacher of four steps may see nothing, and a mask that nothing passes has no gradient to take a ratio of.
+    ...{ method, weight: 1, scales: 'shared' },
     ...(method === 'masked-class-kd' && { threshold: 0.05 }),
   })),
   controls: { equalCompute: true, teacher: false, scratch: false },
@@ -40,8 +41,8 @@ test('a yolov3-tiny learns from a darknet21 by each of the five methods, up to t
   writeFileSync(profile, stringify(PROFILE))
   writeFileSync(cfg, networkCfg(network))
   const out = path.join(folder, 'run')
-  const notebooks = allNotebooks().filter((file) => /\/(08|14)-/.test(file))
-  assert.equal(notebooks.length, 2)
+  const notebooks = allNotebooks().filter((file) => /\/14-/.test(file))
+  assert.equal(notebooks.length, 1)
   await executeNotebooks({
     notebooks,
     outDir: path.join(out, 'notebooks'),
@@ -52,7 +53,7 @@ test('a yolov3-tiny learns from a darknet21 by each of the five methods, up to t
     for (const [name, value] of Object.entries(metrics.training?.last ?? {}))
       assert.ok(Number.isFinite(value), `${where}: ${name}`)
   const distilled = trials.filter(({ config }) => config.kind === 'distill')
-  assert.ok(distilled.length >= 5)
+  assert.equal(distilled.length, 5)
   const page = readFileSync(path.join(out, 'report/index.html'), 'utf8')
   // Eight classes of the scenes take the place of the cfg's five.
   const made = yolov3Tiny({ input: [64, 128], classes: 8, multiplier: 1 / 16 })
