@@ -51,12 +51,15 @@ for (const [name, network, seed] of [
       const share = complexity(small.network).macs / complexity(network).macs
       assert.ok(share <= 0.5 && share > 0.45, `${share}`)
       for (const term of TERMS) {
-        const [first, ...later] = distil(network, small.network, term)
-        assert.ok(Math.min(...later.slice(-2)) < first!, `${term.method}: ${[first, ...later]}`)
+        const losses = distil(network, small.network, term)
+        assert.ok(
+          losses.every((loss, i) => i === 0 || loss < losses[i - 1]!),
+          `${term.method}: ${losses}`,
+        )
       }
     })
 
-    /** A method's loss at some steps, in which it outweighs the ground truth's. */
+    /** A method's loss at some steps so short that it falls at each; it outweighs the ground truth's. */
     function distil(from: NetworkSpec, to: NetworkSpec, term: Term): number[] {
       const [teacher, student] = [new Detector(from, weights), new Detector(to, small.weights)]
       const { dispose, ...extra } = createDistillation(student, teacher, [term], 1)
@@ -64,8 +67,8 @@ for (const [name, network, seed] of [
       const sgd = { momentum: 0.9, weightDecay: 0, clip: 5 }
       const step = createStep(student, slots, { loss: {}, sgd, precision: 'float32', eager: true, extra })
       const [batch, targets] = [images(), targetTensors(assignTargets(TRUTHS, student.config))]
-      const losses = Array.from({ length: 6 }, () => {
-        const measured = step.run({ images: batch, targets, rate: 0.004, weights: [1e3] })
+      const losses = Array.from({ length: 3 }, () => {
+        const measured = step.run({ images: batch, targets, rate: 1e-5, weights: [1e3] })
         assert.ok(Object.values(measured).every(Number.isFinite), JSON.stringify(measured))
         return Object.entries(measured).reduce(
           (sum, [key, value]) => sum + (key.includes('/') ? value : 0),
