@@ -22,6 +22,7 @@ export {
   prCurveFigure,
   recallFigure,
   sensitivityFigure,
+  temperatureFigure,
   thresholdFigure,
   validationFigure,
 } from './figures'

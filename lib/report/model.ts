@@ -17,6 +17,7 @@ import {
   perClassFigure,
   prCurveFigure,
   recallFigure,
+  temperatureFigure,
   thresholdFigure,
 } from './figures'
 import { type Findings, findings, leadingSplit, limits } from './findings'
@@ -275,6 +276,8 @@ function ablations({ ablations: points, failed, bootstrap, references: [referenc
     table('Weight λ', ablationTable(points, 'lambda', reference, failed)),
     figure('Effect of the mask’s threshold.', thresholdFigure(points, reference)),
     table('Objectness threshold', ablationTable(points, 'threshold', reference, failed)),
+    figure('Effect of the temperature.', temperatureFigure(points, reference)),
+    table('Temperature', ablationTable(points, 'temperature', reference, failed)),
   ])
 }
 

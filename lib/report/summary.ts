@@ -34,10 +34,11 @@ import {
   selectStudent,
   shippedSweeps,
   shortSweep,
+  type Variation,
 } from '../study'
 import { findTrial, type TrialResult } from '../trial'
 import type { SideBySide } from './side-by-side'
-import { byMethodAndValue, withOwnSettings } from './variations'
+import { byMethodAndValue, settingOf, withOwnSettings } from './variations'
 
 /** Input of a report. */
 export interface ReportInput {
@@ -287,7 +288,7 @@ export function summariseTried(
   study: Study,
   method: string,
   tried: readonly TrialResult[],
-  varied: 'lambda' | 'threshold' = 'lambda',
+  varied: Variation['varied'] = 'lambda',
 ): readonly ArmNumbers[] {
   const input = collectStudy(study, { methods: [method], test: false })
   const own = input.arms.find(({ name, variation }) => name === method && !variation)?.runs[0]?.training
@@ -300,7 +301,7 @@ export function summariseTried(
     if (config.kind !== 'distill' || !gradient) {
       throw new Error(`${training.folder}: expected a distillation trial, found ${config.kind}`)
     }
-    const value = varied === 'lambda' ? gradient.lambda / lambda : (config.terms[0]?.threshold ?? 0)
+    const value = varied === 'lambda' ? gradient.lambda / lambda : (settingOf(config.terms[0]!, varied) ?? 0)
     return {
       role: 'method',
       name: `${method}, tried ${i + 1}`,

@@ -8,6 +8,7 @@ import {
   METRICS,
   type MetricName,
   type Split,
+  type Variation,
   verdictText,
 } from '../study'
 import { type Compared, failedCell, plannedSeeds } from './differences'
@@ -185,13 +186,14 @@ export function foundTable({ found }: Safety, [teacher, student]: readonly [stri
 /** Each method's weight, and its effect on the gradient. */
 export function gradientTable(arms: readonly ArmNumbers[]): TableRow[] {
   return arms.flatMap((arm) =>
-    arm.terms.map(({ method, lambda, ratio, cosine, threshold }) => ({
+    arm.terms.map(({ method, lambda, ratio, cosine, threshold, temperature }) => ({
       model: arm.name,
       method,
       λ: significant(lambda),
       'gradient ratio': significant(ratio),
       cosine: cosine === null ? '–' : significant(cosine),
       ...(threshold !== undefined && { threshold: significant(threshold) }),
+      ...(temperature !== undefined && { temperature: significant(temperature) }),
     })),
   )
 }
@@ -199,11 +201,11 @@ export function gradientTable(arms: readonly ArmNumbers[]): TableRow[] {
 /** The points of an ablation, each against the control of its seed; of those that failed, why. */
 export function ablationTable(
   ablations: readonly ArmNumbers[],
-  varied: 'lambda' | 'threshold',
+  varied: Variation['varied'],
   reference = 'control',
   failed: readonly FailedArm[] = [],
 ): TableRow[] {
-  const column = varied === 'lambda' ? 'λ relative to its own' : 'threshold'
+  const column = varied === 'lambda' ? 'λ relative to its own' : varied
   const rows = ablations.flatMap(({ variation, terms, splits: { validation } }): TableRow[] => {
     const term = terms.find(({ method }) => method === variation?.method)
     if (variation?.varied !== varied || !term || !validation) return []

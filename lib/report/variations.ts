@@ -1,5 +1,7 @@
 /** Arms that vary a method. */
-import type { Arm, ArmNumbers, ArmRun } from '../study'
+import { PUBLISHED } from '../losses'
+import type { Arm, ArmNumbers, ArmRun, Variation } from '../study'
+import type { Term } from '../trial'
 
 /** The order in which variations are listed. */
 export function byMethodAndValue({ variation: a }: ArmNumbers, { variation: b }: ArmNumbers): number {
@@ -27,7 +29,15 @@ export function withOwnSettings(arms: readonly Arm[], all: readonly Arm[]): Arm[
   return [...own.values(), ...varied]
 }
 
-function ownValue({ training }: ArmRun, varied: 'lambda' | 'threshold'): number | undefined {
+function ownValue({ training }: ArmRun, varied: Variation['varied']): number | undefined {
   if (training?.config.kind !== 'distill') return undefined
-  return varied === 'lambda' ? 1 : training.config.terms[0]?.threshold
+  const [term] = training.config.terms
+  return varied === 'lambda' || !term ? 1 : settingOf(term, varied)
+}
+
+/** A term's threshold or temperature, whether it says so or its method's default does; undefined without one. */
+export function settingOf(term: Term, varied: Exclude<Variation['varied'], 'lambda'>): number | undefined {
+  const published: Readonly<Record<'weight', number> & Partial<Record<typeof varied, number>>> =
+    PUBLISHED[term.method]
+  return term[varied] ?? published[varied]
 }

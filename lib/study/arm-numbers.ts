@@ -14,11 +14,14 @@ export type Role = (typeof ROLES)[number]
 /** A part of the data on which models are measured. */
 export type Split = Metrics['evaluation']['split']
 
+/** The settings of a method that ablations vary. */
+export const VARIED = ['lambda', 'threshold', 'temperature'] as const
+
 const ablationSchema = z
   .object({
     method: z.string(),
-    varied: z.enum(['lambda', 'threshold']),
-    /** lambda as a multiple of the method's own, or the threshold. */
+    varied: z.enum(VARIED),
+    /** lambda as a multiple of the method's own, or the threshold, or the temperature. */
     value: z.number(),
     /** Whether it is the method's own setting. */
     own: z.boolean().default(false),
@@ -70,6 +73,7 @@ const termSchema = z
     ratio: number,
     cosine: number.nullable(),
     threshold: number.optional(),
+    temperature: number.optional(),
   })
   .strict()
 /** Weight of a distillation term. */

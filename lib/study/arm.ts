@@ -11,7 +11,7 @@ import {
   termSchema,
   unlabelledSchema,
 } from '../trial'
-import type { Role } from './arm-numbers'
+import { type Role, VARIED } from './arm-numbers'
 
 const count = z.number().int().positive()
 
@@ -77,8 +77,8 @@ export const armSchema = z
     variation: z
       .object({
         method: z.string(),
-        varied: z.enum(['lambda', 'threshold']),
-        /** lambda as a multiple of the method's own, or the threshold. */
+        varied: z.enum(VARIED),
+        /** lambda as a multiple of the method's own, or the threshold, or the temperature. */
         value: z.number().finite(),
       })
       .strict()

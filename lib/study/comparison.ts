@@ -131,8 +131,12 @@ function describeArm(arm: Arm, teacherMacs: number | undefined): Omit<ArmNumbers
 export function termsOf({ config, metrics }: TrialResult): TermNumbers[] {
   if (config.kind !== 'distill') return []
   return (metrics.gradients ?? []).map(({ method, lambda, ratio, cosine }) => {
-    const threshold = config.terms.find((term) => term.method === method)?.threshold
-    return { method, lambda, ratio, cosine, ...(threshold !== undefined && { threshold }) }
+    const { threshold, temperature } = config.terms.find((term) => term.method === method) ?? {}
+    return {
+      ...{ method, lambda, ratio, cosine },
+      ...(threshold !== undefined && { threshold }),
+      ...(temperature !== undefined && { temperature }),
+    }
   })
 }
 

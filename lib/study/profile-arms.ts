@@ -1,4 +1,5 @@
 /** Turns a profile's controls, methods and ablations into the arms of a sweep: the study's own comparison. */
+import { PUBLISHED } from '../losses'
 import { distilledSteps, type Term } from '../trial'
 import type { SweepArm } from './arm'
 import { stageSteps } from './plan'
@@ -15,7 +16,7 @@ export const CONTROL_NAMES = {
 
 /**
  * A profile's study as a sweep: controls and methods with every seed, ablations with the first.
- * @throws Error if an ablation varies a method that the profile does not have
+ * @throws Error if an ablation varies a method that the profile does not have, or the temperature of one without
  */
 export function profileSweep(
   profile: Profile,
@@ -58,7 +59,7 @@ export function profileSweep(
 }
 
 function ablationArms(
-  { name, methods, ablations: { lambda, threshold } }: Profile,
+  { name, methods, ablations: { lambda, threshold, temperature } }: Profile,
   seeds: number[],
   arm: (name: string, change: Partial<SweepArm>) => SweepArm,
 ): SweepArm[] {
@@ -92,7 +93,21 @@ function ablationArms(
         })
       : [],
   )
-  return [...lambdas, ...thresholds]
+  const temperatures = temperature.methods.flatMap((method) => {
+    if (!('temperature' in PUBLISHED[method])) {
+      throw new Error(
+        `profile ${name}: ablations.temperature.methods: expected methods with a temperature, found ${method}`,
+      )
+    }
+    return temperature.values.map((value) =>
+      arm(`${method}, temperature ${value}`, {
+        terms: [{ ...termOf(method), temperature: value }],
+        seeds,
+        variation: { method, varied: 'temperature', value },
+      }),
+    )
+  })
+  return [...lambdas, ...thresholds, ...temperatures]
 }
 
 function scaleWeight(term: Term, factor: number): Term {

@@ -22,6 +22,11 @@ const ablationsSchema = z
       .strict(),
     /** Objectness thresholds of the method that has one. */
     threshold: z.array(thresholdSchema),
+    /** Temperatures of methods that soften with one. */
+    temperature: z
+      .object({ methods: z.array(z.enum(METHOD_NAMES)), values: z.array(z.number().positive().finite()) })
+      .strict()
+      .default({ methods: [], values: [] }),
   })
   .strict()
 

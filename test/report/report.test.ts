@@ -211,6 +211,11 @@ test('an ablation compares one seed, with the method’s own setting among its p
     ['masked-class-kd', 0.05, true],
     ['masked-class-kd', 0.3, false],
   ])
+  // Its own is the published one, which the profile does not write down.
+  assert.deepEqual(points('temperature'), [
+    ['class-kd', 1, true],
+    ['class-kd', 4, false],
+  ])
   for (const { name } of summary.ablations) {
     assert.equal(differenceOf(summary.ablations, name, 'control').mAP50.seeds, 1)
   }
@@ -309,8 +314,8 @@ test('the files agree with each other', () => {
   const json = JSON.parse(read(REPORT_FILES.metrics))
   const lines = read(REPORT_FILES.table).trimEnd().split('\r\n')
   assert.equal(lines.length - 1, json.trials.length)
-  // 2 fixed models and 8 trained ones with 2 seeds on 2 splits, and 6 ablations.
-  assert.equal(json.trials.length, 2 * 2 + 8 * 2 * 2 + 6)
+  // 2 fixed models and 8 trained ones with 2 seeds on 2 splits, and 7 ablations.
+  assert.equal(json.trials.length, 2 * 2 + 8 * 2 * 2 + 7)
   const columns = lines[0]!.split(',')
   const row = lines.find((line) => line.startsWith('objectness-mse,method,distill'))!.split(',')
   const cell = (column: string) => row[columns.indexOf(column)]!

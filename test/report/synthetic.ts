@@ -44,7 +44,7 @@ export interface SyntheticOptions {
   readonly best?: number
 }
 
-/** A study under `runs`: teacher, student, three controls, five methods, and ablations of lambda and threshold. */
+/** A study under `runs`: teacher, student, three controls, five methods, and ablations of lambda, threshold and temperature. */
 export function syntheticStudy(runs: string, options: SyntheticOptions = {}): ReportInput {
   const { images = 80, seeds = [1, 2], test = true, control = 0.72, best = 0.8 } = options
   const write = (config: TrialConfig, quality: Quality) => writeTrial(runs, config, quality, images)
@@ -184,6 +184,7 @@ export function syntheticStudy(runs: string, options: SyntheticOptions = {}): Re
       ...[0.01, 0.3].map((threshold) =>
         ablation('masked-class-kd', 'threshold', threshold, { threshold }, control),
       ),
+      ablation('class-kd', 'temperature', 4, { temperature: 4 }, control),
     ],
   }
 }

@@ -217,6 +217,7 @@ describe('the trials of a profile', () => {
         'objectness-mse, lambda x 3',
         'class-kd, lambda x 3',
         'masked-class-kd, threshold 0.3',
+        'class-kd, temperature 4',
         'teacher on test',
         'student on test',
         'control, seed 1, on test',
@@ -251,7 +252,7 @@ describe('the trials of a profile', () => {
     assert.deepEqual('start' in finetune && finetune.start, refTo(pruned))
     assert.deepEqual([plan.teacher, plan.student], [refTo(teacher), refTo(finetune)])
     const methods = planArms(study.sweep, study).filter(({ role }) => role === 'method')
-    assert.equal(methods.length, 5 + 3)
+    assert.equal(methods.length, 5 + 4)
     for (const { trials } of methods) {
       for (const trial of trials) {
         assert.ok(trial.kind === 'distill')
@@ -305,6 +306,10 @@ describe('the trials of a profile', () => {
     const { arm, trials } = armOf(study, 'masked-class-kd')
     const threshold = armOf(study, 'masked-class-kd, threshold 0.3').trials
     assert.deepEqual(threshold, [withTerms(trials[0]!, { ...arm.terms[0]!, threshold: 0.3 })])
+    const soft = armOf(study, 'class-kd')
+    assert.deepEqual(armOf(study, 'class-kd, temperature 4').trials, [
+      withTerms(soft.trials[0]!, { ...soft.arm.terms[0]!, temperature: 4 }),
+    ])
   })
 
   test('run with every seed asked for, the ablations with the first', () => {
@@ -334,6 +339,12 @@ describe('the trials of a profile', () => {
     assert.throws(
       () => prepared(without('masked-class-kd')),
       /ablations\.threshold: expected a method with a/,
+    )
+    const { ablations } = study.profile
+    const temperature = { methods: ['feature-mse' as const], values: [2] }
+    assert.throws(
+      () => prepared({ ablations: { ...ablations, temperature } }),
+      /ablations\.temperature\.methods: expected methods with a temperature, found feature-mse/,
     )
     assert.throws(
       () => armOf(study, 'nobody'),

@@ -1,4 +1,4 @@
-/** Figures of ablations (the weight lambda and the objectness threshold) and of the gradients behind lambda. */
+/** Figures of ablations (the weight lambda, the objectness threshold, the temperature) and of the gradients behind lambda. */
 import { escapePlotly } from '../../base'
 import type { ArmNumbers, PairedDifference, TermNumbers, Variation } from '../../study'
 import { significant } from '../format'
@@ -30,6 +30,16 @@ export function thresholdFigure(points: readonly ArmNumbers[], reference = 'cont
   return curves(shown, {
     title: `Objectness threshold of ${shown[0]?.method ?? 'the mask'} (validation; filled: the method’s own)`,
     axis: axis('threshold on the teacher’s objectness'),
+    x: ({ value }) => value,
+    text: ({ term }) => `λ ${significant(term.lambda)}, gradient ratio ${significant(term.ratio)}`,
+  })
+}
+
+/** Difference to the control over the temperature of methods that soften with one. */
+export function temperatureFigure(points: readonly ArmNumbers[], reference = 'control'): Figure {
+  return curves(pointsOf(points, 'temperature', reference), {
+    title: 'Temperature (validation; filled: the method’s own)',
+    axis: logAxis('temperature T'),
     x: ({ value }) => value,
     text: ({ term }) => `λ ${significant(term.lambda)}, gradient ratio ${significant(term.ratio)}`,
   })

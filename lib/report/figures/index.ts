@@ -1,4 +1,4 @@
-export { gradientsFigure, lambdaFigure, thresholdFigure } from './ablations'
+export { gradientsFigure, lambdaFigure, temperatureFigure, thresholdFigure } from './ablations'
 export { differencesFigure, methodsFigure, perClassFigure } from './arms'
 export { computeFigure, paretoFigure } from './cost'
 export { prCurveFigure } from './curves'
