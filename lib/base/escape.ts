@@ -88,6 +88,17 @@ export function markdownCode(text: string): Markdown {
 }
 
 /**
+ * Markdown in which "mAP@0.5" is no mail address, as JupyterLab, nbconvert and GitHub would have it: an @ between letters and a
+ * digit is an entity. In code, where nobody makes links and no entity is read, it stays.
+ */
+export function withoutMail(text: string): string {
+  return text
+    .split(/(```[\s\S]*?```|`[^`\n]+`)/)
+    .map((part, i) => (i % 2 === 1 ? part : part.replace(/(?<=\w)@(?=\d)/g, '&#64;')))
+    .join('')
+}
+
+/**
  * A cell of comma-separated values (RFC 4180). A text that a spreadsheet would compute gets an apostrophe in front of it, which
  * spreadsheets do not show.
  */

@@ -31,6 +31,7 @@ export {
   markdownCode,
   oneLine,
   visible,
+  withoutMail,
 } from './escape'
 export { sha256 } from './hash'
 export {

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { escapeHtml, type Markdown, type MarkdownValue, markdown } from '../base/escape'
+import { escapeHtml, type Markdown, type MarkdownValue, markdown, withoutMail } from '../base/escape'
 import { type PlainFigure, plotlyFigure } from '../base/plotly'
 import { textTable } from './text-table'
 
@@ -86,7 +86,7 @@ export function showMarkdown(
 ): void {
   const shown = typeof text === 'object' && 'raw' in text ? markdown(text, ...values) : text
   const source = typeof shown === 'string' ? shown : shown.markdown
-  publish({ 'text/markdown': source, 'text/plain': source })
+  publish({ 'text/markdown': withoutMail(source), 'text/plain': source })
 }
 
 /** Shows a piece of HTML; `text` replaces it where HTML cannot be shown. */

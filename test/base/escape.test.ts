@@ -14,6 +14,7 @@ import {
   oneLine,
   plotlyFigure,
   visible,
+  withoutMail,
 } from '../../lib/base'
 import { extractFormulae } from '../../lib/workbench/formulae'
 import { pythonProgram } from '../../lib/workbench/project'
@@ -144,4 +145,11 @@ test('Markdown: nbconvert shows every text as it stands, within a table too', ()
     assert.doesNotMatch(cells[3 * i + 1]!, /<(?!\/?a\b)/)
     assert.equal(normal(textOf(cells[3 * i + 1]!.replace(/<[^>]*>/g, ''))), normal(oneLine(text)))
   }
+})
+
+test('a measure is no mail address, and code stays as it is', () => {
+  assert.equal(withoutMail('**mAP@0.5** is `mAP@0.5`'), '**mAP&#64;0.5** is `mAP@0.5`')
+  assert.equal(withoutMail('AP@[.5:.95], a@b.c'), 'AP@[.5:.95], a@b.c')
+  const fenced = '```\nmAP@0.5\n```'
+  assert.equal(withoutMail(`mAP@0.75\n\n${fenced}`), `mAP&#64;0.75\n\n${fenced}`)
 })
