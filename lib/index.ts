@@ -1,4 +1,4 @@
-/** What the notebooks import: `import { ... } from './lib/index'`. */
+/** All of the library under one name; notebooks import `./notebook`, by room. */
 export { Random, readJson } from './base'
 export * from './data'
 export * from './deploy'

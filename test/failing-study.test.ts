@@ -8,8 +8,8 @@ import { after, test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
 import { parse } from 'yaml'
 import { readSweepFile } from '../lib/study'
+import { allNotebooks } from '../lib/workbench/chapters'
 import { readNotebook } from '../lib/workbench/notebook-file'
-import { allNotebooks } from '../lib/workbench/workbook'
 
 const root = path.resolve(__dirname, '..')
 const folder = mkdtempSync(path.join(tmpdir(), 'failing-'))

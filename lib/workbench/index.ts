@@ -13,8 +13,25 @@ export {
   type TableOptions,
   type TableSource,
 } from './display'
-export { type Picture, showGallery } from './gallery'
+export {
+  busiestImage,
+  type MethodChapter,
+  type MethodResult,
+  methodVerdict,
+  openMethod,
+  runMethod,
+  showBeforeAndAfter,
+  showLosses,
+  showMethod,
+  showMethodTable,
+  showPrecision,
+  showPull,
+  showScale,
+  tryMethod,
+} from './method'
 export { parameter } from './parameter'
+export { type Picture, showGallery } from './pictures'
 export { type ProgressBar, showProgress } from './progress'
+export { showChapters } from './show-chapters'
 export { describeTrial, openStudy, prepareModels, runTrials, tryTrials } from './study'
 export { agree, verify } from './verify'

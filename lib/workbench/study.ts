@@ -123,6 +123,11 @@ export async function openStudy(settings: Partial<StudySettings> = {}): Promise<
   return study
 }
 
+/** The output folder of the study that the environment names. */
+export function askedOut(): string {
+  return askedSettings({}).out
+}
+
 /** The settings in the environment; settings given here take precedence. */
 function askedSettings(settings: Partial<StudySettings>): Parameters<typeof createShownStudy>[0] {
   const read = (name: keyof typeof ENVIRONMENT) => process.env[ENVIRONMENT[name]] || undefined

@@ -1,4 +1,3 @@
-import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { cellOf, columnsOf, lockFolder } from '../base'
 import { studyLimits } from '../data'
@@ -17,10 +16,10 @@ import {
   shortTrials,
 } from '../study'
 import { type DataReading, findFailure, forgetFailures, type TrialConfig, trialHash } from '../trial'
+import { allNotebooks } from './chapters'
 import type { Failed } from './failures'
 import type { NotebookError } from './notebook-file'
 import { executeNotebooks } from './notebooks'
-import { root } from './project'
 import { createShownStudy, ENVIRONMENT, parseSeeds, trialNames } from './study'
 import { EventFiles } from './tensorboard'
 import { notebookReporter } from './terminal'
@@ -46,15 +45,6 @@ export interface WorkbookOptions {
   readonly tensorboard?: boolean
   /** Trainings that diverged before are repeated. */
   readonly retry?: boolean
-}
-
-/** All notebooks in order of their dependencies. */
-export function allNotebooks(): string[] {
-  const folder = path.join(root, 'notebooks')
-  return readdirSync(folder)
-    .filter((file) => file.endsWith('.ipynb'))
-    .sort()
-    .map((file) => path.join(folder, file))
 }
 
 /** Folder of TensorBoard's event files in a study's output folder: its `--logdir`. */

@@ -1,0 +1,16 @@
+/** What the notebooks import: the rooms by their names, and by their own names the words that every notebook uses. */
+export * as data from './data'
+export * as deploy from './deploy'
+export * as detector from './detector'
+export * as engine from './engine'
+export { tf } from './engine'
+export * as evaluate from './evaluate'
+export * as losses from './losses'
+export * as report from './report'
+export { format } from './report'
+export * as slimming from './slimming'
+/** The room `study`: in a notebook `study` is the one that it opens. */
+export * as studies from './study'
+export * as train from './train'
+export * as trial from './trial'
+export * from './workbench'
