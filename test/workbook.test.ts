@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -16,8 +17,9 @@ import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
 import { readTrials } from '../lib/trial'
+import { allNotebooks, galleryChapters } from '../lib/workbench/chapters'
+import { writeGallery } from '../lib/workbench/gallery'
 import { joined, readNotebook } from '../lib/workbench/notebook-file'
-import { allNotebooks } from '../lib/workbench/workbook'
 import { KernelClient, type Reply } from './workbench/kernel-client'
 
 const root = path.resolve(__dirname, '..')
@@ -51,6 +53,35 @@ test('every notebook is executed and exported as a page that loads nothing', () 
     const page = readFileSync(path.join(out, 'notebooks', `${name}.html`), 'utf8')
     assert.doesNotMatch(page, /<(script|link|img)[^>]+(src|href)="https?:/)
   }
+})
+
+test('a gallery holds the run in small pages that share plotly.js, and its index has every answer and picture', async () => {
+  const target = path.join(folder, 'gallery')
+  for (let i = 0; i < 2; i++) {
+    // the second replaces the first
+    const { index, bytes } = await writeGallery(out, target)
+    assert.equal(index, path.join(target, 'index.html'))
+    assert.ok(bytes < 20e6)
+  }
+  const pages = readdirSync(target).filter((file) => file.endsWith('.html'))
+  assert.equal(pages.length, allNotebooks().length)
+  for (const file of pages) {
+    const page = readFileSync(path.join(target, file), 'utf8')
+    for (const [, place = ''] of page.matchAll(/<(?:script|link|a)[^>]+(?:src|href)="([^"#]+)"/g))
+      assert.ok(existsSync(path.join(target, place)), `${file}: ${place}`)
+    assert.doesNotMatch(page, /mailto:/)
+    assert.doesNotMatch(page, /plotly\.js v/) // in its own file
+  }
+  for (const { name, answer, picture } of galleryChapters(target)) assert.ok(answer && picture, name)
+  const index = readFileSync(path.join(target, 'index.html'), 'utf8')
+  for (const { name, question } of galleryChapters(target)) {
+    assert.match(index, new RegExp(`href="${name}\\.html"`))
+    assert.ok(index.includes(question.replaceAll("'", '&#39;')) || index.includes(question), question)
+  }
+  await assert.rejects(
+    writeGallery(folder, target),
+    /expected every notebook executed, found none of 00-ten-steps/,
+  )
 })
 
 test('the trials ran with finite losses, and the student has at most 46.4 % of the MACs', () => {
@@ -117,7 +148,7 @@ function figuresOf({ messages }: Reply): Drawn[] {
 
 /** Cells that a notebook's "Try it" needs, and the line that a reader writes. */
 const TRIES = [
-  { name: '05-class-kd', needs: ['setup', 'trials', 'loss-curves', 'lambda'], λ: 'λ = lambda' },
+  { name: '05-class-kd', needs: ['setup', 'result', 'lambda'], λ: 'λ = lambda' },
   { name: '09-ablation-lambda', needs: ['setup', 'trials', 'lambda'], λ: 'λ = lambda' },
   { name: '10-ablation-threshold', needs: ['setup', 'trials', 'threshold'], λ: 'θ = threshold' },
 ]

@@ -39,6 +39,7 @@ const chapterSchema = z
     picture: pictureSchema.optional(),
   })
   .strict()
+/** A chapter with its question, and the answer and the picture of a run. */
 export type Chapter = z.infer<typeof chapterSchema>
 
 const recordSchema = z.object({ chapters: z.array(chapterSchema) }).strict()

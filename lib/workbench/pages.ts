@@ -1,5 +1,5 @@
 /** Self-contained pages of executed notebooks: formulae as MathML, figures drawn by one embedded plotly.js. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { sha256, temporaryFolder } from '../base'
 import { extractFormulae, restoreFormulae } from './formulae'
@@ -9,6 +9,8 @@ import { root } from './project'
 
 /**
  * Writes an executed notebook's page as <outDir>/<name>.html.
+ *
+ * @param gallery puts what all pages have in common beside them: the styles and plotly.js
  * @returns the page's file
  * @throws NotebookError if a formula is not TeX, or nbconvert fails
  */
@@ -16,6 +18,7 @@ export async function exportPage(
   executed: string,
   outDir: string,
   nbconvert: NbconvertWorker,
+  { gallery = false } = {},
 ): Promise<string> {
   const name = path.basename(executed, '.ipynb')
   const work = temporaryFolder('workbook')
@@ -49,7 +52,8 @@ export async function exportPage(
     const templates = path.join(root, 'lib/workbench/templates')
     const error = await nbconvert.run({ task: 'page', notebook: prepared, to: page, templates })
     if (error !== undefined) throw new NotebookError(executed, null, `Export to HTML:\n${error}`, null)
-    writeFileSync(page, withPlotly(restoreFormulae(readFileSync(page, 'utf8'), words)))
+    const html = linked(restoreFormulae(readFileSync(page, 'utf8'), words))
+    writeFileSync(page, gallery ? withShared(withPlotly(html, 'plotly.min.js'), outDir) : withPlotly(html))
     return copyWhole(page, path.join(outDir, `${name}.html`))
   } finally {
     rmSync(work, { recursive: true, force: true })
@@ -80,12 +84,43 @@ function withoutFormulae(
 const DRAW_FIGURES = `
 for (const source of document.querySelectorAll('.workbook-figure-data')) {
   const { data, layout } = JSON.parse(source.textContent)
+  // Maps over an image keep its shape: where there is no room they are scrolled.
+  if (layout.images) source.previousElementSibling.style.minWidth = '900px'
   Plotly.newPlot(source.previousElementSibling, data, layout, { responsive: true, displaylogo: false })
 }`
 
-function withPlotly(html: string): string {
+/** Links to notebooks lead to their pages, which lie beside one another as the notebooks do. */
+function linked(html: string): string {
+  return html.replace(/(<a [^>]*href=")([\w-]+)\.ipynb"/g, '$1$2.html"')
+}
+
+/** Style sheets of at least so many characters are worth a file of their own. */
+const LARGE_STYLE = 5000
+
+/** A page whose large styles and plotly.js are files of the folder, and which says where the other chapters are. */
+function withShared(html: string, folder: string): string {
+  const share = (name: string, content: () => string): void => {
+    const file = path.join(folder, name)
+    if (!existsSync(file)) writeFileSync(file, content())
+  }
+  if (html.includes('src="plotly.min.js"'))
+    share('plotly.min.js', () => readFileSync(require.resolve('plotly.js-dist-min'), 'utf8'))
+  return html
+    .replace(/<style[^>]*>([\s\S]*?)<\/style>/g, (whole, style: string) => {
+      if (style.length < LARGE_STYLE) return whole
+      const name = `style.${sha256(style).slice(0, 8)}.css`
+      share(name, () => style)
+      return `<link rel="stylesheet" href="${name}">`
+    })
+    .replace('<!--workbook-top-->', '<nav class="workbook-top"><a href="index.html">The workbook</a></nav>')
+}
+
+/** @param shared the file beside the page that holds plotly.js; without one the page holds it */
+function withPlotly(html: string, shared?: string): string {
   const marker = '<!--workbook-plotly-->'
   if (!html.includes('workbook-figure-data')) return html.replace(marker, '')
+  if (shared !== undefined)
+    return html.replace(marker, () => `<script src="${shared}"></script>\n<script>${DRAW_FIGURES}</script>`)
   const plotly = readFileSync(require.resolve('plotly.js-dist-min'), 'utf8').replaceAll(
     '</script',
     '<\\/script',

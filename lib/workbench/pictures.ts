@@ -1,6 +1,7 @@
 import { escapeHtml } from '../base/escape'
 import { showHtml } from './display'
 
+/** A picture of a gallery. */
 export interface Picture {
   /** The text of an SVG. */
   readonly svg: string

@@ -92,10 +92,12 @@ describe('JupyterLab in a browser', { skip }, () => {
     rmSync(profile, { recursive: true, force: true })
   })
 
-  test('opens on working copies, whose first cell says what they work on', async () => {
+  test('opens on the index of working copies, whose first cell says what they work on', async () => {
     const { origin } = new URL(page.url())
     await page.goto(`${origin}/`)
-    await page.waitForURL(`**/lab/tree/runs/${path.basename(folder)}/lab`)
+    await page.waitForURL(`**/lab/tree/runs/${path.basename(folder)}/lab/index.ipynb`)
+    // The list of chapters is there before anything was run.
+    await page.locator('.jp-RenderedMarkdown', { hasText: 'How does a detector learn?' }).waitFor()
     await open('lab/01-data.ipynb')
     await page.locator('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell').first().click()
     await run('Run>Run Selected Cell')

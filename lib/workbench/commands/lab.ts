@@ -24,7 +24,8 @@ const STYLE = `body[data-jp-theme-light="false"] {
 `
 
 /**
- * `lab`: starts JupyterLab on working copies of the notebooks, which open the study given by the options.
+ * `lab`: starts JupyterLab on working copies of the notebooks, which open the study given by the options, with the index of
+ * all chapters before the reader.
  *
  *     npx workbook lab --profile smoke --seeds 1,2
  *     npx workbook lab --data frames -- --port=8890 --no-browser      options after -- are JupyterLab's own
@@ -37,13 +38,15 @@ export function labCommand(): Command {
     .argument('[jupyter-options...]', "behind --: JupyterLab's own options, e.g. -- --port=8890 --no-browser")
   return withStudyOptions(command).action(async (jupyterOptions: string[], given: StudyOptions) => {
     const { ENVIRONMENT } = require('../study') as typeof import('../study')
-    const { allNotebooks, environmentOf, eventsFolder } =
-      require('../workbook') as typeof import('../workbook')
+    const { allNotebooks, chaptersOf, fillIndex, INDEX } =
+      require('../chapters') as typeof import('../chapters')
+    const { environmentOf, eventsFolder } = require('../workbook') as typeof import('../workbook')
     const { makeWorkingCopies } = require('../working-copies') as typeof import('../working-copies')
     void makeDeclarations() // kernels use them as soon as they exist
     const options = await workbookOptions(given)
     const events = options.tensorboard ? { [ENVIRONMENT.tensorboard]: eventsFolder(options.out) } : {}
     const { folder, outdated } = makeWorkingCopies(allNotebooks(), path.join(options.out, 'lab'))
+    fillIndex(path.join(folder, `${INDEX}.ipynb`), chaptersOf(options.out))
     console.log(`Working copies: ${folder}`)
     for (const copy of outdated)
       console.log(
@@ -59,7 +62,7 @@ export function labCommand(): Command {
     const isInside = !inside.startsWith('..') && !path.isAbsolute(inside)
     const places = [
       `--ServerApp.root_dir=${isInside ? root : folder}`,
-      `--LabApp.default_url=/lab/tree/${isInside ? inside.split(path.sep).map(encodeURIComponent).join('/') : ''}`,
+      `--LabApp.default_url=/lab/tree/${[...(isInside ? inside.split(path.sep) : []), `${INDEX}.ipynb`].map(encodeURIComponent).join('/')}`,
       `--LabApp.app_settings_dir=${settings}`,
       '--LabApp.custom_css=True',
       // Where JupyterLab looks for custom.css; otherwise in the user's own settings.
