@@ -53,7 +53,7 @@ export async function exportPage(
     const error = await nbconvert.run({ task: 'page', notebook: prepared, to: page, templates })
     if (error !== undefined) throw new NotebookError(executed, null, `Export to HTML:\n${error}`, null)
     const html = linked(restoreFormulae(readFileSync(page, 'utf8'), words))
-    writeFileSync(page, gallery ? withShared(withPlotly(html, 'plotly.min.js'), outDir) : withPlotly(html))
+    writeFileSync(page, gallery ? withShared(withPlotly(html, 'plotly.min.js'), outDir, name) : withPlotly(html))
     return copyWhole(page, path.join(outDir, `${name}.html`))
   } finally {
     rmSync(work, { recursive: true, force: true })
@@ -97,8 +97,12 @@ function linked(html: string): string {
 /** Style sheets of at least so many characters are worth a file of their own. */
 const LARGE_STYLE = 5000
 
+const TOP = '<nav class="workbook-top"><a href="index.html">The workbook</a></nav>'
+/** Of the index only what it shows is of interest. */
+const WITHOUT_CODE = '<style>.jp-CodeCell .jp-Cell-inputWrapper { display: none; }</style>'
+
 /** A page whose large styles and plotly.js are files of the folder, and which says where the other chapters are. */
-function withShared(html: string, folder: string): string {
+function withShared(html: string, folder: string, page: string): string {
   const share = (name: string, content: () => string): void => {
     const file = path.join(folder, name)
     if (!existsSync(file)) writeFileSync(file, content())
@@ -112,7 +116,7 @@ function withShared(html: string, folder: string): string {
       share(name, () => style)
       return `<link rel="stylesheet" href="${name}">`
     })
-    .replace('<!--workbook-top-->', '<nav class="workbook-top"><a href="index.html">The workbook</a></nav>')
+    .replace('<!--workbook-top-->', page === 'index' ? WITHOUT_CODE : TOP)
 }
 
 /** @param shared the file beside the page that holds plotly.js; without one the page holds it */
