@@ -10,5 +10,5 @@ module.exports = require('../engine/entry.cjs').room('base')
   parseFinite, parseYamlText, plotlyFigure, readCached, readDocument, readJson, readSealed, readText,
   readVariant, readWhole, readWholeLater, readYaml, recordOf, removeLeft, renderCsv, renderTable, sha256,
   spaceError, syncFolder, temporaryFolder, temporaryName, throwIfInterrupted, trusted, unreadable, visible,
-  warn, watchFolder, wholeLines, writeAtomically, writeCached, writeSealed, writeWholeFolder,
+  warn, watchFolder, wholeLines, withoutMail, writeAtomically, writeCached, writeSealed, writeWholeFolder,
 })

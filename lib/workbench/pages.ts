@@ -53,7 +53,10 @@ export async function exportPage(
     const error = await nbconvert.run({ task: 'page', notebook: prepared, to: page, templates })
     if (error !== undefined) throw new NotebookError(executed, null, `Export to HTML:\n${error}`, null)
     const html = linked(restoreFormulae(readFileSync(page, 'utf8'), words))
-    writeFileSync(page, gallery ? withShared(withPlotly(html, 'plotly.min.js'), outDir, name) : withPlotly(html))
+    writeFileSync(
+      page,
+      gallery ? withShared(withPlotly(html, 'plotly.min.js'), outDir, name) : withPlotly(html),
+    )
     return copyWhole(page, path.join(outDir, `${name}.html`))
   } finally {
     rmSync(work, { recursive: true, force: true })
