@@ -63,6 +63,7 @@ export interface StudySettings {
   readonly onData?: (done: number, total: number) => void
 }
 
+/** How a study runs trials: what stops it, and whom it tells. */
 export type StudyRunOptions = Pick<RunOptions, 'signal' | 'since' | 'onProgress'>
 
 /** A profile on a data set, with its plan and its folder. */
