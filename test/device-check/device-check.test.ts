@@ -186,7 +186,7 @@ test('the command compares the CPU with itself by other kernels', () => {
   assert.match(stdout, /All \d+ comparisons agree\./)
   assert.match(stdout, /Left out: TF32: a CPU has no TF32\./)
   const on = /training step: operations not on the CPU +│ 0 +│ 0 +│ agrees │ (\d+) on it/.exec(stdout)
-  assert.ok(Number(on?.[1]) > 1000, stdout)
+  assert.ok(Number(on?.[1]) > 300, stdout)
   // Other kernels round differently, or nothing was compared.
   assert.doesNotMatch(stdout, /teacher's logits +│ 0 /)
 })
