@@ -16,9 +16,9 @@ export interface DeviceInfo {
   readonly computeCapability: number | undefined
   /** Whether float32 convolutions on this card use TF32: the default from Ampere on; NVIDIA_TF32_OVERRIDE=0 turns it off. */
   readonly tensorFloat32: boolean
-  /** Whether the card runs only kernels that give the same bits every time: the default; TF_DETERMINISTIC_OPS=0 turns it off. */
+  /** Whether the card runs only kernels that give the same bits every time: the default; --no-deterministic turns it off. */
   readonly deterministic: boolean
-  /** Whether XLA compiles for the card; WORKBOOK_XLA=1 turns it on. */
+  /** Whether XLA compiles for the card: the default; --no-xla turns it off. */
   readonly xla: boolean
   /** Computing threads on the CPU. */
   readonly threads: number

@@ -71,7 +71,11 @@ export function stateOf(groups: readonly (readonly ValueType[])[]): State {
       )
       return { next: joined.map(({ next }) => next), nodes: joined.flatMap(({ nodes }) => nodes) }
     },
-    assign: (next) => parts.flatMap((part, g) => (next[g] ? [part.assign(next[g])] : [])),
+    assign: (next) =>
+      parts.flatMap((part, g) => {
+        const value = next[g]
+        return value ? [part.assign(value)] : []
+      }),
   }
 }
 

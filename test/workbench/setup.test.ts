@@ -75,7 +75,7 @@ test('what a killed set-up has left, and one that was killed while it took a loc
   )
 })
 
-test('the set-up asks a card for the same bits every time, and for XLA on request', () => {
+test('the set-up asks a card for the same bits every time, and for XLA with a folder of what it has compiled', () => {
   const prefix = path.join(folder, 'environment')
   const site = path.join(prefix, 'lib/python3.12/site-packages')
   const compiler = path.join(site, 'nvidia/cuda_nvcc')
@@ -91,11 +91,14 @@ test('the set-up asks a card for the same bits every time, and for XLA on reques
   }
   try {
     for (const name of names) delete process.env[name]
-    const [atFirst, tools] = ['--tf_xla_enable_lazy_compilation=false', `--xla_gpu_cuda_data_dir=${compiler}`]
+    const kept = path.join(root, '.cache/xla')
+    const atFirst = `--tf_xla_enable_lazy_compilation=false --tf_xla_persistent_cache_directory=${kept}`
+    const tuned = `--xla_gpu_per_fusion_autotune_cache_dir=${kept}/tuned`
+    const tools = `${tuned} --xla_gpu_cuda_data_dir=${compiler}`
     assert.deepEqual(found('cpu'), [undefined, undefined, undefined])
-    assert.deepEqual(found('cuda'), ['1', atFirst, tools])
-    process.env.WORKBOOK_XLA = '1'
     assert.deepEqual(found('cuda'), ['1', `${atFirst} --tf_xla_auto_jit=2`, tools])
+    process.env.WORKBOOK_XLA = '0'
+    assert.deepEqual(found('cuda'), ['1', atFirst, tools])
     Object.assign(process.env, { TF_DETERMINISTIC_OPS: '0', TF_XLA_FLAGS: '--own', XLA_FLAGS: '--mine' })
     assert.deepEqual(found('cuda'), ['0', '--own', '--mine'])
   } finally {

@@ -42,8 +42,8 @@ function reportEngine(): string[] {
   if (device === 'CPU') line('instruction sets', instructionSets.join(' '))
   else {
     line('TF32', card.tensorFloat32 ? 'on; NVIDIA_TF32_OVERRIDE=0 turns it off' : 'off')
-    line('deterministic', card.deterministic ? 'on; TF_DETERMINISTIC_OPS=0 turns it off' : 'off')
-    line('XLA', card.xla ? 'on' : 'off; WORKBOOK_XLA=1 turns it on')
+    line('deterministic', card.deterministic ? 'on; --no-deterministic turns it off' : 'off')
+    line('XLA', card.xla ? 'on; --no-xla turns it off' : 'off')
   }
   line('threads', String(threads))
   line('3x3 convolution', `${gflops.toFixed(0)} GFLOP/s in float32`)

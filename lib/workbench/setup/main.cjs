@@ -23,6 +23,26 @@ const DEVICES = new Map([
   ['--cpu', 'cpu'],
 ])
 
+/** Switches that every command takes, for a card: TensorFlow's own compiler, and kernels that give the same bits every time. */
+const SWITCHES = new Map([
+  ['--no-xla', ['WORKBOOK_XLA', '0']],
+  ['--no-deterministic', ['TF_DETERMINISTIC_OPS', '0']],
+])
+
+/**
+ * Does what the switches say and returns the other words.
+ *
+ * @param {string[]} words
+ */
+function withoutSwitches(words) {
+  const own = ownWords(words)
+  for (const word of own) {
+    const [name, value] = SWITCHES.get(word) ?? []
+    if (name) process.env[name] = value
+  }
+  return [...own.filter((word) => !SWITCHES.has(word)), ...words.slice(own.length)]
+}
+
 /** Installs the runtimes of exported files too, which the command itself does. */
 const DEPLOY = '--deploy'
 
@@ -40,7 +60,7 @@ async function main(words) {
   }
   process.on('uncaughtException', fail)
   try {
-    process.exit(await perform(words))
+    process.exit(await perform(withoutSwitches(words)))
   } catch (error) {
     fail(error)
   }

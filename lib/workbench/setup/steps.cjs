@@ -59,22 +59,23 @@ function environmentOf(prefix, device) {
 }
 
 /**
- * TensorFlow's settings on a card: kernels that give the same bits every time, and where XLA (enabled by WORKBOOK_XLA=1)
- * finds its tools. XLA compiles at the first step, not after some as by default: those first steps would round differently,
- * after every resumption too.
+ * TensorFlow's settings on a card: kernels that give the same bits every time, and XLA, unless WORKBOOK_XLA=0, with its tools and
+ * a folder for what it has compiled and tuned, from which later processes take it. XLA compiles at the first step, not after some
+ * as by default: those first steps would round differently, after every resumption too.
  *
  * @param {string[]} programs folders of NVIDIA's programs
  */
 function cardEnvironment(programs) {
   const compiler = programs.find((folder) => fs.existsSync(path.join(folder, 'ptxas')))
-  const flags = ['--tf_xla_enable_lazy_compilation=false']
-  if (process.env.WORKBOOK_XLA === '1') flags.push('--tf_xla_auto_jit=2')
+  const compiled = path.join(root, '.cache/xla')
+  const flags = ['--tf_xla_enable_lazy_compilation=false', `--tf_xla_persistent_cache_directory=${compiled}`]
+  if (process.env.WORKBOOK_XLA !== '0') flags.push('--tf_xla_auto_jit=2')
+  const tools = [`--xla_gpu_per_fusion_autotune_cache_dir=${path.join(compiled, 'tuned')}`]
+  if (compiler) tools.push(`--xla_gpu_cuda_data_dir=${path.dirname(compiler)}`)
   return {
     TF_DETERMINISTIC_OPS: process.env.TF_DETERMINISTIC_OPS ?? '1',
     TF_XLA_FLAGS: process.env.TF_XLA_FLAGS ?? flags.join(' '),
-    ...(compiler && {
-      XLA_FLAGS: process.env.XLA_FLAGS ?? `--xla_gpu_cuda_data_dir=${path.dirname(compiler)}`,
-    }),
+    XLA_FLAGS: process.env.XLA_FLAGS ?? tools.join(' '),
   }
 }
 
