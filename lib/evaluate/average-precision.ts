@@ -41,13 +41,70 @@ let envelope = new Float64Array(1024)
  */
 export function averagePrecision(list: RankedFlags, interpolation: Interpolation): number {
   if (list.positives === 0) return Number.NaN
-  const steps = rankedHits(list, interpolation === '101' ? Number.EPSILON : 0)
+  return areaUnder(rankedHits(list, epsilonOf(interpolation)), list.positives, interpolation)
+}
+
+/** What matters in the ranking of one class at one threshold: its hits, and the rows that do not count, in order. */
+export interface RankedEvents {
+  /** Row of each in the ranking. */
+  readonly row: Int32Array
+  /** Its image. */
+  readonly image: Int32Array
+  /** 1 for a hit, 0 for a row that does not count. */
+  readonly isHit: Uint8Array
+}
+
+/**
+ * The same number as `averagePrecision` gives, to the bit, where the ranking has been added up before: a look at the hits is
+ * enough, since detections up to a row are true or false positives or do not count.
+ *
+ * @param totals weights of the detections up to each row, this one included, those that do not count too
+ * @param ofImage how often each image counts
+ * @param positives truths that count, copies of weighted images included
+ */
+export function averagePrecisionOfEvents(
+  { row, image, isHit }: RankedEvents,
+  totals: Float64Array,
+  { ofImage, positives }: { readonly ofImage: Int32Array; readonly positives: number },
+  interpolation: Interpolation,
+): number {
+  if (positives === 0) return Number.NaN
+  reserve(row.length)
+  const epsilon = epsilonOf(interpolation)
+  let steps = 0
+  let truePositives = 0
+  let ignored = 0
+  for (let i = 0; i < row.length; i++) {
+    const weight = ofImage[image[i]!]!
+    if (weight === 0) continue
+    if (isHit[i] === 0) {
+      ignored += weight
+      continue
+    }
+    truePositives += weight
+    hits[steps] = truePositives
+    envelope[steps] = truePositives / (totals[row[i]!]! - ignored + epsilon)
+    steps++
+  }
+  return areaUnder(steps, positives, interpolation)
+}
+
+const epsilonOf = (interpolation: Interpolation): number => (interpolation === '101' ? Number.EPSILON : 0)
+
+/** Average precision from the first `steps` of `hits` and `envelope`. */
+function areaUnder(steps: number, positives: number, interpolation: Interpolation): number {
   for (let i = steps - 1; i > 0; i--) {
     if (envelope[i]! > envelope[i - 1]!) envelope[i - 1] = envelope[i]!
   }
-  if (interpolation === 'all') return allPoint(steps, list.positives)
-  if (interpolation === '11') return elevenPoint(steps, list.positives)
-  return hundredOnePoint(steps, list.positives)
+  if (interpolation === 'all') return allPoint(steps, positives)
+  if (interpolation === '11') return elevenPoint(steps, positives)
+  return hundredOnePoint(steps, positives)
+}
+
+function reserve(count: number): void {
+  if (hits.length >= count) return
+  hits = new Float64Array(count * 2)
+  envelope = new Float64Array(count * 2)
 }
 
 /**
@@ -57,10 +114,7 @@ export function averagePrecision(list: RankedFlags, interpolation: Interpolation
  */
 function rankedHits(list: RankedFlags, epsilon: number): number {
   const { flag, first, count, weights } = list
-  if (hits.length < count) {
-    hits = new Float64Array(count * 2)
-    envelope = new Float64Array(count * 2)
-  }
+  reserve(count)
   let steps = 0
   let truePositives = 0
   let falsePositives = 0

@@ -68,6 +68,7 @@ export {
   type OperatingPoint,
   sideOf,
 } from './recall'
+export { valuesOfResamples } from './resampling'
 export { bySize, type SizeOptions, type SizeResult } from './size'
 export { type ClassSummary, type EvaluationSummary, evaluateDetections } from './summary'
 export type { AreaRange, Detections, Truths } from './types'

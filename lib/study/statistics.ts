@@ -2,7 +2,7 @@
 
 import { probit, sampleStandardDeviation, sampleVariance } from 'simple-statistics'
 import { Random } from '../base'
-import { type MatchTable, meanApFromTable } from '../evaluate'
+import { type MatchTable, meanApFromTable, valuesOfResamples } from '../evaluate'
 
 /** How the bootstrap draws. */
 export interface BootstrapOptions {
@@ -294,7 +294,7 @@ function drawsOf(tables: readonly MatchTable[], options: BootstrapOptions): (rea
     const found = kept.get(key)
     if (found) return found
     weights ??= imageResamples(table.images, options)
-    const values = weights.map((drawn) => tableValue(table, drawn))
+    const values = valuesOfResamples(table, weights)
     kept.set(key, values)
     return values
   })

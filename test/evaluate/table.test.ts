@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Random } from '../../lib/base'
 import { nativeBackend } from '../../lib/engine'
 import {
+  COCO_AREA_RANGES,
   COCO_IOU_THRESHOLDS,
   classApFromTable,
   confusionMatrix,
@@ -10,6 +12,7 @@ import {
   matchTable,
   meanApFromTable,
   mistakes,
+  valuesOfResamples,
 } from '../../lib/evaluate'
 import { CASES, type Case, columns, makeCase } from './cases'
 
@@ -103,6 +106,33 @@ test('weights are copies of images', () => {
     const expected = evaluateCoco(copied.truths, copied.detections).AP50
     const found = meanApFromTable(coco, weights)
     assert.ok(Math.abs((Number.isNaN(found) ? -1 : found) - expected) < 1e-12, `case ${number}, COCO`)
+  }
+})
+
+test('many resamples together have the values that each has alone, to the bit', () => {
+  const random = new Random('resamples')
+  const areas = [undefined, COCO_AREA_RANGES[1], COCO_AREA_RANGES[2]]
+  for (let number = 0; number < CASES; number++) {
+    const { truths, detections } = makeCase(number)
+    const tables = [
+      matchTable(truths, detections, { iouThresholds: [0.5, 0.75] }),
+      ...areas.map((areaRange) =>
+        matchTable(truths, detections, { rule: 'coco', iouThresholds: COCO_IOU_THRESHOLDS, areaRange }),
+      ),
+    ]
+    const resamples = Array.from({ length: 6 }, () =>
+      Int32Array.from({ length: truths.images }, () => random.integer(4)),
+    )
+    for (const table of tables) {
+      const alone = resamples.map((weights) =>
+        mean(
+          table.iouThresholds.map((_, iouThresholdIndex) =>
+            meanApFromTable(table, weights, { iouThresholdIndex }),
+          ),
+        ),
+      )
+      assert.deepEqual(valuesOfResamples(table, resamples), alone)
+    }
   }
 })
 
