@@ -4,6 +4,7 @@
  * Each is one native kernel forward and one per gradient, on the CPU (oneDNN) and on CUDA (cuDNN). `compile` can record
  * all of them.
  */
+import { deviceInfo } from './device'
 import { attribute, execute, type Tensor, tf } from './native'
 import { inFloat32 } from './precision'
 
@@ -332,6 +333,22 @@ export interface NonMaxSuppressionResult {
 const LARGEST_RANK = 2 ** 24
 
 /**
+ * The ranks of sorted values at the places where these were before: `total` for an image's first, one less for each that follows.
+ *
+ * @param places [n * total] where the values were, image by image
+ */
+function ranksOf(places: Tensor, n: number, total: number): Tensor {
+  if (deviceInfo().device === 'GPU') {
+    const ranks = tf.tile(tf.range(total, 0, -1, 'float32'), [n])
+    return tf.scatterND(tf.reshape(places, [n * total, 1]), ranks, [n * total])
+  }
+  // Scattering single numbers takes a CPU longer than all of the NMS itself; a card would have to ask the host for this instead.
+  const positions = execute('InvertPermutation', [attribute.type('T', 'int32')], [places])[0]!
+  const lasts = tf.tensor1d(Int32Array.from({ length: n }, (_, image) => (image + 1) * total))
+  return tf.cast(tf.sub(tf.reshape(lasts, [n, 1]), tf.reshape(positions, [n, total])), 'float32')
+}
+
+/**
  * Class-wise greedy NMS over a batch on the device. In every image and class, boxes are kept by descending score, and those
  * whose IoU with a kept one is strictly above `iouThreshold` are dropped. The best `limit` of all classes together remain.
  * Equal scores are taken by ascending slot, then by ascending class. Scores <= 0 never count.
@@ -355,9 +372,8 @@ export function nonMaxSuppression(
   const flat = tf.reshape(scores, [n, total]) as tf.Tensor2D
   const { values: sorted, indices: order } = topK(flat, total)
   const firstOfImage = tf.range(0, n * total, total, 'int32')
-  const places = tf.reshape(tf.add(order, tf.reshape(firstOfImage, [n, 1])), [n * total, 1])
-  const ranks = tf.tile(tf.range(total, 0, -1, 'float32'), [n])
-  const numbered = tf.reshape(tf.scatterND(places, ranks, [n * total]), [n, slots, classes])
+  const places = tf.reshape(tf.add(order, tf.reshape(firstOfImage, [n, 1])), [n * total])
+  const numbered = tf.reshape(ranksOf(places, n, total), [n, slots, classes])
   const counting = tf.cast(tf.greater(scores, 0), 'float32')
 
   const attributes = [attribute.bool('pad_per_class', false), attribute.bool('clip_boxes', false)]
