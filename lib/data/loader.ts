@@ -38,7 +38,7 @@ export const loaderSchema = z
       .int()
       .min(0)
       .default(512 * 2 ** 20),
-    /** Folder for decoded frames that do not fit into memory; default: none. */
+    /** Folder in which runs on the same images find those that others have decoded; default: none. */
     diskCache: z.string().optional(),
     /** Disk space for the frames of one data set; frames beyond it are decoded every time. */
     diskBytes: z

@@ -14,7 +14,7 @@ export class Feed {
 
   /**
    * @param input [height, width] of the network
-   * @param frames folder for decoded frames that do not fit into memory
+   * @param frames folder in which runs on the same images find those that others have decoded
    */
   constructor(samples: readonly Sample[], input: readonly number[], options: TrainOptions, frames?: string) {
     const { batch, workers, unlabelled } = options

@@ -101,7 +101,7 @@ export interface TrainContext {
   readonly classes: readonly string[]
   /** Images to evaluate on during training; needed with `validation`. */
   readonly validationSamples?: readonly Sample[]
-  /** Folder for decoded frames that do not fit into memory; none by default. */
+  /** Folder in which runs on the same images find those that others have decoded; none by default. */
   readonly frames?: string
   readonly signal?: AbortSignal
   /** Called after every step, and while the training evaluates or labels. */

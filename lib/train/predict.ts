@@ -12,6 +12,8 @@ export interface PredictOptions {
   readonly precision?: Precision
   readonly eager?: boolean
   readonly decode?: Partial<DecodeOptions>
+  /** Folder in which runs on the same images find those that others have decoded; default: none. */
+  readonly frames?: string
   readonly signal?: AbortSignal
   /** Called with the images done and their number. */
   readonly onProgress?: (done: number, total: number) => void
@@ -132,11 +134,11 @@ export function createPredictor(
   samples: readonly Sample[],
   options: PredictOptions & ViewOptions & { readonly changing?: boolean } = {},
 ): Predictor {
-  const { crop } = options
+  const { crop, frames: diskCache } = options
   const size = parseDocument(options.batch ?? 8, batchSchema, 'predict options: batch')
   const { classes } = detector.config
   const { input = detector.config.input } = options
-  const loader = createLoader(samples, { input: [...input], batch: size, crop: crop && [...crop] })
+  const loader = createLoader(samples, { input: [...input], batch: size, crop: crop && [...crop], diskCache })
   const detection = createBatchDetector(detector, options)
 
   const look = async ({ signal, onProgress }: Pick<PredictOptions, 'signal' | 'onProgress'>) => {

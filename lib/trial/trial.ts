@@ -52,7 +52,7 @@ export interface TrialContext {
   readonly folder: string
   readonly runs: string
   readonly dataset: Dataset
-  /** Folder for decoded frames that do not fit into memory; default: none. */
+  /** Folder in which trials on the same images find those that others have decoded; default: none. */
   readonly frames?: string
   readonly checkpointEvery: number
   readonly logEvery: number
@@ -107,6 +107,7 @@ export async function runTrial(config: TrialConfig, context: TrialContext): Prom
     batch: config.kind === 'evaluate' ? config.batch : undefined,
     crop: config.data.crop,
     precision,
+    frames: context.frames,
     signal,
     onProgress: (done, total) => onProgress?.({ phase: 'evaluating', done, total }),
   })
