@@ -1,5 +1,5 @@
 /**
- * The benchmark: the workbook beside PyTorch eager on the same networks, batch, threads and machine, in one run.
+ * The benchmark: the workbook beside PyTorch, ONNX Runtime and OpenVINO on the same networks, batch, threads and machine, in one run.
  *
  *     npx workbook bench                               every part but precision: half an hour on two idle cores
  *     npx workbook bench --parts precision             whether bfloat16 trains to float32's mAP: 10 minutes
@@ -19,6 +19,9 @@
  *   Then a process alone, with every number of threads.
  * - inference: images to logits, read back, a process alone with every number of threads. The workbook folds batch norm into the
  *   kernels once; PyTorch eager does not.
+ * - runtimes: the exported networks in ONNX Runtime and OpenVINO beside the workbook, batch 1 and the first batch, one thread, and as
+ *   many processes as cores; float32, and the best low precision of each: bfloat16 where the processor has it, int8 with a
+ *   float head. They are installed by `npm run setup -- --deploy`; what is missing is said.
  * - distillation: student's step with the teacher's inference inside, masked-class-kd on both sides.
  * - epoch: training with decoding from memory, augmentation and targets, one data worker, as the profile trains. PyTorch's
  *   loader is a plain Dataset and DataLoader that makes the same kind of views.
@@ -70,12 +73,14 @@ import {
 import { comparePrecisions } from './precision'
 import type { Answer, Work } from './protocol'
 import { describeResults, inWords, type Results, type Target, targetsOf } from './report'
+import { compareRuntimes } from './runtimes'
 import { type Device, Worker, type WorkerOptions } from './workers'
 
 /** Defaults of a run. */
 export const DEFAULT_PARTS = [
   'training',
   'inference',
+  'runtimes',
   'distillation',
   'epoch',
   'memory',
@@ -154,6 +159,17 @@ const MEASURE: { readonly [part in Part]: (run: Run) => Promise<void> } = {
   async inference(run) {
     for (const count of run.options.threads) await steps('inference', { threads: count, processes: 1 }, run)
   },
+  async runtimes({ options: { processes }, batch, results, context, begin }) {
+    for (const network of ['teacher', 'student'] as const)
+      for (const setting of [
+        { threads: 1, processes: 1, batch: 1 },
+        { threads: 1, processes: 1, batch },
+        ...(processes > 1 ? [{ threads: 1, processes, batch }] : []),
+      ]) {
+        begin(`${network} in runtimes, batch ${setting.batch}, ${inWords(setting)}`)
+        results.runtimes.push(await compareRuntimes(network, setting, context))
+      }
+  },
   async distillation({ threads, batch, results, context, begin }) {
     begin(`distillation, batch ${batch}, ${threads} thread(s)`)
     results.comparisons.push(await compareDistillation({ threads, batch }, context))
@@ -204,7 +220,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
   const unfit = parts.find((part) => device === 'cuda' && !CUDA_PARTS.includes(part))
   if (unfit) throw new Error(`expected parts for a card (${CUDA_PARTS.join(', ')}), found ${unfit}`)
   const cache = join(root, '.cache')
-  const needsPeer = parts.some((part) => part !== 'stages' && part !== 'precision')
+  const needsPeer = parts.some((part) => part !== 'stages' && part !== 'precision' && part !== 'runtimes')
   const python = needsPeer
     ? (options.peerPython ?? (await benchPython(cache, options.python, signal)))
     : options.python
@@ -215,7 +231,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
 
   mkdirSync(cache, { recursive: true })
   const scratch = mkdtempSync(join(tmpdir(), 'bench-'))
-  const results: Results = { comparisons: [], epochs: [] }
+  const results: Results = { comparisons: [], epochs: [], runtimes: [] }
   const record = new ResultFile(root, machine)
   // An interrupted run keeps the finished parts.
   const save = () => record.write(record.file, { targets: targetsOf(results, device), results })

@@ -4,6 +4,7 @@ import type { MemoryResult } from './memory'
 import type { Comparison } from './parts'
 import { describeResults, type Results, targetsOf } from './report'
 import { spread, type Timed } from './rounds'
+import type { RuntimeComparison, RuntimeRow } from './runtimes'
 
 /** Both sides' steps in float32, in seconds. */
 function comparison(part: Comparison['part'], threads: number, processes: number): Comparison {
@@ -48,7 +49,10 @@ const MEMORY: MemoryResult = {
   ],
 }
 
-const results = (...comparisons: Comparison[]): Results => ({ comparisons, epochs: [], memory: [MEMORY] })
+const results = (...comparisons: Comparison[]): Results => ({
+  ...{ comparisons, epochs: [], runtimes: [] },
+  memory: [MEMORY],
+})
 
 test('trials side by side, a single thread and inference have targets, against the faster layout; shared steps do not', () => {
   const targets = targetsOf(
@@ -92,4 +96,35 @@ test('the tables show the images a second of all processes together, and private
   assert.match(text, /workbook float32 +│ +100 \(100-100\) │ +160 │ +2\.00/)
   assert.match(text, /private, most │ resident, peak/)
   assert.match(text, /workbook float32 │ +300 │ +700 │ +200 │ +600 │/)
+})
+
+test('inference has a target against OpenVINO in the same precision', () => {
+  const row = (
+    runtime: RuntimeRow['runtime'],
+    format: RuntimeRow['format'],
+    seconds: number,
+  ): RuntimeRow => ({
+    ...{ name: runtime, runtime, format, version: '1' },
+    ...{ rounds: [seconds, seconds], seconds: spread([seconds, seconds]) },
+  })
+  const runtimes: RuntimeComparison = {
+    ...{ network: 'teacher', batch: 1, threads: 1, processes: 1, macs: 1e6, missing: [] },
+    rows: [
+      row('library', 'float32', 0.1),
+      row('library', 'bfloat16', 0.1),
+      row('openvino', 'float32', 0.1),
+      row('openvino', 'bfloat16', 0.05),
+      row('openvino', 'int8', 0.01),
+    ],
+  }
+  const given: Results = { comparisons: [], epochs: [], runtimes: [runtimes] }
+  const targets = targetsOf(given, 'cpu')
+  assert.deepEqual(
+    targets.map(({ found, met }) => [found.median, met]),
+    [
+      [1, true],
+      [0.5, false],
+    ],
+  )
+  assert.match(describeResults(given, targets), /openvino 1, int8/)
 })

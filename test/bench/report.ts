@@ -12,11 +12,13 @@ import {
 import { type PrecisionResult, precisionVerdict } from './precision'
 import type { StageRow, Work } from './protocol'
 import { type Spread, spread, type Timed, timesAsFast } from './rounds'
+import type { RuntimeComparison } from './runtimes'
 import type { Device } from './workers'
 
 export interface Results {
   readonly comparisons: Comparison[]
   readonly epochs: EpochResult[]
+  readonly runtimes: RuntimeComparison[]
   memory?: readonly MemoryResult[]
   evaluator?: EvaluatorResult
   stages?: { found: string; rows: readonly StageRow[] }
@@ -54,16 +56,23 @@ function peerOf<T extends Raced>(timed: readonly T[], { network, kind }: Work, p
 }
 
 /**
- * On a CPU, training and inference: >= 1.0 in float32, >= 1.5 in bfloat16, times as fast as PyTorch's float32. Training in one process with
+ * On a CPU times as fast as PyTorch's best float32: training >= 1.1 in float32 and >= 1.6 in bfloat16, inference >= 1 and >= 1.5. Training in one process with
  * several threads is only reported: as many trials side by side use the same cores better.
  */
-const SPEED: { readonly [precision in Work['precision']]?: number } = { float32: 1, bfloat16: 1.5 }
+const TRAINING: { readonly [precision in Work['precision']]?: number } = { float32: 1.1, bfloat16: 1.6 }
+const INFERENCE: typeof TRAINING = { float32: 1, bfloat16: 1.5 }
+/** Times as fast as OpenVINO in the same precision. */
+const OPENVINO = 0.9
 /** Distillation step <= 1.1 times (student's training step + teacher's inference). */
 const DISTILLATION_COST = 1.1
 
-export function targetsOf({ comparisons, memory }: Results, device: Device): Target[] {
+export function targetsOf({ comparisons, memory, runtimes }: Results, device: Device): Target[] {
   const raced = comparisons.filter(({ part }) => device === 'cpu' || part === 'distillation')
-  return [...raced.flatMap(speedTargets), ...(memory ?? []).flatMap(memoryTargets)]
+  return [
+    ...raced.flatMap(speedTargets),
+    ...runtimes.flatMap(runtimeTargets),
+    ...(memory ?? []).flatMap(memoryTargets),
+  ]
 }
 
 function memoryTargets({ threads, batch, network, rows }: MemoryResult): Target[] {
@@ -74,6 +83,18 @@ function memoryTargets({ threads, batch, network, rows }: MemoryResult): Target[
     const found = spread([row.private / Math.min(...peers.map((peer) => peer.private))])
     const what = `private memory of ${network} in ${precision} / PyTorch's`
     return { what, threads, processes: 1, batch, wanted: '<= 1', found, met: found.median <= 1 }
+  })
+}
+
+function runtimeTargets({ network, batch, threads, processes, rows }: RuntimeComparison): Target[] {
+  return rows.flatMap((row) => {
+    const other = rows.find(({ runtime, format }) => runtime === 'openvino' && format === row.format)
+    if (row.runtime !== 'library' || !other) return []
+    const found = timesAsFast(row, other)
+    const what = `${network}'s inference in ${row.format}, times as fast as OpenVINO`
+    return [
+      { what, threads, processes, batch, wanted: `>= ${OPENVINO}`, found, met: found.median >= OPENVINO },
+    ]
   })
 }
 
@@ -92,7 +113,7 @@ function speedTargets(comparison: Comparison): Target[] {
   return timed
     .filter(({ side }) => side === 'workbook')
     .flatMap(({ work, rounds }) => {
-      const wanted = SPEED[work.precision]
+      const wanted = (part === 'training' ? TRAINING : INFERENCE)[work.precision]
       if (wanted === undefined) return []
       const found = timesAsFast({ rounds }, peerOf(timed, work, 'float32')!)
       const what = `${part} in ${work.precision}, times as fast as PyTorch float32`
@@ -140,6 +161,25 @@ function comparisonTable({ part, batch, subject, macs, timed, ...setting }: Comp
     ]
   })
   return table(title, ['', 'ms a step', 'images/s', 'x PyTorch float32', 'x PyTorch, same precision'], rows)
+}
+
+function runtimeTable({ network, batch, macs, rows, missing, ...setting }: RuntimeComparison): string {
+  const cells = rows.map((row) => {
+    const other = rows.find(({ runtime, format }) => runtime === 'openvino' && format === row.format)
+    const exact = rows.find(({ runtime, format }) => runtime === 'openvino' && format === 'float32')
+    const times = (reference: typeof other) =>
+      reference && reference !== row ? between(timesAsFast(row, reference)) : ''
+    return [
+      `${row.name} ${row.version}, ${row.format}`,
+      milliseconds(row.seconds),
+      digits(batch / row.seconds.median),
+      times(exact),
+      row.format === 'float32' ? '' : times(other),
+    ]
+  })
+  const title = `${network}'s inference in runtimes, ${(macs / 1e6).toFixed(0)} MMAC an image, batch ${batch}, ${inWords(setting)}`
+  const head = ['', 'ms a call', 'images/s', 'x OpenVINO float32', 'x OpenVINO, same precision']
+  return [table(title, head, cells), ...missing].join('\n')
 }
 
 function costTable(comparison: Comparison): string {
@@ -230,8 +270,8 @@ function precisionTable(result: PrecisionResult): string {
 
 /** Everything that was measured, as text. */
 export function describeResults(results: Results, targets: readonly Target[]): string {
-  const { comparisons, epochs, memory, evaluator, stages, growth, precision } = results
-  const text = comparisons.map(comparisonTable)
+  const { comparisons, epochs, runtimes, memory, evaluator, stages, growth, precision } = results
+  const text = [...comparisons.map(comparisonTable), ...runtimes.map(runtimeTable)]
   text.push(...comparisons.filter(({ part }) => part === 'distillation').map(costTable))
   text.push(...epochs.map(epochTable))
   for (const { network, batch, threads, rows } of memory ?? []) {
