@@ -63,6 +63,7 @@ export {
 } from './sealed'
 export { spaceError } from './space'
 export { removeLeft, temporaryFolder, temporaryName } from './temporary'
+export { type Latency, latencyFrom, type TimingOptions, timeInTurns } from './timing'
 export { assigned, type Change, changesBetween, readVariant, type Variant } from './variant'
 export { isWarning, warn } from './warn'
 export { expectNewFolder, writeWholeFolder } from './whole-folder'

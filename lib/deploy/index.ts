@@ -13,6 +13,7 @@ export { type Calibration, type CalibrationOptions, calibrate } from './calibrat
 export { detectionsIn, predictWith } from './detections'
 export { type Exported, exportModel, sizeOf } from './export'
 export { type FileRequest, formatOf, formatOfFile, type Model, readMetadata, writeModel } from './files'
+export { type LayerTimes, type TimesByLayer, timeLayers } from './layers'
 export { type FileFormat, FORMATS as FILE_FORMATS, type Metadata } from './metadata'
 export { TARGETS, type Target } from './onnx'
 export {

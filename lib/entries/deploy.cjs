@@ -5,5 +5,5 @@ module.exports = require('../engine/entry.cjs').room('deploy')
   FILE_DEFAULTS, FILE_FORMATS, HEADS, PIXELS, PRECISIONS, PROOF_BOUNDS, RUNTIME, RUNTIMES, SHIPPED_BENCHMARK,
   Session, TARGETS, benchmark, benchmarkSchema, bestWithin, calibrate, detectionsIn, exportModel, formatOf,
   formatOfFile, isInstalled, notInstalled, paretoFront, planOf, predictWith, prove, provingRuntime,
-  readBenchmark, readMetadata, shippedBenchmark, sizeOf, writeModel,
+  readBenchmark, readMetadata, shippedBenchmark, sizeOf, timeLayers, writeModel,
 })

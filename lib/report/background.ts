@@ -2,8 +2,8 @@
 import { headsOf, layersOf } from '../detector'
 import { type Profile, stageSteps } from '../study'
 import { details, list, type Section, section, table, text } from './document'
-import { duration, percent, significant } from './format'
 import { isStudy, type OwnModel, type ReportInput, type Summary } from './summary'
+import { describeLatency, duration, percent, significant } from './format'
 import { costTable, dataTable, provenanceTable, sizeTable } from './tables'
 
 /** Of using the models, and of training them. */
@@ -15,7 +15,8 @@ export function cost(summary: Summary): Section {
     table('Using a model', sizeTable(summary)),
     text(
       'One multiply-accumulate (MAC) is two floating-point operations; the mmdet count also includes biases, batch norm, ' +
-        'activations and poolings, and is what published tables call FLOPs. Within one architecture, milliseconds differ only by chance.',
+        'activations and poolings, and is what published tables call FLOPs.' +
+        (summary.latency ? ` Milliseconds: ${describeLatency(summary.latency)}.` : ''),
     ),
     table('Training', rows),
     rows.length > 0 &&

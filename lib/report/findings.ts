@@ -235,7 +235,7 @@ function resolved({ resolution }: Summary): string[] {
 
 /** Limitations of this particular run. */
 export function limits(summary: Summary): string[] {
-  const { arms, data, trials, workers, references } = summary
+  const { arms, data, trials, latency, references } = summary
   const split = leadingSplit(summary)
   const [reference] = references
   const methods = reference === undefined ? [] : methodsAgainst(summary, reference, split)
@@ -268,9 +268,9 @@ export function limits(summary: Summary): string[] {
       'The images are rendered street scenes with exact labels. They show how the methods behave under control, not what they would gain on a real camera’s images.',
     )
   }
-  if (workers > 1) {
+  if (latency) {
     found.push(
-      `Milliseconds an image were measured while up to ${workers} trials ran side by side; they compare models of this run and are not a benchmark of the device.`,
+      `Milliseconds a frame are those of ${latency.machine.name} on one thread; another processor and another runtime may order models differently.`,
     )
   }
   const precisions = new Set(

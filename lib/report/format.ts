@@ -1,5 +1,6 @@
 /** Numbers as the report writes them. */
-import type { Interval, PairedDifference } from '../study'
+import type { Latency } from '../base'
+import type { Interval, PairedDifference, StudyLatency } from '../study'
 
 const MINUS = '\u2212'
 
@@ -61,9 +62,26 @@ export function shareInterval({ value, lower, upper }: Interval): string {
   return `${percent(value)} [${percent(lower)}, ${percent(upper)}]`
 }
 
-/** Seconds as milliseconds with three digits; a dash where there are none. */
-export function milliseconds(seconds: number | undefined): string {
-  return seconds === undefined ? '–' : (1000 * seconds).toPrecision(3)
+/** "2.34 (2.61)": the median with the 95th percentile. */
+export function milliseconds(latency: Latency | undefined): string {
+  return latency ? `${latency.median.toPrecision(3)} (${latency.p95.toPrecision(3)})` : '–'
+}
+
+/** How milliseconds a frame were measured. */
+export function describeLatency({
+  machine,
+  precision,
+  frames,
+  beside,
+}: Omit<StudyLatency, 'format' | 'models' | 'arms'>): string {
+  const quiet = beside < 0.1
+  return (
+    `median and 95th percentile of ${frames} frames one after another, the models in turns, from pixels to boxes, on one thread of ` +
+    `${machine.name} in ${precision}; ` +
+    (quiet
+      ? 'nothing else ran meanwhile'
+      : `other programs kept ${beside.toFixed(1)} of ${machine.cores} cores busy meanwhile, so the times are too long`)
+  )
 }
 
 /** 42 s, 3 min 5 s, 2 h 4 min. */

@@ -31,6 +31,7 @@ export { axis as figureAxis, layout as figureLayout, logAxis as figureLogAxis } 
 export { type Findings, findings, leadingSplit, limits } from './findings'
 export * as format from './format'
 export { evaluatedRun } from './learning'
+export { layerTable } from './layers'
 export { renderMarkdown } from './markdown'
 export { buildReport, type ReportModel } from './model'
 export { drawOutcome, imageScores, mostChanged, type OutcomeOptions } from './outcome'

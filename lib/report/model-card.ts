@@ -1,11 +1,21 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { headsOf, layersOf } from '../detector'
-import { evaluationOn, type PairedDifference, verdictText } from '../study'
+import { evaluationOn, latencyOfArm, type PairedDifference, verdictText } from '../study'
 import { loadCheckpoint } from '../train'
 import { FILES, type TrialResult } from '../trial'
 import { type Section, section, table } from './document'
-import { ap, apInterval, bytes, count, duration, milliseconds, percent, pointsInterval } from './format'
+import {
+  ap,
+  apInterval,
+  bytes,
+  count,
+  describeLatency,
+  duration,
+  milliseconds,
+  percent,
+  pointsInterval,
+} from './format'
 import type { ReportInput, Summary } from './summary'
 
 /** After Mitchell et al. 2019, "Model cards for model reporting", as far as the trials provide it. */
@@ -24,6 +34,7 @@ export function modelCard(input: ReportInput, summary: Summary): Section {
       'size',
       `${count(complexity.macs)} MACs (${percent(numbers.macsShare)} of the teacher’s), mmdet count ${count(complexity.mmdet)}, ${count(complexity.parameters)} parameters, ${bytes(4 * complexity.parameters)} as float32`,
     ],
+    ...time(summary, numbers.name),
     ...(['validation', 'test'] as const).flatMap((split): [string, string][] => {
       const measurement = evaluationOn(run, split)?.metrics.evaluation
       const interval = summary.trials.find(
@@ -32,13 +43,7 @@ export function modelCard(input: ReportInput, summary: Summary): Section {
       )?.mAP50
       if (!measurement || !interval) return []
       const { AP } = measurement.coco
-      const time = milliseconds(measurement.secondsPerImage)
-      return [
-        [
-          split,
-          `mAP@0.5 ${apInterval(interval)}, COCO AP ${ap(AP)} on ${measurement.images} images, ${time} ms an image`,
-        ],
-      ]
+      return [[split, `mAP@0.5 ${apInterval(interval)}, COCO AP ${ap(AP)} on ${measurement.images} images`]]
     }),
     ['weakest class', weakest(evaluationOn(run, 'test') ?? trial)],
     ...summary.references.map((reference): [string, string] => [
@@ -64,6 +69,19 @@ export function modelCard(input: ReportInput, summary: Summary): Section {
       entries.map(([what, is]) => ({ what, value: is })),
     ),
   ])
+}
+
+/** How long the model takes for a frame, and the teacher beside it. */
+function time({ latency }: Summary, name: string): [string, string][] {
+  const own = latency && latencyOfArm(latency, name)
+  if (!own) return []
+  const teacher = name === 'teacher' ? undefined : latencyOfArm(latency, 'teacher')
+  return [
+    [
+      'time',
+      `${milliseconds(own)} ms a frame${teacher ? `, the teacher ${milliseconds(teacher)}` : ''}: ${describeLatency(latency)}`,
+    ],
+  ]
 }
 
 function against(difference: PairedDifference | undefined): string {

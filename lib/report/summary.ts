@@ -28,6 +28,7 @@ import {
   type Split,
   type Stage,
   type Study,
+  type StudyLatency,
   type Sweep,
   type SweepFile,
   type SweepResult,
@@ -75,6 +76,8 @@ export interface ReportInput {
   readonly preparation?: readonly TrialResult[]
   /** The trainings that made the teacher and the student, shipped or not. */
   readonly stages?: readonly Stage[]
+  /** Milliseconds a frame, measured when nothing else of the study ran; only for a study. */
+  readonly latency?: StudyLatency
   /** Truth, teacher and student beside each other; left out where absent. */
   readonly sideBySide?: SideBySide
   /** Default: the profile's. */
@@ -142,6 +145,7 @@ export interface Summary {
     | (Resolution & { readonly method: string; readonly reference: string; readonly split: Split })
     | undefined
   readonly trials: readonly TrialSummary[]
+  readonly latency: StudyLatency | undefined
 }
 
 /** Which part of a study is collected. */
@@ -261,6 +265,7 @@ export function summarise(input: ReportInput): Summary {
     failed: failedArms(input.arms),
     ablations: ablations.filter(({ variation }) => variation).sort(byMethodAndValue),
     selection: selectionOf(input, numbers),
+    latency: input.latency,
     resolution: resolutionOf(input, bootstrap),
     trials: [
       ...preparation.map(

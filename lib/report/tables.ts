@@ -4,6 +4,7 @@ import {
   type ArmNumbers,
   type FailedArm,
   LEADING_METRICS,
+  latencyOfArm,
   METRIC_NAMES,
   METRICS,
   type MetricName,
@@ -119,23 +120,29 @@ export function trainingTable(
   ])
 }
 
-/** Cost of using each model. Within one architecture, milliseconds differ only by chance. */
-export function sizeTable({ arms }: Pick<Compared, 'arms'>): TableRow[] {
-  return arms.map(({ name, macs, mmdet, parameters, macsShare, splits: { test, validation, shifted } }) => ({
+/** Cost of using each model; its time, median and 95th percentile, where it was measured. */
+export function sizeTable({
+  arms,
+  latency,
+}: Pick<Compared, 'arms'> & Partial<Pick<Summary, 'latency'>>): TableRow[] {
+  return arms.map(({ name, macs, mmdet, parameters, macsShare }) => ({
     model: name,
     MACs: count(macs),
     'of the teacher’s': percent(macsShare),
     'mmdet count': mmdet === undefined ? '–' : count(mmdet),
     parameters: parameters === undefined ? '–' : count(parameters),
     'weights, float32': parameters === undefined ? '–' : bytes(4 * parameters),
-    'ms an image': milliseconds((test ?? validation ?? shifted)?.secondsPerImage),
+    ...(latency && { [MS]: milliseconds(latencyOfArm(latency, name)) }),
   }))
 }
 
-const COSTS = ['MACs', 'parameters', 'ms an image']
+const MS = 'ms a frame (95th percentile)'
+const COSTS = ['MACs', 'parameters', MS]
 
 /** Accuracy and cost of every arm. */
-export function overviewTable(summary: Pick<Compared, 'arms' | 'failed'>): TableRow[] {
+export function overviewTable(
+  summary: Pick<Compared, 'arms' | 'failed'> & Partial<Pick<Summary, 'latency'>>,
+): TableRow[] {
   const sizes = sizeTable(summary)
   return accuracyTable(summary).map(({ seeds = '', ...accuracy }, i) => {
     const costs = Object.entries(sizes[i] ?? {}).filter(([column]) => COSTS.includes(column))
@@ -329,7 +336,6 @@ function trialRow({ arm, role, seed, mAP50, trial: { config, metrics } }: TrialS
     macs: complexity.macs,
     mmdet: complexity.mmdet,
     parameters: complexity.parameters,
-    milliseconds: 1000 * evaluation.secondsPerImage,
     steps: training?.steps ?? '',
     seconds: training?.seconds ?? '',
     trainingMacs: training?.macs ?? '',

@@ -1,4 +1,5 @@
 /** How long a network takes on this machine, by layer and width: what a budget in milliseconds is met with. */
+import { latencyFrom, timeInTurns } from '../base'
 import { Detector, IMAGES, isDepthwise, layersOf, type NetworkSpec, type WeightedLayer } from '../detector'
 import { compile, type Tensor, tf } from '../engine'
 
@@ -181,19 +182,17 @@ function timed(network: NetworkSpec, { calls = CALLS }: LatencyOptions): number 
     { name: 'latency' },
   )
   const images = tf.zeros([1, ...network.input, network.channels])
-  const times: number[] = []
+  const call = () => {
+    const outputs = forward(images)
+    for (const output of outputs) output.dataSync()
+    tf.dispose(outputs)
+  }
   try {
-    for (let call = 0; call < 2 * calls; call++) {
-      const start = performance.now()
-      const outputs = forward(images)
-      for (const output of outputs) output.dataSync()
-      if (call >= calls) times.push(performance.now() - start)
-      tf.dispose(outputs)
-    }
+    const [times] = timeInTurns([call], { calls, warmUp: calls })
+    return latencyFrom(times!).median
   } finally {
     images.dispose()
     forward.dispose()
     detector.dispose()
   }
-  return times.sort((a, b) => a - b)[Math.floor(times.length / 2)]!
 }

@@ -22,6 +22,7 @@ export {
 } from './arm-tables'
 export { bootstrapOf, type ComparisonOptions, compareArms, failedArms, termsOf } from './comparison'
 export { type JobPlan, jobPlanSchema, planJobs } from './jobs'
+export { latencyOfArm, type StudyLatency, studyLatency } from './latency'
 export { LEADING_METRICS, METRIC_NAMES, METRICS, type Metric, type MetricName, metricTable } from './metric'
 export { type GivenRef, type Plan, planModels, type StartingPoint, stageSteps } from './plan'
 export {

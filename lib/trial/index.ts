@@ -27,6 +27,12 @@ export {
 export { type GivenModel, type GivenOptions, givenFiles, readGiven, storeGiven } from './given'
 export { applyLabels, type LabelledSamples, type Labels, labelsSchema } from './labels'
 export {
+  type FrameTimingOptions,
+  type MeasuredLatency,
+  measuredSchema,
+  measureLatencies,
+} from './latency'
+export {
   type GammaRow,
   type LogRow,
   lastLogRow,

@@ -1,5 +1,6 @@
 /** What a session and the process that runs its file say to each other; run.py says the same. */
 import { readSync, writeSync } from 'node:fs'
+import { timeInTurns } from '../../base'
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from '../../train/safetensors'
 import type { Head, Pixels } from '../options'
 
@@ -53,11 +54,8 @@ export async function serve<T>(version: string, { prepare, run, dispose }: Runne
     if (asked.told.command === 'run') send({ told: {}, tensors: run(value) })
     else {
       // Milliseconds of calls one after another.
-      const milliseconds = Float32Array.from({ length: Number(asked.told.calls) }, () => {
-        const start = performance.now()
-        run(value)
-        return performance.now() - start
-      })
+      const settings = { calls: Number(asked.told.calls), warmUp: 0 }
+      const milliseconds = Float32Array.from(timeInTurns([() => run(value)], settings)[0]!)
       const tensor = { shape: [milliseconds.length], values: milliseconds }
       send({ told: {}, tensors: new Map([['milliseconds', tensor]]) })
     }
