@@ -183,6 +183,11 @@ test('files are decoded once, then come from memory or from the disk cache', asy
   assert.deepEqual(mended[0], first)
   for (const [i, name] of cached.entries())
     assert.deepEqual(readFileSync(join(diskCache, name)), whole[i], name)
+  // Frames that are kept in memory come from there the first time, too.
+  rmSync(diskCache, { recursive: true })
+  const both = await take({ ...options, diskCache }, 0, 1, splits.train)
+  assert.deepEqual(both[0], first)
+  assert.deepEqual(readdirSync(diskCache).sort(), [...cached].sort())
   const some = createLoader(splits.train!, { ...options, cacheBytes: 8000 })
   assert.deepEqual((await some.batchAt(0)).images, first.images)
   assert.ok(some.statistics().cached <= 8000)
