@@ -1,7 +1,15 @@
 /** Inference beside what a user would pick today: the exported networks in ONNX Runtime and OpenVINO, in float32, bfloat16 and int8. */
 import { join } from 'node:path'
 import { generateScenes } from '../../lib/data'
-import { calibrate, type FileRequest, type Model, notInstalled, planOf, writeModel } from '../../lib/deploy'
+import {
+  calibrate,
+  FILE_DEFAULTS,
+  type FileRequest,
+  type Model,
+  notInstalled,
+  planOf,
+  writeModel,
+} from '../../lib/deploy'
 import { framesOf } from '../../lib/deploy/frames'
 import { isInstalled, type RuntimeName } from '../../lib/deploy/runtimes'
 import { Session, type SessionOptions } from '../../lib/deploy/runtimes/session'
@@ -98,16 +106,12 @@ export async function compareRuntimes(
   try {
     for (const [i, contender] of present.entries()) {
       onProgress(`preparing ${contender.name}, ${contender.format}`)
-      const request = {
-        ...{ head: 'logits', batch, pixels: 'float', precision: 'float32' },
-        ...contender.file,
-        calibration,
-      }
+      const request: FileRequest = { ...FILE_DEFAULTS, ...contender.file, calibration }
       const file = join(
         scratch,
         `${network}-${batch}-${i}.${contender.runtime === 'library' ? 'json' : 'onnx'}`,
       )
-      const metadata = writeModel(model, file, request as FileRequest)
+      const metadata = writeModel(model, file, request)
       const sessions: Session[] = []
       entries.push({
         ...{ contender, sessions, calls: 1, turns: [] },
