@@ -8,5 +8,5 @@ module.exports = require('../engine/entry.cjs').room('evaluate')
   disagreement, disagreementOf, doubts, drawDetections, drawOverlay, drawPanels, evaluateCoco,
   evaluateDetections, evaluateVoc, exhibit, findTruths, matchBoxes, matchTable, meanApFromTable, meaningsOf,
   mistakes, moreDisagreement, panelsOf, precisionEnvelope, precisionRecall, readEvaluation, sideOf, truthsOf,
-  vocAtIous, worstImages,
+  valuesOfResamples, vocAtIous, worstImages,
 })

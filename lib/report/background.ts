@@ -2,8 +2,8 @@
 import { headsOf, layersOf } from '../detector'
 import { type Profile, stageSteps } from '../study'
 import { details, list, type Section, section, table, text } from './document'
-import { isStudy, type OwnModel, type ReportInput, type Summary } from './summary'
 import { describeLatency, duration, percent, significant } from './format'
+import { isStudy, type OwnModel, type ReportInput, type Summary } from './summary'
 import { costTable, dataTable, provenanceTable, sizeTable } from './tables'
 
 /** Of using the models, and of training them. */

@@ -1,6 +1,7 @@
 /** Where a forward pass spends its time: a table of layers, with a row for every part of the network. */
+
+import type { TableRow } from '../base'
 import type { TimesByLayer } from '../deploy'
-import type { TableRow } from './document'
 import { percent } from './format'
 
 type Times = { readonly macs: number; readonly milliseconds: number }
