@@ -10,6 +10,6 @@ module.exports = require('../engine/entry.cjs').room('base')
   parseDocument, parseFinite, parseYamlText, plotlyFigure, readCached, readDocument, readJson, readSealed,
   readText, readVariant, readWhole, readWholeLater, readYaml, recordOf, removeLeft, renderCsv, renderTable,
   sha256, spaceError, syncFolder, temporaryFolder, temporaryName, throwIfInterrupted, timeInTurns, trusted,
-  unreadable, visible, warn, watchFolder, wholeLines, writeAtomically, writeCached, writeSealed,
+  unreadable, visible, warn, watchFolder, wholeLines, withoutMail, writeAtomically, writeCached, writeSealed,
   writeWholeFolder,
 })

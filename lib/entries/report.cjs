@@ -13,6 +13,6 @@ module.exports = require('../engine/entry.cjs').room('report')
   overviewSchema, overviewTable, paretoFigure, payoffFigure, payoffTable, payoffs, perClassFigure,
   perClassTable, plannedSeeds, prCurveFigure, provenanceTable, publishedRows, readOverview, recallFigure,
   recallTable, renderHtml, renderMarkdown, reportNumbers, safetyOf, selectionTable, sensitivityFigure,
-  shareWhere, sideBySide, sizeTable, summarise, summariseTried, thresholdFigure, tiles, trainingTable,
-  trialRows, validationFigure, verdictSentence, writeReport,
+  shareWhere, sideBySide, sizeTable, summarise, summariseTried, temperatureFigure, thresholdFigure, tiles,
+  trainingTable, trialRows, validationFigure, verdictSentence, writeReport,
 })

@@ -102,7 +102,8 @@ function training({ config, metrics }: TrialResult): string {
   if (!('training' in config)) {
     const { start } = config
     if ('given' in start) return `none here: ${start.given} was given as it is`
-    if ('trial' in start) return `that of trial ${start.trial.slice(0, 12)}, which made it before the comparison`
+    if ('trial' in start)
+      return `that of trial ${start.trial.slice(0, 12)}, which made it before the comparison`
     return 'shipped with the workbook; its checkpoint says how it was made'
   }
   const { steps, seed, rate, recipe } = config.training

@@ -9,8 +9,9 @@ import { complexity, layersOf, networkCfg, yolov3Tiny } from '../../lib/detector
 import { METHOD_NAMES } from '../../lib/losses'
 import { count } from '../../lib/report/format'
 import { readTrials } from '../../lib/trial'
+import { allNotebooks } from '../../lib/workbench/chapters'
 import { executeNotebooks } from '../../lib/workbench/notebooks'
-import { allNotebooks, environmentOf } from '../../lib/workbench/workbook'
+import { environmentOf } from '../../lib/workbench/workbook'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'given-study-test-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -28,7 +29,7 @@ const PROFILE = {
     ...(method === 'masked-class-kd' && { threshold: 0.05 }),
   })),
   controls: { equalCompute: true, teacher: false, scratch: false },
-  ablations: { lambda: { methods: [], factors: [] }, threshold: [] },
+  ablations: { lambda: { methods: [], factors: [] }, threshold: [], temperature: { methods: [], values: [] } },
   side: { steps: 1, labelled: 4 },
   logEvery: 1,
   bootstrap: { resamples: 40, confidence: 0.95 },
