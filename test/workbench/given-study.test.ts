@@ -29,7 +29,11 @@ const PROFILE = {
     ...(method === 'masked-class-kd' && { threshold: 0.05 }),
   })),
   controls: { equalCompute: true, teacher: false, scratch: false },
-  ablations: { lambda: { methods: [], factors: [] }, threshold: [], temperature: { methods: [], values: [] } },
+  ablations: {
+    lambda: { methods: [], factors: [] },
+    threshold: [],
+    temperature: { methods: [], values: [] },
+  },
   side: { steps: 1, labelled: 4 },
   logEvery: 1,
   bootstrap: { resamples: 40, confidence: 0.95 },

@@ -41,6 +41,7 @@ export class KernelClient {
     private readonly control: zmq.Dealer,
     private readonly key: string,
     private readonly folder: string,
+    private readonly addresses: { readonly shell: string; readonly control: string },
   ) {}
 
   static async start(notebookDir: string, env: Readonly<Record<string, string>> = {}): Promise<KernelClient> {
@@ -64,11 +65,12 @@ export class KernelClient {
     const control = new zmq.Dealer()
     const iopub = new zmq.Subscriber()
     iopub.receiveHighWaterMark = 0
-    shell.connect(`tcp://127.0.0.1:${ports[0]}`)
+    const addresses = { shell: `tcp://127.0.0.1:${ports[0]}`, control: `tcp://127.0.0.1:${ports[3]}` }
+    shell.connect(addresses.shell)
     iopub.connect(`tcp://127.0.0.1:${ports[1]}`)
-    control.connect(`tcp://127.0.0.1:${ports[3]}`)
+    control.connect(addresses.control)
     iopub.subscribe()
-    const client = new KernelClient(child, shell, iopub, control, key, folder)
+    const client = new KernelClient(child, shell, iopub, control, key, folder, addresses)
     void client.listen(shell)
     void client.listen(control)
     void client.listenIopub()
@@ -76,6 +78,14 @@ export class KernelClient {
     do await client.request('kernel_info_request', {})
     while (client.published.size === 0)
     return client
+  }
+
+  /** One more connection to a channel, under a name. Close it. */
+  connect(channel: 'shell' | 'control', name: string): zmq.Dealer {
+    const socket = new zmq.Dealer({ routingId: name, linger: 0 })
+    socket.connect(this.addresses[channel])
+    void this.listen(socket)
+    return socket
   }
 
   /** Runs a cell and waits for its reply and for the end of its output. */

@@ -451,6 +451,19 @@ test("the kernel stops an earlier cell's leftover work between cells", async () 
   assert.equal((await kernel.execute('0')).count, count + asked + 1)
 })
 
+test('the kernel hears a client that connects again under its name while the former connection is there', async () => {
+  for (const channel of ['shell', 'control'] as const) {
+    const sockets = []
+    for (let time = 0; time < 3; time++) {
+      const socket = kernel.connect(channel, 'jupyter')
+      sockets.push(socket)
+      const type = channel === 'shell' ? 'kernel_info_request' : 'interrupt_request'
+      assert.equal((await kernel.request(type, {}, { socket })).status, 'ok')
+    }
+    for (const socket of sockets) socket.close()
+  }
+})
+
 test('the kernel ends with open timers', async () => {
   assert.equal((await kernel.execute('setInterval(() => {}, 1000); 0')).status, 'ok')
 })

@@ -144,6 +144,9 @@ async function listen({ address, key, state }, kernel) {
   endWithParent(kernel)
   const zmq = require('zeromq')
   const socket = new zmq.Router()
+  // Jupyter connects anew under the same name for every notebook. Without this ZeroMQ refuses the new connection as long as it
+  // has not noticed the end of the former one, and never hears it again.
+  socket.handover = true
   await socket.bind(address)
   /** @type {Promise<void>} */
   let last = Promise.resolve()

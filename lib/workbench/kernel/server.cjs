@@ -139,6 +139,7 @@ class Server extends jupyter.ZmqServer {
     }
     // Without this ZeroMQ drops output, and the "idle" after it, beyond 1000 queued messages.
     if (socket === this.iopub) socket.sendHighWaterMark = 0
+    if (socket === this.shell || socket === this.stdin) socket.handover = true // see control.cjs
     await socket.bind(this.address(port))
     if (socket === this.iopub) this.iopub = this.queueing(socket)
   }

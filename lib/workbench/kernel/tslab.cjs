@@ -13,6 +13,7 @@ if (version !== '1.0.22') {
 /**
  * @typedef {import('./send-queue.cjs').Socket<(Uint8Array | string)[]> & {
  *   sendHighWaterMark: number,
+ *   handover: boolean,
  *   bind(address: string): Promise<void>,
  * }} OwnSocket of ZeroMQ
  */
@@ -29,6 +30,8 @@ if (version !== '1.0.22') {
  * @typedef {{
  *   connInfo: { transport: string, ip: string, key: string },
  *   iopub: Socket,
+ *   shell: Socket,
+ *   stdin: Socket,
  *   control: Socket,
  *   init(): Promise<void>,
  *   bindSocket(socket: OwnSocket, port: number): Promise<void>,
