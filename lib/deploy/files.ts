@@ -6,9 +6,10 @@ import { basename, dirname, extname, join } from 'node:path'
 import { InterruptedError, jsonOf, parseDocument } from '../base'
 import { encodeWeights, toDarknet } from '../detector'
 import { savedModel } from '../engine'
+import type { Grids, Target } from '../quantise/grids'
+import { type Calibration, gridsOf } from '../quantise/options'
+import { type Plan, planOf } from '../quantise/plan'
 import { type Checkpoint, loadCheckpoint, saveCheckpoint, withoutTraining } from '../train'
-import { type Calibration, gridsOf } from './calibrate'
-import type { Grids } from './grids'
 import {
   type FileFormat,
   FORMATS,
@@ -17,9 +18,8 @@ import {
   metadataSchema,
   metadataTexts,
 } from './metadata'
-import { onnxFile, onnxMetadata, type Target } from './onnx'
+import { onnxFile, onnxMetadata } from './onnx'
 import { FILE_DEFAULTS, type FileOptions } from './options'
-import { type Plan, planOf } from './plan'
 import { tensorFlowPython } from './runtimes'
 import { graphModelFiles, WEIGHTS_FILE } from './tensorflow/graph-model'
 import { tensorFlowModel } from './tensorflow/model'

@@ -1,4 +1,5 @@
 export { type BenchmarkOptions, benchmark, type NamedModel } from './benchmark'
+export { benchmarkOf, type StudyBenchmark } from './benchmark/of-study'
 export {
   type Benchmark,
   type BenchmarkRow,
@@ -9,13 +10,11 @@ export {
   SHIPPED_BENCHMARK,
   shippedBenchmark,
 } from './benchmark/result'
-export { type Calibration, type CalibrationOptions, calibrate } from './calibrate'
 export { detectionsIn, predictWith } from './detections'
 export { type Exported, exportModel, sizeOf } from './export'
 export { type FileRequest, formatOf, formatOfFile, type Model, readMetadata, writeModel } from './files'
 export { type LayerTimes, type TimesByLayer, timeLayers } from './layers'
 export { type FileFormat, FORMATS as FILE_FORMATS, type Metadata } from './metadata'
-export { TARGETS, type Target } from './onnx'
 export {
   FILE_DEFAULTS,
   type FileOptions,
@@ -26,7 +25,6 @@ export {
   type Pixels,
   PRECISIONS,
 } from './options'
-export { planOf } from './plan'
 export { BOUNDS as PROOF_BOUNDS, type Proof, type ProofData, prove, provingRuntime } from './proof'
 export { isInstalled, notInstalled, RUNTIME, RUNTIMES, type RuntimeName } from './runtimes'
 export { Session, type SessionOptions } from './runtimes/session'

@@ -1,9 +1,9 @@
 /** What every file says of itself. */
 import { z } from 'zod'
 import { DECODE_DEFAULTS } from '../detector'
+import type { Plan } from '../quantise/plan'
 import { batchSchema, type FileOptions, HEADS, PIXELS, PRECISIONS } from './options'
 import { outputsOf } from './outputs'
-import type { Plan } from './plan'
 
 /** Formats by the names that the command line and benchmarks use. */
 export const FORMATS = ['checkpoint', 'darknet', 'saved-model', 'onnx', 'tflite', 'tfjs'] as const

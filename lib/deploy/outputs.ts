@@ -1,9 +1,10 @@
 /** What a file gives, by name: the same names in every format. */
 import { DECODE_DEFAULTS } from '../detector'
-import { type BodyFormat, type HeadFormat, slotsOf, writeBody, writeDecoded, writeDetections } from './format'
-import type { Grids } from './grids'
+import { type BodyFormat, writeBody } from '../quantise/body'
+import type { Grids } from '../quantise/grids'
+import type { Plan } from '../quantise/plan'
+import { type HeadFormat, slotsOf, writeDecoded, writeDetections } from './format'
 import type { Head } from './options'
-import type { Plan } from './plan'
 
 /** An output: its shape without the batch, in the order of a TensorFlow value. */
 export interface Output {

@@ -192,6 +192,11 @@ export class Detector {
     )
   }
 
+  /** Another one with the same weights. */
+  copy(): Detector {
+    return new Detector(this.network, this.weights())
+  }
+
   /**
    * Runs the network. Call it inside tf.tidy or a compiled function.
    *

@@ -143,11 +143,11 @@ function pool(x: tf.Tensor4D, layer: MaxPool): tf.Tensor4D {
     [0, 0],
   ]
   const reached = around.some(([before, after]) => before + after > 0)
-  return tf.maxPool(reached ? tf.pad(x, around, LEAST) : x, size, stride, 'valid')
+  return tf.maxPool(reached ? tf.pad(x, around, LOWEST) : x, size, stride, 'valid')
 }
 
 /** Below every value that a map holds, and finite in all precisions but float16. */
-const LEAST = -3e38
+export const LOWEST = -3e38
 
 function sum(values: readonly tf.Tensor4D[], { activation }: Shortcut): tf.Tensor4D {
   const fit = (x: tf.Tensor4D, channels: number): tf.Tensor4D => {

@@ -18,6 +18,7 @@ export {
   attribute,
   beforeOperations,
   DTYPE,
+  execute,
   nativeBackend,
   scoped,
   type Tensor,

@@ -3,7 +3,7 @@
 module.exports = require('../engine/entry.cjs').room('deploy')
 0 && (module.exports = {
   FILE_DEFAULTS, FILE_FORMATS, HEADS, PIXELS, PRECISIONS, PROOF_BOUNDS, RUNTIME, RUNTIMES, SHIPPED_BENCHMARK,
-  Session, TARGETS, benchmark, benchmarkSchema, bestWithin, calibrate, detectionsIn, exportModel, formatOf,
-  formatOfFile, isInstalled, notInstalled, paretoFront, planOf, predictWith, prove, provingRuntime,
-  readBenchmark, readMetadata, shippedBenchmark, sizeOf, timeLayers, writeModel,
+  Session, benchmark, benchmarkOf, benchmarkSchema, bestWithin, detectionsIn, exportModel, formatOf,
+  formatOfFile, isInstalled, notInstalled, paretoFront, predictWith, prove, provingRuntime, readBenchmark,
+  readMetadata, shippedBenchmark, sizeOf, timeLayers, writeModel,
 })

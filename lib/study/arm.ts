@@ -1,5 +1,6 @@
 /** An arm as written in a sweep: which model to train further, and how. */
 import { z } from 'zod'
+import { quantiseSchema } from '../quantise'
 import { prunableSchema } from '../slimming'
 import {
   labelsSchema,
@@ -12,8 +13,6 @@ import {
   unlabelledSchema,
 } from '../trial'
 import { type Role, VARIED } from './arm-numbers'
-
-const count = z.number().int().positive()
 
 /** Seeds of trainings: no repetitions, and numbers that JSON can store. */
 export const seedsSchema = z
@@ -46,10 +45,15 @@ export const armSchema = z
     prune: pruneSchema.optional(),
     /** Takes only its architecture, with new weights. */
     fresh: z.boolean().default(false),
-    /** A number, or as many as cost the MACs of another arm, whose steps must be a number. */
-    steps: z.union([count, z.object({ asCostlyAs: z.string() }).strict()]).optional(),
-    /** Peak learning rate. */
+    /**
+     * A number, or as many as cost the MACs of another arm, whose steps must be a number; 0 with `quantise` alone: the model is
+     * quantised as it is.
+     */
+    steps: z.union([z.number().int().min(0), z.object({ asCostlyAs: z.string() }).strict()]).optional(),
+    /** Peak learning rate; needed with steps. */
     rate: z.number().positive().finite().optional(),
+    /** `int8`, or options: trains with the rounding of an int8 file, in float32. */
+    quantise: quantiseSchema.optional(),
     /** Makes it a sparsity training, whose L1 term of this strength shrinks the prunable layers' scales. */
     sparse: z
       .object({ strength: z.number().positive().finite(), prunable: prunableSchema.optional() })
@@ -101,7 +105,7 @@ export const armSchema = z
     path: ['steps'],
     message: 'expected a number, or prune without a training; found neither',
   })
-  .refine(({ steps, rate }) => (steps === undefined) === (rate === undefined), {
+  .refine(({ steps, rate }) => steps === 0 || (steps === undefined) === (rate === undefined), {
     path: ['rate'],
     message: 'expected a rate for steps, and none without them',
   })
@@ -109,10 +113,20 @@ export const armSchema = z
     path: ['steps'],
     message: 'expected steps for what the arm says of a training, found none',
   })
+  .refine(
+    ({ steps, quantise, terms, pseudo, sparse }) =>
+      steps !== 0 || (quantise && terms.length === 0 && !pseudo && !sparse),
+    { path: ['steps'], message: 'expected at least one; 0 is of an arm with quantise and no teacher' },
+  )
   .refine(({ sparse, terms, pseudo, fresh }) => !sparse || !(terms.length > 0 || pseudo || fresh), {
     path: ['sparse'],
     message:
       'expected neither terms, pseudo nor fresh beside it: sparsity training goes on from a trained model alone',
+  })
+  .refine(({ quantise, fresh, sparse }) => !quantise || !(fresh || sparse), {
+    path: ['quantise'],
+    message:
+      'expected neither fresh nor sparse beside it: a trained network is quantised, and slimmed before',
   })
 /** An arm of a sweep, as its file says it. */
 export type SweepArm = z.infer<typeof armSchema>
@@ -127,7 +141,17 @@ function trains({
   fresh: boolean
   [key: string]: unknown
 }) {
-  const others = ['sparse', 'unlabelled', 'pseudo', 'teacher', 'teacherViews', 'labels', 'recipe', 'views']
+  const others = [
+    'quantise',
+    'sparse',
+    'unlabelled',
+    'pseudo',
+    'teacher',
+    'teacherViews',
+    'labels',
+    'recipe',
+    'views',
+  ]
   return terms.length > 0 || fresh || others.some((key) => keys[key] !== undefined)
 }
 

@@ -12,6 +12,7 @@ export const CONTROL_NAMES = {
   compute: 'control, equal compute',
   teacher: 'teacher trained on',
   scratch: 'from scratch',
+  quantised: 'quantised only',
 } as const
 
 /**
@@ -23,7 +24,7 @@ export function profileSweep(
   { seeds, ownData }: { readonly seeds: readonly number[]; readonly ownData: boolean },
 ): Sweep {
   const steps = stageSteps(profile, ownData)
-  const { rate } = profile.stages.distill
+  const { rate, quantise } = profile.stages.distill
   const arm = (name: string, change: Partial<SweepArm> = {}): SweepArm => ({
     name,
     start: 'student',
@@ -31,6 +32,7 @@ export function profileSweep(
     steps: steps.distill,
     rate,
     terms: [],
+    ...(quantise && { quantise }),
     ...change,
   })
   const methods = profile.methods.map((term) => arm(term.method, { terms: [term] }))
@@ -39,18 +41,25 @@ export function profileSweep(
   const costliest = profile.methods[costs.indexOf(Math.max(...costs))]!.method
   const { equalCompute, teacher, scratch } = profile.controls
   const series = 'without a teacher'
-  const again = { steps: steps.finetune + steps.distill, rate: profile.stages.finetune.rate }
+  const float = { quantise: undefined }
+  const again = { ...float, steps: steps.finetune + steps.distill, rate: profile.stages.finetune.rate }
   return {
     name: profile.name,
     question: 'Does a distilled student beat one that is trained on without a teacher?',
     profile: profile.name,
     seeds: [...seeds],
     split: 'validation',
-    references: [CONTROL_NAMES.steps, ...(equalCompute ? [CONTROL_NAMES.compute] : []), 'teacher'],
+    references: [
+      CONTROL_NAMES.steps,
+      ...(equalCompute ? [CONTROL_NAMES.compute] : []),
+      ...(quantise ? [CONTROL_NAMES.quantised, 'student'] : []),
+      'teacher',
+    ],
     arms: [
       arm(CONTROL_NAMES.steps, { series }),
       ...(equalCompute ? [arm(CONTROL_NAMES.compute, { series, steps: { asCostlyAs: costliest } })] : []),
-      ...(teacher ? [arm(CONTROL_NAMES.teacher, { start: 'teacher' })] : []),
+      ...(quantise ? [arm(CONTROL_NAMES.quantised, { series, steps: 0 })] : []),
+      ...(teacher ? [arm(CONTROL_NAMES.teacher, { ...float, start: 'teacher' })] : []),
       ...(scratch ? [arm(CONTROL_NAMES.scratch, { fresh: true, ...again })] : []),
       ...methods,
       ...ablationArms(profile, seeds.slice(0, 1), arm),

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Change } from '../base'
 import { scenesSchema } from '../data'
 import { METHOD_NAMES, thresholdSchema } from '../losses'
+import { quantiseSchema } from '../quantise'
 import { curveSchema } from '../train'
 import { pruneSchema, recipeSchema, termSchema } from '../trial'
 import { seedsSchema } from './arm'
@@ -77,7 +78,8 @@ export const profileSchema = z
         sparse: stageSchema.extend({ strength: z.number().positive().finite() }),
         prune: pruneSchema,
         finetune: stageSchema,
-        distill: stageSchema,
+        /** With `quantise` students and controls are trained as the int8 network that they are to be; see an arm's. */
+        distill: stageSchema.extend({ quantise: quantiseSchema.optional() }),
       })
       .strict(),
     /**
@@ -106,6 +108,10 @@ export const profileSchema = z
      * Trials that run side by side, one thread each; 1 uses every thread. 'auto': one per core, as memory allows.
      */
     workers: z.union([z.literal('auto'), z.number().int().positive()]).default('auto'),
+    /**
+     * Milliseconds that a call of the file may take which the model card names; default: as many as the student's in this library.
+     */
+    deploy: z.object({ milliseconds: z.number().positive().finite() }).strict().optional(),
     checkpointEvery: steps,
     logEvery: steps,
     /**

@@ -187,30 +187,36 @@ interface ArmModels {
   readonly teacher: ModelRef
 }
 
+/** Of an arm that takes no step. */
+const UNUSED_RATE = 1
+
 /** The trials of an arm and a seed. */
 function armRun(arm: SweepArm, sweep: Sweep, models: ArmModels, study: Planned): PlannedRun {
   const { seed, start, teacher } = models
   const { data } = study.plan
   const pruning = arm.prune && { kind: 'prune' as const, data, start, prune: arm.prune }
   const steps = stepsOf(arm, sweep, study)
-  if (steps === undefined || arm.rate === undefined) {
+  const rate = steps === 0 ? (arm.rate ?? UNUSED_RATE) : arm.rate
+  if (steps === undefined || rate === undefined) {
     if (pruning) return { seed, trial: pruning }
     throw new Error(`arm ${arm.name}: expected steps and a rate, or prune; found neither`) // the schema refuses it
   }
   const from = pruning ? refTo(pruning) : start
-  const trial = armTrial(arm, sweep, { seed, steps, rate: arm.rate, start: from, teacher }, study)
+  const trial = armTrial(arm, sweep, { seed, steps, rate, start: from, teacher }, study)
   return { seed, trial, ...(pruning && { pruning }) }
 }
 
 /** The training of an arm and a seed. */
 function armTrial(
-  { fresh, sparse, terms, unlabelled, pseudo, teacherViews, views, ...arm }: SweepArm,
+  { fresh, quantise, sparse, terms, unlabelled, pseudo, teacherViews, views, ...arm }: SweepArm,
   sweep: Pick<Sweep, 'labels' | 'recipe'>,
   { seed, steps, rate, start, teacher }: ArmModels & { readonly steps: number; readonly rate: number },
   { plan, profile, precision }: Planned,
 ): TrialConfig {
   const labels = arm.labels ?? sweep.labels
-  const recipe = { ...profile.recipe, ...sweep.recipe, ...arm.recipe, precision }
+  const wanted = { ...profile.recipe, ...sweep.recipe, ...arm.recipe }
+  // Rounding is what is trained; another one beside it would hide it.
+  const recipe = { ...wanted, precision: quantise ? ('float32' as const) : precision }
   const training = {
     ...{ steps, rate, seed },
     recipe: { ...recipe, ...(views && { views }) },
@@ -218,7 +224,11 @@ function armTrial(
   }
   const { data } = plan
   if (sparse) return { kind: 'sparse', data, start, training: sparseTraining(training), ...sparse }
-  const common = { data, start, ...(fresh && { fresh: true as const }), training }
+  const common = {
+    ...{ data, start, training },
+    ...(fresh && { fresh: true as const }),
+    ...(quantise && { quantise }),
+  }
   if (terms.length === 0 && !pseudo) return { kind: 'control', ...common }
   return {
     kind: 'distill',
@@ -271,5 +281,7 @@ export function measurementOf(
   split: Split,
   study: Planned,
 ): TrialConfig {
-  return split === 'validation' && trial ? trial : measuringTrial(model, split, study)
+  if (split === 'validation' && trial) return trial
+  const isQuantised = trial !== undefined && 'quantise' in trial && trial.quantise !== undefined
+  return measuringTrial(model, split, isQuantised ? { ...study, precision: 'float32' } : study)
 }

@@ -90,14 +90,14 @@ export const sweepSchema = z
       const like = arms.find((other) => other.name === steps.asCostlyAs)
       if (unknown.length > 0 || circle) return
       const pruned = [arm, ...(like ? [like] : [])].find((one) => isKnown(one) && isPruned(one, arms))
-      if (typeof like?.steps === 'number' && !like.pseudo && !pruned) return
+      if (typeof like?.steps === 'number' && like.steps > 0 && !like.pseudo && !pruned) return
       const found = !like
         ? steps.asCostlyAs
         : like.pseudo
           ? `${like.name}, whose pseudo-labels have a cost known only after its run`
           : pruned
             ? `${pruned.name}, whose cost is known only when its network is pruned; give steps as numbers`
-            : `${like.name}, whose steps are not a number`
+            : `${like.name}, whose steps are ${like.steps === 0 ? 0 : 'not a number'}`
       complain(['arms', i, 'steps', 'asCostlyAs'], `expected an arm with a number of steps, found ${found}`)
     })
   })

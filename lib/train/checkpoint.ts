@@ -21,6 +21,7 @@ import {
   networkText,
   type Weights,
 } from '../detector'
+import { type Quantisation, quantisationSchema } from '../quantise'
 import { averageSchema } from './average'
 import { sgdSchema } from './optimizer'
 import { labelsStateSchema } from './pseudo-labels'
@@ -74,7 +75,15 @@ const trained = { ...described, training: trainingSchema.optional() }
 export const checkpointSchema = z.discriminatedUnion('format', [
   z.object({ format: z.literal('detector-checkpoint/1'), detector: darknet21Schema, ...described }).strict(),
   z.object({ format: z.literal('detector-checkpoint/2'), detector: darknet21Schema, ...trained }).strict(),
-  z.object({ format: z.literal('detector-checkpoint/3'), network: networkSchema, ...trained }).strict(),
+  z
+    .object({
+      format: z.literal('detector-checkpoint/3'),
+      network: networkSchema,
+      ...trained,
+      /** Of a network that was trained or measured as int8. */
+      quantisation: quantisationSchema.optional(),
+    })
+    .strict(),
 ])
 
 /** A network with its weights, and a training's state where it is to go on. */
@@ -83,6 +92,8 @@ export interface Checkpoint {
   readonly classes: readonly string[]
   /** Steps done. */
   readonly step: number
+  /** Of a network that was trained or measured as int8: the scales of its activations. */
+  readonly quantisation?: Quantisation
   /** Absent in an exported model. */
   readonly training?: TrainingState
   readonly weights: Weights
@@ -114,12 +125,12 @@ export function saveCheckpoint(path: string, checkpoint: Checkpoint): { sha256: 
   const file = `${stem}.${digest.slice(0, 12)}.safetensors`
   const directory = dirname(path)
   writeAtomically(join(directory, file), bytes)
-  const { network, classes, step, training, provenance } = checkpoint
+  const { network, classes, step, quantisation, training, provenance } = checkpoint
   const content = {
     format: 'detector-checkpoint/3',
     file,
     sha256: digest,
-    ...{ network, classes, step, training, provenance },
+    ...{ network, classes, step, quantisation, training, provenance },
   }
   writeSealed(path, content, networkText)
   for (const other of readdirSync(directory)) {
@@ -153,6 +164,7 @@ export function loadCheckpoint(path: string): Checkpoint & { readonly sha256: st
     classes: document.classes,
     step: document.step,
     ...('training' in document && { training: document.training }),
+    ...('quantisation' in document && { quantisation: document.quantisation }),
     weights: under(WEIGHT),
     optimizer: under(OPTIMIZER),
     provenance: document.provenance,

@@ -4,7 +4,7 @@ import pino from 'pino'
 import { z } from 'zod'
 import { appendLines, parseDocument } from '../base'
 import type { Sample } from '../data'
-import { Detector } from '../detector'
+import type { Detector } from '../detector'
 import { pixelTensor, tf } from '../engine'
 import { assignSchema, assignTargets, lossSchema } from '../losses'
 import { averageDecay, averageSchema } from './average'
@@ -101,7 +101,7 @@ class Training {
       detector,
       slots: createSlots(new Map([...detector.trained, ...(extra?.variables ?? [])])),
       extra: extra?.variables,
-      averaged: options.average && new Detector(detector.network, detector.weights()),
+      averaged: options.average && detector.copy(),
     }
     this.#checkpoint = join(directory, 'checkpoint.json')
     const before = restore(this.#checkpoint, this.#trained, options, context.provenance?.trial)

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import stringify from 'safe-stable-stringify'
 import { z } from 'zod'
 import { darknet21Schema } from '../detector'
+import { quantiseSchema } from '../quantise'
 import { prunableSchema } from '../slimming'
 import { labelsSchema } from './labels'
 import { pseudoSchema, teacherViewsSchema } from './pseudo'
@@ -22,7 +23,8 @@ const resolvedRecipe = recipeSchema.extend({ precision: z.enum(['float32', 'bflo
 
 const training = z
   .object({
-    steps: z.number().int().positive(),
+    /** 0 only of a network that is quantised as it is. */
+    steps: z.number().int().min(0),
     rate: z.number().positive().finite(),
     seed: seedSchema,
     recipe: resolvedRecipe,
@@ -70,6 +72,8 @@ const trialKinds = z.discriminatedUnion('kind', [
       start: modelRefSchema,
       /** Takes only the architecture from `start`, with new weights. */
       fresh: z.literal(true).optional(),
+      /** Trains the network as the int8 one that it is to be; with no steps it is only made one. */
+      quantise: quantiseSchema.optional(),
       training,
     })
     .strict(),
@@ -84,6 +88,8 @@ const trialKinds = z.discriminatedUnion('kind', [
       /** May be empty only with `pseudo`. */
       terms: z.array(termSchema),
       fresh: z.literal(true).optional(),
+      /** As of a control. */
+      quantise: quantiseSchema.optional(),
       unlabelled: unlabelledSchema.optional(),
       /** Trains on the unlabelled frames with the teacher's detections as labels. */
       pseudo: pseudoSchema.optional(),
@@ -109,6 +115,16 @@ export const trialSchema = trialKinds.superRefine((config, { addIssue }) => {
   const refuse = (path: (string | number)[], message: string) => addIssue({ code: 'custom', path, message })
   if (config.kind === 'teacher' && (config.detector === undefined) === (config.start === undefined))
     refuse(['detector'], `expected either detector or start, found ${config.start ? 'both' : 'neither'}`)
+  const quantise = 'quantise' in config ? config.quantise : undefined
+  if (quantise && 'fresh' in config && config.fresh)
+    refuse(['quantise'], 'expected a trained network to quantise, found fresh weights')
+  if (quantise && 'training' in config && config.training.recipe.precision !== 'float32')
+    refuse(
+      ['training', 'recipe', 'precision'],
+      `expected float32 with quantise, which rounds by itself, found ${config.training.recipe.precision}`,
+    )
+  if ('training' in config && config.training.steps === 0 && !(quantise && config.kind === 'control'))
+    refuse(['training', 'steps'], 'expected at least one, since nothing is quantised alone, found 0')
   if (config.kind !== 'distill') return
   const { terms, pseudo, views, unlabelled, training } = config
   if (terms.length === 0 && !pseudo) refuse(['terms'], 'expected at least one, or pseudo-labels instead')

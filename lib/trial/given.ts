@@ -242,8 +242,11 @@ function modelHash({ network, weights }: Pick<Checkpoint, 'network' | 'weights'>
   return sha256(stringify({ network, weights: sha256(encodeSafetensors(sorted)) }) ?? '')
 }
 
-const fileOf = (runs: string, name: string, hash: string) =>
-  join(runs, FOLDER, `${name}-${hash.slice(0, 12)}.json`)
+/** Where the copy of a given model is. */
+export const givenFile = (
+  { given, sha256: hash }: Extract<ModelRef, { given: string }>,
+  runs: string,
+): string => join(runs, FOLDER, `${given}-${hash.slice(0, 12)}.json`)
 
 /** Copies a model into the folder of the trials, which load it from there, so that the study needs the user's files no more. */
 export function storeGiven(
@@ -254,7 +257,7 @@ export function storeGiven(
   // As it will be read back: what JSON drops is dropped.
   const plain = checkNetwork(JSON.parse(JSON.stringify(network)), name)
   const hash = modelHash({ network: plain, weights })
-  const file = fileOf(runs, name, hash)
+  const file = givenFile({ given: name, sha256: hash }, runs)
   if (!existsSync(file))
     saveCheckpoint(file, { network: plain, classes, step: 0, weights, optimizer: new Map(), provenance })
   return { given: name, sha256: hash }
@@ -265,10 +268,11 @@ export function storeGiven(
  * @throws Error when it is missing, or another model than the reference says
  */
 export function loadGiven(
-  { given, sha256: expected }: Extract<ModelRef, { given: string }>,
+  ref: Extract<ModelRef, { given: string }>,
   runs: string,
 ): ReturnType<typeof loadCheckpoint> {
-  const file = fileOf(runs, given, expected)
+  const { given, sha256: expected } = ref
+  const file = givenFile(ref, runs)
   if (!existsSync(file))
     throw new Error(
       `${file}: expected the copy of the given model ${given}, found none; run the command again`,

@@ -45,7 +45,7 @@ export {
 } from './log'
 export { forgetPeak, peakBytes } from './memory'
 export { type EvaluationMetrics, type Metrics, metricsSchema } from './metrics'
-export { describeRef, findModel, loadModel, loadShipped, SHIPPED, shippedRef } from './models'
+export { describeRef, findModel, loadModel, loadShipped, modelFile, SHIPPED, shippedRef } from './models'
 export { position, thinnedOut } from './progress'
 export { provenance } from './provenance'
 export { type PseudoOptions, pseudoSchema, type TeacherViews, teacherViewsSchema } from './pseudo'

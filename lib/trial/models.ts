@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { DamagedError } from '../base'
 import { type Checkpoint, loadCheckpoint } from '../train'
 import type { ModelRef } from './config'
-import { loadGiven } from './given'
+import { givenFile, loadGiven } from './given'
 import { FILES, REDO, readMetricsFile } from './results'
 
 /** Checkpoints shipped with the workbook. */
@@ -63,6 +63,13 @@ export function findModel(hash: string, runs: string): string | undefined {
     .filter((name) => name.endsWith(`-${hash.slice(0, 12)}`))
     .map((folder) => join(runs, folder, FILES.model))
     .find(existsSync)
+}
+
+/** The checkpoint that a reference names; undefined if there is none yet. */
+export function modelFile(ref: ModelRef, runs: string): string | undefined {
+  if ('trial' in ref) return findModel(ref.trial, runs)
+  const file = 'shipped' in ref ? join(SHIPPED, `${ref.shipped}.json`) : givenFile(ref, runs)
+  return existsSync(file) ? file : undefined
 }
 
 /** Reference to the checkpoint shipped under a name. */

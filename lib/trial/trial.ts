@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import { appendLines } from '../base'
 import type { Dataset, Sample, SplitName } from '../data'
 import { complexity, Detector, darknet21, type NetworkSpec, type Weights } from '../detector'
+import type { Precision } from '../engine'
 import { evaluateDetections } from '../evaluate'
+import { calibrate, detectorOf, planOf, QuantisedDetector } from '../quantise'
 import {
   gammaHistogram,
   leastBlocks,
@@ -97,12 +99,7 @@ export async function runTrial(config: TrialConfig, context: TrialContext): Prom
   const { detector, ...extra } = await produce(config, context)
   const split = config.kind === 'evaluate' ? config.split : 'validation'
   const samples = splitOf(dataset, split)
-  const precision =
-    config.kind === 'evaluate'
-      ? config.precision
-      : 'training' in config
-        ? config.training.recipe.precision
-        : 'float32'
+  const precision = precisionOf(config, detector)
   const { truths, detections, secondsPerImage } = await predict(detector, samples, {
     batch: config.kind === 'evaluate' ? config.batch : undefined,
     crop: config.data.crop,
@@ -117,6 +114,7 @@ export async function runTrial(config: TrialConfig, context: TrialContext): Prom
     classes: dataset.classes,
     step: extra.training?.kept?.step ?? extra.training?.steps ?? 0,
     weights: detector.weights(),
+    ...(detector instanceof QuantisedDetector && { quantisation: detector.quantisation }),
     optimizer: new Map(),
     provenance: originOf(config, context),
   })
@@ -145,6 +143,13 @@ export async function runTrial(config: TrialConfig, context: TrialContext): Prom
   return result
 }
 
+/** Of the numbers in which a model is measured; one that rounds to eight bits does it in float32. */
+function precisionOf(config: TrialConfig, detector: Detector): Precision {
+  if (detector instanceof QuantisedDetector) return 'float32'
+  if (config.kind === 'evaluate') return config.precision
+  return 'training' in config ? config.training.recipe.precision : 'float32'
+}
+
 function splitOf(dataset: Dataset, name: SplitName): readonly Sample[] {
   const samples = dataset.splits[name]
   if (!samples?.length)
@@ -162,11 +167,8 @@ async function produce(config: TrialConfig, context: TrialContext): Promise<Trai
   }
   const start = loadModel(config.start, context.runs)
   if (config.kind === 'prune') return pruneModel(start, config, context)
-  const detector =
-    'fresh' in config && config.fresh
-      ? Detector.create(start.network, config.training.seed)
-      : new Detector(start.network, start.weights)
-  if (config.kind === 'evaluate') return { detector }
+  if (config.kind === 'evaluate') return { detector: detectorOf(start) }
+  const detector = await newStudent(start, config, context)
   const { labelled: samples, rest } = trainingSamples(config.training, context)
   const options = trainOptions(config.training, samples.length, context, config)
   if (config.kind === 'sparse') {
@@ -180,13 +182,17 @@ async function produce(config: TrialConfig, context: TrialContext): Promise<Trai
     return { detector, training: summarise(summary, detector.network) }
   }
   if (config.kind !== 'distill') {
+    if (config.training.steps === 0) return { detector, training: summarise(UNTRAINED, detector.network) }
     const summary = await train(detector, samples, options, trainContext(context, config))
     return { detector, training: summarise(summary, detector.network) }
   }
-  const teachers = teachersOf(config).map((ref) => {
-    const model = loadModel(ref, context.runs)
-    return new Detector(model.network, model.weights)
-  })
+  const teachers = teachersOf(config).map((ref) => detectorOf(loadModel(ref, context.runs)))
+  if (options.precision !== 'float32' && teachers.some((teacher) => teacher instanceof QuantisedDetector)) {
+    for (const teacher of teachers) teacher.dispose()
+    throw new Error(
+      `training.recipe.precision: expected float32 with a teacher that rounds to eight bits, found ${options.precision}`,
+    )
+  }
   const { unlabelled } = config
   const frames = unlabelled && (unlabelled.source === 'train' ? rest : splitOf(context.dataset, 'unlabelled'))
   try {
@@ -213,6 +219,28 @@ function newTeacher(
   if (!start) throw new Error('trial: expected detector or start, found neither') // the schema refuses it
   const model = loadModel(start, runs)
   return new Detector(model.network, model.weights)
+}
+
+/** What a training starts from: new weights, the model's own, or those as int8, with ranges measured before the first step. */
+async function newStudent(
+  start: ReturnType<typeof loadModel>,
+  config: Exclude<TrialConfig, { kind: 'teacher' | 'prune' | 'evaluate' }>,
+  { dataset, folder, signal }: TrialContext,
+): Promise<Detector> {
+  const { network, weights } = start
+  if ('fresh' in config && config.fresh) return Detector.create(network, config.training.seed)
+  const quantise = 'quantise' in config ? config.quantise : undefined
+  if (!quantise) return new Detector(network, weights)
+  const { frames, head, for: target } = quantise
+  const { sha256: _, ...calibration } = await calibrate(planOf({ network, weights }), start.sha256, dataset, {
+    ...{ frames, seed: config.training.seed, crop: config.data.crop, cache: folder, signal },
+  })
+  return new QuantisedDetector(network, weights, { for: target, head, calibration })
+}
+
+/** Of a network that is quantised as it is. */
+const UNTRAINED: TrainSummary = {
+  ...{ steps: 0, images: 0, distilled: 0, seconds: 0, waitedShare: 0, last: {} },
 }
 
 function trainingSamples({ labels }: { labels?: Labels }, { dataset }: TrialContext): LabelledSamples {

@@ -1,19 +1,12 @@
 /** Inference beside what a user would pick today: the exported networks in ONNX Runtime and OpenVINO, in float32, bfloat16 and int8. */
 import { join } from 'node:path'
 import { generateScenes } from '../../lib/data'
-import {
-  calibrate,
-  FILE_DEFAULTS,
-  type FileRequest,
-  type Model,
-  notInstalled,
-  planOf,
-  writeModel,
-} from '../../lib/deploy'
+import { FILE_DEFAULTS, type FileRequest, type Model, notInstalled, writeModel } from '../../lib/deploy'
 import { framesOf } from '../../lib/deploy/frames'
 import { isInstalled, type RuntimeName } from '../../lib/deploy/runtimes'
 import { Session, type SessionOptions } from '../../lib/deploy/runtimes/session'
 import { complexity } from '../../lib/detector'
+import { calibrate, planOf } from '../../lib/quantise'
 import { loadProfile } from '../../lib/study'
 import { loadCheckpoint, type NamedTensor } from '../../lib/train'
 import { SHIPPED } from '../../lib/trial'

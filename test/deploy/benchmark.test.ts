@@ -3,7 +3,16 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { benchmark, bestWithin, paretoFront, readBenchmark } from '../../lib/deploy'
-import { formatsFindings, formatsPage, formatsTable } from '../../lib/report'
+import {
+  budgetOf,
+  choices,
+  choiceWithin,
+  formatsFindings,
+  formatsPage,
+  formatsSection,
+  formatsTable,
+} from '../../lib/report'
+import { loadProfile } from '../../lib/study'
 import { tinyDetector, tinyWeights } from '../train/tiny'
 import { modelOf } from './models'
 import { folder, path, scenes } from './support'
@@ -54,6 +63,26 @@ test('two models in the library and on WebAssembly: rows with times, accuracy an
   assert.equal(table.length, result.models.flatMap(({ rows }) => rows).length)
   assert.equal(formatsFindings(result).length, 2)
   assert.match(formatsPage(result), /<h1>Files to deploy<\/h1>/)
+  const budget = budgetOf(result, {})
+  assert.equal(budget.milliseconds, result.models[1]!.rows[0]!.milliseconds.median)
+  assert.match(
+    choices(result, budget)[0]!,
+    /^Within [\d.]+ ms a call \(what the student takes in this library; .*\) take .* of the (teacher|student): [\d.]+ ms/,
+  )
+  const none = budgetOf(result, { deploy: { milliseconds: 1e-6 } })
+  assert.match(choices(result, none)[0]!, /deploy\.milliseconds\) no file of either model is fast enough/)
+  const wide = choiceWithin(result, budgetOf(result, { deploy: { milliseconds: 1e6 } }))
+  const all = result.models.flatMap(({ rows }) => rows.map(({ AP }) => AP.value))
+  assert.equal(wide?.row.AP.value, Math.max(...all))
+  const profile = loadProfile('smoke')
+  const shown = formatsSection({ profile, benchmark: { measured: result, command: '' } })
+  assert.deepEqual(
+    shown.blocks.map(({ kind }) => kind),
+    ['list', 'figure', 'table'],
+  )
+  const [missing] = formatsSection({ profile, benchmark: { command: 'npx workbook benchmark A B' } }).blocks
+  assert.ok(missing?.kind === 'text' && missing.text.endsWith('npx workbook benchmark A B'))
+  assert.deepEqual(formatsSection({ profile }).blocks, [])
 })
 
 test('an interrupt ends the benchmark with its reason', async () => {

@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import sharp from 'sharp'
 import { generateScenes } from '../../lib/data'
-import { calibrate, exportModel, formatOf, PROOF_BOUNDS, planOf } from '../../lib/deploy'
-import { tensorFlowPython } from '../../lib/deploy/runtimes'
+import { exportModel, formatOf, PROOF_BOUNDS, writeModel } from '../../lib/deploy'
+import { instructions } from '../../lib/deploy/instructions'
+import { DEPLOY_ENVIRONMENT, tensorFlowPython } from '../../lib/deploy/runtimes'
+import { calibrate, planOf } from '../../lib/quantise'
 import { loadProfile } from '../../lib/study'
 import { loadShipped } from '../../lib/trial'
-import { MODELS, modelOf } from './models'
-import { folder, path, proofData, python, request, without } from './support'
+import { MODELS, modelOf, OTHERS } from './models'
+import { folder, path, proofData, python, request, scenes, without } from './support'
 
 const model = Object.values(MODELS)[0]!
 const student = loadShipped('default-student')
@@ -115,13 +117,112 @@ test("the README's Python runs: ONNX, TFLite", { skip: without('onnxruntime') },
   for (const [name, wanted] of [
     ['readme.onnx', request('onnx')],
     ['bytes.onnx', request('onnx', { pixels: 'uint8', head: 'detections' })],
+    ['pair.onnx', request('onnx', { batch: 2 })],
     ['readme.tflite', request('tflite', { batch: 1 })],
+    ['pair.tflite', request('tflite', { batch: 2, pixels: 'uint8' })],
   ] as const) {
     await exportModel(model, path(name), wanted, await proofData())
     const printed = python('-c', codeOf(path(`${name}.README.md`), 'python'))
-    assert.match(printed, wanted.head === 'logits' ? /logits32 \(1, / : /boxes \(1, 100, 4\)/)
+    const images = wanted.batch === 2 ? 2 : 1
+    assert.match(
+      printed,
+      wanted.head === 'logits' ? new RegExp(`logits32 \\(${images}, `) : /boxes \(1, 100, 4\)/,
+    )
   }
 })
+
+/** An int8 file for OpenVINO, and its README. */
+async function openvinoFile(name: string): Promise<void> {
+  const calibration = await calibrate(planOf(model), model.sha256, await scenes(), {
+    cache: folder,
+    frames: 2,
+  })
+  const metadata = writeModel(
+    model,
+    path(name),
+    request('onnx', { precision: 'int8', calibration, target: 'openvino' }),
+  )
+  writeFileSync(path(`${name}.README.md`), instructions(name, 'onnx', metadata))
+}
+
+test("the README's Python of a file for OpenVINO runs there", { skip: without('openvino') }, async () => {
+  await picture().toFile(path('picture.jpg'))
+  await openvinoFile('vino.onnx')
+  assert.match(python('-c', codeOf(path('vino.onnx.README.md'), 'python')), /logits32 \(1, /)
+})
+
+/** Compiles and runs a README's C++; fails where it does not end with 0. */
+function runCpp(name: string, readme: string, words: readonly string[], libraries: string): void {
+  const source = path(`${name}.cpp`)
+  writeFileSync(source, codeOf(readme, 'cpp'))
+  execFileSync('g++', ['-std=c++17', '-Wall', source, '-o', path(`${name}.out`), ...words], { stdio: 'pipe' })
+  const env = { ...process.env, LD_LIBRARY_PATH: libraries, TF_CPP_MIN_LOG_LEVEL: '2' }
+  execFileSync(path(`${name}.out`), { cwd: folder, stdio: 'pipe', env })
+}
+
+/** The folder of a Python package; none where it is not there. */
+function packageFolder(program: string, name: string): string | undefined {
+  const found = spawnSync(
+    program,
+    ['-c', `import importlib.util as u; print(u.find_spec('${name}').origin)`],
+    {
+      encoding: 'utf8',
+    },
+  )
+  return found.status === 0 ? dirname(found.stdout.trim()) : undefined
+}
+
+const compiler = spawnSync('g++', ['--version']).status === 0 ? false : 'expected g++, found none'
+
+test(
+  "the README's C++ of a SavedModel compiles and runs with TensorFlow's C library",
+  { skip: compiler },
+  async () => {
+    await exportModel(model, path('c_saved_model'), request('saved-model'), await proofData())
+    const tensorflow = packageFolder(tensorFlowPython(), 'tensorflow')!
+    const libraries = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'].map((file) =>
+      join(tensorflow, file),
+    )
+    const words = [`-I${join(tensorflow, 'include')}`, ...libraries]
+    runCpp('tensorflow', join(path('c_saved_model'), 'README.md'), words, tensorflow)
+  },
+)
+
+test(
+  "the README's C++ of a file for OpenVINO compiles and runs there",
+  { skip: compiler || without('openvino') },
+  async () => {
+    await openvinoFile('cpp.onnx')
+    const openvino = packageFolder(join(DEPLOY_ENVIRONMENT, 'bin/python'), 'openvino')!
+    const libraries = join(openvino, 'libs')
+    const library = readdirSync(libraries).find((file) => /^libopenvino\.so/.test(file))!
+    runCpp(
+      'openvino',
+      path('cpp.onnx.README.md'),
+      [`-I${join(openvino, 'include')}`, join(libraries, library)],
+      libraries,
+    )
+  },
+)
+
+/** Debian's libopencv-dnn-dev and libopencv-imgcodecs-dev. */
+const OPENCV = '/usr/include/opencv4'
+const opencv =
+  existsSync(join(OPENCV, 'opencv2/dnn.hpp')) && existsSync(join(OPENCV, 'opencv2/imgcodecs.hpp'))
+    ? false
+    : `OpenCV's headers are not installed in ${OPENCV}`
+
+test(
+  "the README's C++ of Darknet's files compiles and runs with OpenCV",
+  { skip: compiler || opencv },
+  async () => {
+    await picture().toFile(path('picture.jpg'))
+    const tiny = OTHERS['YOLOv3-tiny']!
+    await exportModel(tiny, path('cpp.cfg'), request('darknet'), await proofData())
+    const libraries = ['-lopencv_dnn', '-lopencv_imgcodecs', '-lopencv_core']
+    runCpp('opencv', path('cpp.cfg.README.md'), [`-I${OPENCV}`, ...libraries], '')
+  },
+)
 
 test("the README's JavaScript runs: TF.js, SavedModel; and its Python of a SavedModel", async () => {
   await picture().toFile(path('picture.jpg'))

@@ -29,7 +29,9 @@ test('format and lint: biome ci', () => passes('@biomejs/biome/bin/biome', 'ci',
 
 const lib = path.join(root, 'lib')
 const ROOMS =
-  'base engine data detector losses evaluate slimming train trial study deploy report workbench'.split(' ')
+  'base engine data detector quantise losses evaluate slimming train trial study deploy report workbench'.split(
+    ' ',
+  )
 /** Runs exported files on the WebAssembly backend, in a process of its own. */
 const BROWSER_RUNTIME = 'deploy/runtimes/tfjs.ts'
 /** Bundled into a page. */

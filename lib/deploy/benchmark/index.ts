@@ -8,6 +8,8 @@ import type { Crop, Dataset, Sample } from '../../data'
 import { complexity } from '../../detector'
 import { deviceInfo } from '../../engine'
 import type { MatchTable } from '../../evaluate'
+import { calibrate } from '../../quantise/calibrate'
+import { planOf } from '../../quantise/plan'
 import {
   LEADING_METRICS,
   METRICS,
@@ -18,12 +20,10 @@ import {
   tableValue,
 } from '../../study'
 import type { NamedTensor } from '../../train'
-import { calibrate } from '../calibrate'
 import { predictWith } from '../detections'
 import { sizeOf } from '../export'
 import { type FileRequest, type Model, writeModel } from '../files'
 import { framesOf } from '../frames'
-import { planOf } from '../plan'
 import type { RuntimeName } from '../runtimes'
 import { Session } from '../runtimes/session'
 import { type Benchmark, type BenchmarkRow, paretoFront } from './result'

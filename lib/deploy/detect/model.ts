@@ -2,9 +2,10 @@
 import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { toImage, unitValues } from '../../data'
-import { type DecodeOptions, Detector } from '../../detector'
+import type { DecodeOptions } from '../../detector'
 import { deviceInfo } from '../../engine'
 import type { ScoredBox } from '../../evaluate'
+import { detectorOf } from '../../quantise'
 import { createBatchDetector, loadCheckpoint, type SeenBatch } from '../../train'
 import { detectionsIn } from '../detections'
 import { formatOfFile, readMetadata } from '../files'
@@ -43,7 +44,7 @@ export async function openModel(file: string, options: ModelOptions = {}): Promi
 
 function openCheckpoint(file: string, { decode }: ModelOptions): RunningModel {
   const checkpoint = loadCheckpoint(file)
-  const detector = new Detector(checkpoint.network, checkpoint.weights)
+  const detector = detectorOf(checkpoint)
   const batches = createBatchDetector(detector, { decode })
   return {
     name: basename(file, '.json'),

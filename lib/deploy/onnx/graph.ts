@@ -1,9 +1,17 @@
 /** A network as ONNX nodes, opset 17, NCHW. */
 import { type Activation, SLOPE } from '../../detector'
+import type { BodyFormat, Of } from '../../quantise/body'
+import {
+  type Grid,
+  kernelScales,
+  LARGEST_WEIGHT,
+  quantisesInFront,
+  roundEven,
+  type Target,
+} from '../../quantise/grids'
+import type { Convolution, Margins, Pool, Step } from '../../quantise/plan'
 import { toFloat16 } from '../float16'
-import type { BodyFormat, Detections, HeadFormat, Of, SuppressionSizes, Values } from '../format'
-import { type Grid, kernelScales, roundEven } from '../grids'
-import type { Convolution, Margins, Pool, Step } from '../plan'
+import type { Detections, HeadFormat, SuppressionSizes, Values } from '../format'
 import { type AttributeValue, type OnnxNode, type OnnxTensor, TYPE, type TypeName } from './model'
 
 /** A value by its name; `grid` where it was rounded. */
@@ -11,15 +19,6 @@ export interface OnnxReference {
   readonly name: string
   readonly grid?: Grid
 }
-
-/**
- * What a quantised file is for: runtimes fuse different patterns, and run any other slower than float. ONNX Runtime fuses a
- * convolution where rounding follows at once, in front of the LeakyReLU; OpenVINO and TensorRT fuse the LeakyReLU into the
- * convolution and want rounding behind it alone, and TensorRT signed numbers around 0.
- */
-export const TARGETS = ['onnxruntime', 'openvino', 'tensorrt'] as const
-/** What a quantised file is for; runtimes fuse different patterns. */
-export type Target = (typeof TARGETS)[number]
 
 export interface OnnxOptions {
   /** Stores and computes the body in float16. */
@@ -40,7 +39,7 @@ export class OnnxWriter implements BodyFormat<OnnxReference>, HeadFormat<OnnxRef
     reserved: readonly string[],
   ) {
     this.names = new Set(reserved)
-    this.quantisesInFront = (options.target ?? 'onnxruntime') === 'onnxruntime'
+    this.quantisesInFront = quantisesInFront(options.target ?? 'onnxruntime')
   }
 
   /** Adds a node of one output. */
@@ -278,7 +277,7 @@ export class OnnxWriter implements BodyFormat<OnnxReference>, HeadFormat<OnnxRef
     const size = weights.length / out
     const rounded = Int8Array.from(weights, (weight, i) => {
       const whole = roundEven(weight / scales[Math.floor(i / size)]!)
-      return Math.min(127, Math.max(-127, whole))
+      return Math.min(LARGEST_WEIGHT, Math.max(-LARGEST_WEIGHT, whole))
     })
     const stored = this.constant(`${name}/kernel/int8`, 'int8', shape, rounded)
     const scale = this.floats(`${name}/kernel/scale`, [out], scales)

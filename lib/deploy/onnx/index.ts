@@ -1,13 +1,12 @@
 /** A detector as an .onnx file. */
-import type { Grids } from '../grids'
+import type { Grids } from '../../quantise/grids'
+import type { Plan } from '../../quantise/plan'
 import type { FileOptions } from '../options'
 import { outputsOf, writeOutputs } from '../outputs'
-import type { Plan } from '../plan'
 import { INPUT } from '../tensorflow/model'
 import { type OnnxOptions, OnnxWriter } from './graph'
 import { onnxModel, TYPE } from './model'
 
-export { TARGETS, type Target } from './graph'
 export { onnxMetadata } from './model'
 
 /** Name of the length that is the batch's. */

@@ -1,6 +1,7 @@
 /** Runs a checkpoint, or Darknet's files, with the library's own forward pass, as session.ts asks: the same messages as run.py's. */
-import { Detector, readDarknet } from '../../detector'
+import { readDarknet } from '../../detector'
 import { compile, type Precision, type Tensor, tf } from '../../engine'
+import { detectorOf } from '../../quantise'
 import { loadCheckpoint } from '../../train'
 import { type SessionSettings, serve } from './messages'
 
@@ -28,10 +29,9 @@ async function main([file, text]: readonly string[]): Promise<void> {
 
 function load(file: string): (images: tf.Tensor4D) => tf.Tensor4D[] {
   const isDarknet = file.endsWith('.cfg')
-  const { network, weights } = isDarknet
-    ? readDarknet(file, file.replace(/\.cfg$/, '.weights'))
-    : loadCheckpoint(file)
-  const detector = new Detector(network, weights)
+  const detector = detectorOf(
+    isDarknet ? readDarknet(file, file.replace(/\.cfg$/, '.weights')) : loadCheckpoint(file),
+  )
   return (images) => [...detector.forward(images, { training: false }).outputs]
 }
 

@@ -1,5 +1,5 @@
 /** A network as TensorFlow's graph nodes, from which a SavedModel, a TF.js graph model and a TFLite file are made. */
-import { type Activation, SLOPE } from '../../detector'
+import { type Activation, LOWEST, SLOPE } from '../../detector'
 import {
   type Attribute,
   attribute,
@@ -9,10 +9,11 @@ import {
   type GraphNode,
   type NodeOutput,
 } from '../../engine'
+import type { BodyFormat, Of } from '../../quantise/body'
+import { boundsOf, type Grid, kernelScales, LARGEST_WEIGHT } from '../../quantise/grids'
+import type { Convolution, Pool, Step } from '../../quantise/plan'
 import { toFloat16 } from '../float16'
-import type { BodyFormat, Detections, HeadFormat, Of, SuppressionSizes, Values } from '../format'
-import { boundsOf, type Grid, kernelScales } from '../grids'
-import type { Convolution, Pool, Step } from '../plan'
+import type { Detections, HeadFormat, SuppressionSizes, Values } from '../format'
 
 export interface GraphOptions {
   /** Convolution, bias and LeakyReLU as one node, as TF.js runs them fastest; TensorFlow itself fuses when it loads a graph. */
@@ -144,7 +145,7 @@ export class TensorFlowGraph implements BodyFormat<NodeOutput>, HeadFormat<NodeO
       attribute.string('data_format', 'NHWC'),
     ]
     const isReached = !isSame && padding.some((cells) => cells > 0)
-    const around = isReached ? this.padded(`${name}/around`, x, [0, 0, ...padding, 0, 0], LEAST) : x
+    const around = isReached ? this.padded(`${name}/around`, x, [0, 0, ...padding, 0, 0], LOWEST) : x
     return this.node(name, 'MaxPool', [around], attributes)
   }
 
@@ -349,7 +350,7 @@ export class TensorFlowGraph implements BodyFormat<NodeOutput>, HeadFormat<NodeO
       this.floats(
         `${step.name}/${name}`,
         [step.out],
-        scales.map((scale) => sign * 127 * scale),
+        scales.map((scale) => sign * LARGEST_WEIGHT * scale),
       )
     return this.node(
       `${step.name}/kernel/rounded`,
@@ -404,9 +405,6 @@ export class TensorFlowGraph implements BodyFormat<NodeOutput>, HeadFormat<NodeO
     return 'node' in value ? value : this.floats('head/constants', value.shape, value.values)
   }
 }
-
-/** Below every value that a map holds; the library's own, for the same bits. */
-const LEAST = -3e38
 
 const slidingAttributes = (stride: number): Attribute[] => [
   float,

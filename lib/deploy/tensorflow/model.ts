@@ -9,10 +9,10 @@ import {
   type Signature,
   type SignatureValue,
 } from '../../engine'
-import type { Grids } from '../grids'
+import type { Grids } from '../../quantise/grids'
+import type { Plan } from '../../quantise/plan'
 import type { FileOptions } from '../options'
 import { outputsOf, writeOutputs } from '../outputs'
-import type { Plan } from '../plan'
 import { type GraphOptions, TensorFlowGraph } from './graph'
 
 /** Name of the input, in every format. */

@@ -47,7 +47,12 @@ export function exportCommand(): Command {
       ]),
     )
     .option('--int8-head', 'of int8: also the last convolutions, which costs accuracy')
-    .option('--frames <count>', 'of int8: frames of training to calibrate on', wholeNumber, 128)
+    .option(
+      '--frames <count>',
+      'of int8: frames of training to calibrate on; a model trained as int8 has its scales',
+      wholeNumber,
+      128,
+    )
     .option('--seed <number>', 'of int8: draws them', Number, 0)
   return withDataOptions(command)
     .option('--profile <name>', 'whose images it is proved on', 'default')
@@ -64,25 +69,29 @@ function parseBatch(text: string): number | 'any' {
 }
 
 async function run(from: string, out: string, options: Options): Promise<void> {
-  const { calibrate, exportModel, formatOf, planOf } = deploy()
+  const { exportModel, formatOf } = deploy()
+  const { calibrate, calibrationOf, planOf } = require('../../quantise') as typeof import('../../quantise')
   const { loadCheckpoint } = require('../../train') as typeof import('../../train')
   const { CACHE, openModelData } = require('../model-data') as typeof import('../model-data')
   const signal = interruptSignal()
   const model = loadCheckpoint(from)
   if (path.resolve(from) === path.resolve(out)) throw new Error(`${out}: expected another file than ${from}`)
   const format = formatOf(out, options.to)
-  const { head, pixels, precision, int8Head, frames, seed } = options
+  const { head, pixels, precision, frames, seed } = options
   const { dataset, crop } = await openModelData(options, signal, precision !== 'int8')
-  const bar = precision === 'int8' ? showProgress('calibrating', frames) : undefined
+  const trained = precision === 'int8' ? model.quantisation : undefined
+  const bar = precision === 'int8' && !trained ? showProgress('calibrating', frames) : undefined
   const calibration = bar
     ? await calibrate(planOf(model), model.sha256, dataset, {
         ...{ frames, seed, crop, cache: CACHE, signal },
         onProgress: (done) => void bar.update(done),
       })
-    : undefined
+    : trained && calibrationOf(trained.calibration)
   bar?.done()
   const request: FileRequest = {
-    ...{ format, head, pixels, precision, calibration, int8Head, target: options.for },
+    ...{ format, head, pixels, precision, calibration },
+    int8Head: options.int8Head ?? trained?.head,
+    target: options.for ?? (format === 'onnx' ? trained?.for : undefined),
     batch: options.batch ?? (format === 'tflite' ? 1 : 'any'),
   }
   const { validation: samples = [] } = dataset.splits

@@ -33,6 +33,8 @@ interface Common {
 /** A convolution, its bias, and the activation behind it. */
 export interface Convolution extends Common {
   readonly kind: 'conv'
+  /** The layer whose weights it has. */
+  readonly layer: string
   /** Side of the square kernel. */
   readonly size: number
   readonly stride: number
@@ -82,6 +84,9 @@ export interface Plan {
   readonly steps: readonly Step[]
   /** The steps that give the logits, in the order of the heads. */
   readonly outputs: readonly number[]
+  /** Those of the maps in front of the heads, and of the network's named features. */
+  readonly features: readonly number[]
+  readonly named: { readonly [name: string]: number }
   readonly decode: DecodeConfig
 }
 
@@ -97,11 +102,20 @@ export function planOf({
   readonly network: NetworkSpec
   readonly weights: Weights
 }): Plan {
-  const { input, channels } = checkNetwork(network)
-  if (channels !== 3) throw new Error(`network: expected images of 3 channels for a file, found ${channels}`)
-  const { steps, outputs } = new Planner(weights, [...input, channels]).run(network)
+  const { input, channels } = checkPlannable(network)
+  const body = new Planner(weights, [...input, channels]).run(network)
   const { anchors, classes, scaleXY, strides } = headsOf(network)
-  return { input, steps, outputs, decode: { anchors, classes, scaleXY, strides } }
+  return { input, ...body, decode: { anchors, classes, scaleXY, strides } }
+}
+
+/**
+ * Checks that a network can be said as files say it, and so trained as int8.
+ * @throws Error where it describes no network, or the images have other than three channels
+ */
+export function checkPlannable(network: NetworkSpec): NetworkSpec {
+  const found = checkNetwork(network)
+  if (found.channels === 3) return found
+  throw new Error(`network: expected images of 3 channels for a file, found ${found.channels}`)
 }
 
 /** Adds a step for every layer; a value is a step's number. */
@@ -113,15 +127,25 @@ class Planner implements Operations<number> {
     private readonly images: MapShape,
   ) {}
 
-  run(network: NetworkSpec): Pick<Plan, 'steps' | 'outputs'> {
-    const { outputs } = interpret<number>(network, this, IMAGES)
-    return { steps: this.steps, outputs }
+  run(network: NetworkSpec): Omit<Plan, 'input' | 'decode'> {
+    const { outputs, features, named } = interpret<number>(network, this, IMAGES)
+    return { steps: this.steps, outputs, features, named }
   }
 
   conv(x: number, layer: ConvolutionLayer): number {
     const { name, kernel: size, stride, padding, groups, out, activation } = layer
     const weights = folded(this.valuesOf(layer), (i) => i % out)
-    return this.convolution(x, { ...weights, name, size, stride, zeros: padding, groups, out, activation })
+    return this.convolution(x, {
+      ...weights,
+      name,
+      layer: name,
+      size,
+      stride,
+      zeros: padding,
+      groups,
+      out,
+      activation,
+    })
   }
 
   deconv(x: number, layer: Deconvolution): number {
@@ -130,7 +154,7 @@ class Planner implements Operations<number> {
     const weights = folded(this.valuesOf(layer), (i) => Math.floor(i / inputs) % out)
     const { values, size } = asConvolution(weights.kernel, { kernel, stride, inputs, out })
     const pixels = this.convolution(x, {
-      ...{ name, size, stride: 1, zeros: (size - 1) / 2, groups: 1, activation },
+      ...{ name, layer: name, size, stride: 1, zeros: (size - 1) / 2, groups: 1, activation },
       ...{ out: stride ** 2 * out, kernel: values, bias: repeated(weights.bias, stride ** 2) },
     })
     const shape: MapShape = [stride * h, stride * w, out]
@@ -286,7 +310,7 @@ function folded(
  * the stride^2 pixels that a cell gives. Pixel u of a cell sees the cell `d` further on through the kernel's row u + (k - stride) / 2
  * - stride * d. Where kernel and stride are equal that is the cell itself, and the size 1.
  */
-function asConvolution(
+export function asConvolution(
   values: Float32Array,
   { kernel, stride, inputs, out }: { kernel: number; stride: number; inputs: number; out: number },
 ): { readonly values: Float32Array; readonly size: number } {

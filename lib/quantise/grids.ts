@@ -7,6 +7,18 @@ export interface Grid {
   readonly zeroPoint: number
 }
 
+/**
+ * What a quantised file is for: runtimes fuse different patterns, and run any other slower than float. ONNX Runtime fuses a
+ * convolution where rounding follows at once, in front of the LeakyReLU; OpenVINO and TensorRT fuse the LeakyReLU into the
+ * convolution and want rounding behind it alone, and TensorRT signed numbers around 0.
+ */
+export const TARGETS = ['onnxruntime', 'openvino', 'tensorrt'] as const
+/** What a quantised file is for. */
+export type Target = (typeof TARGETS)[number]
+
+/** Whether a convolution's values are rounded in front of their activation too. */
+export const quantisesInFront = (target: Target): boolean => target === 'onnxruntime'
+
 /** What a quantised file rounds. */
 export interface Grids {
   /** By the step's name, that of the values in front of its LeakyReLU (see `inFront`), or `images`. */
@@ -15,24 +27,25 @@ export interface Grids {
   readonly head: boolean
 }
 
+/** Smallest and largest value. */
 export interface Range {
   readonly min: number
   readonly max: number
 }
 
 /** The smallest scale is one that divides without overflow. */
-const SMALLEST = 1e-9
+export const SMALLEST_SCALE = 1e-9
 
 /** The grid that holds a range and 0 exactly (Jacob et al. 2018, section 3). */
 export function gridOf({ min, max }: Range): Grid {
   const [low, high] = [Math.min(0, min), Math.max(0, max)]
-  const scale = Math.fround(Math.max((high - low) / 255, SMALLEST))
+  const scale = Math.fround(Math.max((high - low) / 255, SMALLEST_SCALE))
   return { scale, zeroPoint: Math.min(255, Math.max(0, Math.round(-low / scale))) }
 }
 
 /** The same with the zero in the middle of the signed numbers -128..127, as TensorRT asks: q - 128 is what it computes with. */
 export function symmetricGridOf({ min, max }: Range): Grid {
-  return { scale: Math.fround(Math.max(Math.max(-min, max) / 127, SMALLEST)), zeroPoint: 128 }
+  return { scale: Math.fround(Math.max(Math.max(-min, max) / 127, SMALLEST_SCALE)), zeroPoint: 128 }
 }
 
 /** Smallest and largest value of a grid. */
@@ -40,14 +53,20 @@ export function boundsOf({ scale, zeroPoint }: Grid): Range {
   return { min: -zeroPoint * scale, max: (255 - zeroPoint) * scale }
 }
 
+/** Weights are whole numbers from -127 to 127 times the scale of their channel. */
+export const LARGEST_WEIGHT = 127
+
+/** A recorded graph multiplies where it would divide by a constant; so does everything here, for the same bits. */
+export const PER_WEIGHT = Math.fround(1 / LARGEST_WEIGHT)
+
 /** One scale per output channel: the largest weight is 127. */
 export function kernelScales({ kernel, out }: Pick<Convolution, 'kernel' | 'out'>): Float32Array {
-  const largest = new Float32Array(out).fill(127 * SMALLEST)
+  const largest = new Float32Array(out).fill(LARGEST_WEIGHT * SMALLEST_SCALE)
   for (let i = 0; i < kernel.length; i++) {
     const channel = i % out
     largest[channel] = Math.max(largest[channel]!, Math.abs(kernel[i]!))
   }
-  return largest.map((value) => value / 127)
+  return largest.map((value) => value * PER_WEIGHT)
 }
 
 /** To the nearest whole number, halves to the even one, as runtimes round. */

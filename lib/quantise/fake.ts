@@ -1,0 +1,72 @@
+/** Fake quantisation: rounds as eight-bit arithmetic does, in float, and lets gradients through (Jacob et al. 2018, section 3). */
+import { attribute, execute, gatherRows, type Tensor, tf } from '../engine'
+import { boundsOf, type Grid, LARGEST_WEIGHT, PER_WEIGHT, SMALLEST_SCALE } from './grids'
+
+/**
+ * An activation rounded to a grid: y = (clamp(round(x / scale) + zeroPoint, 0, 255) - zeroPoint) * scale. The gradient is dy where
+ * x lies between the grid's smallest and largest value, else 0 (the straight-through estimator, Bengio et al. 2013).
+ */
+export function fakeQuantise(x: tf.Tensor4D, grid: Grid): tf.Tensor4D {
+  const { min, max } = boundsOf(grid)
+  const attributes = () => [
+    attribute.float('min', min),
+    attribute.float('max', max),
+    attribute.int('num_bits', 8),
+    attribute.bool('narrow_range', false),
+  ]
+  const operation = tf.customGrad((input, save) => {
+    const values = input as Tensor
+    ;(save as (tensors: Tensor[]) => void)([values])
+    return {
+      value: execute('FakeQuantWithMinMaxArgs', attributes(), [values])[0]!,
+      gradFunc: (dy: Tensor, saved: Tensor[]) =>
+        execute('FakeQuantWithMinMaxArgsGradient', attributes(), [dy, saved[0]!])[0]!,
+    }
+  })
+  return operation(x) as tf.Tensor4D
+}
+
+/**
+ * A kernel rounded to 255 values a channel: scale = max |w| / 127 of each output channel, w' = round(w / scale) * scale, halves to
+ * the even number: what `kernelScales` and an ONNX file have. No weight lies outside, so the gradient is dy everywhere; that the
+ * scale follows the largest weight is left out of it.
+ *
+ * @param kernel [height, width, in, out]
+ */
+export function fakeQuantiseKernel(kernel: tf.Tensor4D): tf.Tensor4D {
+  const operation = tf.customGrad((input) => {
+    const weights = input as Tensor
+    const largest = tf.maximum(tf.max(tf.abs(weights), [0, 1, 2]), LARGEST_WEIGHT * SMALLEST_SCALE)
+    const scale = tf.mul(largest, PER_WEIGHT)
+    const whole = tf.clipByValue(tf.round(tf.div(weights, scale)), -LARGEST_WEIGHT, LARGEST_WEIGHT)
+    return { value: tf.mul(whole, scale), gradFunc: (dy: Tensor) => dy }
+  })
+  return operation(kernel) as tf.Tensor4D
+}
+
+/**
+ * Values by number, in another order and with zeros between them: y[i] = x[places[i]], or 0 where places[i] is -1. Every value
+ * goes to exactly one place.
+ */
+export function rearrange(x: Tensor, places: Int32Array, shape: readonly number[]): Tensor {
+  const back = new Int32Array(x.size).fill(-1)
+  places.forEach((from, to) => {
+    if (from >= 0) back[from] = to
+  })
+  const operation = tf.customGrad((input) => ({
+    value: tf.reshape(picked(input as Tensor, places), [...shape]),
+    gradFunc: (dy: Tensor) => tf.reshape(picked(dy, back), x.shape),
+  }))
+  return operation(x)
+}
+
+/** Of all values in a row with a zero in front: the one behind each place. */
+function picked(x: Tensor, places: Int32Array): Tensor {
+  const row = tf.concat([tf.zeros([1, 1, 1]), tf.reshape(x, [1, x.size, 1])], 1) as tf.Tensor3D
+  const indices = tf.tensor2d(
+    places.map((place) => place + 1),
+    [1, places.length],
+    'int32',
+  )
+  return gatherRows(row, indices)
+}
