@@ -1,5 +1,13 @@
 export { type DatasetPage, datasetPage } from './dataset/page'
-export { formatsFindings, formatsPage, formatsTable } from './deploy'
+export {
+  budgetOf,
+  choices,
+  choiceWithin,
+  formatsFindings,
+  formatsPage,
+  formatsSection,
+  formatsTable,
+} from './deploy'
 export * from './differences'
 export type { Block, Section } from './document'
 export {

@@ -4,6 +4,7 @@ import { headsOf, layersOf } from '../detector'
 import { evaluationOn, latencyOfArm, type PairedDifference, verdictText } from '../study'
 import { loadCheckpoint } from '../train'
 import { FILES, type TrialResult } from '../trial'
+import { budgetOf, choices } from './deploy'
 import { type Section, section, table } from './document'
 import {
   ap,
@@ -50,6 +51,7 @@ export function modelCard(input: ReportInput, summary: Summary): Section {
       `arm against ${reference}`,
       against((numbers.splits.test ?? numbers.splits.validation)?.differences[reference]?.mAP50),
     ]),
+    ...fileToTake(input, trial.metrics.weights),
     ['training', training(trial)],
     ['training data', `${summary.data.name}, hash ${summary.data.hash}`],
     ['weights', `SHA-256 ${trial.metrics.weights}`],
@@ -84,6 +86,18 @@ function time({ latency }: Summary, name: string): [string, string][] {
   ]
 }
 
+/** Which file a team should take, where files were measured. */
+function fileToTake({ benchmark, profile }: ReportInput, weights: string): [string, string][] {
+  if (!benchmark) return []
+  const { measured, command } = benchmark
+  if (!measured) return [['file to take', `not measured; ${command}`]]
+  const isOther = !measured.models.some(({ sha256 }) => sha256 === weights)
+  const note = isOther
+    ? ' The files measured are those of the student before distillation: same layers, same time.'
+    : ''
+  return [['file to take', choices(measured, budgetOf(measured, profile)).join(' ') + note]]
+}
+
 function against(difference: PairedDifference | undefined): string {
   return difference
     ? `${pointsInterval(difference)} points of mAP@0.5: ${verdictText(difference)}`
@@ -109,7 +123,8 @@ function training({ config, metrics }: TrialResult): string {
   const { steps, seed, rate, recipe } = config.training
   const terms = config.kind === 'distill' ? config.terms.map(({ method }) => method).join(', ') : ''
   const took = metrics.training ? `, ${duration(metrics.training.seconds)}` : ''
-  return `${steps} steps of ${recipe.batch} images at rate ${rate}, seed ${seed}${took}; ${terms ? `distilled by ${terms}` : 'without a teacher'}`
+  const rounding = 'quantise' in config && config.quantise ? ', rounded as its int8 file' : ''
+  return `${steps} steps of ${recipe.batch} images at rate ${rate}, seed ${seed}${took}${rounding}; ${terms ? `distilled by ${terms}` : 'without a teacher'}`
 }
 
 function architecture({ folder }: TrialResult): [string, string][] {

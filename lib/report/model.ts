@@ -3,6 +3,7 @@
 import { type Arm, type ArmNumbers, LEADING_METRICS, METRICS, readTables, type Split } from '../study'
 import { readLog } from '../trial'
 import { cost, origin, settings } from './background'
+import { formatsSection } from './deploy'
 import { differenceTable, failuresTable } from './differences'
 import { type Block, details, figure, list, type Section, section, table, text } from './document'
 import {
@@ -65,6 +66,7 @@ export function buildReport(input: ReportInput): ReportModel {
     ablations(summary),
     selection(summary),
     modelCard(input, summary),
+    formatsSection(input),
     cost(summary),
     published(input, summary),
     section('limits', 'Limits', [list(limits(summary))]),

@@ -1,6 +1,7 @@
 /** A comparison in numbers: everything in a report follows from this, and this from the trials alone. */
 import type { Change } from '../base'
 import { countBoxes, describeAccount, describeLost, lostBoxes, type SplitCounts } from '../data'
+import { benchmarkOf, type StudyBenchmark } from '../deploy'
 import type { NetworkSpec } from '../detector'
 import {
   type Arm,
@@ -80,6 +81,8 @@ export interface ReportInput {
   readonly latency?: StudyLatency
   /** Truth, teacher and student beside each other; left out where absent. */
   readonly sideBySide?: SideBySide
+  /** Teacher and student as files, or how that is measured; only for a study. */
+  readonly benchmark?: StudyBenchmark
   /** Default: the profile's. */
   readonly bootstrap?: BootstrapOptions
   /** Default: all. */
@@ -175,6 +178,7 @@ export function collectStudy(study: Study, options: CollectOptions = {}): Report
     ...input,
     arms: input.arms.filter(isWanted),
     metrics,
+    benchmark: benchmarkOf(study),
     ...(sweeps && {
       sweeps: SHORT_SWEEPS.flatMap((name) => findShort(shortSweep(name, study), study)),
       shipped: [...shippedSweeps().values()],
