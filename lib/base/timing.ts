@@ -8,6 +8,7 @@ export interface Latency {
   readonly p95: number
 }
 
+/** How long calls are timed in turns. */
 export interface TimingOptions {
   /** Timed calls of each. */
   readonly calls: number

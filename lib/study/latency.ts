@@ -15,6 +15,7 @@ const studyLatencySchema = measuredSchema.extend({
   /** Names of arms, in the order of `models`. */
   arms: z.array(z.array(z.string()).min(1)),
 })
+/** Milliseconds a frame of every architecture of a study, and which arms have it. */
 export type StudyLatency = z.infer<typeof studyLatencySchema>
 
 /** The file in a study's folder. */

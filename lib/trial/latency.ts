@@ -22,8 +22,10 @@ export const measuredSchema = z
     models: z.array(z.object({ sha256: z.string(), median: positive, p95: positive }).strict()),
   })
   .strict()
+/** Milliseconds a frame of models that took turns, and on which machine. */
 export type MeasuredLatency = z.infer<typeof measuredSchema>
 
+/** How models are timed frame by frame. */
 export interface FrameTimingOptions {
   readonly precision: Precision
   /** Timed frames of each model; default 200. */

@@ -36,7 +36,10 @@ before(async () => {
 
 const shared =
   'methods=[{method: output-kd, weight: 1, scales: shared}, {method: feature-mse, weight: 1, scales: shared}]'
-const plain = ['ablations.lambda.methods=[]', 'ablations.threshold=[]', 'recipe.batch=2', 'side.labelled=2']
+const plain = [
+  ...['lambda.methods', 'threshold', 'temperature.methods'].map((key) => `ablations.${key}=[]`),
+  ...['recipe.batch=2', 'side.labelled=2'],
+]
 
 const open = (settings: Partial<StudySettings>) =>
   createStudy({

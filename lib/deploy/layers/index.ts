@@ -25,6 +25,7 @@ export interface LayerTimes {
   )[]
 }
 
+/** Where models spend the time of a call. */
 export interface TimesByLayer {
   /** In the order of the first model's network. */
   readonly layers: readonly LayerTimes[]
