@@ -27,7 +27,7 @@ export function recallFigure(rows: readonly RecallRow[], models: readonly [strin
       height: 130 + 26 * shown.length,
       // Teacher and student of a row one above the other.
       scattermode: 'group',
-      xaxis: axis('recall at IoU 0.5'),
+      xaxis: axis('recall at IoU 0.5', { range: [-0.02, 1.02] }),
       yaxis: axis('', {
         type: 'category',
         categoryorder: 'array',
