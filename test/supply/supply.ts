@@ -8,7 +8,7 @@ import { root } from '../../lib/workbench/project'
 
 /** Licences under which a package may come; of two with OR one must be among them, of two with AND both. */
 const LICENCES = new Set([
-  ...['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', 'MIT', 'Unlicense'],
+  ...['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', 'MIT', 'Python-2.0', 'Unlicense'],
   // Libraries that are linked as they come: libvips under sharp, ZeroMQ under the kernel.
   ...['LGPL-3.0-or-later', 'MPL-2.0'],
 ])
