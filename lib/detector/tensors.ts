@@ -146,8 +146,8 @@ function pool(x: tf.Tensor4D, layer: MaxPool): tf.Tensor4D {
   return tf.maxPool(reached ? tf.pad(x, around, LOWEST) : x, size, stride, 'valid')
 }
 
-/** Below every value that a map holds, and finite in all precisions but float16. */
-export const LOWEST = -3e38
+/** Below every value that a map holds, in every precision: a cell of this value is never the largest of a window. */
+export const LOWEST = Number.NEGATIVE_INFINITY
 
 function sum(values: readonly tf.Tensor4D[], { activation }: Shortcut): tf.Tensor4D {
   const fit = (x: tf.Tensor4D, channels: number): tf.Tensor4D => {

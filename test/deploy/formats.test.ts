@@ -3,9 +3,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type FileRequest, prove, readMetadata, writeModel } from '../../lib/deploy'
+import { calibrate, planOf } from '../../lib/quantise'
 import { loadShipped } from '../../lib/trial'
-import { MODELS, OTHERS } from './models'
-import { path, proofData, request } from './support'
+import { MODELS, OTHERS, pool } from './models'
+import { folder, path, proofData, request, scenes, without } from './support'
 
 const student = loadShipped('default-student')
 const teacher = loadShipped('default-teacher')
@@ -49,6 +50,27 @@ test('TFLite: two images of bytes at once, decoded; of one class and nearest ups
   assert.ok(head && head.boxes <= 0.01 && head.scores <= 1e-4)
   assert.deepEqual(batches, [2])
 })
+
+for (const format of ['onnx', 'tflite', 'tfjs'] as const)
+  test(
+    `${format}: cells beyond the edge are never the largest of a pool's window, in float16 and int8`,
+    { skip: format === 'onnx' && without('onnxruntime') },
+    async () => {
+      const model = pool()
+      const batch = format === 'tflite' ? 1 : 'any'
+      const name = (precision: string) => `pool-${precision}${format === 'tfjs' ? '_tfjs' : `.${format}`}`
+      const half = await proved(model, name('half'), request(format, { batch, precision: 'float16' }))
+      assert.ok(half.maxDifference > 1e-4 && half.maxDifference < 0.1, String(half.maxDifference))
+      if (format === 'tfjs') return
+      const calibration = await calibrate(planOf(model), model.sha256, await scenes(), {
+        ...{ cache: folder, frames: 4 },
+      })
+      const int8 = request(format, { batch, precision: 'int8', calibration })
+      const { maxDifference } = await proved(model, name('int8'), int8)
+      // All that the maps hold is near -40; zeros from beyond the edge would make tens of this.
+      assert.ok(maxDifference < 1, String(maxDifference))
+    },
+  )
 
 test("SavedModel in Python: 0 apart at batch 1 and 3, its own detections the library's", async () => {
   const plain = await proved(student, 'saved_model', request('saved-model'))

@@ -90,6 +90,27 @@ const LAYERS: NetworkSpec = {
   ],
 }
 
+/** A max pool whose windows reach over the upper edge, where TensorFlow's 'SAME' does not, over numbers below 0 alone. */
+const POOL: NetworkSpec = {
+  input: [64, 96],
+  channels: 3,
+  features: {},
+  layers: [
+    conv('stem', 'images', 8, { stride: 2 }),
+    conv('below', 'stem', 8, { kernel: 1, batchNorm: false, activation: 'linear' }),
+    { kind: 'maxPool', name: 'halved', part: 'backbone', from: 'below', size: 3, stride: 2, padding: 2 },
+    conv('logits', 'halved', 26, { kernel: 1, batchNorm: false, activation: 'linear' }),
+    { kind: 'yolo', name: 'yolo', part: 'head', from: 'logits', anchors, classes: 8, scaleXY: 1 },
+  ],
+}
+
+/** A model of it. */
+export function pool(): Model {
+  const weights = new Map(drawnWeights(POOL, new Lcg(1)))
+  weights.set('below/bias', { shape: [8], values: Float32Array.from({ length: 8 }, (_, i) => -40 - i / 8) })
+  return modelOf(POOL, weights)
+}
+
 /** Two more networks: the list above, and YOLOv3-tiny. */
 export const OTHERS: { readonly [name: string]: Model } = {
   'groups, mish, unequal shortcuts, 4x4 deconvolution': drawnOf(LAYERS),
