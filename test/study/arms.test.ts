@@ -222,3 +222,68 @@ test('a chain trains a given teacher on with every seed, and a given student if 
     ],
   )
 })
+
+describe('an arm that is quantised', () => {
+  test('trains in float32 with its rounding, from a student, a pruned network or another arm; without steps it has no teacher', async () => {
+    const options = { frames: 128, for: 'onnxruntime', head: false }
+    const sweep = parsed([
+      { name: 'as it is', quantise: 'int8', steps: 0 },
+      { ...trained, name: 'taught', quantise: { head: true, for: 'tensorrt' }, terms: [term] },
+      { ...trained, name: 'slimmed', quantise: 'int8', prune },
+      { ...trained, name: 'float', recipe: { batch: 1 } },
+      { ...trained, name: 'after it', quantise: 'int8', start: 'float' },
+    ])
+    const rounded = { ...study, precision: 'bfloat16' as const }
+    checkSweep(sweep, rounded)
+    const [plain, taught, slimmed, float, after] = planArms(sweep, rounded).map(({ runs }) => runs[0]!)
+    const control = plain!.trial
+    assert.ok(control.kind === 'control')
+    assert.deepEqual([control.quantise, control.training.steps], [options, 0])
+    assert.ok(taught!.trial.kind === 'distill')
+    assert.deepEqual(taught!.trial.quantise, { frames: 128, for: 'tensorrt', head: true })
+    assert.ok(slimmed!.pruning && slimmed!.trial.kind === 'control')
+    assert.deepEqual(slimmed!.trial.start, refTo(slimmed!.pruning))
+    assert.ok(after!.trial.kind === 'control')
+    assert.deepEqual(after!.trial.start, refTo(float!.trial))
+    const precisions = [plain, taught, slimmed, float, after].map(
+      (run) => 'training' in run!.trial && run!.trial.training.recipe.precision,
+    )
+    assert.deepEqual(precisions, ['float32', 'float32', 'float32', 'bfloat16', 'float32'])
+  })
+
+  test('is refused with new weights, with sparsity training, without steps beside a pruning, and with a teacher in no steps', () => {
+    const quantise = 'int8'
+    const neither = /arms\.0\.quantise: expected neither fresh nor sparse beside it/
+    refused([{ ...trained, name: 'a', quantise, fresh: true }], neither)
+    refused([{ ...trained, name: 'a', quantise, sparse: { strength: 0.01 } }], neither)
+    refused([{ name: 'a', quantise, prune }], /arms\.0\.steps: expected steps for what the arm says/)
+    const none = /arms\.0\.steps: expected at least one; 0 is of an arm with quantise and no teacher/
+    refused([{ name: 'a', quantise, steps: 0, terms: [term] }], none)
+    refused([{ ...trained, name: 'a', steps: 0 }], none)
+    refused([{ name: 'a', quantise, steps: 3 }], /arms\.0\.rate: expected a rate for steps/)
+    refused(
+      [
+        { name: 'a', quantise, steps: 0 },
+        { name: 'b', rate: 0.01, steps: { asCostlyAs: 'a' } },
+      ],
+      /arms\.1\.steps\.asCostlyAs: expected an arm with a number of steps, found a, whose steps are 0/,
+    )
+  })
+
+  test('in a profile: students and controls are, beside one that is only quantised; the teacher and new weights are not', async () => {
+    const { sweep } = await open({
+      set: [
+        ...['lambda.methods', 'threshold', 'temperature.methods'].map((key) => `ablations.${key}=[]`),
+        ...['stages.distill.quantise=int8', 'controls.teacher=true', 'controls.scratch=true'],
+        ...['recipe.batch=2', 'side.labelled=2'],
+      ],
+    })
+    const isQuantised = ({ quantise }: { quantise?: object }) => quantise !== undefined
+    assert.deepEqual(
+      sweep.arms.filter((arm) => !isQuantised(arm)).map(({ name }) => name),
+      ['teacher trained on', 'from scratch'],
+    )
+    assert.equal(sweep.arms.find(({ name }) => name === 'quantised only')?.steps, 0)
+    assert.ok(sweep.references.includes('quantised only') && sweep.references.includes('student'))
+  })
+})
