@@ -64,7 +64,7 @@ export async function measureGrowth(
         const field = contestants({ network: 'teacher', kind }, precisions).filter(
           ({ work }) => work.layout !== 'contiguous',
         )
-        const timed = await race([sides], file, field, {
+        const { timed } = await race([sides], file, field, {
           ...context,
           rounds: Math.min(context.rounds, 3),
           onProgress: (text) => onProgress(`${where}: ${kind}: ${text}`),

@@ -1,12 +1,10 @@
 /**
- * The benchmark: the workbook beside PyTorch, ONNX Runtime and OpenVINO on the same networks, batch, threads and machine, in one run.
+ * The benchmark on a CPU (on a card: cuda/): the workbook beside PyTorch, ONNX Runtime and OpenVINO on the same networks, batch, threads and machine, in one run.
  *
  *     npx workbook bench                               every part but precision: half an hour on two idle cores
  *     npx workbook bench --parts precision             whether bfloat16 trains to float32's mAP: 10 minutes
  *     npx workbook bench --parts training inference --threads 1,4 --batch 16,8 --rounds 31
- *     npx workbook bench --device cuda                 the published networks on a card: training, inference, distillation
- *     npx workbook bench --keep                        also writes test/bench/results.json (precision: precision.json; on a
- *                                                    card cuda.json and cuda-precision.json)
+ *     npx workbook bench --keep                        also writes test/bench/results.json (precision: precision.json)
  *
  * It prints its tables and writes every number to .cache/bench/<date>.json, with machine, versions and commit.
  * The files in test/bench are those of the last kept runs; training.json is what `--parts training --rounds 31` wrote to
@@ -32,7 +30,7 @@
  * - growth: training and inference against batch, input size and width, up to the published 512x192 teacher.
  * Training and inference are timed with every number of threads and every batch, the others with the first of each.
  * - precision: no time, but what speed costs: validation mAP of the default profile's control after training with three seeds
- *   in float32 and in the other precisions of the device, two trials side by side.
+ *   in float32 and in bfloat16, two trials side by side.
  * - evaluator: COCO's twelve numbers against pycocotools. stages: the default profile's time, from trials on disk.
  *
  * How to read it
@@ -40,16 +38,16 @@
  *   run stops. In a round every contestant has one turn of many steps, alone on the machine, and each round starts with
  *   another one. A number is the median of the rounds with their quartiles in brackets; ratios are taken round by round,
  *   so that a slow minute of the machine hits both sides of a ratio.
- * - 'x PyTorch float32' above 1: that many times as fast as PyTorch in float32 in its faster memory layout (contiguous or
- *   channels_last). The targets compare with that one too, also for bfloat16. Training in one process with several threads has
+ * - 'x PyTorch float32' above 1: that many times as fast as PyTorch in float32 at its fastest: eager with one of two memory
+ *   layouts (contiguous or channels_last), in training and inference also compiled by torch.compile. The targets compare with that one too, also for bfloat16. Training in one process with several threads has
  *   no target: trials side by side use such a machine better.
  * - If the quartiles of a ratio lie on both sides of 1, this run does not show who is faster: use more --rounds, and an idle
  *   machine (the load at the start is printed and kept).
  * - growth: 'limit' is the time if the step were nothing but convolutions at the throughput of large 3x3 ones, a
  *   backward pass counted as two forward ones; the share in brackets is how near a side comes. What is missing to 100 %
  *   is memory traffic, small channel counts and overheads. In bfloat16 the limit is far higher, the share lower.
- * - cuda: at every step both sides get the batch through the host's memory (PyTorch's is pinned there) and give back losses or
- *   logits; 'float32' convolutions use TF32 on both from Ampere on. PyTorch scales float16's loss with its GradScaler.
+ * - Both sides get images as bytes and scale them themselves. Who compiles for longer than five minutes, or cannot, is left out;
+ *   the reason stands below the table and among the results.
  * - stages: `training` and `evaluating` are summed over trials, which run side by side; `wall` is the time in which at
  *   least one of them ran.
  */
@@ -74,7 +72,7 @@ import { comparePrecisions } from './precision'
 import type { Answer, Work } from './protocol'
 import { describeResults, inWords, type Results, type Target, targetsOf } from './report'
 import { compareRuntimes } from './runtimes'
-import { type Device, Worker, type WorkerOptions } from './workers'
+import { Worker, type WorkerOptions } from './workers'
 
 /** Defaults of a run. */
 export const DEFAULT_PARTS = [
@@ -91,14 +89,8 @@ export const DEFAULT_PARTS = [
 export const PARTS = [...DEFAULT_PARTS, 'precision'] as const
 export type Part = (typeof PARTS)[number]
 
-/** Parts that run on a card; the others measure the CPU. */
-export const CUDA_PARTS: readonly Part[] = ['training', 'inference', 'distillation', 'precision']
-
 export interface BenchmarkOptions {
-  readonly device: Device
   readonly parts: readonly Part[]
-  /** In addition to float32, if the device has them. */
-  readonly lowPrecisions: readonly Precision[]
   /** Threads of one process. Training and inference are timed with each, the other parts with the first. */
   readonly threads: readonly number[]
   /** Processes that train side by side, one thread each, for the machine's throughput; 1: none. */
@@ -125,16 +117,13 @@ export interface BenchmarkOptions {
 
 type Precision = Exclude<Work['precision'], 'float32'>
 /** Today's CPUs compute float16 hardly faster than float32, and PyTorch cannot train in it there. */
-export const LOW_PRECISIONS: { readonly [device in Device]: readonly Precision[] } = {
-  cpu: ['bfloat16'],
-  cuda: ['bfloat16', 'float16'],
-}
+const LOW_PRECISIONS: readonly Precision[] = ['bfloat16']
 
 /** Names of the kept results, in test/bench. */
-const KEPT = {
-  cpu: { speed: 'results.json', precision: 'precision.json' },
-  cuda: { speed: 'cuda.json', precision: 'cuda-precision.json' },
-} as const
+const KEPT = { speed: 'results.json', precision: 'precision.json' }
+
+/** Seconds in which torch.compile must be done with a step. */
+const PATIENCE = 300
 
 const EPOCH_ROUNDS = 3
 const EVALUATOR_ROUNDS = 3
@@ -152,8 +141,8 @@ interface Run {
 
 const MEASURE: { readonly [part in Part]: (run: Run) => Promise<void> } = {
   async training(run) {
-    const { device, threads, processes } = run.options
-    if (device === 'cpu' && processes > 1) await steps('training', { threads: 1, processes }, run)
+    const { threads, processes } = run.options
+    if (processes > 1) await steps('training', { threads: 1, processes }, run)
     for (const count of threads) await steps('training', { threads: count, processes: 1 }, run)
   },
   async inference(run) {
@@ -216,16 +205,14 @@ async function steps(
 
 /** Runs the parts, prints the tables and writes the JSON; returns its path. */
 export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
-  const { device, parts, signal, root } = options
-  const unfit = parts.find((part) => device === 'cuda' && !CUDA_PARTS.includes(part))
-  if (unfit) throw new Error(`expected parts for a card (${CUDA_PARTS.join(', ')}), found ${unfit}`)
+  const { parts, signal, root } = options
+  const device = 'cpu'
   const cache = join(root, '.cache')
   const needsPeer = parts.some((part) => part !== 'stages' && part !== 'precision' && part !== 'runtimes')
   const python = needsPeer
     ? (options.peerPython ?? (await benchPython(cache, options.python, signal)))
     : options.python
   const { lacking, ...machine } = await describeMachine({ device, threads: 1, python, signal }, needsPeer)
-  if (device === 'cuda' && machine.device !== 'GPU') throw new Error('expected a CUDA device, found none')
   console.error(`${machine.name}, ${machine.cores} cores, load ${machine.load.toFixed(1)} at the start`)
   if (machine.load > 0.5) console.error('Other work runs on this machine: the spread will show it.')
 
@@ -234,14 +221,14 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
   const results: Results = { comparisons: [], epochs: [], runtimes: [] }
   const record = new ResultFile(root, machine)
   // An interrupted run keeps the finished parts.
-  const save = () => record.write(record.file, { targets: targetsOf(results, device), results })
+  const save = () => record.write(record.file, { targets: targetsOf(results), results })
   const run: Run = {
     options,
     context: {
       ...{ device, python, signal, scratch, cache, onProgress: (text) => console.error(`  ${text}`) },
       rounds: options.rounds,
-      secondsPerTurn: options.secondsPerTurn,
-      precisions: ['float32', ...options.lowPrecisions.filter((precision) => !isLacking(precision, lacking))],
+      ...{ secondsPerTurn: options.secondsPerTurn, patience: PATIENCE },
+      precisions: ['float32', ...LOW_PRECISIONS.filter((precision) => !isLacking(precision, lacking))],
       epochImages: options.epochImages,
       evaluatorRounds: Math.min(EVALUATOR_ROUNDS, options.rounds),
     },
@@ -258,14 +245,15 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }
-  const targets = targetsOf(results, device)
+  const targets = targetsOf(results)
   console.log(describeResults(results, targets))
   save()
   if (options.keep) keep(record, options, results, targets)
   return record.file
 }
 
-function isLacking(precision: Precision, lacking: Answer<'hello'>['lacking']): boolean {
+/** Whether a device cannot compute in a precision, which is then said. */
+export function isLacking(precision: Precision, lacking: Answer<'hello'>['lacking']): boolean {
   const reason = lacking?.[precision]
   if (reason) console.error(`${precision} is left out: ${reason}`)
   return reason !== undefined
@@ -296,23 +284,23 @@ class ResultFile {
 /** Writes the results to test/bench, speed and precision separately. */
 function keep(
   record: ResultFile,
-  { root, device, parts }: BenchmarkOptions,
+  { root, parts }: BenchmarkOptions,
   { precision, ...speed }: Results,
   targets: readonly Target[],
 ): void {
   const folder = join(root, 'test', 'bench')
-  const names = KEPT[device]
-  if (precision) record.write(join(folder, names.precision), { results: { precision } })
+  if (precision) record.write(join(folder, KEPT.precision), { results: { precision } })
   const isSpeed = parts.some((part) => part !== 'precision')
-  if (isSpeed) record.write(join(folder, names.speed), { targets, results: speed })
+  if (isSpeed) record.write(join(folder, KEPT.speed), { targets, results: speed })
 }
 
 /** Five significant digits exceed the accuracy of all these numbers. */
-function rounded(_key: string, value: unknown): unknown {
+export function rounded(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value
 }
 
-async function describeMachine(options: WorkerOptions, needsPeer: boolean) {
+/** What both sides run on, and their versions. */
+export async function describeMachine(options: WorkerOptions, needsPeer: boolean) {
   const load = loadavg()[0] ?? 0
   const sides = needsPeer ? (['workbook', 'PyTorch'] as const) : (['workbook'] as const)
   const versions: { [name: string]: string } = {}
@@ -330,7 +318,8 @@ async function describeMachine(options: WorkerOptions, needsPeer: boolean) {
   return { ...found, cores: availableParallelism(), memoryGiB: totalmem() / 2 ** 30, load, versions }
 }
 
-function commitOf(root: string): string {
+/** The commit of a checkout, and whether files differ from it. */
+export function commitOf(root: string): string {
   try {
     const git = (...words: string[]) =>
       execFileSync('git', ['-C', root, ...words], { encoding: 'utf8' }).trim()

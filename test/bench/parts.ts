@@ -3,14 +3,14 @@ import { join } from 'node:path'
 import type { Answer, Method, ProblemSpec, StageRow, Work } from './protocol'
 import {
   type Contestant,
+  type Race,
   type RoundOptions,
   race,
   type Spread,
   spread,
-  type Timed,
   timesAsFast,
 } from './rounds'
-import { type Device, type Side, type Sides, Worker, withSides, withTeams } from './workers'
+import { isPeer, type Side, type Sides, Worker, withSides, withTeams } from './workers'
 
 export const METHODS = ['output-kd', 'class-kd', 'masked-class-kd', 'objectness-mse', 'feature-mse'] as const
 
@@ -33,12 +33,6 @@ export interface Context extends RoundOptions {
 export const PUBLISHED_INPUT = [192, 512] as const
 export const PUBLISHED_BATCH = 4
 
-/** On a CPU the default profile's networks; a card is for the published ones. */
-const SUBJECT: { readonly [device in Device]: Omit<ProblemSpec, 'batch'> } = {
-  cpu: {},
-  cuda: { input: [...PUBLISHED_INPUT], width: 1 },
-}
-
 /** Concurrency: number of processes, and the threads of each. */
 export interface Setting {
   readonly threads: number
@@ -46,31 +40,24 @@ export interface Setting {
 }
 
 /** A race on one problem. */
-export interface Comparison extends Setting {
+export interface Comparison extends Setting, Race {
   readonly part: 'training' | 'inference' | 'distillation'
   readonly batch: number
   readonly subject: string
   readonly macs: number
-  readonly timed: readonly Timed[]
 }
 
 const LAYOUTS = ['contiguous', 'channels_last'] as const
 
-/** The workbook in every precision, on request also with XLA, PyTorch in every precision and layout. */
+/** The workbook in every precision, PyTorch in every precision and layout, and on request sides that compile. */
 export function contestants(
   work: Pick<Work, 'network' | 'kind' | 'method'>,
   precisions: readonly Precision[],
-  withXla = false,
+  compiled: readonly Side[] = [],
 ): Contestant[] {
   const task = work.kind === 'distillation' ? 'distillation' : `${work.network} ${work.kind}`
   return precisions.flatMap((precision): Contestant[] => [
-    ...(withXla ? (['workbook', 'workbook with XLA'] as const) : (['workbook'] as const)).map(
-      (side): Contestant => ({
-        name: `${side.replace('workbook', `workbook ${precision}`)}, ${task}`,
-        side,
-        work: { ...work, precision },
-      }),
-    ),
+    { name: `workbook ${precision}, ${task}`, side: 'workbook', work: { ...work, precision } },
     ...LAYOUTS.map(
       (layout): Contestant => ({
         name: `PyTorch ${precision} ${layout}, ${task}`,
@@ -78,6 +65,15 @@ export function contestants(
         work: { ...work, precision, layout },
       }),
     ),
+    ...compiled.map((side): Contestant => {
+      const [library = '', ...variant] = side.split(' ')
+      return {
+        name: `${library} ${precision} ${variant.join(' ')}, ${task}`,
+        side,
+        // torch.compile chooses layouts itself.
+        work: { ...work, precision, ...(isPeer(side) && { layout: 'channels_last' }) },
+      }
+    }),
   ])
 }
 
@@ -88,21 +84,17 @@ export async function problem(sides: Sides, context: Context, spec: ProblemSpec)
   return { file, ...(await sides.workbook.ask({ op: 'problem', spec, file })) }
 }
 
-/** Steps of the device's teacher: training or inference, in one process of each side or in several that work at the same time. */
+/** Steps of the default profile's teacher: training or inference, in one process of each side or in several that work at the same time. */
 export async function compareSteps(
   part: 'training' | 'inference',
   { threads, processes, batch }: Setting & { batch: number },
   context: Context,
 ): Promise<Comparison> {
   return withTeams({ ...context, threads }, processes, async (teams) => {
-    const { file, teacher } = await problem(teams[0]!, context, { batch, ...SUBJECT[context.device] })
-    const field = contestants(
-      { network: 'teacher', kind: part },
-      context.precisions,
-      context.device === 'cuda',
-    )
-    const timed = await race(teams, file, field, context)
-    return { part, threads, processes, batch, subject: teacher.text, macs: teacher.macs, timed }
+    const { file, teacher } = await problem(teams[0]!, context, { batch })
+    const field = contestants({ network: 'teacher', kind: part }, context.precisions, ['PyTorch compiled'])
+    const raced = await race(teams, file, field, context)
+    return { part, threads, processes, batch, subject: teacher.text, macs: teacher.macs, ...raced }
   })
 }
 
@@ -115,8 +107,7 @@ export async function compareDistillation(
   context: Context,
 ): Promise<Comparison> {
   return withSides({ ...context, threads }, async (sides) => {
-    const spec = { batch, student: true, ...SUBJECT[context.device] }
-    const { file, student } = await problem(sides, context, spec)
+    const { file, student } = await problem(sides, context, { batch, student: true })
     if (!student) throw new Error('expected a problem with a student, found the teacher alone')
     const { precisions } = context
     const others = METHODS.filter((method) => method !== 'masked-class-kd')
@@ -134,9 +125,9 @@ export async function compareDistillation(
         ),
       ),
     ]
-    const timed = await race([sides], file, field, context)
+    const raced = await race([sides], file, field, context)
     const { text: subject, macs } = student
-    return { part: 'distillation', threads, processes: 1, batch, subject, macs, timed }
+    return { part: 'distillation', threads, processes: 1, batch, subject, macs, ...raced }
   })
 }
 

@@ -1,6 +1,7 @@
 """The PyTorch side of the benchmark: answers one line of JSON on stdin with one on stdout. Requests: protocol.ts.
 
-Started by workers.ts in the benchmark's own environment, with the threads in OMP_NUM_THREADS and the device as its argument.
+Started by workers.ts in the benchmark's own environment, with the threads in OMP_NUM_THREADS; its arguments are the device,
+and "compiled" if torch.compile is to compile the steps.
 """
 
 import gc
@@ -20,6 +21,7 @@ from peer_network import Detector, masked_class_kd, read_problem, yolo_loss
 WARM_UP = 2
 ADAPTED = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 DEVICE = torch.device(sys.argv[1] if len(sys.argv) > 1 else "cpu")
+COMPILED = "compiled" in sys.argv[2:]
 
 
 def autocast(precision):
@@ -46,6 +48,7 @@ class Training:
             momentum=sgd["momentum"],
         )
         self.scaler = torch.amp.GradScaler(DEVICE.type, init_scale=1024, enabled=precision == "float16")
+        self.losses, self.logits = (torch.compile(f, dynamic=False) if COMPILED else f for f in (self.losses, self.logits))
 
     def arrange(self, x):
         return x.to(memory_format=torch.channels_last) if self.layout == "channels_last" else x
@@ -53,15 +56,23 @@ class Training:
     def place(self, x):
         return self.arrange(x.to(DEVICE))
 
-    def step(self, images, targets):
-        self.optimizer.zero_grad(set_to_none=True)
+    def logits(self, images, model):
+        """Of images as bytes, which are scaled on the device."""
         with autocast(self.precision):
-            outputs, _ = self.model(images)
+            return model(images.float() / 255)[0]
+
+    def losses(self, images, targets):
+        outputs = self.logits(images, self.model)
         terms = yolo_loss(outputs, targets, self.problem)
         if self.teacher:
-            with torch.no_grad(), autocast(self.precision):
-                target, _ = self.teacher(images)
+            with torch.no_grad():
+                target = self.logits(images, self.teacher)
             terms["masked-class-kd"] = masked_class_kd(outputs, target, self.problem)
+        return terms
+
+    def step(self, images, targets):
+        self.optimizer.zero_grad(set_to_none=True)
+        terms = self.losses(images, targets)
         total = sum(terms.values())
         self.scaler.scale(total).backward()
         self.scaler.unscale_(self.optimizer)
@@ -83,8 +94,8 @@ class Inference(Training):
     """Logits of a batch, batch norm with its running statistics."""
 
     def __call__(self):
-        with torch.inference_mode(), autocast(self.precision):
-            outputs, _ = self.model(self.load()[0])
+        with torch.inference_mode():
+            outputs = self.logits(self.batch[0].to(DEVICE, non_blocking=True), self.model)
         return [o.cpu() for o in outputs]
 
     def __init__(self, problem, network, precision, layout):

@@ -1,7 +1,7 @@
 """A training epoch as PyTorch's users write it: a Dataset (Pillow, NumPy), a DataLoader with one worker, SGD.
 
 The worker keeps decoded frames, as the other side's loader does. It makes the same kind of views (flip, scale, aspect,
-shift, linear colours) and the same targets, not the same random numbers.
+shift, linear colours), as bytes, and the same targets, not the same random numbers.
 """
 
 import json
@@ -112,7 +112,7 @@ class Scenes(torch.utils.data.Dataset):
         view = frame.transform(
             (self.width, self.height), Image.Transform.AFFINE, inverse, Image.Resampling.BILINEAR, fillcolor=(114,) * 3
         )
-        image = np.asarray(view, np.float32) / 255 @ self.colour(random, colour) + random.uniform(-1, 1) * colour["brightness"]
+        image = np.asarray(view, np.float32) @ self.colour(random, colour) + 255 * random.uniform(-1, 1) * colour["brightness"]
         boxes = np.array([[b["x1"], b["y1"], b["x2"], b["y2"]] for b in sample["boxes"]], np.float32).reshape(-1, 4)
         labels = np.array([b["label"] for b in sample["boxes"]], np.float32)
         corners = boxes.reshape(-1, 2, 2) * factor + shift
@@ -121,7 +121,7 @@ class Scenes(torch.utils.data.Dataset):
         sides, full = (kept[:, 2:] - kept[:, :2]).clip(0), whole[:, 2:] - whole[:, :2]
         stays = (sides.prod(1) >= self.augment["minKept"] * full.prod(1)) & (sides.min(1, initial=np.inf) >= self.augment["minSide"])
         targets = self.assign(kept[stays], labels[stays])
-        return np.clip(image, 0, 1, dtype=np.float32), *targets
+        return np.clip(image + 0.5, 0, 255).astype(np.uint8), *targets
 
     @staticmethod
     def colour(random, options):

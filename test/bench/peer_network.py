@@ -12,7 +12,7 @@ LARGEST_LOG_SIZE = 16
 
 
 class Problem:
-    """A problem file (safetensors): weights of the networks, images, targets, and the options as JSON metadata."""
+    """A problem file (safetensors): weights of the networks, images (0..255), targets, and the options as JSON metadata."""
 
     def __init__(self, tensors, options):
         self.tensors = tensors
@@ -20,7 +20,7 @@ class Problem:
         self.loss, self.sgd, self.rate = options["loss"], options["sgd"], options["rate"]
         self.threshold, self.weight = options["threshold"], options["weight"]
         self.config = options["heads"]
-        self.images = torch.from_numpy(tensors["images"]).permute(0, 3, 1, 2).contiguous()
+        self.images = torch.from_numpy(tensors["images"].astype(np.uint8)).permute(0, 3, 1, 2).contiguous()
         self.targets = [torch.from_numpy(tensors[f"targets/{i}"]) for i in range(3)]
         # Constants of the decoding for every slot, in the order of the logits.
         origin, anchor, stride, scale_xy = [], [], [], []

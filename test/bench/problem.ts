@@ -51,6 +51,7 @@ export interface Problem {
   readonly options: ProblemOptions
   /** The student's are empty if the problem has only the teacher. */
   readonly weights: { readonly teacher: Weights; readonly student: Weights }
+  /** 0 .. 255. */
   readonly images: NamedTensor
   readonly targets: readonly NamedTensor[]
 }
@@ -119,7 +120,7 @@ export function writeProblem(
   const truths: (readonly Box[])[] = []
   for (let index = 0; index < batch; index++) {
     const { pixels, boxes } = scene(index, height, columns, data.difficulty)
-    for (let i = 0; i < area; i++) images[index * area + i] = pixels[i]! / 255
+    for (let i = 0; i < area; i++) images[index * area + i] = pixels[i]!
     truths.push(boxes)
   }
   const { scales } = assignTargets(truths, heads, recipe.assign)

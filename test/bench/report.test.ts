@@ -16,7 +16,7 @@ function comparison(part: Comparison['part'], threads: number, processes: number
     seconds: spread([seconds, seconds, seconds]),
   })
   return {
-    ...{ part, threads, processes, batch: 16, subject: 'a teacher', macs: 1e6 },
+    ...{ part, threads, processes, batch: 16, subject: 'a teacher', macs: 1e6, missing: [] },
     timed: [
       timed('workbook', 'workbook float32', 0.1),
       timed('PyTorch', 'PyTorch float32 contiguous', 0.5),
@@ -62,7 +62,6 @@ test('trials side by side, a single thread and inference have targets, against t
       comparison('training', 2, 1),
       comparison('inference', 2, 1),
     ),
-    'cpu',
   )
   const speed = targets.filter(({ what }) => what.includes('times as fast'))
   assert.deepEqual(
@@ -82,7 +81,7 @@ test('trials side by side, a single thread and inference have targets, against t
 })
 
 test('private memory has a target', () => {
-  const targets = targetsOf(results(), 'cpu')
+  const targets = targetsOf(results())
   assert.deepEqual(
     targets.map(({ what, found, met }) => [what, found.median, met]),
     [["private memory of a teacher in float32 / PyTorch's", 0.75, true]],
@@ -91,7 +90,7 @@ test('private memory has a target', () => {
 
 test('the tables show the images a second of all processes together, and private beside resident memory', () => {
   const given = results(comparison('training', 1, 4))
-  const text = describeResults(given, targetsOf(given, 'cpu'))
+  const text = describeResults(given, targetsOf(given))
   assert.match(text, /training: a teacher, .*batch 16, 4 processes side by side, 1 thread\(s\) each/)
   assert.match(text, /workbook float32 +│ +100 \(100-100\) │ +160 │ +2\.00/)
   assert.match(text, /private, most │ resident, peak/)
@@ -118,7 +117,7 @@ test('inference has a target against OpenVINO in the same precision', () => {
     ],
   }
   const given: Results = { comparisons: [], epochs: [], runtimes: [runtimes] }
-  const targets = targetsOf(given, 'cpu')
+  const targets = targetsOf(given)
   assert.deepEqual(
     targets.map(({ found, met }) => [found.median, met]),
     [

@@ -13,7 +13,7 @@ import { type PrecisionResult, precisionVerdict } from './precision'
 import type { StageRow, Work } from './protocol'
 import { type Spread, spread, type Timed, timesAsFast } from './rounds'
 import type { RuntimeComparison } from './runtimes'
-import type { Device } from './workers'
+import { isPeer, type Side } from './workers'
 
 export interface Results {
   readonly comparisons: Comparison[]
@@ -39,12 +39,12 @@ type Raced = Pick<Timed, 'side' | 'work' | 'rounds'>
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
 
-/** PyTorch's faster layout in a precision. */
-function bestPeer<T extends { side: string; rounds: readonly number[] }>(
+/** PyTorch at its fastest in a precision: eager in one of two layouts, or compiled. */
+function bestPeer<T extends { side: Side; rounds: readonly number[] }>(
   entries: readonly T[],
   fits: (entry: T) => boolean,
 ): T | undefined {
-  const peers = entries.filter((entry) => entry.side === 'PyTorch' && fits(entry))
+  const peers = entries.filter((entry) => isPeer(entry.side) && fits(entry))
   return peers.sort((a, b) => sum(a.rounds) - sum(b.rounds))[0]
 }
 
@@ -56,7 +56,7 @@ function peerOf<T extends Raced>(timed: readonly T[], { network, kind }: Work, p
 }
 
 /**
- * On a CPU times as fast as PyTorch's best float32: training >= 1.1 in float32 and >= 1.6 in bfloat16, inference >= 1 and >= 1.5. Training in one process with
+ * Times as fast as PyTorch's best float32: training >= 1.1 in float32 and >= 1.6 in bfloat16, inference >= 1 and >= 1.5. Training in one process with
  * several threads is only reported: as many trials side by side use the same cores better.
  */
 const TRAINING: { readonly [precision in Work['precision']]?: number } = { float32: 1.1, bfloat16: 1.6 }
@@ -66,10 +66,9 @@ const OPENVINO = 0.9
 /** Distillation step <= 1.1 times (student's training step + teacher's inference). */
 const DISTILLATION_COST = 1.1
 
-export function targetsOf({ comparisons, memory, runtimes }: Results, device: Device): Target[] {
-  const raced = comparisons.filter(({ part }) => device === 'cpu' || part === 'distillation')
+export function targetsOf({ comparisons, memory, runtimes }: Results): Target[] {
   return [
-    ...raced.flatMap(speedTargets),
+    ...comparisons.flatMap(speedTargets),
     ...runtimes.flatMap(runtimeTargets),
     ...(memory ?? []).flatMap(memoryTargets),
   ]
@@ -142,15 +141,15 @@ function table(title: string, head: readonly string[], rows: readonly (readonly 
 export const inWords = ({ threads, processes }: Setting): string =>
   processes > 1 ? `${processes} processes side by side, ${threads} thread(s) each` : `${threads} thread(s)`
 
-function comparisonTable({ part, batch, subject, macs, timed, ...setting }: Comparison): string {
+/** The times of a race, and who was left out. */
+export function comparisonTable(comparison: Comparison): string {
+  const { part, batch, subject, macs, timed, missing, ...setting } = comparison
   const title = `${part}: ${subject}, ${(macs / 1e6).toFixed(0)} MMAC an image, batch ${batch}, ${inWords(setting)}`
-  const rows = timed.map(({ name, side, work, seconds, rounds }) => {
+  const rows = timed.map(({ name, work, seconds, rounds }) => {
     const times = (precision: Work['precision']) => {
       const peer =
         work.method && work.method !== 'masked-class-kd' ? undefined : peerOf(timed, work, precision)
-      return peer && (side !== 'PyTorch' || peer.rounds !== rounds)
-        ? between(timesAsFast({ rounds }, peer))
-        : ''
+      return peer && peer.rounds !== rounds ? between(timesAsFast({ rounds }, peer)) : ''
     }
     return [
       part === 'distillation' ? name : name.replace(/, .*/, ''),
@@ -160,7 +159,8 @@ function comparisonTable({ part, batch, subject, macs, timed, ...setting }: Comp
       work.precision === 'float32' ? '' : times(work.precision),
     ]
   })
-  return table(title, ['', 'ms a step', 'images/s', 'x PyTorch float32', 'x PyTorch, same precision'], rows)
+  const head = ['', 'ms a step', 'images/s', 'x PyTorch float32', 'x PyTorch, same precision']
+  return [table(title, head, rows), ...missing].join('\n')
 }
 
 function runtimeTable({ network, batch, macs, rows, missing, ...setting }: RuntimeComparison): string {

@@ -1,7 +1,7 @@
 /** Interleaved timing: in every round each contestant has one turn; each round starts with the next contestant. */
 import { quantile } from 'simple-statistics'
 import type { Answer, Request, Work } from './protocol'
-import type { Device, Side, Sides } from './workers'
+import { type Device, isCompiled, type Side, type Sides } from './workers'
 
 export interface Spread {
   readonly median: number
@@ -34,6 +34,10 @@ export interface RoundOptions {
   readonly rounds: number
   /** A turn repeats its step until it has lasted about this long. */
   readonly secondsPerTurn: number
+  /** Seconds in which a side that compiles must be ready for its first turn; if it is not, it is left out. */
+  readonly patience: number
+  /** Ends the race, and the process that is at work. */
+  readonly limit?: AbortSignal
   readonly onProgress: (text: string) => void
 }
 
@@ -43,8 +47,33 @@ const AGREEMENT = {
   cuda: { float32: 0.01, bfloat16: 0.05, float16: 0.01 },
 } as const
 
+export interface Race {
+  readonly timed: readonly Timed[]
+  /** Contestants that were left out, each with the reason. */
+  readonly missing: readonly string[]
+}
+
+interface Entry {
+  readonly contestant: Contestant
+  readonly key: string
+  readonly firsts: readonly number[]
+  readonly iterations: number
+  readonly turns: number[]
+}
+
+/** Asks the processes of a side, all teams' at the same time. */
+function askAll<O extends Request['op']>(
+  teams: readonly Sides[],
+  side: Side,
+  request: Extract<Request, { op: O }>,
+  limit: AbortSignal | undefined,
+): Promise<Answer<O>[]> {
+  return Promise.all(teams.map((sides) => sides[side].ask(request, limit)))
+}
+
 /**
- * Prepares all contestants on one problem, checks that they compute the same, and times them round by round.
+ * Prepares all contestants on one problem, checks that they compute the same, and times them round by round. One whose side
+ * compiles is left out where the compiler fails, or needs too long.
  * @param teams one process of each side, or several, which then take their turns at the same time
  * @throws Error when a contestant's first result differs from the first contestant's of the same kind
  */
@@ -52,50 +81,74 @@ export async function race(
   teams: readonly Sides[],
   file: string,
   contestants: readonly Contestant[],
-  { device, rounds, secondsPerTurn, onProgress }: RoundOptions,
-): Promise<Timed[]> {
-  const askAll = <O extends Request['op']>(
-    side: Side,
-    request: Extract<Request, { op: O }>,
-  ): Promise<Answer<O>[]> => Promise.all(teams.map((sides) => sides[side].ask(request)))
-  const entries: {
-    contestant: Contestant
-    key: string
-    firsts: readonly number[]
-    iterations: number
-    turns: number[]
-  }[] = []
-  for (const [i, contestant] of contestants.entries()) {
-    onProgress(`preparing ${contestant.name}`)
-    const key = String(i)
-    const prepared = await askAll(contestant.side, { op: 'prepare', key, file, ...contestant.work })
-    const fastest = Math.min(...prepared.flatMap(({ seconds }) => seconds))
-    entries.push({
-      contestant,
-      key,
-      firsts: prepared.map(({ first }) => first),
-      iterations: Math.max(1, Math.ceil(secondsPerTurn / fastest)),
-      turns: [],
-    })
-  }
+  options: RoundOptions,
+): Promise<Race> {
+  const { device, rounds, limit, onProgress } = options
+  const { entries, missing } = await prepareAll(teams, file, contestants, options)
   checkAgreement(entries, AGREEMENT[device])
   for (let round = 0; round < rounds; round++) {
     onProgress(`round ${round + 1} of ${rounds}`)
     for (let i = 0; i < entries.length; i++) {
       const { contestant, key, iterations, turns } = entries[(i + round) % entries.length]!
-      const answers = await askAll(contestant.side, { op: 'run', key, iterations })
+      const answers = await askAll(teams, contestant.side, { op: 'run', key, iterations }, limit)
       const rates = answers.map(({ seconds }) => 1 / spread(seconds).median)
       turns.push(1 / rates.reduce((sum, rate) => sum + rate))
     }
   }
-  for (const { contestant, key } of entries) await askAll(contestant.side, { op: 'release', key })
-  return entries.map(({ contestant, firsts, turns }) => ({
+  for (const { contestant, key } of entries)
+    await askAll(teams, contestant.side, { op: 'release', key }, limit)
+  const timed = entries.map(({ contestant, firsts, turns }) => ({
     ...contestant,
     first: firsts[0]!,
     rounds: turns,
     seconds: spread(turns),
   }))
+  return { timed, missing }
 }
+
+async function prepareAll(
+  teams: readonly Sides[],
+  file: string,
+  contestants: readonly Contestant[],
+  { secondsPerTurn, patience, limit, onProgress }: RoundOptions,
+): Promise<{ entries: readonly Entry[]; missing: readonly string[] }> {
+  const prepare = async (contestant: Contestant, key: string, signal = limit): Promise<Entry> => {
+    onProgress(`preparing ${contestant.name}`)
+    const request = { op: 'prepare', key, file, ...contestant.work } as const
+    const prepared = await askAll(teams, contestant.side, request, signal)
+    const fastest = Math.min(...prepared.flatMap(({ seconds }) => seconds))
+    return {
+      ...{ contestant, key, turns: [] },
+      firsts: prepared.map(({ first }) => first),
+      iterations: Math.max(1, Math.ceil(secondsPerTurn / fastest)),
+    }
+  }
+  const entries: Entry[] = []
+  const missing: string[] = []
+  for (const [i, contestant] of contestants.entries()) {
+    const late = isCompiled(contestant.side) ? AbortSignal.timeout(1000 * patience) : undefined
+    try {
+      entries.push(await prepare(contestant, String(i), AbortSignal.any([late, limit].filter(isGiven))))
+    } catch (error) {
+      limit?.throwIfAborted()
+      if (!late) throw error
+      const reason = late.aborted ? `not ready after ${patience} seconds of compiling` : inOneLine(error)
+      missing.push(`${contestant.name}: ${reason}`)
+      onProgress(missing.at(-1) ?? '')
+      if (!late.aborted) continue
+      // Its process was ended, and with it what was prepared there; the compilers keep on disk what they have compiled.
+      for (const [at, { contestant: other, key }] of entries.entries())
+        if (other.side === contestant.side) entries[at] = await prepare(other, key)
+    }
+  }
+  return { entries, missing }
+}
+
+const isGiven = <T>(value: T | undefined): value is T => value !== undefined
+
+/** The first line of an error's message. */
+const inOneLine = (error: unknown) =>
+  (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!
 
 function checkAgreement(
   entries: readonly { contestant: Contestant; firsts: readonly number[] }[],

@@ -21,13 +21,13 @@ function detectorOf({ options, weights }: Problem, network: Work['network']): De
 }
 
 /**
- * Builds the work on a problem. Every step begins with the batch in the program's own memory, as a loader returns it; the
+ * Builds the work on a problem. Every step begins with the batch, images as bytes, in the program's own memory, as a loader returns it; the
  * other side's begins in memory that a card can read by itself.
  */
 export function createWork(problem: Problem, work: Work): Runnable {
   const detector = detectorOf(problem, work.network)
   const shape = [...problem.images.shape] as [number, number, number, number]
-  const bytes = Uint8Array.from(problem.images.values, (value) => Math.round(value * 255))
+  const bytes = Uint8Array.from(problem.images.values)
   const images = () => pixelTensor(bytes, shape)
   return work.kind === 'inference'
     ? inference(detector, images, work)

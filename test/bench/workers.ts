@@ -6,7 +6,19 @@ import { z } from 'zod'
 import { THREADS } from '../../lib/engine'
 import { ANSWERS, type Answer, type Request } from './protocol'
 
-export type Side = 'workbook' | 'workbook with XLA' | 'PyTorch'
+/** Kinds of process. Those with `compiled` or XLA compile for a long time before their first step. */
+export const SIDES = [
+  'workbook',
+  'workbook, not deterministic',
+  'workbook with XLA',
+  'workbook with XLA, not deterministic',
+  'PyTorch',
+  'PyTorch compiled',
+] as const
+export type Side = (typeof SIDES)[number]
+
+export const isPeer = (side: Side): boolean => side.startsWith('PyTorch')
+export const isCompiled = (side: Side): boolean => /XLA|compiled/.test(side)
 
 /** What both sides compute on. */
 export const DEVICES = ['cpu', 'cuda'] as const
@@ -21,7 +33,7 @@ export interface WorkerOptions {
 }
 
 /** XLA's switches as in the set-up, except the one that turns it on. */
-function xlaFlags(on: boolean): string {
+export function xlaFlags(on: boolean): string {
   const own = (process.env.TF_XLA_FLAGS ?? '').replace(/--tf_xla_auto_jit=\S+/g, '')
   return on ? `${own} --tf_xla_auto_jit=2` : own
 }
@@ -52,10 +64,9 @@ export class Worker {
     { device, threads, python, signal }: WorkerOptions,
   ) {
     this.signal = signal
-    const [program, words] =
-      side === 'PyTorch'
-        ? [python, [join(__dirname, 'peer.py'), device]]
-        : [process.execPath, ['--require', LOADER, join(__dirname, 'ours.ts')]]
+    const [program, words] = isPeer(side)
+      ? [python, [join(__dirname, 'peer.py'), device, ...(isCompiled(side) ? ['compiled'] : [])]]
+      : [process.execPath, ['--require', LOADER, join(__dirname, 'ours.ts')]]
     const count = String(threads)
     const env = {
       TF_CPP_MIN_LOG_LEVEL: '2',
@@ -63,9 +74,10 @@ export class Worker {
       ...{ OMP_NUM_THREADS: count, MKL_NUM_THREADS: count },
       // The peer needs no hiding: its tensors stay on the CPU unless they are moved.
       ...(device === 'cpu' && { CUDA_VISIBLE_DEVICES: '' }),
-      ...(side === 'PyTorch'
+      ...(isPeer(side)
         ? { LD_LIBRARY_PATH: librariesOfOthers(), MALLOC_ARENA_MAX: undefined }
-        : { TF_XLA_FLAGS: xlaFlags(side === 'workbook with XLA'), [THREADS]: count }),
+        : { TF_XLA_FLAGS: xlaFlags(isCompiled(side)), [THREADS]: count }),
+      ...(side.includes('not deterministic') && { TF_DETERMINISTIC_OPS: '0' }),
     }
     this.child = spawn(program, words, { env, stdio: ['pipe', 'pipe', 'pipe'] })
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -96,12 +108,28 @@ export class Worker {
     this.waiting?.reject(this.signal.reason)
   }
 
-  /** @throws Error with the process's own message when it fails or ends */
-  async ask<O extends Request['op']>(request: Extract<Request, { op: O }>): Promise<Answer<O>> {
+  get hasEnded(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null || this.child.killed
+  }
+
+  /**
+   * @param limit ends the process, whatever it does
+   * @throws Error with the process's own message when it fails or ends; the limit's reason
+   */
+  async ask<O extends Request['op']>(
+    request: Extract<Request, { op: O }>,
+    limit?: AbortSignal,
+  ): Promise<Answer<O>> {
     this.signal.throwIfAborted()
+    limit?.throwIfAborted()
     const { op } = request
     if (this.waiting) throw new Error(`the ${this.side} process: expected one request at a time, found ${op}`)
-    if (this.child.exitCode !== null) throw new Error(`the ${this.side} process has ended:\n${this.errors}`)
+    if (this.hasEnded) throw new Error(`the ${this.side} process has ended:\n${this.errors}`)
+    const stop = () => {
+      this.child.kill('SIGKILL')
+      this.waiting?.reject(limit?.reason)
+    }
+    limit?.addEventListener('abort', stop, { once: true })
     try {
       const line = await new Promise<string>((resolve, reject) => {
         this.waiting = { resolve, reject }
@@ -114,6 +142,7 @@ export class Worker {
       return ANSWERS[op].parse(reply) as Answer<O>
     } finally {
       this.waiting = undefined
+      limit?.removeEventListener('abort', stop)
     }
   }
 
@@ -129,31 +158,37 @@ export class Worker {
   }
 }
 
-export type Sides = { readonly [side in Side]: Worker }
+/** Processes of every side, which start when they are first needed, and anew when they were ended. */
+export type Sides = { readonly [side in Side]: Worker } & {
+  /** Ends them all. */
+  close(): Promise<void>
+}
 
-/** Runs `body` with one process of each requested side. */
-export async function withSides<T>(options: WorkerOptions, body: (sides: Sides) => Promise<T>): Promise<T> {
+function startableSides(options: WorkerOptions): Sides {
   const started = new Map<Side, Worker>()
   const workerOf = (side: Side): Worker => {
-    const worker = started.get(side) ?? new Worker(side, options)
+    const known = started.get(side)
+    const worker = known && !known.hasEnded ? known : new Worker(side, options)
     started.set(side, worker)
     return worker
   }
-  const sides: Sides = {
-    get workbook() {
-      return workerOf('workbook')
-    },
-    get 'workbook with XLA'() {
-      return workerOf('workbook with XLA')
-    },
-    get PyTorch() {
-      return workerOf('PyTorch')
-    },
+  const close = async () => {
+    const workers = [...started.values()]
+    started.clear()
+    await Promise.all(workers.map((worker) => worker.close()))
   }
+  return SIDES.reduce((sides, side) => Object.defineProperty(sides, side, { get: () => workerOf(side) }), {
+    close,
+  } as Sides)
+}
+
+/** Runs `body` with one process of each requested side. */
+export async function withSides<T>(options: WorkerOptions, body: (sides: Sides) => Promise<T>): Promise<T> {
+  const sides = startableSides(options)
   try {
     return await body(sides)
   } finally {
-    await Promise.all([...started.values()].map((worker) => worker.close()))
+    await sides.close()
   }
 }
 
