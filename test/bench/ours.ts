@@ -13,6 +13,7 @@ import {
 } from '../../lib/engine'
 import { loadProfile } from '../../lib/study'
 import { residentMemory } from '../../lib/trial/memory'
+import { measureHost } from './cuda/host'
 import { trainEpoch } from './epoch'
 import { evaluatorExtras, runEvaluator, writeEvaluation } from './evaluator'
 import { readProblem, writeProblem } from './problem'
@@ -109,6 +110,10 @@ async function answer(request: Request): Promise<object> {
       workOf(request.key).dispose()
       works.delete(request.key)
       return {}
+    case 'size':
+      return workOf(request.key).size()
+    case 'host':
+      return measureHost(request)
     case 'memory':
       return residentMemory()
     case 'throughput':

@@ -78,10 +78,14 @@ export function contestants(
 }
 
 /** Writes a problem; returns its file and content. */
-export async function problem(sides: Sides, context: Context, spec: ProblemSpec) {
+export async function problem(
+  sides: Sides,
+  { scratch, limit }: Pick<Context, 'scratch' | 'limit'>,
+  spec: ProblemSpec,
+) {
   const name = `${spec.width ?? 'default'}-${spec.input?.join('x') ?? ''}-${spec.batch}.safetensors`
-  const file = join(context.scratch, name)
-  return { file, ...(await sides.workbook.ask({ op: 'problem', spec, file })) }
+  const file = join(scratch, name)
+  return { file, ...(await sides.workbook.ask({ op: 'problem', spec, file }, limit)) }
 }
 
 /** Steps of the default profile's teacher: training or inference, in one process of each side or in several that work at the same time. */

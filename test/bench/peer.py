@@ -204,6 +204,7 @@ def main():
     os.dup2(2, 1)
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     torch.manual_seed(0)
+    torch.backends.cudnn.benchmark = True  # chooses each convolution's fastest algorithm, as users do for one size of images
     for line in sys.stdin:
         request = json.loads(line)
         try:

@@ -70,6 +70,8 @@ export const requestSchema = z.discriminatedUnion('op', [
   workSchema.extend({ op: z.literal('prepare'), key: z.string(), file: z.string() }).strict(),
   z.object({ op: z.literal('run'), key: z.string(), iterations: z.number().int().positive() }).strict(),
   z.object({ op: z.literal('release'), key: z.string() }).strict(),
+  z.object({ op: z.literal('size'), key: z.string() }).strict(),
+  z.object({ op: z.literal('host'), file: z.string(), cache: z.string(), repeats: side, precision }).strict(),
   z.object({ op: z.literal('memory') }).strict(),
   z.object({ op: z.literal('throughput'), precision, seconds: z.number().positive() }).strict(),
   z.object({ op: z.literal('scenes'), cache: z.string(), images: side, file: z.string() }).strict(),
@@ -82,6 +84,7 @@ export const requestSchema = z.discriminatedUnion('op', [
 export type Request = z.infer<typeof requestSchema>
 
 const number = z.number()
+const clocks = z.object({ cpu: number, wall: number })
 const spans = z.array(
   z.object({ stage: z.string(), trials: number, training: number, evaluating: number, wall: number }),
 )
@@ -104,6 +107,15 @@ export const ANSWERS = {
   prepare: z.object({ first: number, seconds: z.array(number) }),
   run: z.object({ seconds: z.array(number) }),
   release: z.object({}),
+  /** Of the workbook's graph: operations that are no constants, and bytes that are fed at every run. */
+  size: z.object({ operations: number, fed: number }),
+  /** Medians in seconds; `share`: assigning and feeding, of the step with them. */
+  host: z.object({
+    batch: number,
+    input: z.tuple([number, number]),
+    ...{ load: clocks, assign: clocks, feed: clocks, step: clocks },
+    share: number,
+  }),
   memory: z.object({ peakMiB: number, presentMiB: number }),
   throughput: z.object({ gflops: number }),
   scenes: z.object({ images: number, augment: augmentSchema, assign }),

@@ -242,7 +242,8 @@ function limit({ kind, batch, macs }: GrowthRow, gflops: number): number {
   return (2 * macs * batch * (kind === 'training' ? 3 : 1)) / (gflops * 1e9)
 }
 
-function precisionTable(result: PrecisionResult): string {
+/** Where trainings in every precision ended. */
+export function precisionTable(result: PrecisionResult): string {
   const { steps, batch, images, seeds, rows } = result
   const points = (value: number) => (100 * value).toFixed(2)
   const cells = rows.map(({ precision, mAP50, AP, seconds }) => [

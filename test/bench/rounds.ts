@@ -126,13 +126,13 @@ async function prepareAll(
   const entries: Entry[] = []
   const missing: string[] = []
   for (const [i, contestant] of contestants.entries()) {
-    const late = isCompiled(contestant.side) ? AbortSignal.timeout(1000 * patience) : undefined
+    const late = isCompiled(contestant.side) ? AbortSignal.timeout(Math.round(1000 * patience)) : undefined
     try {
       entries.push(await prepare(contestant, String(i), AbortSignal.any([late, limit].filter(isGiven))))
     } catch (error) {
       limit?.throwIfAborted()
       if (!late) throw error
-      const reason = late.aborted ? `not ready after ${patience} seconds of compiling` : inOneLine(error)
+      const reason = late.aborted ? `not ready after ${patience.toFixed(0)} seconds of compiling` : inOneLine(error)
       missing.push(`${contestant.name}: ${reason}`)
       onProgress(missing.at(-1) ?? '')
       if (!late.aborted) continue

@@ -1,7 +1,7 @@
 /** The workbook's side of the timed work: the training step, the distillation step and the inference of lib/. */
 
 import { Detector } from '../../lib/detector'
-import { compile, pixelTensor, type Tensor, tf } from '../../lib/engine'
+import { compile, type GraphSize, pixelTensor, type Tensor, tf } from '../../lib/engine'
 import { PUBLISHED } from '../../lib/losses'
 import { createSlots, createStep } from '../../lib/train'
 import { createDistillation } from '../../lib/trial'
@@ -11,7 +11,14 @@ import type { Work } from './protocol'
 export interface Runnable {
   /** One step; its total loss, or the sum of the scales' mean absolute logits. */
   run(): number
+  /** What its graph costs beside the arithmetic, after the first run. */
+  size(): GraphSize
   dispose(): void
+}
+
+function only([graph]: readonly GraphSize[]): GraphSize {
+  if (!graph) throw new Error('expected a graph, found none: run the work first')
+  return graph
 }
 
 function detectorOf({ options, weights }: Problem, network: Work['network']): Detector {
@@ -51,6 +58,7 @@ function inference(detector: Detector, images: () => tf.Tensor4D, { precision }:
       tf.dispose([outputs, batch])
       return sum
     },
+    size: () => only(forward.graphs),
     dispose() {
       forward.dispose()
       detector.dispose()
@@ -84,6 +92,7 @@ function training(problem: Problem, detector: Detector, images: () => tf.Tensor4
       tf.dispose(inputs)
       return total!
     },
+    size: () => only(step.graphs),
     dispose() {
       step.dispose()
       teacher?.dispose()

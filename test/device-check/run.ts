@@ -11,7 +11,7 @@ import { decodeSafetensors } from '../../lib/train'
 import { compare, type Row, repeated } from './compare'
 import type { Arithmetic } from './formats'
 import type { Measurements } from './measure'
-import { parsePlacement } from './placement'
+import { type PlacedOperation, parsePlacement } from './placement'
 import { type Answer, answerSchema, type Task } from './task'
 
 export interface CheckOptions {
@@ -112,6 +112,38 @@ export async function checkDevice(options: CheckOptions): Promise<CheckResult | 
       sides.push({ format, rows: again ? [...rows, repeated(first, again)] : rows })
     }
     return { device: `${found.name}${againstItself ? ' by other kernels' : ''}`, placement, sides, leftOut }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** How many operations TensorFlow's executor starts in a run of each of the check's graphs: a cluster that XLA compiled counts as one. */
+export async function countStarts(
+  {
+    scenes: images,
+    batch,
+    cache,
+    signal,
+  }: { scenes: number; batch: number; cache: string; signal: AbortSignal },
+  environment: Environment,
+): Promise<{ readonly [graph: string]: { readonly CPU: number; readonly GPU: number } }> {
+  const folder = temporaryFolder('device-check')
+  const scenes = scenesSchema.parse({ splits: { train: images } })
+  mkdirSync(cache, { recursive: true })
+  try {
+    const task: Task = {
+      ...{ kind: 'placement', precision: 'float32', scenes, cache, batch, steps: 1 },
+      file: join(folder, 'placement'),
+    }
+    const log = await runWorker(task, { ...environment, ...EXECUTOR_LOG }, signal)
+    const count = (all: readonly PlacedOperation[], device: 'CPU' | 'GPU') =>
+      all.filter((placed) => placed.device === device).length
+    return Object.fromEntries(
+      [...parsePlacement(log)].map(([name, all]) => [
+        name,
+        { CPU: count(all, 'CPU'), GPU: count(all, 'GPU') },
+      ]),
+    )
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
