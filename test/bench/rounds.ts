@@ -132,7 +132,9 @@ async function prepareAll(
     } catch (error) {
       limit?.throwIfAborted()
       if (!late) throw error
-      const reason = late.aborted ? `not ready after ${patience.toFixed(0)} seconds of compiling` : inOneLine(error)
+      const reason = late.aborted
+        ? `not ready after ${patience.toFixed(0)} seconds of compiling`
+        : inOneLine(error)
       missing.push(`${contestant.name}: ${reason}`)
       onProgress(missing.at(-1) ?? '')
       if (!late.aborted) continue

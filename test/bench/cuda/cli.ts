@@ -21,6 +21,7 @@ interface Options {
 }
 
 const SEEDS = [1, 2, 3]
+const LOW = ['float16', 'bfloat16'] as const
 
 /** PyTorch's Python, made before the clock starts; a rehearsal installs nothing. Undefined, with a sentence, where there is none. */
 async function peerOf({ peerPython, rehearse }: Options, cache: string, signal: AbortSignal) {
@@ -57,9 +58,10 @@ async function measure(options: Options): Promise<void> {
   const context = {
     ...{ ...base, scratch, cache, onProgress },
     ...(rehearse ? { rounds: 1, secondsPerTurn: 0.01 } : { rounds: 5, secondsPerTurn: 0.3 }),
+    // Other precisions take the same way through every part.
     precisions: [
       'float32' as const,
-      ...(['float16', 'bfloat16'] as const).filter((precision) => !isLacking(precision, lacking)),
+      ...(rehearse ? [] : LOW.filter((precision) => !isLacking(precision, lacking))),
     ],
     ...{ epochImages: 0, evaluatorRounds: 0 },
   }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { readDocument, temporaryFolder } from '../../../lib/base'
@@ -67,15 +66,13 @@ test('the parts for a card take eight minutes at most', () => {
   assert.ok(parts.reduce((sum, { budget }) => sum + budget, 0) <= 480)
 })
 
-test('a rehearsal on this machine runs every part but PyTorch, and says so; a second one has nothing left to do', () => {
+test('a rehearsal on a CPU runs every part, and says that PyTorch is left out where no Python has it', () => {
   const file = join(folder, 'rehearsal.json')
-  const rehearse = () =>
-    spawnSync(
-      process.execPath,
-      ['--require', LOADER, join(__dirname, 'cli.ts'), '--rehearse', '--file', file],
-      { encoding: 'utf8', cwd: root },
-    )
-  const { status, stdout, stderr } = rehearse()
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--require', LOADER, join(__dirname, 'cli.ts'), '--rehearse', '--file', file],
+    { encoding: 'utf8', cwd: root },
+  )
   assert.equal(status, 0, stderr)
   assert.match(stderr, /PyTorch is left out/)
   const { parts } = readDocument(file, savedSchema)
@@ -86,12 +83,12 @@ test('a rehearsal on this machine runs every part but PyTorch, and says so; a se
   for (const name of ['training', 'inference', 'distillation'])
     assert.match(stdout, new RegExp(`${name} in float32: done[\\s\\S]*workbook float32 with XLA`))
   assert.match(stdout, /training: \d+ operations, \d+ bytes fed/)
-  assert.match(stdout, /distillation step, all methods, default networks, with XLA: 0 started on the card, \d+/)
+  assert.match(
+    stdout,
+    /distillation step, all methods, default networks, with XLA: 0 started on the card, \d+/,
+  )
   assert.match(stdout, /assigning and feeding are \d+\.\d % of a step of 2 images/)
   assert.match(stdout, /times as fast as with any kernels/)
   assert.match(stdout, /small\.ipynb: \d/)
   assert.match(stdout, /0 of \d+ comparisons failed/)
-  const before = readFileSync(file, 'utf8')
-  assert.equal(rehearse().status, 0)
-  assert.equal(readFileSync(file, 'utf8'), before)
 })

@@ -1,7 +1,7 @@
 /** What the host does for a step, while the device computes the one before or waits for it. */
 import { createLoader, generateScenes, scenesSchema } from '../../../lib/data'
 import { headsOf } from '../../../lib/detector'
-import { compile, pixelTensor, type Tensor, tf } from '../../../lib/engine'
+import { compile, pixelTensor, type Tensor, tf, unitPixels } from '../../../lib/engine'
 import { assignTargets } from '../../../lib/losses'
 import { loadProfile } from '../../../lib/study'
 import { readProblem } from '../problem'
@@ -24,8 +24,8 @@ async function timed(repeats: number, body: (i: number) => unknown): Promise<{ c
 
 /**
  * Times, with the frames and the augmentation of profile `paper` at the problem's size: making a batch (which in a training a
- * loader's threads do ahead), assigning its truths, feeding images and targets to a graph that does next to nothing with them,
- * and the whole training step of the problem's teacher, feeding included.
+ * loader's threads do ahead), assigning its truths, feeding images and targets to a graph that scales the images and looks at
+ * nothing else, and the whole training step of the problem's teacher, feeding included.
  */
 export async function measureHost({
   file,
@@ -42,8 +42,18 @@ export async function measureHost({
   // Every batch at full size, so that all of them take the same work.
   const augment = { ...recipe.augment, multiScale: false as const }
   const loader = createLoader(splits.train ?? [], { input: [height, width], batch, augment })
+  const firstOf = (tensor: Tensor) => {
+    const ones = tensor.shape.map(() => 1)
+    return tf.sum(
+      tf.slice(
+        tensor,
+        ones.map(() => 0),
+        ones,
+      ),
+    )
+  }
   const touch = compile((images: Tensor, targets: readonly Tensor[]) =>
-    tf.addN([tf.cast(tf.max(images), 'float32'), ...targets.map((target) => tf.max(target))]),
+    tf.addN([unitPixels(images as tf.Tensor4D), ...targets].map(firstOf)),
   )
   try {
     const { images, shape, truths } = await loader.batchAt(0)

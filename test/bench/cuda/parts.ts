@@ -5,6 +5,7 @@ import { basename, join } from 'node:path'
 import { executeNotebooks } from '../../../lib/workbench/notebooks'
 import { root } from '../../../lib/workbench/project'
 import { ENVIRONMENT } from '../../../lib/workbench/study'
+import { ARITHMETICS } from '../../device-check/formats'
 import { countFailures, describeCheck } from '../../device-check/report'
 import { checkDevice, countStarts } from '../../device-check/run'
 import { type Comparison, type Context, contestants, PUBLISHED_INPUT, problem } from '../parts'
@@ -277,7 +278,8 @@ async function runCheck(signal: AbortSignal, { scale, context }: PartsOptions) {
   const { againstItself } = scale.check
   const result = await checkDevice({
     ...scale.check,
-    formats: againstItself ? ['float32'] : ['float32', 'TF32', 'float16', 'bfloat16'],
+    // A rehearsal has the reference and the placement; the check's own test compares.
+    formats: againstItself ? [] : ARITHMETICS,
     cache: join(context.cache, 'data'),
     signal,
     onProgress: context.onProgress,
