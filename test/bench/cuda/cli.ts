@@ -84,7 +84,7 @@ async function measure(options: Options): Promise<void> {
   }
 }
 
-const program = new Command('npm run bench:cuda --')
+const program = new Command('npx workbook bench-cuda')
   .description(
     'Measure on a card, in at most eight minutes: training, distillation and inference beside PyTorch, operations and bytes a ' +
       "step, the host's share, deterministic kernels, steps of profile paper, a notebook, and the device check. Every part is " +
