@@ -36,7 +36,9 @@ before(() => {
 test('lib/entries has one entry per room, and one for all, with the exported names', () => {
   const files = entryFiles()
   const rooms =
-    'base engine data detector losses evaluate slimming train trial study deploy report workbench'.split(' ')
+    'base engine data detector quantise losses evaluate slimming train trial study deploy report workbench'.split(
+      ' ',
+    )
   const expected = ['index', ...rooms].map((name) => `${name}.cjs`).sort()
   assert.deepEqual(readdirSync(path.join(root, 'lib/entries')).sort(), expected)
   for (const [file, text] of files) {
