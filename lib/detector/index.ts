@@ -16,6 +16,14 @@ export { type Shape, shapesOf } from './shapes'
 export { sketchNetwork } from './sketch'
 export * from './spec'
 export { summary } from './summary'
-export { activate, BATCH_NORM_EPSILON, LOWEST, SLOPE } from './tensors'
+export {
+  activate,
+  BATCH_NORM_EPSILON,
+  LOWEST,
+  maxPool,
+  type PoolWindows,
+  poolWindows,
+  SLOPE,
+} from './tensors'
 export { networkText } from './text'
 export { isDepthwise, withWidths } from './widths'

@@ -84,7 +84,7 @@ export function inferenceOperations(weights: Weighted): Operations<tf.Tensor4D> 
 
 /** What is the same in both. */
 const weightless: Omit<Operations<tf.Tensor4D>, 'conv' | 'deconv'> = {
-  maxPool: pool,
+  maxPool: (x, layer) => maxPool(x, layer, poolWindows([x.shape[1], x.shape[2]], layer)),
   upsample: (x, { stride }) => upsampleNearest(x, stride),
   group: (x, { groups, groupId }) => {
     const width = x.shape[3] / groups
@@ -123,27 +123,52 @@ export function activate(x: tf.Tensor4D, activation: Activation): tf.Tensor4D {
   }
 }
 
-/** The cells before the map that a window may reach into, and how many windows there are: Darknet's, and those of 'same'. */
-function windows(length: number, { size, stride, padding }: MaxPool) {
-  const darknet = { count: Math.floor((length + padding - size) / stride) + 1, before: padding >> 1 }
-  const count = Math.ceil(length / stride)
-  const same = { count, before: Math.max(0, (count - 1) * stride + size - length) >> 1 }
-  const after = Math.max(0, (darknet.count - 1) * stride + size - length - darknet.before)
-  return { ...darknet, after, isSame: same.count === darknet.count && same.before === darknet.before }
+/** How a max pool's windows lie on a map. */
+export interface PoolWindows {
+  /** Rows and columns of windows. */
+  readonly count: readonly [rows: number, columns: number]
+  /** Cells beyond the map that they reach into, which count for nothing. */
+  readonly padding: readonly [top: number, bottom: number, left: number, right: number]
+  /** Whether they are those of TensorFlow's 'SAME', which has faster kernels. */
+  readonly isSame: boolean
 }
 
-function pool(x: tf.Tensor4D, layer: MaxPool): tf.Tensor4D {
-  const { size, stride } = layer
-  const [rows, columns] = [windows(x.shape[1], layer), windows(x.shape[2], layer)]
-  if (rows.isSame && columns.isSame) return tf.maxPool(x, size, stride, 'same')
+/** Darknet's windows on a map of so many rows and columns. */
+export function poolWindows(
+  [height, width]: readonly [number, number],
+  { size, stride, padding }: Pick<MaxPool, 'size' | 'stride' | 'padding'>,
+): PoolWindows {
+  const before = padding >> 1
+  const along = (length: number) => {
+    const count = Math.floor((length + padding - size) / stride) + 1
+    const same = Math.ceil(length / stride)
+    const around = Math.max(0, (same - 1) * stride + size - length)
+    const after = Math.max(0, (count - 1) * stride + size - length - before)
+    return { count, after, isSame: count === same && before === around >> 1 }
+  }
+  const [rows, columns] = [along(height), along(width)]
+  return {
+    count: [rows.count, columns.count],
+    padding: [before, rows.after, before, columns.after],
+    isSame: rows.isSame && columns.isSame,
+  }
+}
+
+/** The largest value of every window. */
+export function maxPool(
+  x: tf.Tensor4D,
+  { size, stride }: Pick<MaxPool, 'size' | 'stride'>,
+  { padding: [top, bottom, left, right], isSame }: Pick<PoolWindows, 'padding' | 'isSame'>,
+): tf.Tensor4D {
+  if (isSame) return tf.maxPool(x, size, stride, 'same')
   const around: [number, number][] = [
     [0, 0],
-    [rows.before, rows.after],
-    [columns.before, columns.after],
+    [top, bottom],
+    [left, right],
     [0, 0],
   ]
-  const reached = around.some(([before, after]) => before + after > 0)
-  return tf.maxPool(reached ? tf.pad(x, around, LOWEST) : x, size, stride, 'valid')
+  const isReached = top + bottom + left + right > 0
+  return tf.maxPool(isReached ? tf.pad(x, around, LOWEST) : x, size, stride, 'valid')
 }
 
 /** Below every value that a map holds, in every precision: a cell of this value is never the largest of a window. */

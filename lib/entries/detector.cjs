@@ -6,7 +6,7 @@ module.exports = require('../engine/entry.cjs').room('detector')
   PUBLISHED_OPTIONS, SLOPE, STUDENT_WIDTHS, TEACHER_WIDTHS, activate, checkNetwork, coarsestStride, complexity,
   convolutionsOf, countNumbers, darknet21, darknet21Schema, decodeScale, decodeWeights, detect, detectPlain,
   drawNetwork, encodeWeights, featureOfHead, fromDarknet, headsOf, initialWeights, interpret, isDepthwise,
-  layerMacs, layerParameters, layersOf, logitLayers, networkCfg, networkSchema, networkText, parseCfg,
-  readDarknet, scaledWidths, selectClasses, shapesOf, sketchNetwork, sourcesOf, summary, toDarknet,
-  weightShapes, withClasses, withWidths, yolov3, yolov3Spp, yolov3Tiny,
+  layerMacs, layerParameters, layersOf, logitLayers, maxPool, networkCfg, networkSchema, networkText, parseCfg,
+  poolWindows, readDarknet, scaledWidths, selectClasses, shapesOf, sketchNetwork, sourcesOf, summary,
+  toDarknet, weightShapes, withClasses, withWidths, yolov3, yolov3Spp, yolov3Tiny,
 })

@@ -11,6 +11,8 @@ import {
   type MaxPool,
   type NetworkSpec,
   type Operations,
+  type PoolWindows,
+  poolWindows,
   type Weights,
 } from '../detector'
 
@@ -55,9 +57,7 @@ export interface Pool extends Common {
   readonly kind: 'maxPool'
   readonly size: number
   readonly stride: number
-  /** Cells that count for nothing: above, below, left, right. */
-  readonly padding: Margins
-  /** Whether they are those of TensorFlow's 'SAME'. */
+  readonly padding: PoolWindows['padding']
   readonly isSame: boolean
 }
 
@@ -161,21 +161,13 @@ class Planner implements Operations<number> {
     return this.push({ kind: 'depthToSpace', name: `${name}/pixels`, from: [pixels], block: stride, shape })
   }
 
-  maxPool(x: number, { name, size, stride, padding }: MaxPool): number {
+  maxPool(x: number, layer: MaxPool): number {
     const [h, w, channels] = this.shapeOf(x)
-    const along = (length: number) => {
-      const before = padding >> 1
-      const count = Math.floor((length + padding - size) / stride) + 1
-      const all = Math.max(0, (Math.ceil(length / stride) - 1) * stride + size - length)
-      const isSame = count === Math.ceil(length / stride) && before === all >> 1
-      return { count, before, after: behind(length, before, size, stride, count), isSame }
-    }
-    const [rows, columns] = [along(h), along(w)]
+    const { name, size, stride } = layer
+    const { count, ...windows } = poolWindows([h, w], layer)
     return this.push({
-      ...{ kind: 'maxPool', name, from: [x], size, stride },
-      padding: [rows.before, rows.after, columns.before, columns.after],
-      isSame: rows.isSame && columns.isSame,
-      shape: [rows.count, columns.count, channels],
+      ...{ kind: 'maxPool', name, from: [x], size, stride, ...windows },
+      shape: [...count, channels],
     })
   }
 

@@ -1,5 +1,5 @@
 /** Computes a network's body with tensors, step by step as the files do. */
-import { type Activation, activate, LOWEST } from '../detector'
+import { type Activation, activate, maxPool } from '../detector'
 import { biasAdd, groupedConv2d, type Tensor, tf, upsampleNearest } from '../engine'
 import type { BodyFormat, Of } from './body'
 import type { Grid } from './grids'
@@ -47,16 +47,8 @@ export abstract class TensorBody implements BodyFormat<tf.Tensor4D> {
     return tf.concat([...values], 3)
   }
 
-  maxPool(x: tf.Tensor4D, { size, stride, padding: [top, bottom, left, right], isSame }: Pool): tf.Tensor4D {
-    if (isSame) return tf.maxPool(x, size, stride, 'same')
-    const around: [number, number][] = [
-      [0, 0],
-      [top, bottom],
-      [left, right],
-      [0, 0],
-    ]
-    const isReached = top + bottom + left + right > 0
-    return tf.maxPool(isReached ? tf.pad(x, around, LOWEST) : x, size, stride, 'valid')
+  maxPool(x: tf.Tensor4D, step: Pool): tf.Tensor4D {
+    return maxPool(x, step, step)
   }
 
   slice(x: tf.Tensor4D, { begin, shape: [, , channels] }: Of<'slice'>): tf.Tensor4D {
