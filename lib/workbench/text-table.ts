@@ -1,5 +1,6 @@
 import Table from 'cli-table3'
 import { oneLine } from '../base/escape'
+import { cellOf, columnsOf, type TableRow } from '../base/page/table'
 
 /** How a table for terminals is drawn. */
 export interface TextTableOptions {
@@ -22,4 +23,14 @@ export function textTable(
   })
   for (const row of rows) table.push(row.map((cell) => oneLine(String(cell ?? ''))))
   return table.toString()
+}
+
+/** Rows with named columns as text. */
+export function rowsTable(rows: readonly TableRow[], options?: TextTableOptions): string {
+  const columns = columnsOf(rows)
+  return textTable(
+    columns,
+    rows.map((row) => columns.map((column) => cellOf(row, column))),
+    options,
+  )
 }

@@ -1,5 +1,5 @@
 import path from 'node:path'
-import { cellOf, columnsOf, lockFolder } from '../base'
+import { lockFolder } from '../base'
 import { studyLimits } from '../data'
 import { readOverview } from '../report'
 import {
@@ -23,7 +23,7 @@ import { executeNotebooks } from './notebooks'
 import { createShownStudy, ENVIRONMENT, parseSeeds, trialNames } from './study'
 import { EventFiles } from './tensorboard'
 import { notebookReporter } from './terminal'
-import { textTable } from './text-table'
+import { rowsTable } from './text-table'
 
 /** Options of the commands that run the notebooks, as given on the command line. */
 export interface WorkbookOptions {
@@ -166,11 +166,5 @@ async function runAhead(study: Study, options: StudyRunOptions): Promise<void> {
 
 /** The results for a terminal: every model's accuracy and cost. */
 export function resultTable(out: string): string {
-  const rows = readOverview(path.join(out, 'report'))
-  const columns = columnsOf(rows)
-  return textTable(
-    columns,
-    rows.map((row) => columns.map((column) => cellOf(row, column))),
-    { lines: true },
-  )
+  return rowsTable(readOverview(path.join(out, 'report')), { lines: true })
 }

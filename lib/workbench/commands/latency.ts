@@ -42,7 +42,7 @@ async function run(teacher: string, student: string, options: Options): Promise<
     require('../../report') as typeof import('../../report')
   ).format
   const { openModelData } = require('../model-data') as typeof import('../model-data')
-  const { textTable } = require('../text-table') as typeof import('../text-table')
+  const { rowsTable, textTable } = require('../text-table') as typeof import('../text-table')
   const signal = interruptSignal()
   const { frames, precision, layers } = options
   const models = [loadCheckpoint(teacher), loadCheckpoint(student)]
@@ -68,13 +68,5 @@ async function run(teacher: string, student: string, options: Options): Promise<
   if (!layers) return
   const { timeLayers } = require('../../deploy') as typeof import('../../deploy')
   const { layerTable } = require('../../report') as typeof import('../../report')
-  const table = layerTable(await timeLayers(models, { signal }))
-  const head = Object.keys(table[0] ?? {})
-  say(
-    textTable(
-      head,
-      table.map((row) => head.map((column) => row[column])),
-      { words: 1 },
-    ),
-  )
+  say(rowsTable(layerTable(await timeLayers(models, { signal })), { words: 1 }))
 }

@@ -1,14 +1,14 @@
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
-import { cellOf, columnsOf, type TableRow, writeSealed } from '../../base'
+import { writeSealed } from '../../base'
 import type { Study, Sweep, SweepFile } from '../../study'
 import { type DataOptions, readingOf, withDataOptions } from '../data-options'
 import { root } from '../project'
 import { say } from '../say'
 import { type Engine, withEngine } from '../snakemake/option'
 import { withModelOptions, withSet, withTensorboard } from '../study-options'
-import { textTable } from '../text-table'
+import { rowsTable } from '../text-table'
 
 /** Shipped sweeps; read here, because help does not load the room. */
 const shipped = () =>
@@ -154,8 +154,10 @@ function writeResult(
   const report = buildReport(collectSweep(sweep, study))
   const { arms, failed } = report.summary
   say(sweep.question)
-  say(asText(trainingTable({ arms, failed }, sweep.split)))
-  say(asText(differencesTable({ arms, failed, references: sweep.references }, sweep.split)))
+  say(rowsTable(trainingTable({ arms, failed }, sweep.split), { lines: true }))
+  say(
+    rowsTable(differencesTable({ arms, failed, references: sweep.references }, sweep.split), { lines: true }),
+  )
   say(report.findings.verdict)
   const file: SweepFile = {
     format: 'sweep/2',
@@ -174,13 +176,4 @@ function writeResult(
   const { page } = writeReport(path.join(folder, name), report)
   say(`Numbers: ${target}`)
   say(`Report:  ${page}`)
-}
-
-function asText(rows: readonly TableRow[]): string {
-  const columns = columnsOf(rows)
-  return textTable(
-    columns,
-    rows.map((row) => columns.map((column) => cellOf(row, column))),
-    { lines: true },
-  )
 }
