@@ -32,6 +32,7 @@ export {
 export { parameter } from './parameter'
 export { type Picture, showGallery } from './pictures'
 export { type ProgressBar, showProgress } from './progress'
+export { describeTrial, runTrials, tryTrials } from './run-trials'
 export { showChapters } from './show-chapters'
-export { describeTrial, openStudy, prepareModels, runTrials, tryTrials } from './study'
+export { openStudy, prepareModels } from './study'
 export { agree, verify } from './verify'

@@ -31,7 +31,8 @@ import { armOf, LEADING_METRICS, metricTable, type Study, shortOf, verdictText, 
 import { readDetections, readLog, type Term, type TrialConfig, type TrialResult } from '../trial'
 import { showMarkdown, showPlot, showTable } from './display'
 import { showGallery } from './pictures'
-import { describeTrial, openStudy, prepareModels, runTrials, tryTrials } from './study'
+import { describeTrial, runTrials, tryTrials } from './run-trials'
+import { openStudy, prepareModels } from './study'
 
 /** A method of the study, and the models that it starts from. */
 export interface MethodChapter {

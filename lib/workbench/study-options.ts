@@ -80,7 +80,8 @@ export function withStudyOptions(command: Command): Command {
  */
 export async function workbookOptions(given: StudyOptions): Promise<WorkbookOptions> {
   const { loadProfile } = require('../study') as typeof import('../study')
-  const { defaultOut, parseSeeds, parseStart } = require('./study') as typeof import('./study')
+  const { defaultOut, parseSeeds, parseStart } =
+    require('./study-settings') as typeof import('./study-settings')
   const { profile, set, data, seeds, full, teacher, student, newHeads, tensorboard } = given
   loadProfile(profile, set)
   if (seeds !== undefined) parseSeeds(seeds)

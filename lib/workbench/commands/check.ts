@@ -24,7 +24,8 @@ export function checkCommand(): Command {
         batch: number
         images: number
       }) => {
-        const { createShownStudy, runTrials } = require('../study') as typeof import('../study')
+        const { runTrials } = require('../run-trials') as typeof import('../run-trials')
+        const { createShownStudy } = require('../study') as typeof import('../study')
         const folder = temporaryFolder('check')
         try {
           const study = await createShownStudy({

@@ -37,7 +37,7 @@ export function labCommand(): Command {
     )
     .argument('[jupyter-options...]', "behind --: JupyterLab's own options, e.g. -- --port=8890 --no-browser")
   return withStudyOptions(command).action(async (jupyterOptions: string[], given: StudyOptions) => {
-    const { ENVIRONMENT } = require('../study') as typeof import('../study')
+    const { ENVIRONMENT } = require('../study-settings') as typeof import('../study-settings')
     const { allNotebooks, chaptersOf, fillIndex, INDEX } =
       require('../chapters') as typeof import('../chapters')
     const { environmentOf, eventsFolder } = require('../workbook') as typeof import('../workbook')

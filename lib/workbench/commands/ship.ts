@@ -16,7 +16,8 @@ export function shipCommand(): Command {
       const { saveCheckpoint } = require('../../train') as typeof import('../../train')
       const { FILES, findTrial, loadModel, refTo, SHIPPED } =
         require('../../trial') as typeof import('../../trial')
-      const { createShownStudy, defaultOut, parseStart } = require('../study') as typeof import('../study')
+      const { createShownStudy } = require('../study') as typeof import('../study')
+      const { defaultOut, parseStart } = require('../study-settings') as typeof import('../study-settings')
       const folder = path.resolve(out ?? defaultOut(profile))
       const study = await createShownStudy({ profile, out: folder, from: parseStart(from) })
       const names = study.profile.checkpoints

@@ -64,8 +64,9 @@ async function runSweep(nameOrFile: string, engineOptions: string[], options: Op
   const { forgetFailures } = require('../../trial') as typeof import('../../trial')
   const { tellFailures } = require('../failures') as typeof import('../failures')
   const { parseEngine } = require('../snakemake') as typeof import('../snakemake')
-  const { changeMark, createShownStudy, defaultOut, parseSeeds, parseStart } =
-    require('../study') as typeof import('../study')
+  const { createShownStudy } = require('../study') as typeof import('../study')
+  const { changeMark, defaultOut, parseSeeds, parseStart } =
+    require('../study-settings') as typeof import('../study-settings')
   const { eventsFolder } = require('../workbook') as typeof import('../workbook')
   const { data, from, seeds, out, retry, set, newHeads } = options
   const engine = parseEngine(options.engine, engineOptions)
@@ -121,7 +122,7 @@ async function trainArms(
   const { failuresAmong, sweepPreparation, sweepTrials } =
     require('../../study') as typeof import('../../study')
   const { runOnEngine } = require('../snakemake') as typeof import('../snakemake')
-  const { attemptTrials, runTrials, trialNames } = require('../study') as typeof import('../study')
+  const { attemptTrials, runTrials, trialNames } = require('../run-trials') as typeof import('../run-trials')
   const since = new Date().toISOString()
   const planned = () => {
     const { training, measuring, names } = sweepTrials(sweep, study)
