@@ -27,7 +27,7 @@ function at(node: Node, ...keys: string[]): Node {
 }
 
 test('the profiles that come with the workbook are valid, and their files carry their names', () => {
-  assert.deepEqual(profileNames().sort(), ['default', 'paper', 'smoke'])
+  assert.deepEqual(profileNames().sort(), ['default', 'narrow', 'paper', 'smoke'])
   for (const name of profileNames()) {
     const profile = loadProfile(name)
     assert.equal(profile.name, name)

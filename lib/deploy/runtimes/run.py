@@ -51,6 +51,8 @@ def openvino():
 
     core = ov.Core()
     config = {'INFERENCE_NUM_THREADS': THREADS, 'PERFORMANCE_HINT': 'LATENCY'}
+    # It binds its threads to cores by itself, and two processes with one thread each would share the same core.
+    config['ENABLE_CPU_PINNING'] = False
     if settings['exact']:
         # On CPUs with bfloat16 instructions it is the default, and moves logits by some tenths.
         config['INFERENCE_PRECISION_HINT'] = 'f32'
