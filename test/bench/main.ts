@@ -7,8 +7,7 @@
  *     npx workbook bench --keep                        also writes test/bench/results.json (precision: precision.json)
  *
  * It prints its tables and writes every number to .cache/bench/<date>.json, with machine, versions and commit.
- * The files in test/bench are those of the last kept runs; training.json is what `--parts training --rounds 31` wrote to
- * .cache/bench after the last whole run.
+ * The files in test/bench are those of the last kept runs.
  *
  * What is timed
  * - training: forward pass, YOLOv3 loss (GIoU, targets given), backward pass, clipping, SGD with momentum and weight
