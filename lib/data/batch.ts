@@ -112,16 +112,21 @@ export async function makeBatch(plan: BatchPlan, frames: SharedFrames, step: num
     const rule = plan.augment || UNCHANGED
     let boxes = sample.boxes && placeBoxes(sample.boxes, toFrame, whole, { ...rule, minSide: 0 })
     let view = { placement: fitRegion(whole, [height, width], plan.fit), visible: whole }
-    if (plan.augment === false) {
-      resample(frame, view.placement, [height, width], pixels, { fill: plan.fill })
-    } else {
-      const random = new Random(plan.seed, 'augment', number, index)
-      const drawn = drawView(random, frame, boxes ?? [], [height, width], plan.fit, plan.augment)
-      if (plan.augment.minIouCrop) boxes = boxes?.filter((box) => holdsCentre(drawn.visible, box))
-      resample(frame, drawn.placement, [height, width], pixels, { ...drawn, fill: plan.fill })
-      view = drawn
+    const isUnchanged = !plan.augment && !plan.strong && frame.width === width && frame.height === height
+    // What resampling and rounding give for every byte of it.
+    if (isUnchanged) images.set(frame.pixels, i * length)
+    else {
+      if (plan.augment === false) {
+        resample(frame, view.placement, [height, width], pixels, { fill: plan.fill })
+      } else {
+        const random = new Random(plan.seed, 'augment', number, index)
+        const drawn = drawView(random, frame, boxes ?? [], [height, width], plan.fit, plan.augment)
+        if (plan.augment.minIouCrop) boxes = boxes?.filter((box) => holdsCentre(drawn.visible, box))
+        resample(frame, drawn.placement, [height, width], pixels, { ...drawn, fill: plan.fill })
+        view = drawn
+      }
+      round(pixels, images, i * length)
     }
-    round(pixels, images, i * length)
     if (plan.strong && strong) {
       applyStrong(
         new Random(plan.seed, 'strong', number, index),

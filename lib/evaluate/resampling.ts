@@ -13,7 +13,9 @@ interface Ranking {
   readonly label: number
   /** Images of the ranked detections, without those that count at no threshold and those behind the last hit. */
   readonly image: Int32Array
-  /** By threshold. */
+  /** The rows of `image` that are an event at some threshold, ascending: where the weights so far are looked at. */
+  readonly stops: Int32Array
+  /** By threshold; their rows count in `stops`. */
   readonly events: readonly RankedEvents[]
 }
 
@@ -21,27 +23,23 @@ interface Ranking {
  * For each resample the mean of average precision over the table's IoU thresholds and classes: `meanApFromTable` of every threshold,
  * and their mean, to the bit.
  *
- * Most detections are false positives at every threshold. So their weights are added up once for all thresholds, and each of these
- * then looks at its hits alone: ten thresholds take little longer than one.
+ * Most detections are false positives at every threshold. So their weights are added up once for all thresholds, from one event to
+ * the next, and each threshold then looks at its hits alone: ten thresholds take little longer than one.
  *
  * @param resamples how often each image counts
  */
 export function valuesOfResamples(table: MatchTable, resamples: readonly Int32Array[]): number[] {
   const interpolation: Interpolation = table.rule === 'voc' ? 'all' : '101'
   const rankings = Array.from({ length: table.classes }, (_, label) => rankingOf(table, label))
-  const totals = new Float64Array(Math.max(0, ...rankings.map(({ image }) => image.length)))
+  const totals = new Float64Array(Math.max(0, ...rankings.map(({ stops }) => stops.length)))
   return resamples.map((ofImage) => {
     const sums = new Float64Array(table.iouThresholds.length)
     let defined = 0
-    for (const { label, image, events } of rankings) {
+    for (const { label, image, stops, events } of rankings) {
       const positives = positivesOf(table, label, ofImage)
       if (positives === 0) continue
       defined++
-      let total = 0
-      for (let i = 0; i < image.length; i++) {
-        total += ofImage[image[i]!]!
-        totals[i] = total
-      }
+      addUp(ofImage, image, stops, totals)
       for (let t = 0; t < events.length; t++)
         sums[t]! += averagePrecisionOfEvents(events[t]!, totals, { ofImage, positives }, interpolation)
     }
@@ -51,28 +49,52 @@ export function valuesOfResamples(table: MatchTable, resamples: readonly Int32Ar
   })
 }
 
-function rankingOf(table: MatchTable, label: number): Ranking {
-  const { iouThresholds, row, flag } = table
-  const [first, end] = [table.start[label]!, table.start[label + 1]!]
-  const thresholds = iouThresholds.map((_, t) => t * row.length)
-  const kept: number[] = []
-  let length = 0
-  for (let i = first; i < end; i++) {
-    if (thresholds.every((offset) => flag[offset + i] === IGNORED)) continue
-    kept.push(i)
-    if (thresholds.some((offset) => flag[offset + i] === TRUE_POSITIVE)) length = kept.length
+/** The weights of the images up to each stop, this one included. */
+function addUp(ofImage: Int32Array, image: Int32Array, stops: Int32Array, totals: Float64Array): void {
+  let total = 0
+  let i = 0
+  for (let s = 0; s < stops.length; s++) {
+    for (const stop = stops[s]!; i <= stop; i++) total += ofImage[image[i]!]!
+    totals[s] = total
   }
-  const rows = kept.slice(0, length)
-  const events = thresholds.map((offset): RankedEvents => {
-    const places = rows.flatMap((i, place) => {
-      const kind = flag[offset + i]!
-      return kind === TRUE_POSITIVE || kind === IGNORED ? place : []
-    })
+}
+
+function rankingOf(table: MatchTable, label: number): Ranking {
+  const { iouThresholds, row, flag, image } = table
+  const [hit, none] = [TRUE_POSITIVE, IGNORED] // locals: reading an import calls its getter, which is slow in a loop
+  const [first, end] = [table.start[label]!, table.start[label + 1]!]
+  const offsets = iouThresholds.map((_, t) => t * row.length)
+  const kept: number[] = []
+  const stops: number[] = []
+  let [length, stopped] = [0, 0]
+  for (let i = first; i < end; i++) {
+    let [ignored, hits] = [0, 0]
+    for (const offset of offsets) {
+      const kind = flag[offset + i]
+      if (kind === none) ignored++
+      else if (kind === hit) hits++
+    }
+    if (ignored === offsets.length) continue
+    if (ignored + hits > 0) stops.push(kept.length)
+    kept.push(i)
+    if (hits > 0) [length, stopped] = [kept.length, stops.length]
+  }
+  // Behind the last hit nothing counts.
+  const places = stops.slice(0, stopped)
+  const events = offsets.map((offset): RankedEvents => {
+    const isEvent = (stop: number) =>
+      flag[offset + kept[stop]!] === hit || flag[offset + kept[stop]!] === none
+    const rows = places.flatMap((stop, s) => (isEvent(stop) ? s : []))
     return {
-      row: Int32Array.from(places),
-      image: Int32Array.from(places, (place) => table.image[rows[place]!]!),
-      isHit: Uint8Array.from(places, (place) => Number(flag[offset + rows[place]!] === TRUE_POSITIVE)),
+      row: Int32Array.from(rows),
+      image: Int32Array.from(rows, (s) => image[kept[places[s]!]!]!),
+      isHit: Uint8Array.from(rows, (s) => Number(flag[offset + kept[places[s]!]!] === hit)),
     }
   })
-  return { label, image: Int32Array.from(rows, (i) => table.image[i]!), events }
+  return {
+    label,
+    image: Int32Array.from(kept.slice(0, length), (i) => image[i]!),
+    stops: Int32Array.from(places),
+    events,
+  }
 }

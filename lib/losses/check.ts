@@ -6,7 +6,10 @@ import type { DetectorOutput, HeadConfig } from '../detector'
 import { scoped, tf } from '../engine'
 import { PASSING_THRESHOLD, passingMask } from './distill'
 
-/** Losses of one batch, with or without lambda, however the caller wants to compare them. */
+/**
+ * Losses of one batch, with or without lambda, however the caller wants to compare them. A getter is called only where its loss is
+ * asked for, as for the gradient of one of them.
+ */
 export interface LossPair {
   readonly groundTruth: tf.Scalar
   readonly distillation: tf.Scalar

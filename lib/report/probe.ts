@@ -11,6 +11,7 @@ import {
   type DistillationCheck,
   distillationLoss,
   type LossPair,
+  type LossResult,
   METHODS,
   type MethodVariables,
   methodNamed,
@@ -107,11 +108,28 @@ export async function openProbe(study: Study, options: ProbeOptions = {}): Promi
     },
     lossOf({ weight: _, ...term }) {
       const output = student.forward(images, { training: true, updateStatistics: false })
-      const target = teacher.forward(images, { training: false })
       const alone = { methods: [term], weights: [1], variables, connections: [connection(term)] }
-      const { total, terms } = distillationLoss(output, target, student.config, alone)
-      const groundTruth = yoloLoss(output.outputs, targets, student.config, loss).total
-      return { groundTruth, distillation: total, terms }
+      let known: LossResult | undefined
+      const distilled = () => {
+        known ??= distillationLoss(
+          output,
+          teacher.forward(images, { training: false }),
+          student.config,
+          alone,
+        )
+        return known
+      }
+      return {
+        get groundTruth() {
+          return yoloLoss(output.outputs, targets, student.config, loss).total
+        },
+        get distillation() {
+          return distilled().total
+        },
+        get terms() {
+          return distilled().terms
+        },
+      }
     },
     dispose() {
       teacher.dispose()

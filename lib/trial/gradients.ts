@@ -40,8 +40,12 @@ export async function compareGradients(
           return gradientNorms(() => {
             const output = student.forward(pixels, { training: true, updateStatistics: false })
             return {
-              groundTruth: yoloLoss(output.outputs, truth, student.config, loss).total,
-              distillation: distillation.loss(output, plain, weights).total,
+              get groundTruth() {
+                return yoloLoss(output.outputs, truth, student.config, loss).total
+              },
+              get distillation() {
+                return distillation.loss(output, plain, weights).total
+              },
             }
           }, [...student.trained.values()])
         })
