@@ -20,8 +20,8 @@ export type TrialReport =
 
 const LOADER = join(__dirname, '../engine/loader.cjs')
 const PROGRAM = join(__dirname, 'process.ts')
-/** A process older than this is replaced: starting one is cheap by comparison, and an old heap is not. */
-const FRESH_MS = 60_000
+/** A process older than this is replaced, so that no heap grows old; starting one takes as long as a dozen steps. */
+const FRESH_MS = 600_000
 
 /** A process that runs trials one after another, since short ones take less time than starting a process. */
 export class TrialWorker {
