@@ -141,9 +141,9 @@ function unmatchedFlags(detections: Detections, kept: Kept, options: CocoMatchin
   const flag = new Uint8Array(settings * kept.row.length)
   const area = Float64Array.from(kept.row, (row) => areaOf(detections, row))
   const outside = new Uint8Array(kept.row.length)
+  const [none, miss] = [IGNORED, FALSE_POSITIVE] // locals: reading an import calls its getter, which is slow in a loop
   areaRanges.forEach(([low, high], range) => {
-    for (let i = 0; i < outside.length; i++)
-      outside[i] = area[i]! < low || area[i]! > high ? IGNORED : FALSE_POSITIVE
+    for (let i = 0; i < outside.length; i++) outside[i] = area[i]! < low || area[i]! > high ? none : miss
     for (let label = 0; label < kept.start.length - 1; label++) {
       const [first, end] = [kept.start[label]!, kept.start[label + 1]!]
       const ofClass = outside.subarray(first, end)

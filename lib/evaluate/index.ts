@@ -51,11 +51,13 @@ export { boxesOfImage, type DrawOptions, drawDetections } from './draw'
 export { type EvaluationData, type EvaluationFiles, readEvaluation } from './files'
 export {
   classApFromTable,
+  cocoTables,
   type MatchTable,
   type MatchTableOptions,
   matchTable,
   meanApFromTable,
   type TableApOptions,
+  vocTables,
 } from './match-table'
 export { MISTAKE_KINDS, type Mistake, type MistakeKind } from './mistake-outcome'
 export { type MistakesOptions, type MistakesResult, mistakes, worstImages } from './mistakes'

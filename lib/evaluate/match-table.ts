@@ -8,7 +8,7 @@ import {
   type Interpolation,
   TRUE_POSITIVE,
 } from './average-precision'
-import { COCO_AREA_RANGES } from './coco'
+import { COCO_AREA_RANGES, COCO_IOU_THRESHOLDS } from './coco'
 import { ignoredTruths, matchCoco } from './coco-matching'
 import { expectArray } from './columns'
 import { areaRangeSchema, iouSchema, limitSchema } from './options'
@@ -78,7 +78,35 @@ export function matchTable(
   )
   if (rule === 'voc') return vocTable(truths, detections, iouThresholds, plusOne)
   const areaRanges = [areaRange ?? COCO_AREA_RANGES[0]]
-  return cocoTable(truths, detections, { iouThresholds, areaRanges, maxDetections })
+  return tablesOfRanges(truths, detections, { iouThresholds, areaRanges, maxDetections })[0]!
+}
+
+/** For every IoU threshold the table that `matchTable` gives for it alone by VOC's rule, all from one matching. */
+export function vocTables(
+  truths: Truths,
+  detections: Detections,
+  iouThresholds: readonly number[],
+): MatchTable[] {
+  const all = matchTable(truths, detections, { rule: 'voc', iouThresholds })
+  const rows = all.row.length
+  return iouThresholds.map((iou, t) => ({
+    ...all,
+    iouThresholds: [iou],
+    flag: all.flag.subarray(t * rows, (t + 1) * rows),
+  }))
+}
+
+/** For every range of area the table that `matchTable` gives for it by COCO's rule and at its thresholds, all from one matching. */
+export function cocoTables(
+  truths: Truths,
+  detections: Detections,
+  areaRanges: readonly AreaRange[],
+): MatchTable[] {
+  return tablesOfRanges(truths, detections, {
+    iouThresholds: COCO_IOU_THRESHOLDS,
+    areaRanges,
+    maxDetections: 100,
+  })
 }
 
 /** Which number is read from a match table. */
@@ -166,14 +194,16 @@ function vocTable(
 ): MatchTable {
   const { order, start, truth, overlap } = matchVoc(truths, detections, { plusOne })
   const flag = new Uint8Array(iouThresholds.length * order.length)
+  // Locals: reading an import calls its getter, which is slow in a loop.
+  const [miss, hit, none] = [FALSE_POSITIVE, TRUE_POSITIVE, IGNORED]
   iouThresholds.forEach((threshold, t) => {
     const taken = new Uint8Array(truths.image.length)
     for (let i = 0; i < order.length; i++) {
       const best = truth[i]!
-      let kind = FALSE_POSITIVE
+      let kind: number = miss
       if (best >= 0 && overlap[i]! >= threshold) {
-        if (truths.difficult?.[best] === 1) kind = IGNORED
-        else if (taken[best] === 0) kind = TRUE_POSITIVE
+        if (truths.difficult?.[best] === 1) kind = none
+        else if (taken[best] === 0) kind = hit
         taken[best] = 1
       }
       flag[t * order.length + i] = kind
@@ -183,17 +213,18 @@ function vocTable(
   return {
     rule: 'voc',
     iouThresholds,
-    ...ranked(detections, order, start, flag),
+    ...ranked(detections, order, start),
+    flag,
     ...countedTruths(truths, counts),
   }
 }
 
-function cocoTable(
+function tablesOfRanges(
   truths: Truths,
   detections: Detections,
   settings: Parameters<typeof matchCoco>[2],
-): MatchTable {
-  const { iouThresholds } = settings
+): MatchTable[] {
+  const { iouThresholds, areaRanges } = settings
   const rows: Int32Array[] = []
   const flags: Uint8Array[] = []
   const start = new Int32Array(truths.classes + 1)
@@ -203,32 +234,30 @@ function cocoTable(
     start[matches.label + 1] = start[matches.label]! + matches.count
   })
   const order = new Int32Array(start[truths.classes]!)
-  const flag = new Uint8Array(order.length * iouThresholds.length)
-  for (let label = 0; label < truths.classes; label++) {
-    const count = rows[label]!.length
-    order.set(rows[label]!, start[label])
-    for (let t = 0; t < iouThresholds.length; t++) {
-      flag.set(flags[label]!.subarray(t * count, (t + 1) * count), t * order.length + start[label]!)
+  for (const [label, ofClass] of rows.entries()) order.set(ofClass, start[label])
+  const ignored = ignoredTruths(truths, areaRanges)
+  const shared = ranked(detections, order, start)
+  return areaRanges.map((_, range): MatchTable => {
+    const flag = new Uint8Array(order.length * iouThresholds.length)
+    for (const [label, { length: count }] of rows.entries()) {
+      for (let t = 0; t < iouThresholds.length; t++) {
+        const first = (range * iouThresholds.length + t) * count
+        flag.set(flags[label]!.subarray(first, first + count), t * order.length + start[label]!)
+      }
     }
-  }
-  const ignored = ignoredTruths(truths, settings.areaRanges)
-  const counts = (i: number) => ignored[i] === 0
-  return {
-    rule: 'coco',
-    iouThresholds,
-    ...ranked(detections, order, start, flag),
-    ...countedTruths(truths, counts),
-  }
+    const counts = (i: number) => ignored[range * truths.image.length + i] === 0
+    return { rule: 'coco', iouThresholds, ...shared, flag, ...countedTruths(truths, counts) }
+  })
 }
 
-function ranked(detections: Detections, order: Int32Array, start: Int32Array, flag: Uint8Array) {
+function ranked(detections: Detections, order: Int32Array, start: Int32Array) {
   const image = new Int32Array(order.length)
   const score = new Float64Array(order.length)
   for (let i = 0; i < order.length; i++) {
     image[i] = detections.image[order[i]!]!
     score[i] = detections.score[order[i]!]!
   }
-  return { start, row: order, image, score, flag }
+  return { start, row: order, image, score }
 }
 
 function countedTruths(truths: Truths, counts: (row: number) => boolean) {

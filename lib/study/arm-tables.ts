@@ -2,7 +2,7 @@
 import type { MatchTable } from '../evaluate'
 import { readDetections, type TrialFailure, type TrialResult } from '../trial'
 import type { Role, Split, Variation } from './arm-numbers'
-import { type MetricName, metricTable } from './metric'
+import { type MetricName, metricTables } from './metric'
 import { type BootstrapOptions, type PairedDifference, pairedDifference } from './statistics'
 
 /** One training seed of an arm, or a model that the arms start from. */
@@ -62,16 +62,23 @@ export type ArmTables = ReadonlyMap<Arm, readonly SeedTable[]>
 
 /**
  * A metric's match tables of every arm on a split, from the stored detections; arms not measured there have no entry.
+ *
+ * @param asked the metrics whose tables are asked for one after the other, which are then made together
  * @throws Error naming the folder whose images differ from the others'
  */
-export function readTables(arms: readonly Arm[], split: Split, metric: MetricName = 'mAP50'): ArmTables {
+export function readTables(
+  arms: readonly Arm[],
+  split: Split,
+  metric: MetricName = 'mAP50',
+  asked: readonly MetricName[] = [metric],
+): ArmTables {
   let expected: { folder: string; ids: string } | undefined
   const tables = new Map<Arm, SeedTable[]>()
   for (const arm of arms) {
     for (const run of arm.runs) {
       const trial = evaluationOn(run, split)
       if (!trial) continue
-      const { ids, table } = tableOf(trial, metric)
+      const { ids, table } = tableOf(trial, metric, asked)
       expected ??= { folder: trial.folder, ids }
       if (ids !== expected.ids) {
         throw new Error(
@@ -95,14 +102,17 @@ const tablesMade = new Map<string, { readonly ids: string; readonly table: Match
 function tableOf(
   { folder, metrics }: TrialResult,
   metric: MetricName,
+  asked: readonly MetricName[],
 ): { readonly ids: string; readonly table: MatchTable } {
-  const key = JSON.stringify([folder, metric, metrics.hash, metrics.provenance.finished])
-  const made = tablesMade.get(key)
-  if (made) return made
+  const keyOf = (name: MetricName) =>
+    JSON.stringify([folder, name, metrics.hash, metrics.provenance.finished])
+  const known = tablesMade.get(keyOf(metric))
+  if (known) return known
   const detections = readDetections(folder)
-  const fresh = { ids: JSON.stringify(detections.ids), table: metricTable(detections, metric) }
-  tablesMade.set(key, fresh)
-  return fresh
+  const ids = JSON.stringify(detections.ids)
+  const missing = [...new Set([metric, ...asked])].filter((name) => !tablesMade.has(keyOf(name)))
+  for (const [name, table] of metricTables(detections, missing)) tablesMade.set(keyOf(name), { ids, table })
+  return tablesMade.get(keyOf(metric))!
 }
 
 /**

@@ -71,7 +71,7 @@ export function compareArms(arms: readonly Arm[], options: ComparisonOptions): A
       split,
       new Map(
         metrics
-          .map((metric) => [metric, readTables(shown, split, metric)] as const)
+          .map((metric) => [metric, readTables(shown, split, metric, metrics)] as const)
           // Nothing can be said about sizes that no object has.
           .filter(([, ofMetric]) => [...ofMetric.values()].some(([first]) => first?.table.truthImage.length)),
       ),

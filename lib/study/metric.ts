@@ -1,11 +1,12 @@
 /** The metrics for comparing models. Each is one entry of the list. */
 import {
+  type AreaRange,
   COCO_AREA_RANGES,
-  COCO_IOU_THRESHOLDS,
+  cocoTables,
   type Detections,
   type MatchTable,
-  matchTable,
   type Truths,
+  vocTables,
 } from '../evaluate'
 
 /** Truths and detections of a split, as stored by an evaluation. */
@@ -18,22 +19,17 @@ export interface Found {
 export interface Metric {
   /** Its name in tables and figures. */
   readonly name: string
-  /** The match table whose value the metric is. */
-  readonly table: (found: Found) => MatchTable
+  /** How the match table is made: by VOC's rule at an IoU threshold, or by COCO's for objects of a range of area. */
+  readonly rule: { readonly voc: number } | { readonly coco: AreaRange }
   /** Maximum resamples of its bootstrap: ten IoU thresholds cost ten times as much as one. */
   readonly resamples?: number
 }
 
-const voc = (name: string, iouThreshold: number): Metric => ({
-  name,
-  table: ({ truths, detections }) =>
-    matchTable(truths, detections, { rule: 'voc', iouThresholds: [iouThreshold] }),
-})
+const voc = (name: string, iouThreshold: number): Metric => ({ name, rule: { voc: iouThreshold } })
 
-const coco = (name: string, areaRange: (typeof COCO_AREA_RANGES)[number]): Metric => ({
+const coco = (name: string, areaRange: AreaRange): Metric => ({
   name,
-  table: ({ truths, detections }) =>
-    matchTable(truths, detections, { rule: 'coco', iouThresholds: COCO_IOU_THRESHOLDS, areaRange }),
+  rule: { coco: areaRange },
   resamples: 200,
 })
 
@@ -61,5 +57,42 @@ export const LEADING_METRICS = ['mAP50', 'AP'] as const satisfies readonly Metri
 
 /** The match table whose value (see `tableValue`) is the metric. */
 export function metricTable(found: Found, metric: MetricName = 'mAP50'): MatchTable {
-  return METRICS[metric].table(found)
+  return metricTables(found, [metric]).get(metric)!
+}
+
+/** The match tables of several metrics: detections and truths are matched once for all metrics of a rule. */
+export function metricTables(
+  { truths, detections }: Found,
+  metrics: readonly MetricName[],
+): ReadonlyMap<MetricName, MatchTable> {
+  const ofVoc: [MetricName, number][] = []
+  const ofCoco: [MetricName, AreaRange][] = []
+  for (const name of metrics) {
+    const { rule }: Metric = METRICS[name]
+    if ('voc' in rule) ofVoc.push([name, rule.voc])
+    else ofCoco.push([name, rule.coco])
+  }
+  const tables = new Map<MetricName, MatchTable>()
+  const add = (names: readonly (readonly [MetricName, unknown])[], made: readonly MatchTable[]) => {
+    for (const [i, [name]] of names.entries()) tables.set(name, made[i]!)
+  }
+  if (ofVoc.length > 0)
+    add(
+      ofVoc,
+      vocTables(
+        truths,
+        detections,
+        ofVoc.map(([, iou]) => iou),
+      ),
+    )
+  if (ofCoco.length > 0)
+    add(
+      ofCoco,
+      cocoTables(
+        truths,
+        detections,
+        ofCoco.map(([, range]) => range),
+      ),
+    )
+  return tables
 }

@@ -149,6 +149,17 @@ test('a batch takes a byte for each value, and is rounded once, to the nearest',
   }
 })
 
+test('resampled into a frame of its own size and rounded, an image is what it was, whatever its bytes', () => {
+  // So a batch may take its bytes as they are.
+  const image = { width: 256, height: 1, pixels: Uint8Array.from({ length: 768 }, (_, i) => i / 3) }
+  const target = new Float32Array(768)
+  resample(image, { scaleX: 1, shiftX: 0, scaleY: 1, shiftY: 0 }, [1, 256], target, { fill: 114 })
+  assert.deepEqual(
+    Uint8ClampedArray.from(target, (value) => value * 255),
+    Uint8ClampedArray.from(image.pixels),
+  )
+})
+
 test('augmented boxes stay in the input', async () => {
   for (const { truths, shape } of await take(training, 0, 20)) {
     for (const box of truths.flatMap((boxes) => boxes ?? []))

@@ -6,6 +6,7 @@ import {
   COCO_AREA_RANGES,
   COCO_IOU_THRESHOLDS,
   classApFromTable,
+  cocoTables,
   confusionMatrix,
   evaluateCoco,
   evaluateVoc,
@@ -13,6 +14,7 @@ import {
   meanApFromTable,
   mistakes,
   valuesOfResamples,
+  vocTables,
 } from '../../lib/evaluate'
 import { CASES, type Case, columns, makeCase } from './cases'
 
@@ -133,6 +135,23 @@ test('many resamples together have the values that each has alone, to the bit', 
       )
       assert.deepEqual(valuesOfResamples(table, resamples), alone)
     }
+  }
+})
+
+test('tables made from one matching are those that each threshold and each range of area has alone', () => {
+  for (let number = 0; number < CASES; number++) {
+    const { truths, detections } = makeCase(number)
+    const ious = [0.5, 0.75]
+    assert.deepEqual(
+      vocTables(truths, detections, ious),
+      ious.map((iou) => matchTable(truths, detections, { iouThresholds: [iou] })),
+    )
+    assert.deepEqual(
+      cocoTables(truths, detections, COCO_AREA_RANGES),
+      COCO_AREA_RANGES.map((areaRange) =>
+        matchTable(truths, detections, { rule: 'coco', iouThresholds: COCO_IOU_THRESHOLDS, areaRange }),
+      ),
+    )
   }
 })
 
