@@ -4,7 +4,15 @@ import { deviceInfo, GRAPH_REVISION } from '../engine'
 
 const ROOT = join(__dirname, '../..')
 
+let loaded: string | undefined
+
+/** The commit whose code this process runs: that of its first question, since later ones do not change what is loaded. */
 function commit(): string {
+  loaded ??= commitNow()
+  return loaded
+}
+
+function commitNow(): string {
   try {
     const git = (...words: string[]) =>
       execFileSync('git', ['-C', ROOT, ...words], { encoding: 'utf8' }).trim()
