@@ -8,6 +8,7 @@ export {
   THREADS,
 } from './device'
 export { type DeviceArray, Float64Device, inFloat64 } from './float64'
+export { freeArrays } from './garbage'
 export { type Constant, firstOutput, type GraphNode, keyOf, type NodeOutput } from './graph'
 export { GRAPH_REVISION, placeholder, type Signature, type SignatureValue, savedModel } from './graphdef'
 export { describeTensor } from './inspect'

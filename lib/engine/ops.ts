@@ -317,6 +317,22 @@ export function gatherRows(x: tf.Tensor3D, indices: tf.Tensor2D): tf.Tensor3D {
   return execute('GatherV2', attributes, [x, indices, tf.scalar(1, 'int32')])[0] as tf.Tensor3D
 }
 
+/**
+ * Looks up the rows of a table: y[..., :] = table[index[...], :], on the device. Passes no gradient.
+ *
+ * @param table [k, c]; index int32 of any shape, 0 .. k - 1
+ * @returns [...index, c]
+ */
+export function lookUp(table: tf.Tensor2D, index: Tensor): Tensor {
+  const attributes = [
+    attribute.int('batch_dims', 0),
+    attribute.type('Tparams', 'float32'),
+    attribute.type('Tindices', 'int32'),
+    attribute.type('Taxis', 'int32'),
+  ]
+  return execute('GatherV2', attributes, [table, index, tf.scalar(0, 'int32')])[0]!
+}
+
 /** What NMS leaves of every image. */
 export interface NonMaxSuppressionResult {
   /** [n, limit, 4] as given; zeros past `counts`. */

@@ -2,33 +2,32 @@
 import { z } from 'zod'
 import { parseDocument } from '../base'
 import type { Box } from '../data/types'
-import { tf } from '../engine'
+import { lookUp, tf } from '../engine'
 import {
   bestSlot,
   type GridConfig,
+  ignoreAll,
   ignoreOverlaps,
-  markNegatives,
   measure,
   shapeIoU,
   TARGET_CHANNELS,
   type TargetScale,
-  weightOf,
+  TargetTable,
   write,
   writeSecondary,
 } from './slots'
 
 /**
- * The target of each slot. `negative` is 0 or 1. `positive` is the weight of the slot's truth (1 except for pseudo-labels)
- * where `negative` is 0, else 0. A slot with neither is ignored.
- * Box (pixels of the network's input) and class are 0 where the slot is not positive.
+ * The target of each slot, as its entry in a table: target = table[index]. The values of a target are
+ * (positive, negative, x1, y1, x2, y2, class). `negative` is 0 or 1. `positive` is the weight of the slot's truth (1 except
+ * for pseudo-labels) where `negative` is 0, else 0. A slot with neither is ignored. Box (pixels of the network's input)
+ * and class are 0 where the slot is not positive.
  */
 export interface Targets {
   /** In the order of the heads. */
   readonly scales: readonly TargetScale[]
-  /** Images of the batch whose truths are known. */
-  readonly labelled: number
-  /** Number of positive slots in the batch, weighted. */
-  readonly positives: number
+  /** Row-major values [k, 7]; k is a power of two, and entries that no slot has are 0. */
+  readonly table: Float32Array
 }
 
 const iou = z.number().min(0).max(1)
@@ -83,25 +82,22 @@ export function assignTargets(
     throw new RangeError(`expected an input of multiples of ${coarsest} pixels, found [${config.input}]`)
   }
   const scales = strides.map((stride, s): TargetScale => {
-    const shape = [
-      truths.length,
-      height / stride,
-      width / stride,
-      config.anchors[s]!.length,
-      TARGET_CHANNELS,
-    ] as const
-    return { shape, data: new Float32Array(shape.reduce((product, size) => product * size)) }
+    const shape = [truths.length, height / stride, width / stride, config.anchors[s]!.length] as const
+    return { shape, index: new Int32Array(shape.reduce((product, size) => product * size)) }
   })
+  const table = new TargetTable()
 
   for (const [image, boxes] of truths.entries()) {
-    if (boxes === undefined) continue
+    if (boxes === undefined) {
+      for (const scale of scales) ignoreAll(scale, image)
+      continue
+    }
     const all = measure(boxes, image, config.classes)
     for (const [s, scale] of scales.entries()) {
-      markNegatives(scale, image)
       for (const truth of all)
         ignoreOverlaps(scale, image, strides[s]!, config.anchors[s]!, truth, ignoreThreshold)
     }
-    const objects = all.filter(({ box }) => !box.difficult && !box.crowd)
+    const objects = table.enter(all.filter(({ box }) => !box.difficult && !box.crowd))
     const best = objects.map((truth) => bestSlot(truth, scales, config))
     if (multiAnchor || crossGrid) {
       for (const [t, truth] of objects.entries()) {
@@ -116,15 +112,29 @@ export function assignTargets(
     }
     for (const [t, truth] of objects.entries()) {
       const { scale, row, column, anchor } = best[t]!
-      write(scales[scale]!, image, row, column, anchor, truth.box)
+      write(scales[scale]!, image, row, column, anchor, truth)
     }
   }
+  return { scales, table: table.values(truths.length) }
+}
 
-  const labelled = truths.filter((boxes) => boxes !== undefined).length
-  return { scales, labelled, positives: weightOf(scales) }
+/** Targets on the device: the table [k, 7], and of each scale the entries [n, h, w, anchors] as int32. */
+export type TargetInputs = { readonly table: tf.Tensor2D; readonly index: tf.Tensor4D[] }
+
+/** The targets as they are fed to a graph: 4 bytes a slot instead of 28. */
+export function targetInputs({ table, scales }: Targets): TargetInputs {
+  return {
+    table: tf.tensor2d(table, [table.length / TARGET_CHANNELS, TARGET_CHANNELS]),
+    index: scales.map(({ index, shape }) => tf.tensor4d(index, [...shape], 'int32')),
+  }
+}
+
+/** Looks up every slot's target, on the device: [n, h, w, anchors, 7] of each scale, for `yoloLoss`. */
+export function lookUpTargets({ table, index }: TargetInputs): tf.Tensor5D[] {
+  return index.map((entries) => lookUp(table, entries) as tf.Tensor5D)
 }
 
 /** The targets as tensors [n, h, w, anchors, 7], one per scale, for `yoloLoss`. */
 export function targetTensors(targets: Targets): tf.Tensor5D[] {
-  return targets.scales.map(({ data, shape }) => tf.tensor5d(data, [...shape]))
+  return tf.tidy(() => lookUpTargets(targetInputs(targets)))
 }

@@ -1,4 +1,13 @@
-export { type AssignOptions, assignSchema, assignTargets, type Targets, targetTensors } from './assign'
+export {
+  type AssignOptions,
+  assignSchema,
+  assignTargets,
+  lookUpTargets,
+  type TargetInputs,
+  type Targets,
+  targetInputs,
+  targetTensors,
+} from './assign'
 export * from './check'
 export * from './distill'
 export { SEED_ASSIGN, SEED_LOSS } from './seed'

@@ -1,19 +1,28 @@
 /**
- * What assignment reads and writes slot by slot: overlaps of truths with anchors, and the arrays of targets.
+ * What assignment reads and writes slot by slot: overlaps of truths with anchors, and the slots' entries in the table.
  *
  * Plain arithmetic on typed arrays: it runs in the training thread for every batch, so each truth visits only
- * the cells around it.
+ * the cells around it, and a slot is one number.
  */
 import type { Box } from '../data/types'
 import type { HeadConfig } from '../detector'
 
-/** Values of a slot: positive, negative, x1, y1, x2, y2, class. */
+/** Values of a target: positive, negative, x1, y1, x2, y2, class. */
 export const TARGET_CHANNELS = 7
 
-/** Targets of one scale: row-major values of shape [n, h, w, anchors, TARGET_CHANNELS]. */
+/** The entries with which every table of targets begins: of slots without an object, and of slots that are ignored. */
+const NEGATIVE = 0
+const IGNORED = 1
+const FIRST_TRUTH = 2
+
+/** Entries for every image of a batch, at least, so that tables of batches with few truths have one size. */
+const ENTRIES_PER_IMAGE = 64
+
+/** Which entry of the table is the target of each slot of a scale. */
 export interface TargetScale {
-  readonly shape: readonly [number, number, number, number, number]
-  readonly data: Float32Array
+  readonly shape: readonly [n: number, h: number, w: number, anchors: number]
+  /** Row-major. */
+  readonly index: Int32Array
 }
 
 /** Largest coordinate in pixels: areas of boxes, and of hulls with predictions, stay finite in float32. */
@@ -58,17 +67,39 @@ export function measure(boxes: readonly Box[], image: number, classes: number): 
   return truths
 }
 
-/** Makes every slot of an image negative. */
-export function markNegatives({ data, shape }: TargetScale, image: number): void {
-  const size = data.length / shape[0]
-  for (let i = image * size + 1; i < (image + 1) * size; i += TARGET_CHANNELS) data[i] = 1
+/** Makes every slot of an image neither positive nor negative. */
+export function ignoreAll({ index, shape }: TargetScale, image: number): void {
+  const size = index.length / shape[0]
+  index.fill(IGNORED, image * size, (image + 1) * size)
 }
 
-/** Sum of the weights of all positive slots. */
-export function weightOf(scales: readonly TargetScale[]): number {
-  let sum = 0
-  for (const { data } of scales) for (let i = 0; i < data.length; i += TARGET_CHANNELS) sum += data[i]!
-  return sum
+/** An object with its entry in the table. */
+export interface Entered extends Truth {
+  readonly entry: number
+}
+
+/** The objects of a batch as the entries of a table. */
+export class TargetTable {
+  readonly #boxes: Box[] = []
+
+  /** The objects with the entries that they get. */
+  enter(objects: readonly Truth[]): Entered[] {
+    return objects.map((truth) => ({ ...truth, entry: FIRST_TRUTH + this.#boxes.push(truth.box) - 1 }))
+  }
+
+  /**
+   * [k, TARGET_CHANNELS]: the negative and the ignored target, then every object's, then zeros. k is a power of two: where
+   * batches have up to `ENTRIES_PER_IMAGE` objects an image, all of them feed one shape.
+   * @param images in the batch
+   */
+  values(images: number): Float32Array {
+    const needed = Math.max(FIRST_TRUTH + this.#boxes.length, ENTRIES_PER_IMAGE * images)
+    const values = new Float32Array(2 ** Math.ceil(Math.log2(needed)) * TARGET_CHANNELS)
+    values.set([0, 1], NEGATIVE * TARGET_CHANNELS)
+    for (const [i, { weight = 1, x1, y1, x2, y2, label }] of this.#boxes.entries())
+      values.set([weight, 0, x1, y1, x2, y2, label], (FIRST_TRUTH + i) * TARGET_CHANNELS)
+    return values
+  }
 }
 
 /** IoU of a truth and an anchor box with the given centre and size. */
@@ -86,9 +117,9 @@ export function shapeIoU(truth: Truth, width: number, height: number): number {
   return overlap / (truth.width * truth.height + width * height - overlap)
 }
 
-/** Takes `negative` from the slots whose anchor box overlaps a truth by more than the threshold. */
+/** Ignores the slots whose anchor box overlaps a truth by more than the threshold. */
 export function ignoreOverlaps(
-  { data, shape }: TargetScale,
+  { index, shape }: TargetScale,
   image: number,
   stride: number,
   anchors: readonly (readonly [number, number])[],
@@ -110,9 +141,7 @@ export function ignoreOverlaps(
     for (let row = top; row <= bottom; row++) {
       for (let column = left; column <= right; column++) {
         const iou = positionalIoU(truth, (column + 0.5) * stride, (row + 0.5) * stride, width, height)
-        if (iou > threshold) {
-          data[(((image * rows + row) * columns + column) * count + a) * TARGET_CHANNELS + 1] = 0
-        }
+        if (iou > threshold) index[((image * rows + row) * columns + column) * count + a] = IGNORED
       }
     }
   }
@@ -161,43 +190,32 @@ export function writeSecondary(
   image: number,
   anchor: number,
   stride: number,
-  truth: Truth,
+  truth: Entered,
   crossGrid: boolean,
 ): void {
   const [, rows, columns] = scale.shape
   const { row, column } = cellOf(truth, stride, scale)
-  write(scale, image, row, column, anchor, truth.box)
+  write(scale, image, row, column, anchor, truth)
   if (!crossGrid) return
   const nextColumn = column + Math.sign(truth.x / stride - column - 0.5)
   const nextRow = row + Math.sign(truth.y / stride - row - 0.5)
   if (nextColumn !== column && nextColumn >= 0 && nextColumn < columns) {
-    write(scale, image, row, nextColumn, anchor, truth.box)
+    write(scale, image, row, nextColumn, anchor, truth)
   }
-  if (nextRow !== row && nextRow >= 0 && nextRow < rows)
-    write(scale, image, nextRow, column, anchor, truth.box)
+  if (nextRow !== row && nextRow >= 0 && nextRow < rows) write(scale, image, nextRow, column, anchor, truth)
 }
 
-/** Writes a truth into a slot, by its weight; one of weight 0 is neither positive nor negative. */
+/** Gives a slot to a truth; one of weight 0 takes it from the negatives only. */
 export function write(
-  { data, shape }: TargetScale,
+  { index, shape }: TargetScale,
   image: number,
   row: number,
   column: number,
   anchor: number,
-  box: Box,
+  { box, entry }: Entered,
 ): void {
   const [, rows, columns, count] = shape
-  const at = (((image * rows + row) * columns + column) * count + anchor) * TARGET_CHANNELS
-  const { weight = 1 } = box
-  if (weight === 0) {
-    if (data[at] === 0) data[at + 1] = 0
-    return
-  }
-  data[at] = weight
-  data[at + 1] = 0
-  data[at + 2] = box.x1
-  data[at + 3] = box.y1
-  data[at + 4] = box.x2
-  data[at + 5] = box.y2
-  data[at + 6] = box.label
+  const at = ((image * rows + row) * columns + column) * count + anchor
+  if (box.weight !== 0) index[at] = entry
+  else if (index[at]! < FIRST_TRUTH) index[at] = IGNORED
 }

@@ -1,4 +1,5 @@
 import { type Batch, createLoader, type Loader, type Sample } from '../data'
+import { freeArrays } from '../engine'
 import { loaderOptions, type TrainOptions } from './options'
 
 /** The batch of a step: labelled images first, then unlabelled ones. */
@@ -84,9 +85,11 @@ function joined(first: StepBatch, second: StepBatch): StepBatch {
   }
 }
 
+/** Both arrays in a new one; their own memory is freed. */
 function concatenated(first: Uint8Array, second: Uint8Array): Uint8Array {
   const values = new Uint8Array(first.length + second.length)
   values.set(first)
   values.set(second, first.length)
+  freeArrays([first, second])
   return values
 }

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { appendLines, parseDocument } from '../base'
 import type { Sample } from '../data'
 import type { Detector } from '../detector'
-import { pixelTensor, tf } from '../engine'
+import { freeArrays, pixelTensor, tf } from '../engine'
 import { assignSchema, assignTargets, lossSchema } from '../losses'
 import { averageDecay, averageSchema } from './average'
 import { saveCheckpoint } from './checkpoint'
@@ -304,7 +304,7 @@ function validationOf(
   )
 }
 
-/** One step of gradient descent on a batch. */
+/** One step of gradient descent on a batch, whose images are freed then. */
 function runStep(
   step: TrainingStep,
   { images, strong, shape, truths }: StepBatch,
@@ -313,12 +313,12 @@ function runStep(
   { assign }: TrainOptions,
 ): Measurements {
   const [, height, width] = shape
-  const { scales } = assignTargets(truths, { ...detector.config, input: [height, width] }, assign)
+  const targets = assignTargets(truths, { ...detector.config, input: [height, width] }, assign)
   const input = pixelTensor(strong ?? images, shape)
   const plain = strong && pixelTensor(images, shape)
-  const targets = scales.map(({ data, shape }) => tf.tensor5d(data, [...shape]))
   const measured = step.run({ images: input, plain, targets, ...inputs })
-  tf.dispose([input, plain, targets])
+  tf.dispose([input, plain])
+  freeArrays(strong ? [images, strong] : [images])
   return measured
 }
 

@@ -1,7 +1,15 @@
 import { parseDocument } from '../base'
 import type { Detector, DetectorOutput } from '../detector'
 import { compile, type GraphSize, joined, type Precision, type Tensor, tf, unitPixels } from '../engine'
-import { lossSchema, type YoloLossOptions, yoloLoss } from '../losses'
+import {
+  lookUpTargets,
+  lossSchema,
+  type TargetInputs,
+  type Targets,
+  targetInputs,
+  type YoloLossOptions,
+  yoloLoss,
+} from '../losses'
 import type { LossResult } from '../losses/types'
 import { updateAverage } from './average'
 import { type SgdOptions, type Slot, sgdSchema, sgdStep, slotGroups } from './optimizer'
@@ -46,7 +54,8 @@ export interface StepInputs {
   readonly images: tf.Tensor4D
   /** The same images in the plain view, for the extra loss. */
   readonly plain?: tf.Tensor4D
-  readonly targets: readonly tf.Tensor5D[]
+  /** Of `assignTargets`; the graph looks up every slot's own. */
+  readonly targets: Targets
   readonly rate: number
   /** Weights of the extra loss; if empty the step runs without it, as a graph of its own, and leaves its variables alone. */
   readonly weights: readonly number[]
@@ -90,9 +99,10 @@ export function createStep(detector: Detector, slots: readonly Slot[], options: 
       if (averaged && decay === undefined)
         throw new Error('training step: expected the decay of the moving average, found none')
       const [factor, lambdas, share] = [tf.scalar(rate), tf.tensor1d([...weights]), tf.scalar(decay ?? 0)]
+      const truths = targetInputs(targets)
       const results = compiled(
         images,
-        targets,
+        truths,
         factor,
         weights.length > 0 ? [lambdas] : [],
         averaged ? [share] : [],
@@ -101,7 +111,7 @@ export function createStep(detector: Detector, slots: readonly Slot[], options: 
       const measured = Object.fromEntries(
         Object.entries(results).map(([name, value]) => [name, value.dataSync()[0]!]),
       )
-      tf.dispose([results, factor, lambdas, share])
+      tf.dispose([results, truths, factor, lambdas, share])
       return measured
     },
     sync: compiled.sync,
@@ -135,7 +145,7 @@ function stepFunction(detector: Detector, { own, others }: Groups, options: Step
 
   return (
     images: tf.Tensor4D,
-    targets: readonly tf.Tensor5D[],
+    truths: TargetInputs,
     rate: tf.Scalar,
     [weights]: readonly [] | readonly [tf.Tensor1D],
     [decay]: readonly [] | readonly [tf.Scalar],
@@ -143,6 +153,7 @@ function stepFunction(detector: Detector, { own, others }: Groups, options: Step
   ): { [name: string]: Tensor } => {
     const moved = weights ? [...own, ...others] : own
     const pixels = unitPixels(images)
+    const targets = lookUpTargets(truths)
     let terms: { [name: string]: Tensor } = {}
     const { value, grads } = tf.variableGrads(
       () => {

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLoader, generateScenes } from 'detector-distillation-workbook/data'
 import { Detector } from 'detector-distillation-workbook/detector'
-import { pixelTensor, tf } from 'detector-distillation-workbook/engine'
-import { assignTargets, targetTensors } from 'detector-distillation-workbook/losses'
+import { pixelTensor } from 'detector-distillation-workbook/engine'
+import { assignTargets } from 'detector-distillation-workbook/losses'
 import { createSlots, createStep, loadCheckpoint } from 'detector-distillation-workbook/train'
 import { createDistillation, SHIPPED } from 'detector-distillation-workbook/trial'
 
@@ -29,11 +29,11 @@ const step = createStep(student, slots, { loss: {}, sgd, extra, precision: 'floa
 
 for await (const { step: done, images, shape, truths } of loader.batches(0, 6)) {
   const batch = pixelTensor(images, shape)
-  const targets = targetTensors(assignTargets(truths, student.config))
+  const targets = assignTargets(truths, student.config)
   const measured = step.run({ images: batch, targets, rate: 0.01, weights: [1, 2] })
   const parts = Object.entries(measured).map(([name, value]) => `${name} ${value.toFixed(2)}`)
   console.log(`step ${done + 1}: ${parts.join(', ')}`)
-  tf.dispose([batch, targets])
+  batch.dispose()
 }
 await loader.close()
 rmSync(folder, { recursive: true })

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLoader, fitAnchors, generateScenes } from 'detector-distillation-workbook/data'
 import { Detector, darknet21, scaledWidths } from 'detector-distillation-workbook/detector'
-import { pixelTensor, tf } from 'detector-distillation-workbook/engine'
-import { assignTargets, targetTensors } from 'detector-distillation-workbook/losses'
+import { pixelTensor } from 'detector-distillation-workbook/engine'
+import { assignTargets } from 'detector-distillation-workbook/losses'
 import { createSlots, createStep } from 'detector-distillation-workbook/train'
 
 const folder = mkdtempSync(join(tmpdir(), 'ten-steps-'))
@@ -29,11 +29,11 @@ const step = createStep(detector, createSlots(detector.trained), {
 
 for await (const { step: done, images, shape, truths } of loader.batches(0, 10)) {
   const batch = pixelTensor(images, shape)
-  const targets = targetTensors(assignTargets(truths, detector.config))
+  const targets = assignTargets(truths, detector.config)
   const measured = step.run({ images: batch, targets, rate: 0.01, weights: [] })
   const parts = ['total', 'box', 'objectness', 'class'].map((name) => `${name} ${measured[name]?.toFixed(3)}`)
   console.log(`step ${done + 1}: ${parts.join(', ')}`)
-  tf.dispose([batch, targets])
+  batch.dispose()
 }
 await loader.close()
 rmSync(folder, { recursive: true })

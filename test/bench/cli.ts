@@ -18,6 +18,7 @@ interface Options {
   readonly threads?: readonly number[]
   readonly batch?: readonly number[]
   readonly rounds: number
+  readonly stepMs: readonly number[]
   readonly quick?: boolean
   readonly keep?: boolean
 }
@@ -41,16 +42,22 @@ const program = new Command('npx workbook bench')
     counts,
   )
   .option('--rounds <n>', 'interleaved rounds', wholeNumber, 15)
+  .option(
+    '--step-ms <ms,...>',
+    "milliseconds of steps that the host's part is compared with (by default 45,27: PyTorch on an H200, TF32 and float16)",
+    counts,
+    [45, 27],
+  )
   .option('--quick', 'one round of short turns, to see that everything runs')
   .option('--keep', 'also write the results to test/bench')
   .option(
     '--peer-python <file>',
     'a Python that has PyTorch, in place of an environment made for the benchmark',
   )
-  .action(async ({ peerPython, rounds, quick = false, keep = false, ...options }: Options) => {
+  .action(async ({ peerPython, rounds, stepMs, quick = false, keep = false, ...options }: Options) => {
     const { parts = DEFAULT_PARTS, batch = [16], threads = cores > 1 ? [1, 2] : [1] } = options
     const file = await runBenchmark({
-      ...{ peerPython, parts, threads, processes: cores, batches: batch, quick, keep, root },
+      ...{ peerPython, parts, threads, processes: cores, batches: batch, stepMs, quick, keep, root },
       seeds: SEEDS,
       rounds: quick ? 1 : rounds,
       secondsPerTurn: quick ? 0.05 : 0.6,

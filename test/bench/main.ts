@@ -30,6 +30,9 @@
  * Training and inference are timed with every number of threads and every batch, the others with the first of each.
  * - precision: no time, but what speed costs: validation mAP of the default profile's control after training with three seeds
  *   in float32 and in bfloat16, two trials side by side.
+ * - host: what the training's thread does between two runs of the step's graph (assigning truths, feeding, reading back, log,
+ *   progress), for the published batch of 64 images of 512x192, in milliseconds, and as a share of given steps of a card: there
+ *   it is time in which the device waits. The network is a slight one with as many layers, which changes nothing of it.
  * - evaluator: COCO's twelve numbers against pycocotools. stages: the default profile's time, from trials on disk.
  *
  * How to read it
@@ -64,6 +67,7 @@ import {
   compareEpochs,
   compareEvaluators,
   compareSteps,
+  measureHostPart,
   readStageTimes,
   type Setting,
 } from './parts'
@@ -84,6 +88,7 @@ export const DEFAULT_PARTS = [
   'evaluator',
   'stages',
   'growth',
+  'host',
 ] as const
 export const PARTS = [...DEFAULT_PARTS, 'precision'] as const
 export type Part = (typeof PARTS)[number]
@@ -99,6 +104,8 @@ export interface BenchmarkOptions {
   readonly rounds: number
   readonly secondsPerTurn: number
   readonly epochImages: number
+  /** Milliseconds of steps that the host's part is compared with. */
+  readonly stepMs: readonly number[]
   /** Seeds of the part `precision`. */
   readonly seeds: readonly number[]
   /** Short turns and trainings, to see whether everything runs. */
@@ -114,6 +121,9 @@ export interface BenchmarkOptions {
   readonly signal: AbortSignal
 }
 
+/** Parts that PyTorch has no share in. */
+const ALONE: ReadonlySet<Part> = new Set(['runtimes', 'stages', 'host', 'precision'])
+
 type Precision = Exclude<Work['precision'], 'float32'>
 /** Today's CPUs compute float16 hardly faster than float32, and PyTorch cannot train in it there. */
 const LOW_PRECISIONS: readonly Precision[] = ['bfloat16']
@@ -123,6 +133,10 @@ const KEPT = { speed: 'results.json', precision: 'precision.json' }
 
 /** Seconds in which torch.compile must be done with a step. */
 const PATIENCE = 300
+
+/** The published batch, which the host's part is timed with, and how often; the second are a try's. */
+const HOST = { batch: 64, repeats: 40 }
+const HOST_QUICK = { batch: 2, repeats: 2 }
 
 const EPOCH_ROUNDS = 3
 const EVALUATOR_ROUNDS = 3
@@ -183,6 +197,10 @@ const MEASURE: { readonly [part in Part]: (run: Run) => Promise<void> } = {
     begin('growth')
     results.growth = await measureGrowth({ threads }, context)
   },
+  async host({ options: { quick, stepMs }, results, context, begin }) {
+    begin("the host's part of a step")
+    results.host = { ...(await measureHostPart(quick ? HOST_QUICK : HOST, context)), stepMs }
+  },
   async precision({ options: { seeds, quick }, results, context, begin }) {
     if (context.precisions.length < 2)
       throw new Error('precision: expected another one than float32 here, found none')
@@ -207,7 +225,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
   const { parts, signal, root } = options
   const device = 'cpu'
   const cache = join(root, '.cache')
-  const needsPeer = parts.some((part) => part !== 'stages' && part !== 'precision' && part !== 'runtimes')
+  const needsPeer = parts.some((part) => !ALONE.has(part))
   const python = needsPeer
     ? (options.peerPython ?? (await benchPython(cache, options.python, signal)))
     : options.python

@@ -255,6 +255,22 @@ export async function compareEvaluators(context: Context): Promise<EvaluatorResu
   })
 }
 
+/** The host's part of a training step of the published recipe. */
+export async function measureHostPart(
+  { batch, repeats }: { batch: number; repeats: number },
+  context: Context,
+): Promise<Answer<'host'>> {
+  const worker = new Worker('workbook', { ...context, threads: 1 })
+  try {
+    return await worker.ask({
+      ...{ op: 'host', batch, input: [...PUBLISHED_INPUT], isSlight: true, repeats },
+      ...{ precision: 'float32', cache: join(context.cache, 'bench', 'data'), workers: 1 },
+    })
+  } finally {
+    await worker.close()
+  }
+}
+
 /** Wall time of the default profile by stage, from finished trials. */
 export async function readStageTimes(
   folders: { runs: string; shipped: string },

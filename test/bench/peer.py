@@ -37,7 +37,7 @@ class Training:
         self.teacher = self.place(Detector(problem, "teacher")).eval() if distil else None
         images = self.arrange(problem.images)
         # A card gets each batch from the host, as in a training; from pinned memory, as a DataLoader leaves it.
-        self.batch = [x.pin_memory() if DEVICE.type == "cuda" else x for x in (images, *problem.targets)]
+        self.batch = [x.pin_memory() if DEVICE.type == "cuda" else x for x in (images, problem.table, *problem.index)]
         sgd = problem.sgd
         decayed = [p for p in self.model.parameters() if p.ndim == 4]
         others = [p for p in self.model.parameters() if p.ndim == 1]
@@ -83,8 +83,8 @@ class Training:
         return {"total": total.item(), "gradientNorm": norm.item(), **{k: v.item() for k, v in terms.items()}}
 
     def load(self):
-        images, *targets = (x.to(DEVICE, non_blocking=True) for x in self.batch)
-        return images, targets
+        images, table, *index = (x.to(DEVICE, non_blocking=True) for x in self.batch)
+        return images, [table[entries] for entries in index]
 
     def __call__(self):
         return self.step(*self.load())["total"]

@@ -12,7 +12,8 @@ LARGEST_LOG_SIZE = 16
 
 
 class Problem:
-    """A problem file (safetensors): weights of the networks, images (0..255), targets, and the options as JSON metadata."""
+    """A problem file (safetensors): weights of the networks, images (0..255), targets as entries of a table, and the
+    options as JSON metadata."""
 
     def __init__(self, tensors, options):
         self.tensors = tensors
@@ -21,11 +22,12 @@ class Problem:
         self.threshold, self.weight = options["threshold"], options["weight"]
         self.config = options["heads"]
         self.images = torch.from_numpy(tensors["images"].astype(np.uint8)).permute(0, 3, 1, 2).contiguous()
-        self.targets = [torch.from_numpy(tensors[f"targets/{i}"]) for i in range(3)]
+        self.table = torch.from_numpy(tensors["table"])
+        self.index = [torch.from_numpy(tensors[f"index/{i}"].astype(np.int32)) for i in range(3)]
         # Constants of the decoding for every slot, in the order of the logits.
         origin, anchor, stride, scale_xy = [], [], [], []
-        for scale, targets in enumerate(self.targets):
-            _, h, w, anchors, _ = targets.shape
+        for scale, index in enumerate(self.index):
+            _, h, w, anchors = index.shape
             y, x, a = np.meshgrid(np.arange(h), np.arange(w), np.arange(anchors), indexing="ij")
             origin.append(np.stack([x, y], -1).reshape(-1, 2) * self.config["strides"][scale])
             anchor.append(np.array(self.config["anchors"][scale])[a.ravel()])

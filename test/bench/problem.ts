@@ -17,7 +17,7 @@ import {
   scaledWidths,
   type Weights,
 } from '../../lib/detector'
-import { assignTargets, PUBLISHED } from '../../lib/losses'
+import { assignTargets, PUBLISHED, TARGET_CHANNELS, type Targets } from '../../lib/losses'
 import { loadProfile } from '../../lib/study'
 import { decodeSafetensors, encodeSafetensors, loadCheckpoint, type NamedTensor } from '../../lib/train'
 import { SHIPPED } from '../../lib/trial'
@@ -53,7 +53,7 @@ export interface Problem {
   readonly weights: { readonly teacher: Weights; readonly student: Weights }
   /** 0 .. 255. */
   readonly images: NamedTensor
-  readonly targets: readonly NamedTensor[]
+  readonly targets: Targets
 }
 
 interface Network {
@@ -123,13 +123,14 @@ export function writeProblem(
     for (let i = 0; i < area; i++) images[index * area + i] = pixels[i]!
     truths.push(boxes)
   }
-  const { scales } = assignTargets(truths, heads, recipe.assign)
+  const { scales, table } = assignTargets(truths, heads, recipe.assign)
   const tensors = new Map<string, NamedTensor>()
   for (const [weight, tensor] of teacher.weights) tensors.set(`teacher/${weight}`, tensor)
   for (const [weight, tensor] of student?.weights ?? []) tensors.set(`student/${weight}`, tensor)
   tensors.set('images', { shape: [batch, height, columns, 3], values: images })
-  scales.forEach(({ data: values, shape }, i) => {
-    tensors.set(`targets/${i}`, { shape, values })
+  tensors.set('table', { shape: [table.length / TARGET_CHANNELS, TARGET_CHANNELS], values: table })
+  scales.forEach(({ index, shape }, i) => {
+    tensors.set(`index/${i}`, { shape, values: Float32Array.from(index) })
   })
   const { threshold, weight } = PUBLISHED['masked-class-kd']
   const { loss, sgd } = recipe
@@ -164,12 +165,20 @@ export function readProblem(file: string): Problem {
     return new Map(own.map(([key, tensor]) => [key.slice(start.length), tensor]))
   }
   const options = optionsSchema.parse(JSON.parse(metadata.problem ?? 'null'))
-  const images = tensors.get('images')
-  if (!images) throw new Error(`${file}: expected a tensor "images", found none`)
+  const whole = (name: string): NamedTensor => {
+    const tensor = tensors.get(name)
+    if (!tensor) throw new Error(`${file}: expected a tensor "${name}", found none`)
+    return tensor
+  }
   return {
     options,
     weights: { teacher: part('teacher'), student: part('student') },
-    images,
-    targets: [...part('targets').values()],
+    images: whole('images'),
+    targets: { table: whole('table').values, scales: [...part('index').values()].map(indexOf) },
   }
+}
+
+function indexOf({ shape, values }: NamedTensor) {
+  const [n = 0, h = 0, w = 0, anchors = 0] = shape
+  return { shape: [n, h, w, anchors] as const, index: Int32Array.from(values) }
 }

@@ -64,6 +64,20 @@ export const epochSchema = z
   })
   .strict()
 
+/** A training of which the host's part is timed. */
+export const hostSchema = z
+  .object({
+    batch: z.number().int().positive(),
+    input: z.tuple([side, side]),
+    /** In place of the published teacher, a network that a CPU is done with soon. */
+    isSlight: z.boolean(),
+    /** Threads that make batches. */
+    workers: z.number().int().positive(),
+    repeats: z.number().int().positive(),
+    precision,
+  })
+  .strict()
+
 export const requestSchema = z.discriminatedUnion('op', [
   z.object({ op: z.literal('hello') }).strict(),
   z.object({ op: z.literal('problem'), spec: problemSchema, file: z.string() }).strict(),
@@ -71,7 +85,7 @@ export const requestSchema = z.discriminatedUnion('op', [
   z.object({ op: z.literal('run'), key: z.string(), iterations: z.number().int().positive() }).strict(),
   z.object({ op: z.literal('release'), key: z.string() }).strict(),
   z.object({ op: z.literal('size'), key: z.string() }).strict(),
-  z.object({ op: z.literal('host'), file: z.string(), cache: z.string(), repeats: side, precision }).strict(),
+  hostSchema.extend({ op: z.literal('host'), cache: z.string() }).strict(),
   z.object({ op: z.literal('memory') }).strict(),
   z.object({ op: z.literal('throughput'), precision, seconds: z.number().positive() }).strict(),
   z.object({ op: z.literal('scenes'), cache: z.string(), images: side, file: z.string() }).strict(),
@@ -84,7 +98,9 @@ export const requestSchema = z.discriminatedUnion('op', [
 export type Request = z.infer<typeof requestSchema>
 
 const number = z.number()
-const clocks = z.object({ cpu: number, wall: number })
+const quartiles = z.object({ low: number, median: number, high: number })
+/** Seconds of the main thread. */
+const clocks = z.object({ cpu: quartiles, wall: quartiles })
 const spans = z.array(
   z.object({ stage: z.string(), trials: number, training: number, evaluating: number, wall: number }),
 )
@@ -109,12 +125,11 @@ export const ANSWERS = {
   release: z.object({}),
   /** Of the workbook's graph: operations that are no constants, and bytes that are fed at every run. */
   size: z.object({ operations: number, fed: number }),
-  /** Medians in seconds; `share`: assigning and feeding, of the step with them. */
+  /** Making a batch, assigning its truths, a run of the step's graph, and all that the training's thread does between two. */
   host: z.object({
     batch: number,
     input: z.tuple([number, number]),
-    ...{ load: clocks, assign: clocks, feed: clocks, step: clocks },
-    share: number,
+    ...{ load: clocks, assign: clocks, run: clocks, between: clocks },
   }),
   memory: z.object({ peakMiB: number, presentMiB: number }),
   throughput: z.object({ gflops: number }),

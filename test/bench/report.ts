@@ -10,7 +10,7 @@ import {
   type Setting,
 } from './parts'
 import { type PrecisionResult, precisionVerdict } from './precision'
-import type { StageRow, Work } from './protocol'
+import type { Answer, StageRow, Work } from './protocol'
 import { type Spread, spread, type Timed, timesAsFast } from './rounds'
 import type { RuntimeComparison } from './runtimes'
 import { isPeer, type Side } from './workers'
@@ -23,8 +23,12 @@ export interface Results {
   evaluator?: EvaluatorResult
   stages?: { found: string; rows: readonly StageRow[] }
   growth?: GrowthResult
+  host?: HostResult
   precision?: PrecisionResult
 }
+
+/** The host's part of a step, and the milliseconds of steps that it is compared with. */
+export type HostResult = Answer<'host'> & { readonly stepMs: readonly number[] }
 
 /** A requirement, what was found, and whether its median meets it. */
 export interface Target extends Setting {
@@ -63,15 +67,31 @@ const TRAINING: { readonly [precision in Work['precision']]?: number } = { float
 const INFERENCE: typeof TRAINING = { float32: 1, bfloat16: 1.5 }
 /** Times as fast as OpenVINO in the same precision. */
 const OPENVINO = 0.9
+/** The host's part of a step. */
+const HOST_SHARE = 0.1
 /** Distillation step <= 1.1 times (student's training step + teacher's inference). */
 const DISTILLATION_COST = 1.1
 
-export function targetsOf({ comparisons, memory, runtimes }: Results): Target[] {
+export function targetsOf({ comparisons, memory, runtimes, host }: Results): Target[] {
   return [
     ...comparisons.flatMap(speedTargets),
     ...runtimes.flatMap(runtimeTargets),
     ...(memory ?? []).flatMap(memoryTargets),
+    ...(host ? hostTargets(host) : []),
   ]
+}
+
+function hostTargets({ batch, between, stepMs }: HostResult): Target[] {
+  return stepMs.map((step) => {
+    const share = (seconds: number) => (1000 * seconds) / step
+    const { low, median, high } = between.cpu
+    const found = { low: share(low), median: share(median), high: share(high) }
+    const what = `CPU time of the host between two steps / ${step} ms of a step`
+    return {
+      ...{ what, threads: 1, processes: 1, batch, found },
+      ...{ wanted: `< ${HOST_SHARE}`, met: found.median < HOST_SHARE },
+    }
+  })
 }
 
 function memoryTargets({ threads, batch, network, rows }: MemoryResult): Target[] {
@@ -242,6 +262,19 @@ function limit({ kind, batch, macs }: GrowthRow, gflops: number): number {
   return (2 * macs * batch * (kind === 'training' ? 3 : 1)) / (gflops * 1e9)
 }
 
+/** What the host does for a step. */
+export function hostTable({ batch, input: [height, width], ...clocks }: Answer<'host'>): string {
+  const rows = (
+    [
+      ["making a batch, which a loader's threads do ahead", 'load'],
+      ['all between two runs of the graph', 'between'],
+      ['of which assigning the truths', 'assign'],
+    ] as const
+  ).map(([name, key]) => [name, milliseconds(clocks[key].cpu), milliseconds(clocks[key].wall)])
+  const title = `host: batch ${batch} of ${width}x${height}, the main thread's milliseconds a step`
+  return table(title, ['', 'CPU time', 'wall time'], rows)
+}
+
 /** Where trainings in every precision ended. */
 export function precisionTable(result: PrecisionResult): string {
   const { steps, batch, images, seeds, rows } = result
@@ -271,7 +304,7 @@ export function precisionTable(result: PrecisionResult): string {
 
 /** Everything that was measured, as text. */
 export function describeResults(results: Results, targets: readonly Target[]): string {
-  const { comparisons, epochs, runtimes, memory, evaluator, stages, growth, precision } = results
+  const { comparisons, epochs, runtimes, memory, evaluator, stages, growth, host, precision } = results
   const text = [...comparisons.map(comparisonTable), ...runtimes.map(runtimeTable)]
   text.push(...comparisons.filter(({ part }) => part === 'distillation').map(costTable))
   text.push(...epochs.map(epochTable))
@@ -310,6 +343,7 @@ export function describeResults(results: Results, targets: readonly Target[]): s
     text.push(table(title, ['', 'trials', 'training', 'evaluating', 'wall'], cells))
   }
   if (growth) text.push(growthTable(growth))
+  if (host) text.push(hostTable(host))
   if (precision) text.push(precisionTable(precision))
   if (targets.length > 0) {
     const cells = targets.map(({ what, batch, wanted, found, met, ...setting }) => [

@@ -73,23 +73,20 @@ function meanMagnitude(values: ArrayLike<number>): number {
 }
 
 function training(problem: Problem, detector: Detector, images: () => tf.Tensor4D, work: Work): Runnable {
-  const { loss, sgd, rate } = problem.options
+  const { options, targets } = problem
+  const { loss, sgd, rate } = options
   const { method = 'masked-class-kd', precision } = work
   const { weight } = PUBLISHED[method]
   const teacher = work.kind === 'distillation' ? detectorOf(problem, 'teacher') : undefined
   const extra = teacher && createDistillation(detector, teacher, [{ method, weight }], 1)
   const slots = createSlots(new Map([...detector.trained, ...(extra?.variables ?? [])]))
   const step = createStep(detector, slots, { loss, sgd, extra, precision, eager: false })
-  const targets = () =>
-    problem.targets.map(({ values, shape }) =>
-      tf.tensor5d(values, [...shape] as [number, number, number, number, number]),
-    )
   const weights = extra ? [weight] : []
   return {
     run() {
-      const inputs = { images: images(), targets: targets() }
-      const { total } = step.run({ ...inputs, rate, weights })
-      tf.dispose(inputs)
+      const batch = images()
+      const { total } = step.run({ images: batch, targets, rate, weights })
+      batch.dispose()
       return total!
     },
     size: () => only(step.graphs),

@@ -6,7 +6,7 @@ import { createLoader, type Dataset } from '../../lib/data'
 import { Detector, detect, type HeadConfig } from '../../lib/detector'
 import { compile, type Precision, pixelTensor, type Tensor, tf } from '../../lib/engine'
 import { evaluateDetections } from '../../lib/evaluate'
-import { assignTargets, METHOD_NAMES, type MethodName, PUBLISHED, targetTensors } from '../../lib/losses'
+import { assignTargets, METHOD_NAMES, type MethodName, PUBLISHED, type Targets } from '../../lib/losses'
 import { loadProfile } from '../../lib/study'
 import { createSlots, createStep, type NamedTensor, predict, type StepOptions, train } from '../../lib/train'
 import { createDistillation, loadModel, shippedRef } from '../../lib/trial'
@@ -48,7 +48,7 @@ export function shippedNetworks(): { teacher: Detector; student: Detector } {
 
 export interface Batch {
   readonly images: tf.Tensor4D
-  readonly targets: readonly tf.Tensor5D[]
+  readonly targets: Targets
 }
 
 /** The first training batch, without augmentation. */
@@ -56,7 +56,7 @@ export async function firstBatch({ splits }: Dataset, config: HeadConfig, size: 
   const loader = createLoader(splits.train ?? [], { input: [...config.input], batch: size })
   try {
     const { images, shape, truths } = await loader.batchAt(0)
-    const targets = targetTensors(assignTargets(truths, config, PROFILE.recipe.assign))
+    const targets = assignTargets(truths, config, PROFILE.recipe.assign)
     return { images: pixelTensor(images, shape), targets }
   } finally {
     await loader.close()
@@ -205,7 +205,7 @@ export async function measure(options: MeasureOptions): Promise<Measurements> {
   teacher.dispose()
   student.dispose()
   for (const name of LOSSES) add(measureLoss(name, batch, precision))
-  tf.dispose([batch.images, [...batch.targets]])
+  batch.images.dispose()
   const training = await measureTraining(options)
   found.set('training/losses', training.losses)
   found.set('evaluation/trained', training.evaluation)

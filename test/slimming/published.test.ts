@@ -16,7 +16,7 @@ import {
   yolov3Tiny,
 } from '../../lib/detector'
 import { tf } from '../../lib/engine'
-import { assignTargets, targetTensors } from '../../lib/losses'
+import { assignTargets } from '../../lib/losses'
 import { createSlots, createStep } from '../../lib/train'
 import { createDistillation, type Term } from '../../lib/trial'
 import { slim } from '../detector/darknet-cases'
@@ -66,7 +66,7 @@ for (const [name, network, seed] of [
       const slots = createSlots(new Map([...student.trained, ...extra.variables]))
       const sgd = { momentum: 0.9, weightDecay: 0, clip: 5 }
       const step = createStep(student, slots, { loss: {}, sgd, precision: 'float32', eager: true, extra })
-      const [batch, targets] = [images(), targetTensors(assignTargets(TRUTHS, student.config))]
+      const [batch, targets] = [images(), assignTargets(TRUTHS, student.config)]
       const losses = Array.from({ length: 3 }, () => {
         const measured = step.run({ images: batch, targets, rate: 1e-5, weights: [1e3] })
         assert.ok(Object.values(measured).every(Number.isFinite), JSON.stringify(measured))
@@ -77,7 +77,7 @@ for (const [name, network, seed] of [
       })
       step.dispose()
       dispose()
-      tf.dispose([batch, targets, slots.map(({ momentum }) => momentum)])
+      tf.dispose([batch, slots.map(({ momentum }) => momentum)])
       for (const detector of [teacher, student]) detector.dispose()
       return losses
     }

@@ -3,7 +3,7 @@ import { before, test } from 'node:test'
 import { createLoader, type Dataset } from '../../lib/data'
 import { Detector } from '../../lib/detector'
 import { type Precision, pixelTensor, supportsPrecision, tf } from '../../lib/engine'
-import { assignTargets, targetTensors } from '../../lib/losses'
+import { assignTargets } from '../../lib/losses'
 import { createSlots, createStep, type Measurements, type StepOptions } from '../../lib/train'
 import { assertClose } from '../losses/support'
 import { TINY_TRAINING, temporary, tinyDetector, tinyScenes, tinyWeights } from './tiny'
@@ -35,7 +35,7 @@ function step(options: Partial<StepOptions> = {}, labelled = true): Outcome {
   const truths = labelled ? batch.truths : batch.truths.map(() => undefined)
   const measured = run.run({
     images: pixelTensor(batch.images, batch.shape),
-    targets: targetTensors(assignTargets(truths, detector.config, TINY_TRAINING.assign)),
+    targets: assignTargets(truths, detector.config, TINY_TRAINING.assign),
     rate: 0.125,
     weights: settings.extra ? [3] : [],
   })

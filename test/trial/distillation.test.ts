@@ -3,7 +3,7 @@ import { before, describe, test } from 'node:test'
 import { createLoader } from '../../lib/data'
 import { Detector, initialWeights } from '../../lib/detector'
 import { pixelTensor, tf } from '../../lib/engine'
-import { assignTargets, METHOD_NAMES, methodNamed, targetTensors } from '../../lib/losses'
+import { assignTargets, METHOD_NAMES, methodNamed } from '../../lib/losses'
 import { prunableGammas } from '../../lib/slimming'
 import { createSlots, createStep } from '../../lib/train'
 import { createDistillation } from '../../lib/trial'
@@ -37,7 +37,7 @@ function trained(
   const step = createStep(student, slots, { ...options, precision: 'float32', eager })
   const found = new Map<string, Float32Array>()
   const images = pixelTensor(batch.images, batch.shape)
-  const targets = targetTensors(assignTargets(batch.truths, student.config, TINY_TRAINING.assign))
+  const targets = assignTargets(batch.truths, student.config, TINY_TRAINING.assign)
   for (let n = 0; n < steps; n++) {
     const measured = step.run({
       images,
@@ -56,7 +56,7 @@ function trained(
   step.dispose()
   extra.dispose()
   for (const detector of [teacher, student]) detector.dispose()
-  tf.dispose([images, targets, slots.map(({ momentum }) => momentum)])
+  tf.dispose([images, slots.map(({ momentum }) => momentum)])
   return found
 }
 

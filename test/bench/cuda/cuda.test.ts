@@ -87,7 +87,7 @@ test('a rehearsal on a CPU runs every part, and says that PyTorch is left out wh
     stdout,
     /distillation step, all methods, default networks, with XLA: 0 started on the card, \d+/,
   )
-  assert.match(stdout, /assigning and feeding are \d+\.\d % of a step of 2 images/)
+  assert.match(stdout, /the host's part is \d+\.\d % of a step/)
   assert.match(stdout, /times as fast as with any kernels/)
   assert.match(stdout, /small\.ipynb: \d/)
   assert.match(stdout, /0 of \d+ comparisons failed/)

@@ -11,7 +11,7 @@ import { checkDevice, countStarts } from '../../device-check/run'
 import { type Comparison, type Context, contestants, PUBLISHED_INPUT, problem } from '../parts'
 import { comparePrecisions } from '../precision'
 import type { ProblemSpec, Work } from '../protocol'
-import { comparisonTable, precisionTable } from '../report'
+import { comparisonTable, hostTable, precisionTable } from '../report'
 import { race, timesAsFast } from '../rounds'
 import { isPeer, type Side, type Sides, xlaFlags } from '../workers'
 import type { Part } from './saved'
@@ -175,22 +175,20 @@ function measureSizes(limit: AbortSignal, options: PartsOptions) {
   })
 }
 
-function measureHost(limit: AbortSignal, options: PartsOptions) {
-  const { sides, context, scale } = options
-  const cache = join(context.cache, 'data')
-  const { repeats } = scale
-  return onProblem(limit, options, async ({ file }) => {
-    const request = { op: 'host', file, cache, repeats, precision: 'float32' } as const
-    const result = await sides['workbook with XLA'].ask(request, limit)
-    const { batch, share } = result
-    const milliseconds = (seconds: number) => (1000 * seconds).toFixed(1)
-    const lines = (['load', 'assign', 'feed', 'step'] as const).map(
-      (name) =>
-        `${name}: ${milliseconds(result[name].cpu)} ms of CPU time, ${milliseconds(result[name].wall)} ms`,
-    )
-    const whole = `assigning and feeding are ${(100 * share).toFixed(1)} % of a step of ${batch} images`
-    return { text: [...lines, whole].join('\n'), result }
-  })
+async function measureHost(limit: AbortSignal, { sides, context, scale, threads }: PartsOptions) {
+  const { batch, input = PUBLISHED_INPUT, width = 1 } = scale.problem
+  const side = sides['workbook with XLA']
+  const result = await side.ask(
+    {
+      ...{ op: 'host', batch, input: [...input], isSlight: width < 1, repeats: scale.repeats },
+      precision: 'float32',
+      ...{ cache: join(context.cache, 'data'), workers: Math.max(1, threads - 1) },
+    },
+    limit,
+  )
+  const [run, between] = [result.run.wall.median, result.between.wall.median]
+  const share = (100 * between) / (between + run)
+  return { text: `${hostTable(result)}\nthe host's part is ${share.toFixed(1)} % of a step`, result }
 }
 
 /** A training step with kernels that give the same bits every time, and with any; both with and without XLA. */

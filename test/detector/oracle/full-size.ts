@@ -23,7 +23,7 @@ import {
   yolov3Tiny,
 } from '../../../lib/detector'
 import { tf } from '../../../lib/engine'
-import { assignTargets, targetTensors } from '../../../lib/losses'
+import { assignTargets } from '../../../lib/losses'
 import { createSlots, createStep } from '../../../lib/train'
 import { readGiven } from '../../../lib/trial'
 import { slim } from '../darknet-cases'
@@ -116,7 +116,7 @@ function train({ network, weights }: { network: NetworkSpec; weights: Weights })
   const slots = createSlots(detector.trained)
   const sgd = { momentum: 0.9, weightDecay: 5e-4, clip: 35 }
   const step = createStep(detector, slots, { loss: {}, sgd, precision: 'float32', eager: false })
-  const [images, targets] = [image(), targetTensors(assignTargets([TRUTHS[0]], detector.config))]
+  const [images, targets] = [image(), assignTargets([TRUTHS[0]], detector.config)]
   const losses = Array.from(
     { length: STEPS },
     () => step.run({ images, targets, rate: 1e-3, weights: [] }).total!,
@@ -126,7 +126,7 @@ function train({ network, weights }: { network: NetworkSpec; weights: Weights })
   step.sync()
   const trained = { network, weights: detector.weights() }
   step.dispose()
-  tf.dispose([images, targets, slots.map(({ momentum }) => momentum)])
+  tf.dispose([images, slots.map(({ momentum }) => momentum)])
   detector.dispose()
   return trained
 }
