@@ -8,8 +8,8 @@ export type Of<K extends Step['kind']> = Step & { readonly kind: K }
 
 /** What writes or computes a network's operations; T is a value in the file, or a tensor: one map of each image. */
 export interface BodyFormat<T> {
-  /** Convolution and bias, without the activation. */
-  conv(x: T, step: Convolution, quantised: boolean): T
+  /** Convolution and bias, without the activation; in float where `rounding` is absent. */
+  conv(x: T, step: Convolution, rounding?: Rounding): T
   activate(x: T, activation: Activation, name: string): T
   depthToSpace(x: T, step: Of<'depthToSpace'>): T
   nearest(x: T, step: Of<'nearest'>): T
@@ -20,8 +20,16 @@ export interface BodyFormat<T> {
   widen(x: T, step: Of<'widen'>): T
   /** Rounds to the grid's 256 values. */
   quantise(x: T, grid: Grid, name: string): T
-  /** Whether a convolution's values are rounded in front of their activation too. */
+  /** Whether a convolution's values are rounded in front of their activation too, and its bias to 32 bits. */
   readonly quantisesInFront: boolean
+  /** Whether values that were only moved are rounded to the same grid again, which a runtime then leaves out. */
+  readonly quantisesMoved: boolean
+}
+
+/** How a convolution is rounded: its kernel to eight bits, and its bias where its steps are known. */
+export interface Rounding {
+  /** Of the values that come in: a bias is a multiple of this times the kernel's scale. */
+  readonly inputScale?: number
 }
 
 /** Writes the network; gives the logits of every scale, in float. */
@@ -31,17 +39,14 @@ export function writeBody<T>(format: BodyFormat<T>, plan: Plan, images: T, grids
 
 /** The same; gives every step's value by its number. */
 export function runBody<T>(format: BodyFormat<T>, plan: Plan, images: T, grids?: Grids): (step: number) => T {
-  const values: T[] = []
-  const at = (value: number): T => (value === IMAGES ? input : values[value]!)
-  const round = (x: T, name: string): T => {
-    const grid = grids?.activations.get(name)
-    return grid ? format.quantise(x, grid, name) : x
-  }
-  const input = round(images, 'images')
+  const body = new Body(format, grids)
+  const values: Held<T>[] = []
+  const at = (value: number): Held<T> => (value === IMAGES ? input : values[value]!)
+  const input = body.rounded(images, 'images')
   plan.steps.forEach((step, i) => {
-    values.push(write(format, step, step.from.map(at), round, isQuantised(plan, i, grids)))
+    values.push(body.write(step, step.from.map(at), isQuantised(plan, i, grids)))
   })
-  return at
+  return (step) => at(step).value
 }
 
 /** The convolutions that give the logits stay in float, unless asked: they cost 1.3 to 1.9 points of AP otherwise. */
@@ -49,38 +54,65 @@ function isQuantised({ outputs }: Plan, step: number, grids: Grids | undefined):
   return grids !== undefined && (grids.head || !outputs.includes(step))
 }
 
-function write<T>(
-  format: BodyFormat<T>,
-  step: Step,
-  from: readonly T[],
-  round: (x: T, name: string) => T,
-  quantised: boolean,
-): T {
-  const [x] = from as [T]
-  switch (step.kind) {
-    case 'conv': {
-      const sum = format.conv(x, step, quantised)
-      const { name, activation } = step
-      if (activation === 'linear') return quantised ? round(sum, name) : sum
-      const rounded = format.quantisesInFront ? round(sum, inFront(name)) : sum
-      return round(format.activate(rounded, activation, name), name)
+/** A value, and the grid on which it lies. */
+interface Held<T> {
+  readonly value: T
+  readonly grid?: Grid
+}
+
+class Body<T> {
+  constructor(
+    private readonly format: BodyFormat<T>,
+    private readonly grids: Grids | undefined,
+  ) {}
+
+  write(step: Step, from: readonly Held<T>[], quantised: boolean): Held<T> {
+    const { format } = this
+    const [{ value: x }] = from as [Held<T>]
+    switch (step.kind) {
+      case 'conv':
+        return this.convolution(step, from[0]!, quantised)
+      case 'add':
+        return this.rounded(format.residual(x, from[1]!.value, step), step.name)
+      case 'concat': {
+        const values = from.map(({ value }) => value)
+        return this.rounded(format.concat(values, step), step.name)
+      }
+      case 'activate':
+        return this.rounded(format.activate(x, step.activation, step.name), step.name)
+      case 'slice':
+        return this.moved(format.slice(x, step), step, from[0]!)
+      case 'widen':
+        return this.moved(format.widen(x, step), step, from[0]!)
+      case 'depthToSpace':
+        return this.moved(format.depthToSpace(x, step), step, from[0]!)
+      case 'nearest':
+        return this.moved(format.nearest(x, step), step, from[0]!)
+      case 'maxPool':
+        return this.moved(format.maxPool(x, step), step, from[0]!)
     }
-    case 'add':
-      return round(format.residual(x, from[1]!, step), step.name)
-    case 'concat':
-      return round(format.concat(from, step), step.name)
-    case 'activate':
-      return round(format.activate(x, step.activation, step.name), step.name)
-    case 'slice':
-      return format.slice(x, step)
-    case 'widen':
-      return format.widen(x, step)
-    case 'depthToSpace':
-      return format.depthToSpace(x, step)
-    case 'nearest':
-      return format.nearest(x, step)
-    case 'maxPool':
-      return format.maxPool(x, step)
+  }
+
+  /** Rounded where the name has a grid. */
+  rounded(value: T, name: string): Held<T> {
+    const grid = this.grids?.activations.get(name)
+    return grid ? { value: this.format.quantise(value, grid, name), grid } : { value }
+  }
+
+  private convolution(step: Convolution, { value: x, grid }: Held<T>, quantised: boolean): Held<T> {
+    const { format } = this
+    const { name, activation } = step
+    const inputScale = format.quantisesInFront ? grid?.scale : undefined
+    const sum = format.conv(x, step, quantised ? { inputScale } : undefined)
+    if (activation === 'linear') return quantised ? this.rounded(sum, name) : { value: sum }
+    const inside = format.quantisesInFront ? this.rounded(sum, inFront(name)).value : sum
+    return this.rounded(format.activate(inside, activation, name), name)
+  }
+
+  /** On the grid on which it was. */
+  private moved(value: T, { name }: Step, { grid }: Held<T>): Held<T> {
+    if (!grid) return { value }
+    return { value: this.format.quantisesMoved ? this.format.quantise(value, grid, name) : value, grid }
   }
 }
 

@@ -1,8 +1,8 @@
 /** A detector whose forward pass rounds as its int8 file does, in training too. */
 import { BATCH_NORM_EPSILON, Detector, type ForwardOutput, type NetworkSpec, type Weights } from '../detector'
 import { type Tensor, tf, unitPixels } from '../engine'
-import { activationNames, runBody } from './body'
-import { fakeQuantise, fakeQuantiseKernel, rearrange } from './fake'
+import { activationNames, type Rounding, runBody } from './body'
+import { channelScales, fakeQuantise, fakeQuantiseBias, fakeQuantiseKernel, rearrange } from './fake'
 import { type Grid, type Grids, quantisesInFront } from './grids'
 import { gridsOf, type Quantisation } from './options'
 import { asConvolution, type Convolution, type Plan, planOf } from './plan'
@@ -25,7 +25,7 @@ export function detectorOf({
  * Runs a network as `writeBody` writes it to an int8 file: batch norm folded into the kernels, kernels rounded to 8 bits a channel,
  * activations to the grids of a calibration. Trained like that (`forward` passes gradients through the rounding), kernels, gamma,
  * beta and biases learn to be rounded; the running statistics and the grids stay as they are (Jacob et al. 2018, with batch norm
- * frozen). A bias is not rounded: files give it 32 bits.
+ * frozen). A bias is rounded where the file's is: to 32 bits for ONNX Runtime and LiteRT, not for OpenVINO and TensorRT.
  */
 export class QuantisedDetector extends Detector {
   private readonly plan: Plan
@@ -86,9 +86,16 @@ class RoundingBody extends TensorBody {
     return fakeQuantise(x, grid)
   }
 
-  protected weightsOf(step: Convolution, quantised: boolean): Folded {
+  protected weightsOf(step: Convolution, rounding: Rounding | undefined): Folded {
     const { kernel, bias } = this.folded(step)
-    return { kernel: quantised ? fakeQuantiseKernel(kernel) : kernel, bias }
+    if (!rounding) return { kernel, bias }
+    const { inputScale } = rounding
+    if (inputScale === undefined) return { kernel: fakeQuantiseKernel(kernel), bias }
+    const scales = channelScales(kernel, { bias, inputScale })
+    return {
+      kernel: fakeQuantiseKernel(kernel, scales),
+      bias: fakeQuantiseBias(bias, scales, inputScale),
+    }
   }
 
   /** As `planOf` folds: the same operations, so the same bits. */

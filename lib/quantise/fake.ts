@@ -1,6 +1,6 @@
 /** Fake quantisation: rounds as eight-bit arithmetic does, in float, and lets gradients through (Jacob et al. 2018, section 3). */
 import { attribute, execute, gatherRows, type Tensor, tf } from '../engine'
-import { boundsOf, type Grid, LARGEST_WEIGHT, PER_WEIGHT, SMALLEST_SCALE } from './grids'
+import { boundsOf, type Grid, LARGEST_WEIGHT, PER_WEIGHT, perBias, SMALLEST_SCALE } from './grids'
 
 /**
  * An activation rounded to a grid: y = (clamp(round(x / scale) + zeroPoint, 0, 255) - zeroPoint) * scale. The gradient is dy where
@@ -27,21 +27,49 @@ export function fakeQuantise(x: tf.Tensor4D, grid: Grid): tf.Tensor4D {
 }
 
 /**
- * A kernel rounded to 255 values a channel: scale = max |w| / 127 of each output channel, w' = round(w / scale) * scale, halves to
- * the even number: what `kernelScales` and an ONNX file have. No weight lies outside, so the gradient is dy everywhere; that the
- * scale follows the largest weight is left out of it.
+ * The scale of every output channel of a kernel [height, width, in, out], as `kernelScales` has them: max |w| / 127, or what a bias
+ * [out] needs where it is rounded in steps of `inputScale` times the scale. No gradient goes through it: that the scale follows the
+ * largest weight is left out.
+ */
+export function channelScales(
+  kernel: tf.Tensor4D,
+  rounded?: { readonly bias: tf.Tensor1D; readonly inputScale: number },
+): tf.Tensor1D {
+  const largest = tf.maximum(tf.max(tf.abs(kernel), [0, 1, 2]), LARGEST_WEIGHT * SMALLEST_SCALE)
+  const scales = tf.mul(largest, PER_WEIGHT)
+  if (!rounded) return scales as tf.Tensor1D
+  return tf.maximum(scales, tf.mul(tf.abs(rounded.bias), perBias(rounded.inputScale))) as tf.Tensor1D
+}
+
+/**
+ * A kernel rounded to 255 values a channel: w' = round(w / scale) * scale, halves to the even number, as a file has it. No weight lies
+ * outside, so the gradient is dy everywhere.
  *
  * @param kernel [height, width, in, out]
+ * @param scales [out]
  */
-export function fakeQuantiseKernel(kernel: tf.Tensor4D): tf.Tensor4D {
+export function fakeQuantiseKernel(kernel: tf.Tensor4D, scales = channelScales(kernel)): tf.Tensor4D {
   const operation = tf.customGrad((input) => {
-    const weights = input as Tensor
-    const largest = tf.maximum(tf.max(tf.abs(weights), [0, 1, 2]), LARGEST_WEIGHT * SMALLEST_SCALE)
-    const scale = tf.mul(largest, PER_WEIGHT)
-    const whole = tf.clipByValue(tf.round(tf.div(weights, scale)), -LARGEST_WEIGHT, LARGEST_WEIGHT)
-    return { value: tf.mul(whole, scale), gradFunc: (dy: Tensor) => dy }
+    const whole = tf.round(tf.div(input as Tensor, scales))
+    const inside = tf.clipByValue(whole, -LARGEST_WEIGHT, LARGEST_WEIGHT)
+    return { value: tf.mul(inside, scales), gradFunc: (dy: Tensor) => dy }
   })
   return operation(kernel) as tf.Tensor4D
+}
+
+/**
+ * A bias [out] rounded to whole steps, of which a file keeps 32 bits: b' = round(b / step) * step, step = `inputScale` * scale. The
+ * gradient is dy everywhere.
+ */
+export function fakeQuantiseBias(bias: tf.Tensor1D, scales: tf.Tensor1D, inputScale: number): tf.Tensor1D {
+  const operation = tf.customGrad((input) => {
+    const steps = tf.mul(scales, inputScale)
+    return {
+      value: tf.mul(tf.round(tf.div(input as Tensor, steps)), steps),
+      gradFunc: (dy: Tensor) => dy,
+    }
+  })
+  return operation(bias) as tf.Tensor1D
 }
 
 /**

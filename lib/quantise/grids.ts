@@ -59,14 +59,40 @@ export const LARGEST_WEIGHT = 127
 /** A recorded graph multiplies where it would divide by a constant; so does everything here, for the same bits. */
 export const PER_WEIGHT = Math.fround(1 / LARGEST_WEIGHT)
 
-/** One scale per output channel: the largest weight is 127. */
-export function kernelScales({ kernel, out }: Pick<Convolution, 'kernel' | 'out'>): Float32Array {
+/** Biases are whole numbers up to this, so that 32 bits hold them and what is added to them. */
+const LARGEST_BIAS = 2 ** 30
+
+/** What a bias is multiplied by for the smallest scale of its channel's kernel. */
+export const perBias = (inputScale: number): number => Math.fround(1 / (LARGEST_BIAS * inputScale))
+
+/**
+ * One scale per output channel: the largest weight is 127. Where a bias is rounded too, in steps of that times the input's scale, it is
+ * large enough for the bias to fit: of a channel that slimming has switched off the weights are next to 0, and the bias is all there is.
+ */
+export function kernelScales(
+  { kernel, bias, out }: Pick<Convolution, 'kernel' | 'bias' | 'out'>,
+  inputScale?: number,
+): Float32Array {
   const largest = new Float32Array(out).fill(LARGEST_WEIGHT * SMALLEST_SCALE)
   for (let i = 0; i < kernel.length; i++) {
     const channel = i % out
     largest[channel] = Math.max(largest[channel]!, Math.abs(kernel[i]!))
   }
-  return largest.map((value) => value * PER_WEIGHT)
+  const scales = largest.map((value) => value * PER_WEIGHT)
+  if (inputScale === undefined) return scales
+  const factor = perBias(inputScale)
+  return scales.map((scale, i) => Math.max(scale, Math.abs(bias[i]!) * factor))
+}
+
+/** A bias as a file holds it: whole numbers, and their steps, the input's scale times the kernel's (Jacob et al. 2018, section 2.4). */
+export function wholeBias(
+  step: Pick<Convolution, 'kernel' | 'bias' | 'out'>,
+  inputScale: number,
+): { readonly whole: Int32Array; readonly scales: Float32Array } {
+  const scales = kernelScales(step, inputScale).map((scale) => scale * inputScale)
+  // The quotient in float32, as a tensor has it.
+  const whole = Int32Array.from(step.bias, (value, i) => roundEven(Math.fround(value / scales[i]!)))
+  return { whole, scales }
 }
 
 /** To the nearest whole number, halves to the even one, as runtimes round. */

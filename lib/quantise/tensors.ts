@@ -1,7 +1,7 @@
 /** Computes a network's body with tensors, step by step as the files do. */
 import { type Activation, activate, maxPool } from '../detector'
 import { biasAdd, groupedConv2d, type Tensor, tf, upsampleNearest } from '../engine'
-import type { BodyFormat, Of } from './body'
+import type { BodyFormat, Of, Rounding } from './body'
 import type { Grid } from './grids'
 import type { Convolution, Pool } from './plan'
 
@@ -14,12 +14,13 @@ export interface Folded {
 /** What is the same whatever the weights are and wherever values are rounded. */
 export abstract class TensorBody implements BodyFormat<tf.Tensor4D> {
   abstract readonly quantisesInFront: boolean
-  protected abstract weightsOf(step: Convolution, quantised: boolean): Folded
+  readonly quantisesMoved = false
+  protected abstract weightsOf(step: Convolution, rounding: Rounding | undefined): Folded
   abstract quantise(x: tf.Tensor4D, grid: Grid, name: string): tf.Tensor4D
 
-  conv(x: tf.Tensor4D, step: Convolution, quantised: boolean): tf.Tensor4D {
+  conv(x: tf.Tensor4D, step: Convolution, rounding?: Rounding): tf.Tensor4D {
     const { stride, groups, padding, isSame } = step
-    const { kernel, bias } = this.weightsOf(step, quantised)
+    const { kernel, bias } = this.weightsOf(step, rounding)
     return biasAdd(groupedConv2d(x, kernel, groups, { stride, padding: isSame ? 'same' : padding[0] }), bias)
   }
 

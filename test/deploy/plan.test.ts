@@ -86,5 +86,8 @@ test('a grid of eight bits holds 0 and its range; around 0 it is 128', () => {
   assert.ok(Math.abs(min + 1) < 0.01 && Math.abs(max - 4.1) < 0.01)
   assert.deepEqual([0.5, 1.5, 2.5, -0.5, -1.5, 1.2].map(roundEven), [0, 2, 2, -0, -2, 1])
   const kernel = Float32Array.of(1.27, -2, 0.5, 2.54)
-  assert.deepEqual([...kernelScales({ kernel, out: 2 })], [1.27 / 127, 2.54 / 127].map(Math.fround))
+  assert.deepEqual(
+    [...kernelScales({ kernel, bias: Float32Array.of(1, 1), out: 2 })],
+    [1.27 / 127, 2.54 / 127].map(Math.fround),
+  )
 })

@@ -5,8 +5,8 @@ import { z } from 'zod'
 import { readJson } from '../../lib/base'
 import { compile, type Tensor, tf } from '../../lib/engine'
 import { fakeQuantise, fakeQuantiseKernel } from '../../lib/quantise'
-import { rearrange } from '../../lib/quantise/fake'
-import { kernelScales, roundEven } from '../../lib/quantise/grids'
+import { channelScales, fakeQuantiseBias, rearrange } from '../../lib/quantise/fake'
+import { kernelScales, roundEven, wholeBias } from '../../lib/quantise/grids'
 import { assertClose, unpack } from '../losses/support'
 
 const values = { x: z.string(), dy: z.string(), y: z.string(), dx: z.string() }
@@ -55,11 +55,34 @@ test("kernels rounded by their channels' scales, and their gradients, are PyTorc
   assertClose(y, unpack(expected.y), 'values')
   assert.deepEqual(dx, [...unpack(expected.dx)])
   const out = shape[3]!
-  const scales = kernelScales({ kernel, out })
+  const scales = kernelScales({ kernel, bias: new Float32Array(out), out })
   const inFile = [...kernel].map((weight, i) =>
     Math.fround(roundEven(weight / scales[i % out]!) * scales[i % out]!),
   )
   assert.deepEqual(y, inFile)
+})
+
+test('biases are rounded to the steps of a file, in which that of a channel next to 0 fits too, and gradients pass', () => {
+  const kernel = Float32Array.of(1.27, 1e-9, 0.5, -2e-9)
+  const bias = Float32Array.of(0.31366, -0.7)
+  const dy = Float32Array.of(2, -3)
+  const inputScale = Math.fround(0.02)
+  const rounded = (x: tf.Tensor) => {
+    const given = { bias: x as tf.Tensor1D, inputScale }
+    return fakeQuantiseBias(given.bias, channelScales(tf.tensor4d(kernel, [1, 1, 2, 2]), given), inputScale)
+  }
+  const { y, dx } = valueAndGradient(rounded, bias, dy, [2])
+  const { whole, scales } = wholeBias({ kernel, bias, out: 2 }, inputScale)
+  assert.deepEqual(
+    y,
+    [...whole].map((steps, i) => Math.fround(steps * scales[i]!)),
+  )
+  assert.deepEqual(dx, [...dy])
+  assert.deepEqual(
+    y.map((value, i) => Math.abs(value - bias[i]!) <= scales[i]!),
+    [true, true],
+  )
+  assert.ok(Math.abs(y[0]! - bias[0]!) > 0 && Math.abs(y[1]! - bias[1]!) < 1e-6)
 })
 
 test('values go to their places with zeros between, and gradients back', () => {

@@ -13,7 +13,8 @@ import type { Grids } from '../../quantise/grids'
 import type { Plan } from '../../quantise/plan'
 import type { FileOptions } from '../options'
 import { outputsOf, writeOutputs } from '../outputs'
-import { type GraphOptions, TensorFlowGraph } from './graph'
+import type { GraphOptions } from './body'
+import { TensorFlowGraph } from './graph'
 
 /** Name of the input, in every format. */
 export const INPUT = 'images'
