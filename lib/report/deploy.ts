@@ -1,6 +1,6 @@
 /** Table and page of a benchmark of exported files. */
 import type { TableRow } from '../base'
-import { type Benchmark, type BenchmarkRow, bestWithin, RUNTIME, type RuntimeName } from '../deploy'
+import { type Benchmark, type BenchmarkRow, bestWithin, RUNTIME } from '../deploy'
 import type { Profile } from '../study'
 import { type Block, figure, list, type Section, section, table, text } from './document'
 import { formatsFigure } from './figures/deploy'
@@ -166,7 +166,7 @@ export function formatsPage(result: Benchmark): string {
   return renderHtml({
     title: 'Files to deploy',
     subtitle: `${models.map(({ name }) => name).join(' and ')} in ${runtimes
-      .map((name) => RUNTIME[name as RuntimeName].title)
+      .map((name) => RUNTIME[name].title)
       .join(', ')}`,
     tiles: [],
     findings: { verdict, details: [...details, ...missing] },

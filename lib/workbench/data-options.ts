@@ -36,6 +36,17 @@ export function withDataOptions(command: Command, { images = true } = {}): Comma
     .option('--outside', 'follow links and paths that lead out of the data folder')
 }
 
+/** Adds those of a command that runs models on a profile's images, or on the user's. @param profile what a profile is for */
+export function withModelData(command: Command, profile: string): Command {
+  return withDataOptions(command)
+    .option('--profile <name>', profile, 'default')
+    .option('--data <folder>', 'your own data set instead')
+}
+
+/** Adds two checkpoints as arguments. */
+export const withPair = (command: Command): Command =>
+  command.argument('<teacher>', 'a checkpoint (.json)').argument('<student>', 'another')
+
 /** The options as the library takes them, with paths resolved on this disk. */
 export async function openOptions(
   options: DataOptions,

@@ -97,7 +97,7 @@ test('the tables show the images a second of all processes together, and private
   assert.match(text, /workbook float32 │ +300 │ +700 │ +200 │ +600 │/)
 })
 
-test('inference has a target against OpenVINO in the same precision', () => {
+test('inference has a target against OpenVINO in the same precision, and ONNX Runtime one against the library', () => {
   const row = (
     runtime: RuntimeRow['runtime'],
     format: RuntimeRow['format'],
@@ -114,6 +114,7 @@ test('inference has a target against OpenVINO in the same precision', () => {
       row('openvino', 'float32', 0.1),
       row('openvino', 'bfloat16', 0.05),
       row('openvino', 'int8', 0.01),
+      row('onnxruntime', 'float32', 0.08),
     ],
   }
   const given: Results = { comparisons: [], epochs: [], runtimes: [runtimes] }
@@ -123,7 +124,15 @@ test('inference has a target against OpenVINO in the same precision', () => {
     [
       [1, true],
       [0.5, false],
+      [1.25, true],
     ],
   )
-  assert.match(describeResults(given, targets), /openvino 1, int8/)
+  const text = describeResults(given, targets)
+  assert.match(text, /openvino 1, int8/)
+  assert.match(
+    text,
+    /teacher's file in ONNX Runtime, float32, times as fast as the workbook, batch 1, .* >= 1 │ 1\.25 \(1\.25-1\.25\) │ +met/,
+  )
+  const [own] = targetsOf({ ...given, runtimes: [{ ...runtimes, batch: 16 }] }).slice(2)
+  assert.equal(own, undefined)
 })

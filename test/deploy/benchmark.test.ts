@@ -7,6 +7,7 @@ import {
   budgetOf,
   choices,
   choiceWithin,
+  formatsFigure,
   formatsFindings,
   formatsPage,
   formatsSection,
@@ -59,6 +60,9 @@ test('two models in the library and on WebAssembly: rows with times, accuracy an
     assert.ok(last.maxDifference! <= 1e-4)
     assert.ok(Math.abs(last.AP.toLibrary!.difference) < 0.01)
   }
+  // What a symbol means stands in the figure itself.
+  const named = formatsFigure(result).data.map(({ name }) => name)
+  assert.deepEqual(named, ['front', 'teacher', 'student', 'this library', 'TF.js (WebAssembly)'])
   const table = formatsTable(result)
   assert.equal(table.length, result.models.flatMap(({ rows }) => rows).length)
   assert.equal(formatsFindings(result).length, 2)

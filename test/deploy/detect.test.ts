@@ -109,6 +109,45 @@ test('boxes go back to the very pixels of images of any size, through stretching
   }
 })
 
+test('images of the oddest shapes have pictures and a page that can be looked at', async () => {
+  mkdirSync(at('shapes'))
+  const shapes = {
+    dot: [1, 1],
+    pole: [3, 2000],
+    rope: [2000, 3],
+    scroll: [300, 5000],
+    wall: [5200, 3000],
+  } as const
+  for (const [name, [width, height]] of Object.entries(shapes))
+    writeFileSync(at('shapes', `${name}.png`), await encodePng(flat(width, height)))
+  const { model } = fixedModel({ x1: 0, y1: 0, x2: 128, y2: 96, label: 0 })
+  const report = await look([at('shapes')], [model, { ...model, name: 'other' }], 'shaped')
+  assert.deepEqual([report.images, report.damaged], [5, []])
+  const sizes = await Promise.all(
+    Object.keys(shapes).map(async (name) => {
+      const { width, height } = await sharp(at('shaped', 'pictures', `${name}.jpg`)).metadata()
+      return [name, width, height]
+    }),
+  )
+  // Of wide images titles grow too, as if everything were drawn 900 wide and made larger.
+  const written = (scale: number, ...sides: number[]) => sides.map((side) => Math.round(side * scale))
+  // Two panels: side by side, or one above the other; a line above each, and one or more below all.
+  assert.deepEqual(sizes, [
+    ['dot', 8 + 2 * 648, 24 + 640 + 8 + 24],
+    ['pole', 8 + 2 * 248, 24 + 4000 + 8 + 48],
+    ['rope', ...written(2000 / 900, 916, 2 * (24 + 1 + 8) + 24)],
+    ['scroll', 8 + 2 * 254, 24 + 4100 + 8 + 48],
+    ['wall', ...written(4096 / 900, 8 + 2 * 908, 24 + 519 + 8 + 24)],
+  ])
+  const html = readFileSync(at('shaped', 'index.html'), 'utf8')
+  const views = [...html.matchAll(/viewBox="0 0 (\d+) (\d+)"( style="width: [\d.]+%")?/g)]
+  assert.equal(views.length, 10)
+  for (const [, width, height, narrow] of views) {
+    assert.ok(Number(height) <= 1000, `${width}x${height}`)
+    assert.equal(narrow !== undefined, Number(height) > 2 * Number(width) - 2)
+  }
+})
+
 test('what the command finds is what an evaluation finds, to the bit', async () => {
   const scenes = [0, 1, 2].map((index) => renderScene({ seed: 5, index }))
   mkdirSync(at('scenes'))

@@ -42,6 +42,17 @@ test('a folder of images: all below it, under names that are words of their own'
   ])
 })
 
+test('names of images in deep folders are short enough for files of their own, and different', async () => {
+  const deep = ['ü'.repeat(60), 'b'.repeat(120)].join('/')
+  await write(`deep/1/${deep}/frame_1.png`, `deep/2/${deep}/frame_1.png`, `deep/2/${deep}/frame_2.png`)
+  const names = (await namesIn(await openSource([at('deep')]))).map(([name]) => name)
+  assert.equal(new Set(names).size, 3)
+  for (const name of names) {
+    assert.ok(Buffer.byteLength(`${name}.jpg`) <= 255)
+    assert.match(name, /^ü+_b+_frame_[12](_2)?$/)
+  }
+})
+
 test('files and patterns: each once, placed below the folder that they share', async () => {
   await write('frames/1/a.png', 'frames/1/b.png', 'frames/2/a.png')
   writeFileSync(at('frames/1/note.txt'), '')
@@ -50,6 +61,7 @@ test('files and patterns: each once, placed below the folder that they share', a
     (await namesIn(source)).map(([, place]) => place),
     ['1/a.png', '2/a.png', '1/b.png'],
   )
+  assert.equal((await openSource([at('frames/2/*.png')])).title, 'a.png')
   const single = await openSource([at('frames/1/a.png')])
   assert.deepEqual([single.title, await namesIn(single)], ['a.png', [['a', 'a.png']]])
   const { value } = await (await openSource([at('frames/1/a.png')])).images[Symbol.asyncIterator]().next()
@@ -96,6 +108,8 @@ test('what cannot be looked at is refused with what was expected', async () => {
   await refused([at('empty')], /empty: expected a folder with images \(JPEG, .*\), found an empty one/)
   await refused([at('empty/*.png')], /found no file that fits it/)
   await refused([at('plain2'), at('plain2/a.png')], /expected one folder alone, or files/)
+  writeFileSync(at('drive.mp4'), '')
+  await refused([at('drive.mp4'), at('plain2/a.png')], /drive\.mp4: expected one video alone, or images/)
   await refused([at('plain2/b.bmp')], /b\.bmp: expected JPEG, .* found an image of another type; convert it/)
   writeFileSync(at('text.txt'), '')
   await refused(

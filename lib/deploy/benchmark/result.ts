@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { readDocument } from '../../base'
+import { FORMATS } from '../metadata'
+import { RUNTIMES } from '../runtimes'
 
 const interval = z.object({ difference: z.number(), lower: z.number(), upper: z.number() }).strict()
 
@@ -12,8 +14,8 @@ const accuracySchema = z.object({ value: z.number(), toLibrary: interval.optiona
 const rowSchema = z
   .object({
     name: z.string(),
-    format: z.string(),
-    runtime: z.string(),
+    format: z.enum(FORMATS),
+    runtime: z.enum(RUNTIMES),
     version: z.string(),
     precision: z.string(),
     /** Of the file, without what describes it. */

@@ -41,7 +41,7 @@ export async function openSource(words: readonly string[], options: SourceOption
     if (VIDEO_NAME.test(first)) return openVideo(resolve(first), options)
   }
   const files = (await Promise.all(words.map(filesOf))).flat()
-  return imagesOf(first, commonFolder(files), [...new Set(files)])
+  return imagesOf(commonFolder(files), [...new Set(files)])
 }
 
 /** The file of a path, or those that a pattern stands for. */
@@ -49,6 +49,8 @@ async function filesOf(word: string): Promise<string[]> {
   if (existsSync(word)) {
     if (statSync(word).isDirectory())
       throw new Error(`${word}: expected one folder alone, or files, found a folder among several places`)
+    if (VIDEO_NAME.test(word))
+      throw new Error(`${word}: expected one video alone, or images, found a video among several places`)
     if (!IMAGE_NAME.test(word)) throw new Error(`${word}: ${expectedType(word)}`)
     return [resolve(word)]
   }
@@ -75,7 +77,7 @@ function commonFolder(files: readonly string[]): string {
   return folder
 }
 
-function imagesOf(word: string, folder: string, files: readonly string[]): Source {
+function imagesOf(folder: string, files: readonly string[]): Source {
   const taken = new Set<string>()
   const placed = files.map((file) => {
     const place = relative(folder, file).split(sep).join('/')
@@ -85,7 +87,7 @@ function imagesOf(word: string, folder: string, files: readonly string[]): Sourc
     for (const { file, place, name } of placed)
       yield { name, place, load: () => readImage(file, { upright: true }) }
   }
-  const title = files.length === 1 ? basename(word) : basename(folder)
+  const title = basename(files.length === 1 ? files[0]! : folder)
   return { title, total: files.length, images: images(), problems: [] }
 }
 
@@ -105,7 +107,7 @@ async function openFolder(folder: string, options: SourceOptions): Promise<Sourc
       `${folder}: expected a folder with images (${IMAGE_TYPES}), found ${files.length === 0 ? 'an empty one' : 'none'}`,
     )
   const problems = others.map(({ path }) => `${path}: ${expectedType(path)}`)
-  return { ...imagesOf(folder, folder, images), title: basename(folder), problems }
+  return { ...imagesOf(folder, images), title: basename(folder), problems }
 }
 
 /** Every image of a data set, or of one of its splits, with its labels. */

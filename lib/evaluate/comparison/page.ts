@@ -31,6 +31,13 @@ export interface ComparisonPage {
 
 /** Width of the small image that all panels of an exhibit share, and of the drawing over it, which sets the size of letters. */
 const [WIDTH, DRAWN_WIDTH] = [560, 400]
+/** Times as high as wide, at most, that an image may be for the whole width of its column. */
+const TALLEST = 2
+
+interface Size {
+  readonly width: number
+  readonly height: number
+}
 
 /** Makes an image's exhibit; it holds the image once, as JPEG. */
 export async function exhibit(
@@ -39,15 +46,20 @@ export async function exhibit(
   { models, classes }: { readonly models: readonly string[]; readonly classes: readonly string[] },
 ): Promise<Exhibit> {
   const { name, image } = compared
-  const heightOf = (width: number) => Math.max(1, Math.round((image.height * width) / image.width))
+  const share = Math.min(1, (TALLEST * image.width) / image.height)
+  const [small, drawn] = [WIDTH, DRAWN_WIDTH].map((whole) => {
+    const width = Math.max(1, Math.round(whole * share))
+    return { width, height: Math.max(1, Math.round((image.height * width) / image.width)) }
+  }) as [Size, Size]
   const jpeg = await sharp(await encodePng(image))
-    .resize(WIDTH, heightOf(WIDTH), { fit: 'fill' })
+    .resize(small.width, small.height, { fit: 'fill' })
     .jpeg({ quality: 82 })
     .toBuffer()
-  const size = { scale: DRAWN_WIDTH / image.width, width: DRAWN_WIDTH, height: heightOf(DRAWN_WIDTH) }
+  const size = { scale: drawn.width / image.width, ...drawn }
+  const narrow = share < 1 && trusted(` style="width: ${(100 * share).toPrecision(3)}%"`)
   const shown = panelsOf(compared, models, classes).map(
     ({ title, boxes, description }) => html`<div class="panel"><p>${title}</p>
-<svg viewBox="0 0 ${size.width} ${size.height}" role="img" aria-label="${title}: ${description}">${trusted(drawOverlay(boxes, classes, size).join('\n'))}</svg></div>
+<svg viewBox="0 0 ${size.width} ${size.height}"${narrow} role="img" aria-label="${title}: ${description}">${trusted(drawOverlay(boxes, classes, size).join('\n'))}</svg></div>
 `,
   )
   const differing = disagreementOf(compared)

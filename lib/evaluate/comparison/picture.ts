@@ -14,7 +14,7 @@ export interface PanelRow {
 
 /** Size and arrangement of a picture of panels. */
 export interface PictureOptions {
-  /** Width of a panel in pixels; the image's own, at least 640, where absent. */
+  /** Width of a panel in pixels; where absent the image's own, but at least 640, and no side above 4096. */
   readonly width?: number
   /** Panels side by side. Default 1. */
   readonly columns?: number
@@ -36,9 +36,13 @@ const optionsSchema = z
 const [GAP, TITLE] = [8, 24]
 /** Height of a line at the bottom that says what the outlines mean. */
 const LEGEND = 24
-/** Lines and letters have the size that suits a panel as wide as this, and grow with wider ones. */
+/** Lines and letters have the size that suits a panel as wide as this, and grow with those of wider images. */
 const DRAWN_WIDTH = 900
 const LEAST_WIDTH = 640
+/** No renderer of SVG draws more than 32767 pixels, of which three panels side by side take their share. */
+const LARGEST_SIDE = 4096
+/** Room for a title, however narrow the image is. */
+const LEAST_COLUMN = 240
 
 interface Placed {
   readonly image: RgbImage
@@ -56,37 +60,47 @@ export async function drawPanels(
   { meanings = [], ...options }: PictureOptions = {},
 ): Promise<sharp.Sharp> {
   const { columns, width, zoom } = parseDocument(options, optionsSchema, 'drawPanels options')
-  const { placed, right, bottom } = placePanels(rows, columns, width)
+  // What is written grows with panels that are wider than it suits.
+  const grown = width === undefined ? Math.max(1, ...rows.map((row) => widthOf(row.image) / DRAWN_WIDTH)) : 1
+  const scale = zoom * grown
+  const sized = rows.map((row) => ({ ...row, width: width ?? Math.round(widthOf(row.image) / grown) }))
+  const { placed, right, bottom } = placePanels(sized, columns)
   const below = legend(meanings, { right, bottom })
   const overlay = [...placed.map((place) => panelSvg(place, classes)), below.svg].join('\n')
   const height = bottom + below.height
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${right * zoom}" height="${height * zoom}" viewBox="0 0 ${right} ${height}">\n${overlay}\n</svg>`
+  const size = { width: Math.round(right * scale), height: Math.round(height * scale) }
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${size.width}" height="${size.height}" viewBox="0 0 ${right} ${height}" preserveAspectRatio="none">\n${overlay}\n</svg>`
   const images = placed.map(async ({ image, left, top, width, height }) => ({
     input: await sharp(await encodePng(image))
-      .resize(width * zoom, height * zoom, { fit: 'fill' })
+      .resize(Math.round(width * scale), Math.round(height * scale), { fit: 'fill' })
       .toBuffer(),
-    ...{ left: left * zoom, top: (top + TITLE) * zoom },
+    ...{ left: Math.round(left * scale), top: Math.round((top + TITLE) * scale) },
   }))
-  return sharp({ create: { width: right * zoom, height: height * zoom, channels: 3, background: '#16191d' } })
+  return sharp({ create: { ...size, channels: 3, background: '#16191d' } })
     .composite([...(await Promise.all(images)), { input: Buffer.from(svg), left: 0, top: 0 }])
     .removeAlpha()
 }
 
-function placePanels(rows: readonly PanelRow[], columns: number, asked: number | undefined) {
+function placePanels(rows: readonly (PanelRow & { readonly width: number })[], columns: number) {
   let [right, bottom] = [0, 0]
   const placed: Placed[] = []
-  for (const { image, panels } of rows) {
-    const width = asked ?? Math.max(image.width, LEAST_WIDTH)
+  for (const { image, panels, width } of rows) {
+    const column = Math.max(width, LEAST_COLUMN)
     const height = Math.max(1, Math.round((image.height * width) / image.width))
     panels.forEach((panel, i) => {
-      const left = GAP + (i % columns) * (width + GAP)
+      const left = GAP + (i % columns) * (column + GAP)
       const top = bottom + Math.floor(i / columns) * (height + TITLE + GAP)
       placed.push({ image, panel, left, top, width, height })
-      right = Math.max(right, left + width + GAP)
+      right = Math.max(right, left + column + GAP)
     })
     bottom += Math.ceil(panels.length / columns) * (height + TITLE + GAP)
   }
   return { placed, right, bottom }
+}
+
+function widthOf({ width, height }: RgbImage): number {
+  const larger = Math.max(1, LEAST_WIDTH / width)
+  return Math.max(1, Math.round(width * Math.min(larger, LARGEST_SIDE / Math.max(width, height))))
 }
 
 function panelSvg({ image, panel, left, top, width, height }: Placed, classes: readonly string[]): string {

@@ -1,5 +1,5 @@
 /** Accuracy against milliseconds of a model's files. */
-import { type Benchmark, paretoFront } from '../../deploy'
+import { type Benchmark, paretoFront, RUNTIME, type RuntimeName } from '../../deploy'
 import { axis, colourOf, errorBars, type Figure, layout, logAxis, NEUTRAL } from './style'
 
 const SYMBOLS: readonly string[] = ['circle', 'square', 'diamond', 'triangle-up', 'cross', 'x', 'star']
@@ -10,6 +10,7 @@ const SYMBOLS: readonly string[] = ['circle', 'square', 'diamond', 'triangle-up'
  */
 export function formatsFigure({ models, data }: Benchmark): Figure {
   const runtimes = [...new Set(models.flatMap(({ rows }) => rows.map(({ runtime }) => runtime)))]
+  const symbolOf = (runtime: RuntimeName) => SYMBOLS[runtimes.indexOf(runtime) % SYMBOLS.length]!
   const all = models.flatMap(({ rows }) => rows)
   const front = paretoFront(all).sort((a, b) => a.milliseconds.median - b.milliseconds.median)
   const series = models.map(({ name, rows }, i) => {
@@ -35,7 +36,7 @@ export function formatsFigure({ models, data }: Benchmark): Figure {
       marker: {
         color: colour,
         size: 10,
-        symbol: shown.map(({ runtime }) => SYMBOLS[runtimes.indexOf(runtime) % SYMBOLS.length]!),
+        symbol: shown.map(({ runtime }) => symbolOf(runtime)),
       },
       hovertemplate: `${name}, %{text}: %{x:.2f} ms, COCO AP %{y:.4f}<extra></extra>`,
     }
@@ -52,6 +53,10 @@ export function formatsFigure({ models, data }: Benchmark): Figure {
         hoverinfo: 'skip',
       },
       ...series,
+      ...runtimes.map((runtime) => ({
+        ...{ type: 'scatter', mode: 'markers', name: RUNTIME[runtime].title, x: [null], y: [null] },
+        ...{ marker: { color: NEUTRAL, size: 10, symbol: symbolOf(runtime) }, hoverinfo: 'skip' },
+      })),
     ],
     layout: layout(`Accuracy against time by file, ${data.images} images of validation`, {
       xaxis: logAxis(

@@ -1,14 +1,14 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import Table from 'cli-table3'
 import { Command, InvalidArgumentError } from 'commander'
 import { interruptSignal, writeAtomically } from '../../base'
 import { RUNTIMES, type RuntimeName } from '../../deploy/runtimes'
-import { withDataOptions } from '../data-options'
+import { withModelData, withPair } from '../data-options'
 import type { ModelDataOptions } from '../model-data'
 import { type ProgressBar, showProgress } from '../progress'
 import { root } from '../project'
+import { say } from '../say'
 import { wholeNumber } from '../whole-number'
 
 interface Options extends ModelDataOptions {
@@ -24,16 +24,11 @@ const PARTS = { writing: 'writing the files', scoring: 'scoring', timing: 'timin
 
 /** `benchmark`: two models in every format and runtime. */
 export function benchmarkCommand(): Command {
-  const command = new Command('benchmark')
-    .description(
-      'write two models in every format, run each file in its own runtime with one thread, and compare size, milliseconds ' +
-        'and accuracy; leaves benchmark.json and a page with the figure in <out>',
-    )
-    .argument('<teacher>', 'a checkpoint (.json)')
-    .argument('<student>', 'another')
-  return withDataOptions(command)
-    .option('--profile <name>', 'whose images of validation are scored', 'default')
-    .option('--data <folder>', 'your own data set instead')
+  const command = new Command('benchmark').description(
+    'write two models in every format, run each file in its own runtime with one thread, and compare size, milliseconds ' +
+      'and accuracy; leaves benchmark.json and a page with the figure in <out>',
+  )
+  return withModelData(withPair(command), 'whose images of validation are scored')
     .option('--first <count>', 'only the first so many of them', wholeNumber)
     .option('--rounds <count>', 'turns of every file', wholeNumber, 25)
     .option('--calls <count>', 'calls a turn', wholeNumber, 8)
@@ -57,6 +52,7 @@ async function run(teacher: string, student: string, options: Options): Promise<
     require('../../report') as typeof import('../../report')
   const { loadCheckpoint } = require('../../train') as typeof import('../../train')
   const { CACHE, openModelData } = require('../model-data') as typeof import('../model-data')
+  const { rowsTable } = require('../text-table') as typeof import('../text-table')
   const signal = interruptSignal()
   const models = [
     { name: 'teacher', model: loadCheckpoint(teacher) },
@@ -80,13 +76,9 @@ async function run(teacher: string, student: string, options: Options): Promise<
     const text = `${JSON.stringify(result, null, 2)}\n`
     writeAtomically(path.join(out, 'benchmark.json'), text)
     if (options.ship) writeAtomically(SHIPPED_BENCHMARK, text)
-    const rows = formatsTable(result)
-    const head = Object.keys(rows[0] ?? {})
-    const table = new Table({ head, style: { head: [], border: [], compact: true } })
-    for (const row of rows) table.push(head.map((column) => row[column] ?? ''))
-    console.log(table.toString())
-    for (const line of [...formatsFindings(result), ...result.missing]) console.log(line)
-    console.log(path.join(out, 'benchmark.json'), path.join(out, 'index.html'))
+    say(rowsTable(formatsTable(result), { words: 3 }))
+    for (const line of [...formatsFindings(result), ...result.missing]) say(line)
+    say([path.join(out, 'benchmark.json'), path.join(out, 'index.html')].join(' '))
   } finally {
     for (const bar of bars.values()) bar.done()
   }

@@ -1,6 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
-import Table from 'cli-table3'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Crop, Fit } from '../../data'
 import type { DetectReport, RunningModel } from '../../deploy/detect'
@@ -9,6 +8,7 @@ import type { DecodeOptions } from '../../detector'
 import { type DataOptions, openOptions, parseSplit, withDataOptions } from '../data-options'
 import { profileCrop } from '../profile-crop'
 import { root } from '../project'
+import { note, say } from '../say'
 import { wholeNumber } from '../whole-number'
 
 /** Loaded by who needs it: not for help. */
@@ -145,23 +145,17 @@ function tell(
   outputs: readonly Output[],
   out: string,
 ): void {
-  const [first] = agreement
-  if (first) {
-    const head = Object.keys(first)
-    const colAligns = head.map((_, i) => (i === 0 ? ('left' as const) : ('right' as const)))
-    const table = new Table({ head, colAligns, style: { head: [], border: [], compact: true } })
-    for (const row of agreement) table.push(head.map((column) => row[column] ?? ''))
-    console.log(table.toString())
-  } else console.log('no box was found')
-  console.log(
+  const { rowsTable } = require('../text-table') as typeof import('../text-table')
+  say(agreement.length > 0 ? rowsTable(agreement, { words: 1 }) : 'no box was found')
+  say(
     `${images} images in ${seconds.toFixed(1)} s, reading and writing included: ${(images / seconds).toFixed(1)} images/s`,
   )
   const times = modelSeconds?.map((time, i) => `${models[i]!.name} ${(1000 * time).toFixed(1)} ms`)
-  if (times) console.log(`network, decoding and NMS, an image: ${times.join(', ')}`)
-  console.log(outputs.includes('page') ? path.join(out, 'index.html') : out)
+  if (times) say(`network, decoding and NMS, an image: ${times.join(', ')}`)
+  say(outputs.includes('page') ? path.join(out, 'index.html') : out)
   if (damaged.length === 0) return
-  console.error(detecting().leftOut(damaged.length))
-  for (const line of damaged) console.error(`  ${line}`)
+  note(detecting().leftOut(damaged.length))
+  for (const line of damaged) note(`  ${line}`)
   process.exitCode = 1
 }
 

@@ -3,9 +3,10 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { interruptSignal } from '../../base'
 import type { Exported, FileRequest } from '../../deploy'
 import { HEADS, PIXELS, PRECISIONS } from '../../deploy/options'
-import { withDataOptions } from '../data-options'
+import { withModelData } from '../data-options'
 import type { ModelDataOptions } from '../model-data'
 import { showProgress } from '../progress'
+import { say } from '../say'
 import { wholeNumber } from '../whole-number'
 
 /** Loaded by who needs it: not for help. */
@@ -54,10 +55,7 @@ export function exportCommand(): Command {
       128,
     )
     .option('--seed <number>', 'of int8: draws them', Number, 0)
-  return withDataOptions(command)
-    .option('--profile <name>', 'whose images it is proved on', 'default')
-    .option('--data <folder>', 'your own data set instead')
-    .action(run)
+  return withModelData(command, 'whose images it is proved on').action(run)
 }
 
 function parseBatch(text: string): number | 'any' {
@@ -103,7 +101,7 @@ async function run(from: string, out: string, options: Options): Promise<void> {
       onProgress: (done) => void proving?.update(done),
     })
     proving?.done()
-    console.log(report(exported))
+    say(report(exported))
   } finally {
     proving?.done()
   }

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { interruptSignal } from '../../base'
 import type { Precision } from '../../engine'
-import { withDataOptions } from '../data-options'
+import { withModelData, withPair } from '../data-options'
 import type { ModelDataOptions } from '../model-data'
 import { say } from '../say'
 import { wholeNumber } from '../whole-number'
@@ -14,16 +14,11 @@ interface Options extends ModelDataOptions {
 
 /** `latency`: two models as a car would see them, a frame at a time, and where their time goes. */
 export function latencyCommand(): Command {
-  const command = new Command('latency')
-    .description(
-      'time two models in turns, one frame at a time, from pixels to boxes, on one thread: median and 95th percentile; run it when ' +
-        'nothing else does',
-    )
-    .argument('<teacher>', 'a checkpoint (.json)')
-    .argument('<student>', 'another')
-  return withDataOptions(command)
-    .option('--profile <name>', 'whose images of validation are seen', 'default')
-    .option('--data <folder>', 'your own data set instead')
+  const command = new Command('latency').description(
+    'time two models in turns, one frame at a time, from pixels to boxes, on one thread: median and 95th percentile; run it when ' +
+      'nothing else does',
+  )
+  return withModelData(withPair(command), 'whose images of validation are seen')
     .option('--frames <count>', 'timed frames of each', wholeNumber, 200)
     .addOption(
       new Option('--precision <name>', 'what both compute in')

@@ -1,7 +1,9 @@
 import path from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Fit } from '../../data'
+import { withPair } from '../data-options'
 import { profileCrop } from '../profile-crop'
+import { note, say } from '../say'
 
 /** What a page for sharing may weigh. */
 const LARGEST = 10_000_000
@@ -21,13 +23,11 @@ Examples:
 
 /** `page`: teacher and student side by side in the browser, as one file. */
 export function pageCommand(): Command {
-  return new Command('page')
-    .description(
-      'write one HTML file that runs teacher and student side by side in the browser, on scenes, images, videos or the ' +
-        'camera; it needs no network and works when it is opened as a file',
-    )
-    .argument('<teacher>', 'checkpoint (.json)')
-    .argument('<student>', 'checkpoint (.json)')
+  const command = new Command('page').description(
+    'write one HTML file that runs teacher and student side by side in the browser, on scenes, images, videos or the ' +
+      'camera; it needs no network and works when it is opened as a file',
+  )
+  return withPair(command)
     .argument('[out]', 'the file', 'page.html')
     .option('--images <files...>', 'images that the page carries, instead of rendered street scenes')
     .option('--scenes <n>', 'rendered street scenes that it carries', wholeOrNone, 6)
@@ -53,11 +53,9 @@ export function pageCommand(): Command {
         ...{ images, scenes, fit, half: weights === 'float16' },
         ...(profile !== undefined && { crop: profileCrop(profile) }),
       })
-      console.log(`${out}: ${(bytes / 1e6).toFixed(2)} MB`)
+      say(`${out}: ${(bytes / 1e6).toFixed(2)} MB`)
       if (bytes > LARGEST)
-        console.error(
-          `${out}: above ${LARGEST / 1e6} MB; fewer --images, or --weights float16, make it smaller`,
-        )
+        note(`${out}: above ${LARGEST / 1e6} MB; fewer --images, or --weights float16, make it smaller`)
     })
 }
 
