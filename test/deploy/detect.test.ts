@@ -232,6 +232,16 @@ test('a damaged image is named, the others go on, and the report says so', async
   assert.equal(existsSync(at('none')), false)
 })
 
+test('an image of which the crop leaves nothing is named, and the others go on', async () => {
+  const { model } = fixedModel({ x1: 0, y1: 0, x2: 9, y2: 9, label: 1 })
+  const options = { crop: [0.2, 0.3, 0.21, 0.31], outputs: ['coco'] } as const
+  const { images, damaged } = await look([at('shapes')], [model], 'cropped', options)
+  assert.deepEqual(
+    [images, damaged.map((line) => line.split(',')[0])],
+    [2, ['dot.png: crop: [0.2', 'pole.png: crop: [0.2', 'rope.png: crop: [0.2']],
+  )
+})
+
 test('nothing is overwritten, and what is stopped leaves nothing behind', async () => {
   mkdirSync(at('taken'))
   writeFileSync(at('taken', 'mine.txt'), 'mine')

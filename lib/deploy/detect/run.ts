@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TableRow, writeWholeFolder } from '../../base'
-import { type Box, type Crop, createLoader, type Fit, type RgbImage } from '../../data'
+import { type Box, type Crop, createLoader, cropRegion, type Fit, type RgbImage } from '../../data'
 import {
   agreementTable,
   byDisagreement,
@@ -139,12 +139,12 @@ class Detection {
   }
 
   private async look(chunk: readonly SourceImage[]): Promise<void> {
-    const decoded = await Promise.allSettled(chunk.map((image) => image.load()))
+    const decoded = await Promise.allSettled(chunk.map((image) => this.load(image)))
     const sound: { image: SourceImage; pixels: RgbImage }[] = []
     for (const [i, image] of chunk.entries()) {
       const result = decoded[i]!
       if (result.status === 'fulfilled') sound.push({ image, pixels: result.value })
-      else this.damaged.push(await reasonOf(image))
+      else this.damaged.push(await reasonOf(image.place, () => this.load(image)))
     }
     if (sound.length === 0) return
     const found: (readonly ScoredBox[])[][] = sound.map(() => [])
@@ -158,6 +158,17 @@ class Detection {
         found[i]!.push(relabel(boxes, this.frame.joined.models[m]!))
     }
     for (const [i, { image, pixels }] of sound.entries()) await this.keep({ image, pixels, found: found[i]! })
+  }
+
+  /** Decodes an image. @throws Error naming it where that cannot be done, or the crop leaves nothing of it */
+  private async load(image: SourceImage): Promise<RgbImage> {
+    const pixels = await image.load()
+    try {
+      cropRegion(pixels.width, pixels.height, this.options.crop)
+    } catch (cause) {
+      throw new Error(`${image.place}: ${(cause as Error).message}`, { cause })
+    }
+    return pixels
   }
 
   /** The images as the loader prepares them for training and evaluation, then the model. */
@@ -267,9 +278,9 @@ const LEAST_BATCHES = 3
 const median = (times: readonly number[]) => [...times].sort((a, b) => a - b)[times.length >> 1]!
 
 /** Why an image cannot be decoded: tried by itself, since the decoder mixes up the reasons of several at once. */
-async function reasonOf(image: SourceImage): Promise<string> {
-  return image.load().then(
-    () => `${image.place}: expected a readable image, found one that decodes only sometimes`,
+async function reasonOf(place: string, load: () => Promise<RgbImage>): Promise<string> {
+  return load().then(
+    () => `${place}: expected a readable image, found one that decodes only sometimes`,
     (reason: unknown) => (reason instanceof Error ? reason.message : String(reason)),
   )
 }
