@@ -1,4 +1,5 @@
 /** The README that comes with every file: what it is, and how it is run in Python, C++ and JavaScript. */
+import { escapeMarkdown } from '../base'
 import type { FileFormat, Metadata } from './metadata'
 import { code } from './snippets'
 
@@ -11,7 +12,7 @@ export function instructions(name: string, format: FileFormat, metadata: Metadat
     ['batch', batch === 'any' ? 'any' : String(batch)],
     ['outputs', outputText(metadata)],
     ['numbers', precisionText(metadata)],
-    ['classes', classes.map((label, i) => `${i} ${label}`).join(', ')],
+    ['classes', classes.map((label, i) => `${i} ${escapeMarkdown(label)}`).join(', ')],
     [
       'anchors',
       strides.map((stride, i) => `${stride}: ${anchors[i]!.map((a) => a.join('x')).join(' ')}`).join('; '),
@@ -20,7 +21,7 @@ export function instructions(name: string, format: FileFormat, metadata: Metadat
     ...(calibration ? [['calibration', `SHA-256 ${calibration}`]] : []),
   ]
   return [
-    `# ${name}`,
+    `# ${escapeMarkdown(name)}`,
     '',
     `A detector for images of ${w}x${h} pixels, as ${TITLES[format]}.`,
     '',

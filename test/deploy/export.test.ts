@@ -131,6 +131,18 @@ test("the README's Python runs: ONNX, TFLite", { skip: without('onnxruntime') },
   }
 })
 
+test("a file's README has its name and the classes' as they are, whatever they hold; OpenCV 5 is not asked to read Darknet's files", () => {
+  const tiny = OTHERS['YOLOv3-tiny']!
+  const named = { ...tiny, classes: ['a|b', 'pedestrian <sitting>'] }
+  const name = "it's a “net”.cfg"
+  const metadata = writeModel(named, path(name), request('darknet'))
+  const text = instructions(name, 'darknet', metadata)
+  const [classes] = text.split('\n').filter((line) => line.startsWith('| classes'))
+  assert.equal(classes, '| classes | 0 a&#124;b, 1 pedestrian &#60;sitting&#62; |')
+  assert.ok(text.includes(`readNetFromDarknet("it's a “net”.cfg", "it's a “net”.weights")`))
+  assert.match(text, /pip install "opencv-python-headless<5"/)
+})
+
 /** An int8 file for OpenVINO, and its README. */
 async function openvinoFile(name: string): Promise<void> {
   const calibration = await calibrate(planOf(model), model.sha256, await scenes(), {

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { type FileRequest, prove, readMetadata, writeModel } from '../../lib/deploy'
 import { calibrate, planOf } from '../../lib/quantise'
 import { loadShipped } from '../../lib/trial'
-import { MODELS, OTHERS, pool } from './models'
+import { drawn, MODELS, OTHERS, pool } from './models'
 import { folder, path, proofData, request, scenes, without } from './support'
 
 const student = loadShipped('default-student')
@@ -37,8 +37,8 @@ test('TF.js: boxes and scores of bytes; weights of float16 in half the space, lo
   assert.ok(size('half_tfjs') < 0.51 * size('student_tfjs'))
 })
 
-test('TFLite: logits of the student, of 80 classes and of a network in groups, in float32 and with weights of float16', async () => {
-  for (const [i, model] of [student, many!, Object.values(OTHERS)[0]!].entries())
+test('TFLite: logits of teacher and student, of odd widths, 1 and 80 classes and of a network in groups, in float32; weights of float16', async () => {
+  for (const [i, model] of [teacher, student, odd!, single!, many!, Object.values(OTHERS)[0]!].entries())
     await proved(model, `${i}.tflite`, request('tflite', { batch: 1 }))
   const half = await proved(student, 'half.tflite', request('tflite', { batch: 1, precision: 'float16' }))
   assert.ok(half.maxDifference > 1e-4 && half.maxDifference < 0.1)
@@ -75,17 +75,23 @@ for (const format of ['onnx', 'tflite', 'tfjs'] as const)
 test("SavedModel in Python: 0 apart at batch 1 and 3, its own detections the library's", async () => {
   const plain = await proved(student, 'saved_model', request('saved-model'))
   assert.deepEqual([plain.maxDifference, plain.equalDetections, plain.batches], [0, plain.detections, [1, 3]])
-  const { head } = await proved(
-    odd!,
-    'detections_saved_model',
-    request('saved-model', { head: 'detections' }),
-  )
-  assert.deepEqual(head, { boxes: 0, scores: 0 })
+  for (const [i, model] of [odd!, many!].entries()) {
+    const wanted = request('saved-model', { head: 'detections' })
+    const { head } = await proved(model, `detections_${i}_saved_model`, wanted)
+    assert.deepEqual(head, { boxes: 0, scores: 0 })
+  }
 })
 
 test("Darknet's files of nearest upsampling; a deconvolution has no section", async () => {
-  const { maxDifference } = await proved(single!, 'net.cfg', request('darknet'))
-  assert.ok(maxDifference <= 1e-4)
+  const large = drawn({ classes: 80, neck: [5, 3, 7], input: [192, 512], upsample: 'nearest' })
+  for (const [model, name] of [
+    [single!, 'net.cfg'],
+    [large, 'large.cfg'],
+    [OTHERS['YOLOv3-tiny']!, 'tiny.cfg'],
+  ] as const) {
+    const { maxDifference } = await proved(model, name, request('darknet'))
+    assert.ok(maxDifference <= 1e-4)
+  }
   assert.ok(existsSync(path('net.weights')) && existsSync(path('net.names')))
   assert.throws(
     () => writeModel(odd!, path('odd.cfg'), request('darknet')),

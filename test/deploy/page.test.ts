@@ -13,6 +13,7 @@ import { scoped, tf } from '../../lib/engine'
 import { loadCheckpoint, saveCheckpoint } from '../../lib/train'
 import { root } from '../../lib/workbench/project'
 import { tinyDetector } from '../train/tiny'
+import { pool } from './models'
 
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
   existsSync,
@@ -352,6 +353,30 @@ describe('the page in a browser', { skip }, () => {
       [9 * 21, 36 * 21, 144 * 21],
     ])
     await tiny.context().close()
+  })
+
+  test('networks of one head run; an image that is far too tall is drawn as high as there is room', async () => {
+    const one = at('one.json')
+    saveCheckpoint(one, pool())
+    const tall = { width: 3, height: 2000, pixels: new Uint8Array(3 * 3 * 2000).fill(200) }
+    writeFileSync(at('tall.png'), await encodePng(tall))
+    writeFileSync(at('one.html'), await demoPage([one, one], { images: [at('tall.png')], half: false }))
+    const shown = await open(at('one.html'))
+    const lengths = await shown.evaluate<number[][]>(
+      `detectorPage.logits([new Float32Array(64 * 96 * 3), new Float32Array(64 * 96 * 3)])
+        .then((logits) => logits.map((maps) => maps.map(({ length }) => length)))`,
+    )
+    assert.deepEqual(lengths, [[16 * 24 * 26], [16 * 24 * 26]])
+    const [height, middle] = await shown.evaluate<[number, number]>(
+      `(() => {
+        const canvas = document.querySelector('#teacher-canvas')
+        const { data } = canvas.getContext('2d').getImageData(0, canvas.height >> 1, 1, 1)
+        return [canvas.height, data[0]]
+      })()`,
+    )
+    assert.ok(height > 400 && height < 3000, String(height))
+    assert.ok(Math.abs(middle - 200) <= 2, String(middle))
+    await shown.context().close()
   })
 
   test('no page asked for anything from elsewhere, or failed', () => {

@@ -9,8 +9,63 @@ export interface Snippet {
   readonly text?: string
 }
 
+/** A text in quotes, the same in all three languages. */
+export const quoted = (text: string): string => JSON.stringify(text)
+
+/** Reads a picture with Pillow, runs the file, and prints what is in `outputs`. */
+export function python(
+  metadata: Metadata,
+  given: { readonly packages: string; readonly imports: string; readonly run: string },
+): Snippet {
+  const { packages, imports, run } = given
+  return {
+    ...{ language: 'python', title: 'Python', about: `\`pip install ${packages}\`` },
+    text: `
+import numpy as np
+${imports}
+from PIL import Image
+
+${pythonImages(metadata)}
+${run}
+for name, value in outputs.items():
+    print(name, value.shape, float(value.min()), float(value.max()))`,
+  }
+}
+
+/** A program whose exit code is 0 where `body` has come to its outputs. */
+export function cpp(about: string, includes: readonly string[], body: string): Snippet {
+  const lines = includes.map((name) => `#include <${name}>`).join('\n')
+  return {
+    ...{ language: 'cpp', title: 'C++', about },
+    text: `
+${lines}
+
+int main() {
+${body.replace(/^\n/, '')}
+}`,
+  }
+}
+
+/** Reads a picture with sharp, and runs the file. */
+export function javascript(
+  metadata: Metadata,
+  given: { readonly about: string; readonly imports: string; readonly run: string },
+): Snippet {
+  const { about, imports, run } = given
+  return {
+    ...{ language: 'js', title: 'JavaScript', about },
+    text: `
+${imports}
+import sharp from 'sharp'
+
+${jsPixels(metadata)}
+${jsImages(metadata)}
+${run.trim()}`,
+  }
+}
+
 /** Reads a picture as `images`, with Pillow, as the file takes it. */
-export function pythonImages({ input: [h, w], pixels, layout, batch }: Metadata): string {
+function pythonImages({ input: [h, w], pixels, layout, batch }: Metadata): string {
   const scaled = pixels === 'uint8' ? 'np.uint8' : 'np.float32'
   const lines = [
     `picture = Image.open('picture.jpg').convert('RGB').resize((${w}, ${h}), Image.BILINEAR)`,
@@ -23,11 +78,8 @@ export function pythonImages({ input: [h, w], pixels, layout, batch }: Metadata)
   return lines.join('\n')
 }
 
-export const PRINT = `for name, value in outputs.items():
-    print(name, value.shape, float(value.min()), float(value.max()))`
-
 /** Reads a picture with sharp; [n, h, w, 3] of bytes. */
-export function jsPixels(metadata: Metadata): string {
+function jsPixels(metadata: Metadata): string {
   const [h, w] = metadata.input
   const n = imagesOf(metadata)
   const picture = `await sharp('picture.jpg').toColourspace('srgb').removeAlpha().resize(${w}, ${h}, { fit: 'fill' }).raw().toBuffer()`
@@ -38,7 +90,7 @@ const pixels = Buffer.concat(Array(${n}).fill(picture))`
 }
 
 /** `images` as a typed array in the file's order. */
-export function jsImages({ input: [h, w], pixels, layout }: Metadata): string {
+function jsImages({ input: [h, w], pixels, layout }: Metadata): string {
   if (pixels === 'uint8') return 'const images = Uint8Array.from(pixels)'
   if (layout === 'NHWC') return 'const images = Float32Array.from(pixels, (value) => value / 255)'
   return `const images = new Float32Array(pixels.length)

@@ -1,39 +1,29 @@
 /** Runs a .tflite file in LiteRT. */
 import type { Metadata } from '../metadata'
-import { cppType, imagesOf, PRINT, pythonImages, type Snippet, shapeOf } from './shared'
+import { cpp, cppType, imagesOf, python, quoted, type Snippet, shapeOf } from './shared'
 
 export function tflite(name: string, metadata: Metadata): Snippet[] {
   const type = cppType(metadata)
   const jsType = metadata.pixels === 'uint8' ? 'Int32Array' : 'Float32Array'
   const n = imagesOf(metadata)
   return [
-    {
-      language: 'python',
-      title: 'Python',
-      about: '`pip install ai-edge-litert numpy pillow`',
-      text: `
-import numpy as np
-from ai_edge_litert.interpreter import Interpreter
-from PIL import Image
-
-${pythonImages(metadata)}
-interpreter = Interpreter('${name}')
+    python(metadata, {
+      packages: 'ai-edge-litert numpy pillow',
+      imports: 'from ai_edge_litert.interpreter import Interpreter',
+      run: `interpreter = Interpreter(${quoted(name)})
 interpreter.allocate_tensors()
-outputs = interpreter.get_signature_runner()(images=images)
-${PRINT}`,
-    },
-    {
-      language: 'cpp',
-      title: 'C++',
-      about: "With LiteRT's (TensorFlow Lite's) headers and library.",
-      text: `
-#include <tensorflow/lite/interpreter_builder.h>
-#include <tensorflow/lite/kernels/register.h>
-#include <tensorflow/lite/model_builder.h>
-#include <memory>
-
-int main() {
-  auto model = tflite::FlatBufferModel::BuildFromFile("${name}");
+outputs = interpreter.get_signature_runner()(images=images)`,
+    }),
+    cpp(
+      "With LiteRT's (TensorFlow Lite's) headers and library.",
+      [
+        'tensorflow/lite/interpreter_builder.h',
+        'tensorflow/lite/kernels/register.h',
+        'tensorflow/lite/model_builder.h',
+        'memory',
+      ],
+      `
+  auto model = tflite::FlatBufferModel::BuildFromFile(${quoted(name)});
   tflite::ops::builtin::BuiltinOpResolver resolver;
   std::unique_ptr<tflite::Interpreter> interpreter;
   tflite::InterpreterBuilder(*model, resolver)(&interpreter);
@@ -43,9 +33,8 @@ int main() {
   images[0] = 0;  // fill it from your picture as said above
   runner->Invoke();
   const TfLiteTensor *first = runner->output_tensor("${metadata.outputs[0]}");
-  return first == nullptr;
-}`,
-    },
+  return first == nullptr;`,
+    ),
     {
       language: 'js',
       title: 'JavaScript',
@@ -55,7 +44,7 @@ int main() {
 import { loadAndCompile, loadLiteRt, Tensor } from '@litertjs/core'
 
 await loadLiteRt('/wasm/')
-const model = await loadAndCompile('${name}', { accelerator: 'wasm' })
+const model = await loadAndCompile(${quoted(name)}, { accelerator: 'wasm' })
 const rgb = rgba.filter((_, i) => i % 4 < 3)${
         n === 1
           ? ''

@@ -1,40 +1,34 @@
 /** Reads files that hold weights: Darknet's, and the library's own. */
 import type { Metadata } from '../metadata'
-import type { Snippet } from './shared'
+import { cpp, quoted, type Snippet } from './shared'
 
 export function darknet(name: string, { input: [h, w] }: Metadata): Snippet[] {
-  const stem = name.replace(/\.cfg$/, '')
+  const files = [name, name.replace(/\.cfg$/, '.weights')].map(quoted).join(', ')
   return [
     {
       language: 'python',
       title: 'Python',
-      about: '`pip install opencv-python-headless`',
+      about: '`pip install "opencv-python-headless<5"`: OpenCV 5 no longer reads these files.',
       text: `
 import cv2
 
-network = cv2.dnn.readNetFromDarknet('${name}', '${stem}.weights')
+network = cv2.dnn.readNetFromDarknet(${files})
 picture = cv2.imread('picture.jpg')
 network.setInput(cv2.dnn.blobFromImage(picture, 1 / 255, (${w}, ${h}), swapRB=True))
 for name, value in zip(network.getUnconnectedOutLayersNames(), network.forward(network.getUnconnectedOutLayersNames())):
     print(name, value.shape)`,
     },
-    {
-      language: 'cpp',
-      title: 'C++',
-      about: 'With OpenCV.',
-      text: `
-#include <opencv2/dnn.hpp>
-#include <opencv2/imgcodecs.hpp>
-
-int main() {
-  auto network = cv::dnn::readNetFromDarknet("${name}", "${stem}.weights");
+    cpp(
+      'With OpenCV 4; OpenCV 5 no longer reads these files.',
+      ['opencv2/dnn.hpp', 'opencv2/imgcodecs.hpp'],
+      `
+  auto network = cv::dnn::readNetFromDarknet(${files});
   auto picture = cv::imread("picture.jpg");
   network.setInput(cv::dnn::blobFromImage(picture, 1 / 255.0, cv::Size(${w}, ${h}), cv::Scalar(), true));
   std::vector<cv::Mat> outputs;
   network.forward(outputs, network.getUnconnectedOutLayersNames());
-  return outputs.empty();
-}`,
-    },
+  return outputs.empty();`,
+    ),
     {
       language: 'js',
       title: 'JavaScript',
@@ -54,7 +48,7 @@ export function checkpoint(name: string): Snippet[] {
 import json
 from safetensors.numpy import load_file
 
-about = json.load(open('${name}'))
+about = json.load(open(${quoted(name)}))
 for name, value in load_file(about['file']).items():
     print(name, value.shape)`,
     },
@@ -65,7 +59,7 @@ for name, value in load_file(about['file']).items():
       text: `
 import { Detector, loadCheckpoint, tf } from 'detector-distillation-workbook'
 
-const { network, weights } = loadCheckpoint('${name}')
+const { network, weights } = loadCheckpoint(${quoted(name)})
 const detector = new Detector(network, weights)
 const { outputs } = detector.forward(tf.zeros([1, ...network.input, 3]), { training: false })
 for (const { shape } of outputs) console.log(shape)`,

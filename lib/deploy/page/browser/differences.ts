@@ -33,12 +33,10 @@ export function showDifferences({ names, classes, found }: Compared, moving: boo
   const verdict =
     alone.length === 0
       ? 'Neither has a box of its own.'
-      : `${count(onlyFirst.length, names[0])}, ${count(onlySecond.length, names[1])}.`
+      : `${onlyFirst.length === 0 ? 'None' : onlyFirst.length} by the ${names[0]} alone, ${onlySecond.length === 0 ? 'none' : onlySecond.length} by the ${names[1]} alone.`
   element('summary', HTMLElement).textContent =
     `${both.length === 1 ? '1 box is' : `${both.length} boxes are`} found by both. ${verdict}`
 }
 
 const words = ({ label, score }: ScoredBox, classes: readonly string[]) =>
   `${classes[label] ?? `class ${label}`} ${score.toFixed(2)}`
-
-const count = (number: number, name: string) => `${number === 0 ? 'None' : number} by the ${name} alone`

@@ -85,7 +85,9 @@ class LoadedModel implements BrowserModel {
   async logits(pixels: Float32Array): Promise<LogitMap[]> {
     const [height, width] = this.about.config.input
     const images = tensor4d(pixels, [1, height, width, 3])
-    const result = this.graph.execute(images, [...this.outputs]) as Tensor[]
+    const found = this.graph.execute(images, [...this.outputs])
+    // Of one output it is that tensor itself.
+    const result: readonly Tensor[] = Array.isArray(found) ? found : [found]
     try {
       return await Promise.all(
         result.map(async (tensor) => {

@@ -9,6 +9,9 @@ import type { Answer } from './model'
 /** Milliseconds that the middle one is taken of. */
 const REMEMBERED = 15
 
+/** Times as high as wide, at most, that a frame may be for the whole width of its panel: browsers have a largest canvas. */
+const TALLEST = 2
+
 export class Panel {
   private readonly canvas: HTMLCanvasElement
   private readonly overlay: SVGSVGElement
@@ -46,10 +49,13 @@ export class Panel {
   private draw(): void {
     if (!this.shown) return
     const { frame, boxes, description } = this.shown
-    const width = this.canvas.parentElement!.clientWidth
+    const stage = this.canvas.parentElement!
+    stage.style.aspectRatio = `${frame.width} / ${frame.height}`
+    const share = Math.min(1, (TALLEST * frame.width) / frame.height)
+    stage.style.width = `max(1px, ${100 * share}%)`
+    const width = stage.clientWidth
     if (width === 0) return
     const height = Math.max(1, Math.round((frame.height * width) / frame.width))
-    this.canvas.parentElement!.style.aspectRatio = `${frame.width} / ${frame.height}`
     this.canvas.width = Math.round(width * devicePixelRatio)
     this.canvas.height = Math.round(height * devicePixelRatio)
     const context = this.canvas.getContext('2d')
