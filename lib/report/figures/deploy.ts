@@ -55,7 +55,7 @@ export function formatsFigure({ models, data }: Benchmark): Figure {
       ...series,
       ...runtimes.map((runtime) => ({
         ...{ type: 'scatter', mode: 'markers', name: RUNTIME[runtime].title, x: [null], y: [null] },
-        ...{ marker: { color: NEUTRAL, size: 10, symbol: symbolOf(runtime) }, hoverinfo: 'skip' },
+        ...{ marker: { color: NEUTRAL, size: 10, symbol: `${symbolOf(runtime)}-open` }, hoverinfo: 'skip' },
       })),
     ],
     layout: layout(`Accuracy against time by file, ${data.images} images of validation`, {
