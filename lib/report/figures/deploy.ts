@@ -1,6 +1,6 @@
 /** Accuracy against milliseconds of a model's files. */
 import { type Benchmark, paretoFront, RUNTIME, type RuntimeName } from '../../deploy'
-import { axis, colourOf, errorBars, type Figure, layout, logAxis, NEUTRAL } from './style'
+import { axis, colourOf, errorBars, type Figure, LEGEND_BESIDE, layout, logAxis, NEUTRAL } from './style'
 
 const SYMBOLS: readonly string[] = ['circle', 'square', 'diamond', 'triangle-up', 'cross', 'x', 'star']
 
@@ -64,6 +64,7 @@ export function formatsFigure({ models, data }: Benchmark): Figure {
         all.map(({ milliseconds }) => milliseconds.median),
       ),
       yaxis: axis('COCO AP'),
+      legend: LEGEND_BESIDE,
     }),
   }
 }
