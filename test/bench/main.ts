@@ -7,7 +7,7 @@
  *     npx workbook bench --keep                        also writes test/bench/results.json (precision: precision.json)
  *
  * It prints its tables and writes every number to .cache/bench/<date>.json, with machine, versions and commit.
- * The files in test/bench are those of the last kept runs.
+ * The files in test/bench are those of the last kept runs; host.json is what `--parts host` wrote to .cache/bench since.
  *
  * What is timed
  * - training: forward pass, YOLOv3 loss (GIoU, targets given), backward pass, clipping, SGD with momentum and weight
