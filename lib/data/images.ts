@@ -94,14 +94,20 @@ export function unreadable(file: string, cause: unknown): Error {
   return new Error(`${file}: expected a readable image (${IMAGE_TYPES}), found: ${reason}`, { cause })
 }
 
-/** Encodes an image as PNG, lossless, at zlib's fastest level. */
-export async function encodePng({ width, height, pixels }: RgbImage): Promise<Buffer> {
+/**
+ * Encodes an image as PNG, lossless.
+ * @param small for pages: at zlib's best level and with filters, in place of its fastest
+ */
+export async function encodePng(
+  { width, height, pixels }: RgbImage,
+  { small = false }: { readonly small?: boolean } = {},
+): Promise<Buffer> {
   if (pixels.length !== 3 * width * height) {
     throw new RangeError(
       `encodePng: expected ${3 * width * height} bytes for ${width}x${height} RGB, found ${pixels.length}`,
     )
   }
   return sharp(pixels, { raw: { width, height, channels: 3 } })
-    .png({ compressionLevel: 1, adaptiveFiltering: false })
+    .png({ compressionLevel: small ? 9 : 1, adaptiveFiltering: small })
     .toBuffer()
 }

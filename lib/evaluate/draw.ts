@@ -36,7 +36,7 @@ export async function drawDetections(
   const { width = image.width } = parseDocument(options, drawSchema, 'drawDetections options')
   const scale = width / image.width
   const height = Math.round(image.height * scale)
-  const png = (await encodePng(image)).toString('base64')
+  const png = (await encodePng(image, { small: true })).toString('base64')
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">`,
     `<image width="${width}" height="${height}" preserveAspectRatio="none" href="data:image/png;base64,${png}"/>`,

@@ -268,5 +268,5 @@ export function batchImage({ images, shape: [, height, width] }: Batch, index: n
 
 /** An image as a data URL. */
 export async function imageUrl(image: RgbImage): Promise<string> {
-  return `data:image/png;base64,${(await encodePng(image)).toString('base64')}`
+  return `data:image/png;base64,${(await encodePng(image, { small: true })).toString('base64')}`
 }
