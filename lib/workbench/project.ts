@@ -4,6 +4,12 @@ import path from 'node:path'
 /** The project's folder. */
 export const root = path.resolve(__dirname, '../..')
 
+/** A path as readers of a page see it: from the project's folder if it lies inside, and whole otherwise. */
+export function fromRoot(file: string): string {
+  const inside = path.relative(root, file)
+  return inside.startsWith('..') || path.isAbsolute(inside) ? file : inside
+}
+
 /**
  * A program of the Python environment with TensorFlow and Jupyter: bootstrap.cjs's choice (WORKBOOK_PYTHON), else .venv.
  *

@@ -12,7 +12,7 @@ import {
 import { findTrial, type TrialConfig, type TrialResult, trialHash } from '../trial'
 import { inNotebook, showMarkdown } from './display'
 import { type ProgressBar, showProgress } from './progress'
-import { root } from './project'
+import { fromRoot, root } from './project'
 import { runTrials } from './run-trials'
 import { type AskedSettings, askedSettings } from './study-settings'
 
@@ -45,7 +45,7 @@ export function describeStudy(study: Study): Markdown {
       ? [`All chapters together take ${cost}.`]
       : []),
     ...study.notes,
-    markdown`Everything is kept in ${markdownCode(settings.out)}.`,
+    markdown`Everything is kept in ${markdownCode(fromRoot(settings.out))}.`,
   ]
   return joinMarkdown(lines, '\n')
 }
