@@ -34,6 +34,7 @@ export {
   withoutMail,
 } from './escape'
 export { sha256 } from './hash'
+export { pathInside } from './inside'
 export {
   abortCells,
   beginCell,

@@ -113,20 +113,18 @@ export async function makeBatch(plan: BatchPlan, frames: SharedFrames, step: num
     let boxes = sample.boxes && placeBoxes(sample.boxes, toFrame, whole, { ...rule, minSide: 0 })
     let view = { placement: fitRegion(whole, [height, width], plan.fit), visible: whole }
     const isUnchanged = !plan.augment && !plan.strong && frame.width === width && frame.height === height
-    // What resampling and rounding give for every byte of it.
-    if (isUnchanged) images.set(frame.pixels, i * length)
-    else {
-      if (plan.augment === false) {
-        resample(frame, view.placement, [height, width], pixels, { fill: plan.fill })
-      } else {
-        const random = new Random(plan.seed, 'augment', number, index)
-        const drawn = drawView(random, frame, boxes ?? [], [height, width], plan.fit, plan.augment)
-        if (plan.augment.minIouCrop) boxes = boxes?.filter((box) => holdsCentre(drawn.visible, box))
-        resample(frame, drawn.placement, [height, width], pixels, { ...drawn, fill: plan.fill })
-        view = drawn
-      }
-      round(pixels, images, i * length)
+    if (plan.augment) {
+      const random = new Random(plan.seed, 'augment', number, index)
+      const drawn = drawView(random, frame, boxes ?? [], [height, width], plan.fit, plan.augment)
+      if (plan.augment.minIouCrop) boxes = boxes?.filter((box) => holdsCentre(drawn.visible, box))
+      resample(frame, drawn.placement, [height, width], pixels, { ...drawn, fill: plan.fill })
+      view = drawn
+    } else if (!isUnchanged) {
+      resample(frame, view.placement, [height, width], pixels, { fill: plan.fill })
     }
+    // Its bytes are what resampling and rounding give.
+    if (isUnchanged) images.set(frame.pixels, i * length)
+    else round(pixels, images, i * length)
     if (plan.strong && strong) {
       applyStrong(
         new Random(plan.seed, 'strong', number, index),

@@ -1,4 +1,5 @@
-import { basename, isAbsolute, relative, sep } from 'node:path'
+import { basename, relative, sep } from 'node:path'
+import { pathInside } from '../base'
 import { hashDataset, SPLIT_NAMES } from './hash'
 import { otherTypeMessage } from './image-types'
 import type { Ledger } from './intake/account'
@@ -132,9 +133,8 @@ function readable({ images, ledger }: ReadSet, report: Report): LocatedImage[] {
  */
 function idsOf(images: readonly LocatedImage[], { root, imagesRoot }: ReadSet): string[] {
   const paths = images.map(({ image }) => {
-    const inImages = relative(imagesRoot, image!.path)
-    const isInside = !inImages.startsWith('..') && !isAbsolute(inImages)
-    return (isInside ? inImages : relative(root, image!.path)).split(sep).join('/')
+    const path = pathInside(imagesRoot, image!.path) ?? relative(root, image!.path)
+    return path.split(sep).join('/')
   })
   const pathOf = new Map<string, string | undefined>()
   for (const path of paths) {

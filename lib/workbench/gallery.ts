@@ -18,7 +18,7 @@ export interface Gallery {
 }
 
 /**
- * Writes the pages of a finished run's notebooks to a folder, with one plotly.js and one style sheet for all of them, and the
+ * Writes the pages of a finished run's notebooks to a folder, with one plotly.js and the same style sheets for all of them, and the
  * chapters' answers and pictures as data. An earlier gallery there is replaced.
  *
  * @param run the folder of a study whose notebooks were executed

@@ -1,13 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import { pathInside } from '../base/inside'
 
 /** The project's folder. */
 export const root = path.resolve(__dirname, '../..')
 
 /** A path as readers of a page see it: from the project's folder if it lies inside, and whole otherwise. */
 export function fromRoot(file: string): string {
-  const inside = path.relative(root, file)
-  return inside.startsWith('..') || path.isAbsolute(inside) ? file : inside
+  return pathInside(root, file) ?? file
 }
 
 /**

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import path from 'node:path'
 import { Command } from 'commander'
-import { writeAtomically } from '../../base'
+import { pathInside, writeAtomically } from '../../base'
 import { pythonProgram, root } from '../project'
 import { type StudyOptions, withStudyOptions, workbookOptions } from '../study-options'
 
@@ -57,12 +57,11 @@ export function labCommand(): Command {
     const style = path.join(settings, 'custom')
     writeAtomically(path.join(style, 'custom.css'), STYLE)
     const asRoot = process.getuid?.() === 0 ? ['--allow-root'] : []
-    const inside = path.relative(root, folder)
     // A folder outside the project becomes JupyterLab's root, which shows nothing above it.
-    const isInside = !inside.startsWith('..') && !path.isAbsolute(inside)
+    const inside = pathInside(root, folder)
     const places = [
-      `--ServerApp.root_dir=${isInside ? root : folder}`,
-      `--LabApp.default_url=/lab/tree/${[...(isInside ? inside.split(path.sep) : []), `${INDEX}.ipynb`].map(encodeURIComponent).join('/')}`,
+      `--ServerApp.root_dir=${inside === undefined ? folder : root}`,
+      `--LabApp.default_url=/lab/tree/${[...(inside?.split(path.sep) ?? []), `${INDEX}.ipynb`].map(encodeURIComponent).join('/')}`,
       `--LabApp.app_settings_dir=${settings}`,
       '--LabApp.custom_css=True',
       // Where JupyterLab looks for custom.css; otherwise in the user's own settings.
