@@ -109,7 +109,7 @@ describe('JupyterLab in a browser', { skip }, () => {
       /Profile smoke with stages\.distill\.steps = 7, data .* \(96 train, 32 validation, 32 test\)\./,
     )
     assert.match(text, /\d+ of \d+ trials known so far are still to be computed \(\d+ training steps\)/)
-    assert.match(text, new RegExp(`kept in ${folder}`))
+    assert.match(text, new RegExp(`kept in ${path.relative(root, folder)}\\.`))
   })
 
   test('runs a notebook and shows its figure, table and bar', async () => {
