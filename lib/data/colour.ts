@@ -76,15 +76,16 @@ function applyLinear(values: Float32Array, from: number, to: number, map: Float6
   const [rr, rg, rb, r0] = [map[0]!, map[1]!, map[2]!, map[3]!]
   const [gr, gg, gb, g0] = [map[4]!, map[5]!, map[6]!, map[7]!]
   const [br, bg, bb, b0] = [map[8]!, map[9]!, map[10]!, map[11]!]
+  // Clamped in the same pass, and without branches: colours are too varied for them to be predicted.
+  const [least, most] = clamp ? [0, 1] : [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]
   for (let i = from; i < to; i += 3) {
     const r = values[i]!
     const g = values[i + 1]!
     const b = values[i + 2]!
-    values[i] = rr * r + rg * g + rb * b + r0
-    values[i + 1] = gr * r + gg * g + gb * b + g0
-    values[i + 2] = br * r + bg * g + bb * b + b0
+    values[i] = Math.min(most, Math.max(least, rr * r + rg * g + rb * b + r0))
+    values[i + 1] = Math.min(most, Math.max(least, gr * r + gg * g + gb * b + g0))
+    values[i + 2] = Math.min(most, Math.max(least, br * r + bg * g + bb * b + b0))
   }
-  if (clamp) for (let i = from; i < to; i++) values[i] = Math.min(1, Math.max(0, values[i]!))
 }
 
 /**

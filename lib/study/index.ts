@@ -80,5 +80,5 @@ export {
   shippedSweeps,
   sweepFileSchema,
 } from './sweep-file'
-export { compareSweep, findArms, type SweepTrials, sweepTrials } from './sweep-trials'
+export { compareSweep, earlyTrials, findArms, type SweepTrials, sweepTrials } from './sweep-trials'
 export { trialMemory, workersOf } from './workers'

@@ -1,14 +1,21 @@
 /** All trials of a sweep, by name; its models as far as they have run; and their comparison. */
 import { join } from 'node:path'
 import { findFailure, findTrial, refTo, type TrialConfig, trialFolder, trialHash } from '../trial'
-import type { SweepArm } from './arm'
+import { armNamed, isModelRole, type SweepArm } from './arm'
 import type { ArmNumbers, Split } from './arm-numbers'
 import type { Arm, ArmFailure, ArmRun } from './arm-tables'
 import { compareArms } from './comparison'
 import type { MetricName } from './metric'
 import type { Planned } from './plan'
 import type { Sweep } from './sweep'
-import { baseRuns, fixedModels, measurementOf, type PlannedRun, planArms } from './sweep-arms'
+import {
+  baseRuns,
+  fixedModels,
+  measurementOf,
+  type PlannedRun,
+  planArms,
+  sweepPreparation,
+} from './sweep-arms'
 
 /** The trials of a sweep, with the name of each by its hash. */
 export interface SweepTrials {
@@ -51,6 +58,22 @@ export function sweepTrials(
     ]),
     names,
   }
+}
+
+/**
+ * The trials that can be planned before any model exists. In chains these are also the arms whose steps do not follow from a
+ * model's cost, so that those of a seed need not wait for the teachers of the others.
+ */
+export function earlyTrials(sweep: Sweep, study: Planned): SweepTrials {
+  const preparation = sweepPreparation(sweep, study)
+  if (!sweep.chain) return { training: preparation, measuring: [], names: new Map() }
+  const isEarly = ({ steps, start, teacher }: SweepArm): boolean =>
+    typeof steps !== 'object' &&
+    [start, teacher].every(
+      (model) => typeof model !== 'string' || isModelRole(model) || isEarly(armNamed(model, sweep.arms)),
+    )
+  const { training, measuring, names } = sweepTrials({ ...sweep, arms: sweep.arms.filter(isEarly) }, study)
+  return { training: [...preparation, ...training], measuring, names }
 }
 
 /** Name of an arm's run; for an ablation, which has one seed, the arm's name alone. */

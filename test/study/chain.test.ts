@@ -5,6 +5,7 @@ import { complexity } from '../../lib/detector'
 import { collectSweep, differencesTable, summarise } from '../../lib/report'
 import {
   createStudy,
+  earlyTrials,
   type FailedTrial,
   planArms,
   sweepPreparation,
@@ -91,8 +92,16 @@ test('every seed has a teacher of its own, and all that follows is made from it'
     ['teacher', 'sparse', 'prune', 'teacher', 'sparse', 'prune'],
   )
   assert.equal(new Set(preparation.map(trialHash)).size, 6)
+  const early = earlyTrials(sweep, study)
+  assert.deepEqual(early.training.slice(0, 6), preparation)
   await study.run(preparation)
   const { training, measuring, names } = sweepTrials(sweep, study)
+  // All but the arm whose steps follow from another one's cost could be planned before a model existed.
+  const late = training.filter((trial) => !early.training.some((one) => trialHash(one) === trialHash(trial)))
+  assert.deepEqual(
+    late.map((trial) => names.get(trialHash(trial))),
+    sweep.seeds.map((seed) => `${sweep.arms[1]!.name}, seed ${seed}`),
+  )
   await study.run([...training, ...measuring])
   assert.equal(names.get(trialHash(preparation[3]!)), 'teacher, seed 2, on validation')
 

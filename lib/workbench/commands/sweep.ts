@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
 import { writeSealed } from '../../base'
-import type { Study, Sweep, SweepFile } from '../../study'
+import type { Study, Sweep, SweepFile, SweepTrials } from '../../study'
 import { type DataOptions, readingOf, withDataOptions } from '../data-options'
 import { root } from '../project'
 import { say } from '../say'
@@ -119,20 +119,21 @@ async function trainArms(
   engine: Engine | undefined,
   tensorboard: string | undefined,
 ) {
-  const { failuresAmong, sweepPreparation, sweepTrials } =
-    require('../../study') as typeof import('../../study')
+  const { earlyTrials, failuresAmong, sweepTrials } = require('../../study') as typeof import('../../study')
   const { runOnEngine } = require('../snakemake') as typeof import('../snakemake')
   const { attemptTrials, runTrials, trialNames } = require('../run-trials') as typeof import('../run-trials')
   const since = new Date().toISOString()
-  const planned = () => {
-    const { training, measuring, names } = sweepTrials(sweep, study)
-    return { trials: [...training, ...measuring], called: names }
-  }
-  const preparation = sweepPreparation(sweep, study)
-  if (engine) await runOnEngine(study, engine, () => planned().trials, { preparation, since })
+  const listed = ({ training, measuring, names }: SweepTrials) => ({
+    trials: [...training, ...measuring],
+    called: names,
+  })
+  const first = listed(earlyTrials(sweep, study))
+  const planned = () => listed(sweepTrials(sweep, study))
+  if (engine) await runOnEngine(study, engine, () => planned().trials, { preparation: first.trials, since })
   // A stage that fails takes the arms of its chain with it. Without chains all arms need the same models.
-  const prepared = sweep.chain ? await attemptTrials(study, preparation, { since, tensorboard }) : []
-  if (!sweep.chain) await runTrials(study, preparation, { since, tensorboard })
+  const how = { called: first.called, since, tensorboard }
+  const prepared = sweep.chain ? await attemptTrials(study, first.trials, how) : []
+  if (!sweep.chain) await runTrials(study, first.trials, how)
   const { trials, called } = planned()
   const outcomes = await attemptTrials(study, trials, { called, since, tensorboard })
   return { failures: failuresAmong([...prepared, ...outcomes]), nameOf: trialNames(study, called) }
