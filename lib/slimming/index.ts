@@ -1,5 +1,6 @@
 export { leastBlocks, type ResidualBlock, residualBlocks, withoutBlocks } from './blocks'
 export {
+  gammaOf,
   type Kept,
   type MaskGroup,
   maskGroups,

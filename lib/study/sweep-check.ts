@@ -1,6 +1,7 @@
 /** Checks of sweeps against their networks, before anything runs. */
 import { connect } from '../losses'
 import { checkPlannable } from '../quantise'
+import { checkPrunable } from '../trial'
 import { type Origin, originOf, teacherOrigin } from './arm'
 import type { Planned } from './plan'
 import { SHORT_SWEEPS, shortSweep } from './short-sweeps'
@@ -9,45 +10,59 @@ import type { Sweep } from './sweep'
 import { givenOf } from './sweep-arms'
 
 /**
- * Checks that every method of a sweep can compare its student with its teacher, and that what is to be quantised can be.
+ * Checks that every method of a sweep can compare its student with its teacher, and that what is to be quantised or pruned can be.
  * Pruning changes widths alone, so a slimmed network is checked as the one that it was made from.
  *
  * @throws Error naming every arm whose method cannot, and why
  */
 export function checkSweep(
-  { name, arms }: Pick<Sweep, 'name' | 'arms'>,
-  study: Pick<Planned, 'plan' | 'givenArms'>,
+  { name, arms, chain }: Pick<Sweep, 'name' | 'arms' | 'chain'>,
+  study: Pick<Planned, 'plan' | 'profile' | 'given' | 'givenArms'>,
 ): void {
-  const { networks } = study.plan
+  const { networks, preparation } = study.plan
   const networkOf = (origin: Origin) => {
     if (typeof origin !== 'string') return givenOf(origin, study).network
     return origin === 'teacher' ? networks.teacher : networks.student
   }
-  const problems = arms.flatMap((arm) => {
-    const own = () => networkOf(originOf(arm, arms))
-    const checks = [
-      ...(arm.quantise ? [() => checkPlannable(own())] : []),
-      ...arm.terms.map((term) => () => connect(term, own(), networkOf(teacherOrigin(arm, arms)))),
-    ]
-    return checks.flatMap((check): string[] => {
-      try {
-        check()
-        return []
-      } catch (error) {
-        if (!(error instanceof Error)) throw error
-        return [`arm ${arm.name}: ${error.message}`]
-      }
-    })
-  })
+  const slims = chain ? !study.given?.student : preparation.some(({ kind }) => kind === 'prune')
+  const stages = slims
+    ? [() => checkPrunable(networks.teacher, chain?.prune ?? study.profile.stages.prune)]
+    : []
+  const problems = [
+    ...problemsOf('slimming', stages),
+    ...arms.flatMap((arm) => {
+      const { prune } = arm
+      const origin = originOf(arm, arms)
+      const own = () => networkOf(origin)
+      const isWhole = origin === 'teacher' || typeof origin !== 'string'
+      return problemsOf(`arm ${arm.name}`, [
+        ...(prune && isWhole ? [() => checkPrunable(own(), prune)] : []),
+        ...(arm.quantise ? [() => checkPlannable(own())] : []),
+        ...arm.terms.map((term) => () => connect(term, own(), networkOf(teacherOrigin(arm, arms)))),
+      ])
+    }),
+  ]
   if (problems.length === 0) return
   throw new Error(
-    `${name}: expected methods by which student and teacher can be compared, found ${problems.length} that cannot:\n` +
+    `${name}: expected what its networks allow, found ${problems.length} that they do not:\n` +
       problems.map((problem) => `  ${problem}`).join('\n'),
   )
 }
 
+function problemsOf(what: string, checks: readonly (() => unknown)[]): string[] {
+  return checks.flatMap((check) => {
+    try {
+      check()
+      return []
+    } catch (error) {
+      if (!(error instanceof Error)) throw error
+      return [`${what}: ${error.message}`]
+    }
+  })
+}
+
 /** The same for everything that a study's notebooks train: its own comparison and the short sweeps. */
-export function checkStudy(study: Pick<Study, 'plan' | 'sweep' | 'profile' | 'dataset'>): void {
+export function checkStudy(study: Pick<Study, 'plan' | 'sweep' | 'profile' | 'dataset' | 'given'>): void {
   for (const sweep of [study.sweep, ...SHORT_SWEEPS.map((name) => shortSweep(name, study))])
     checkSweep(sweep, study)
 }

@@ -48,6 +48,7 @@ export { type EvaluationMetrics, type Metrics, metricsSchema } from './metrics'
 export { describeRef, findModel, loadModel, loadShipped, modelFile, SHIPPED, shippedRef } from './models'
 export { position, thinnedOut } from './progress'
 export { provenance } from './provenance'
+export { checkPrunable } from './pruning'
 export { type PseudoOptions, pseudoSchema, type TeacherViews, teacherViewsSchema } from './pseudo'
 export {
   pruneSchema,

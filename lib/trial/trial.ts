@@ -36,6 +36,7 @@ import { forgetPeak, peakBytes } from './memory'
 import { type Metrics, metricsSchema } from './metrics'
 import { loadModel } from './models'
 import { provenance } from './provenance'
+import { budgetOf, rulesOf } from './pruning'
 import { FILES, readConfig, readTrial, type TrialResult, writeConfig, writeMetrics } from './results'
 import { trainOptions } from './train-options'
 
@@ -292,21 +293,14 @@ function pruneModel(
   config: Extract<TrialConfig, { kind: 'prune' }>,
   context: TrialContext,
 ): Trained {
-  const { macs, parameters, milliseconds, blocks, prunable = 'backbone', ...bounds } = config.prune
+  const { milliseconds, blocks, prunable } = config.prune
   const removed = blocks === undefined ? [] : leastBlocks(start.network, start.weights, blocks)
   const { network, weights } = withoutBlocks(start.network, start.weights, removed)
-  const rules = { ...bounds, prunable }
-  const whole = complexity(start.network)
+  // A share is that of the network with its blocks.
   const plan =
     milliseconds !== undefined
-      ? planByLatency(network, weights, milliseconds, rules, { signal: context.signal }).plan
-      : planPruning(network, weights, {
-          ...rules,
-          budget:
-            macs !== undefined
-              ? { of: 'macs' as const, atMost: (whole.macs * (100 * macs)) / 100 }
-              : { of: 'parameters' as const, atMost: whole.parameters * parameters! },
-        })
+      ? planByLatency(network, weights, milliseconds, rulesOf(config.prune), { signal: context.signal }).plan
+      : planPruning(network, weights, budgetOf(start.network, config.prune))
   const provenance = { ...originOf(config, context), ...(removed.length > 0 && { removedBlocks: removed }) }
   writeStructure(join(context.folder, FILES.structure), { network, plan, provenance })
   const pruned = prune(network, weights, plan)
@@ -315,7 +309,7 @@ function pruneModel(
     detector: new Detector(pruned.network, pruned.weights),
     pruning: {
       threshold: plan.threshold,
-      keptMacs: complexity(pruned.network).macs / whole.macs,
+      keptMacs: complexity(pruned.network).macs / complexity(start.network).macs,
       gammaQuantiles: [...quantiles],
     },
   }

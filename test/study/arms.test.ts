@@ -74,6 +74,17 @@ const refused = (arms: readonly object[], message: RegExp) => {
   )
 }
 
+test('a pruning that the bounds do not allow is refused before anything is trained', () => {
+  const prune = { macs: 0.05, floor: 0.8 }
+  const arm = { ...trained, name: 'a', start: 'teacher', prune }
+  const message = /(a|slimming): budget of \d+ macs: the smallest network that floor = 0.8 allows has \d+;/
+  assert.throws(() => checkSweep(parsed([arm]), study), message)
+  const stages = { teacher: { steps: 1, rate: 0.1 }, sparse: { steps: 1, rate: 0.1, strength: 1 } }
+  const chained = { chain: { ...stages, prune } }
+  assert.throws(() => checkSweep(parsed([{ ...trained, name: 'a', start: 'pruned' }], chained), study), message)
+  checkSweep(parsed([{ ...arm, prune: { macs: 0.5, floor: 0 } }]), study)
+})
+
 describe('an arm that names files', () => {
   test('starts from them or is taught by them, with heads as its teacher has them', async () => {
     const sweep = parsed([
