@@ -81,7 +81,9 @@ test('a pruning that the bounds do not allow is refused before anything is train
   assert.throws(() => checkSweep(parsed([arm]), study), message)
   const stages = { teacher: { steps: 1, rate: 0.1 }, sparse: { steps: 1, rate: 0.1, strength: 1 } }
   const chained = { chain: { ...stages, prune } }
-  assert.throws(() => checkSweep(parsed([{ ...trained, name: 'a', start: 'pruned' }], chained), study), message)
+  const slimmed = parsed([{ ...trained, name: 'a', start: 'pruned' }], chained)
+  assert.throws(() => checkSweep(slimmed, { ...study, given: {} }), message)
+  checkSweep(slimmed, study) // whose student is given, not slimmed
   checkSweep(parsed([{ ...arm, prune: { macs: 0.5, floor: 0 } }]), study)
 })
 
