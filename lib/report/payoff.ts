@@ -96,10 +96,10 @@ function payoffOf(arm: ArmNumbers, { sweep, arms, provenance }: SweepFile, metri
 
 function labelsOf(
   { images, missing = 0, wrongClass = 0 }: NonNullable<Sweep['labels']> = {},
-  { chain, labels }: Sweep,
+  { chain, checkpoints, labels }: Sweep,
 ): Labels {
   const isSpoilt = missing > 0 || wrongClass > 0
-  return { images, isSpoilt, teachers: chain ? labels?.images : undefined }
+  return { images, isSpoilt, teachers: chain || checkpoints ? labels?.images : undefined }
 }
 
 /** "300", "all, some missing or wrong", "300, the teacher's too". */

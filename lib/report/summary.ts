@@ -25,7 +25,6 @@ import {
   readTables,
   SELECTION_RULE,
   type SelectionRow,
-  SHORT_SWEEPS,
   type Split,
   type Stage,
   type Study,
@@ -35,7 +34,7 @@ import {
   type SweepResult,
   selectStudent,
   shippedSweeps,
-  shortSweep,
+  shortSweeps,
   type Variation,
 } from '../study'
 import { findTrial, type TrialResult } from '../trial'
@@ -180,7 +179,7 @@ export function collectStudy(study: Study, options: CollectOptions = {}): Report
     metrics,
     benchmark: benchmarkOf(study),
     ...(sweeps && {
-      sweeps: SHORT_SWEEPS.flatMap((name) => findShort(shortSweep(name, study), study)),
+      sweeps: shortSweeps(study).flatMap((sweep) => findShort(sweep, study)),
       shipped: [...shippedSweeps().values()],
     }),
     preparation: plan.preparation.flatMap((trial) => findTrial(runs, trial) ?? []),

@@ -1,8 +1,8 @@
 /** Chains: sweeps whose unit is the whole path from a teacher of its own to the student, one per seed. */
 import { z } from 'zod'
-import { pruneSchema, type TrialConfig } from '../trial'
+import { loadModel, type ModelRef, pruneSchema, shippedRef, type TrialConfig } from '../trial'
 import type { RecipeChange } from './arm'
-import { type Plan, type Planned, planModels } from './plan'
+import { measuringTrial, type Plan, type Planned, planModels } from './plan'
 import { stageSchema } from './profile'
 
 /** The stages from new weights to the pruned network; with a chain, seeds vary the teacher too. */
@@ -18,6 +18,10 @@ export const chainSchema = z
   })
   .strict()
 export type Chain = z.infer<typeof chainSchema>
+
+/** Shipped checkpoints of every seed: "a-teacher" is a-teacher-1 for seed 1. */
+export const seedCheckpointsSchema = z.object({ teacher: z.string(), student: z.string() }).strict()
+export type SeedCheckpoints = z.infer<typeof seedCheckpointsSchema>
 
 /** The parts of a sweep that its models depend on. */
 export interface ChainOptions {
@@ -67,4 +71,29 @@ export function planChain(
   })
   const isNeeded = ({ kind }: TrialConfig) => kind !== 'finetune' || chain.finetune !== undefined
   return { ...plan, preparation: plan.preparation.filter(isNeeded) }
+}
+
+/**
+ * The models of one seed where they are shipped: a chain's teacher and its student, from which the arms start.
+ * @throws Error if there is no checkpoint of that name and seed
+ */
+export function planShipped(
+  names: SeedCheckpoints,
+  { plan, precision, runs }: Pick<Planned, 'plan' | 'precision' | 'runs'>,
+  seed: number,
+): Plan {
+  const [teacher, student] = [names.teacher, names.student].map((name) => shippedRef(`${name}-${seed}`)) as [
+    ModelRef,
+    ModelRef,
+  ]
+  const networkOf = (ref: ModelRef) => loadModel(ref, runs).network
+  return {
+    ...plan,
+    ...{ teacher, student, pruned: student, slimming: undefined, preparation: [], shipped: true },
+    networks: { teacher: networkOf(teacher), student: networkOf(student) },
+    baselines: {
+      teacher: measuringTrial(teacher, 'validation', { plan, precision }),
+      student: measuringTrial(student, 'validation', { plan, precision }),
+    },
+  }
 }

@@ -24,7 +24,7 @@ export { bootstrapOf, type ComparisonOptions, compareArms, failedArms, termsOf }
 export { type JobPlan, jobPlanSchema, planJobs } from './jobs'
 export { latencyOfArm, type StudyLatency, studyLatency } from './latency'
 export { LEADING_METRICS, METRIC_NAMES, METRICS, type Metric, type MetricName, metricTable } from './metric'
-export { type GivenRef, type Plan, planModels, type StartingPoint, stageSteps } from './plan'
+export { type GivenRef, measuringTrial, type Plan, planModels, type StartingPoint, stageSteps } from './plan'
 export {
   loadProfile,
   type Profile,
@@ -50,7 +50,7 @@ export {
   select,
   selectStudent,
 } from './selection'
-export { SHORT_SWEEPS, type ShortSweep, shortSweep, shortTrials } from './short-sweeps'
+export { fewLabels, type ShortSweep, shortSweep, shortSweeps, shortTrials } from './short-sweeps'
 export { readPreparation, type Stage } from './stages'
 export * from './statistics'
 export {
@@ -70,7 +70,7 @@ export {
   withTerms,
 } from './study-trials'
 export { loadSweep, type Sweep, sweepNames, sweepSchema } from './sweep'
-export { measuringTrial, type PlannedArm, type PlannedRun, planArms, sweepPreparation } from './sweep-arms'
+export { type PlannedArm, type PlannedRun, planArms, sweepPreparation } from './sweep-arms'
 export { checkStudy, checkSweep } from './sweep-check'
 export {
   readSweepFile,

@@ -1,4 +1,5 @@
 /** Plans the models a study starts with from its profile: pure functions, so that trials can be listed and hashed. */
+
 import { type Dataset, fitAnchors } from '../data'
 import {
   type Darknet21Config,
@@ -8,6 +9,7 @@ import {
   scaledWidths,
 } from '../detector'
 import { type Labels, loadShipped, type ModelRef, refTo, shippedRef, type TrialConfig } from '../trial'
+import type { Split } from './arm-numbers'
 import { compareWithCheckpoints } from './checkpoints'
 import type { Profile } from './profile'
 
@@ -83,6 +85,15 @@ export interface Planned {
   readonly givenArms?: ReadonlyMap<string, GivenRef>
 }
 
+/** The trial that measures a model on a split. */
+export function measuringTrial(
+  start: ModelRef,
+  split: Split,
+  { plan: { data }, precision }: { readonly plan: Pick<Plan, 'data'> } & Pick<Planned, 'precision'>,
+): TrialConfig {
+  return { kind: 'evaluate', data, start, split, batch: 8, precision }
+}
+
 /** Steps of a profile's stages. */
 export function stageSteps({ stages, ownDataSteps }: Profile, ownData: boolean): Profile['ownDataSteps'] {
   if (ownData) return ownDataSteps
@@ -120,14 +131,7 @@ export function planModels(options: PlanOptions): Plan {
   const network =
     given.teacher?.network ??
     (detector && !names ? darknet21(detector.backbone, detector) : teacherNetwork(options))
-  const evaluate = (start: ModelRef): TrialConfig => ({
-    kind: 'evaluate',
-    data,
-    start,
-    split: 'validation',
-    batch: 8,
-    precision,
-  })
+  const evaluate = (start: ModelRef) => measuringTrial(start, 'validation', { plan: { data }, precision })
   return {
     data,
     teacher,

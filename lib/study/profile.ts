@@ -96,7 +96,14 @@ export const profileSchema = z
     controls: controlsSchema,
     ablations: ablationsSchema,
     /** Steps of the short sweeps, and the number of images that keep their labels in the one about few labels. */
-    side: z.object({ steps, labelled: steps }).strict(),
+    side: z
+      .object({
+        steps,
+        labelled: steps,
+        /** Steps of the sweep whose teachers saw few labels; by default a study leaves it out. */
+        fewLabels: z.object({ steps }).strict().optional(),
+      })
+      .strict(),
     /** The first seed runs everything; further ones only the control and the methods. */
     seeds: seedsSchema,
     /** Replacements for --full. */

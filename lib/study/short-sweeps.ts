@@ -1,20 +1,40 @@
 /** The sweeps that every study also runs in short; results with more steps and seeds are shipped. */
 import type { Term, TrialConfig } from '../trial'
+import type { SweepArm } from './arm'
 import type { Planned } from './plan'
 import type { Study } from './study'
 import { loadSweep, type Sweep } from './sweep'
 import { planArms } from './sweep-arms'
+import { runName } from './sweep-trials'
 
-/** Sweeps with a notebook of their own. */
-export const SHORT_SWEEPS = ['recovery', 'unlabelled'] as const
-/** Name of a short sweep that every study runs. */
-export type ShortSweep = (typeof SHORT_SWEEPS)[number]
+/** Name of a sweep that every study runs in short, as part of a notebook. */
+export type ShortSweep = 'recovery' | 'unlabelled'
 
-/** Such a sweep, sized by the study's profile, on validation, with the first seed. */
-export function shortSweep(
-  name: ShortSweep,
-  { profile, sweep: own, dataset }: Pick<Study, 'profile' | 'sweep' | 'dataset'>,
-): Sweep {
+type Sized = Pick<Study, 'profile' | 'sweep' | 'dataset' | 'settings'>
+
+/**
+ * The short sweeps of a study. The one about teachers on few labels takes shipped ones, which know the scenes alone, and only
+ * where the profile asks for it.
+ */
+export function shortSweeps(study: Sized): Sweep[] {
+  const few = fewLabels(study)
+  return [shortSweep('recovery', study), shortSweep('unlabelled', study), ...(few ? [few] : [])]
+}
+
+/** The sweep about teachers on few labels in as many steps as the profile says; undefined if the study has none. */
+export function fewLabels({ profile, settings }: Pick<Sized, 'profile' | 'settings'>): Sweep | undefined {
+  const { fewLabels } = profile.side
+  if (!fewLabels || settings.data !== undefined) return undefined
+  const sweep = loadSweep('few-labels')
+  return {
+    ...sweep,
+    profile: profile.name,
+    arms: sweep.arms.map((arm) => ({ ...arm, steps: fewLabels.steps, ...unlabelledOf(arm, profile) })),
+  }
+}
+
+/** A short sweep, sized by the study's profile, on validation, with the first seed. */
+export function shortSweep(name: ShortSweep, { profile, sweep: own, dataset }: Sized): Sweep {
   const sweep = loadSweep(name)
   const { steps, labelled } = profile.side
   const images = dataset.splits.train?.length ?? 0
@@ -32,9 +52,14 @@ export function shortSweep(
       ...(arm.labels?.images !== undefined && {
         labels: { ...arm.labels, images: Math.max(1, Math.min(labelled, Math.floor(images / 4))) },
       }),
-      ...(arm.unlabelled && { unlabelled: { ...arm.unlabelled, batch: profile.recipe.batch } }),
+      ...unlabelledOf(arm, profile),
     })),
   }
+}
+
+/** As many unlabelled images a step as labelled ones. */
+function unlabelledOf({ unlabelled }: SweepArm, { recipe }: Study['profile']): Pick<SweepArm, 'unlabelled'> {
+  return unlabelled ? { unlabelled: { ...unlabelled, batch: recipe.batch } } : {}
 }
 
 /** A term that compares what the profile's own term of its method compares. */
@@ -45,11 +70,14 @@ function connectedAs(term: Term, methods: readonly Term[]): Term {
 
 /** The trainings of the short sweeps by stable names; the models they start from must have been trained. */
 export function shortTrials(study: Study): ReadonlyMap<string, TrialConfig> {
-  return new Map(SHORT_SWEEPS.flatMap((name) => trainings(name, shortSweep(name, study), study)))
+  return new Map(shortSweeps(study).flatMap((sweep) => trainings(sweep, study)))
 }
 
-function trainings(prefix: string, sweep: Sweep, study: Planned): [string, TrialConfig][] {
-  return planArms(sweep, study).flatMap(({ arm, trials: [trial] }): [string, TrialConfig][] =>
-    trial ? [[`${prefix}: ${arm.name}`, trial]] : [],
+function trainings(sweep: Sweep, study: Planned): [string, TrialConfig][] {
+  return planArms(sweep, study).flatMap(({ arm, runs }) =>
+    runs.map(({ seed, trial }): [string, TrialConfig] => [
+      `${sweep.name}: ${sweep.seeds.length > 1 ? runName(arm, { seed }) : arm.name}`,
+      trial,
+    ]),
   )
 }

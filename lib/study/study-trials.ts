@@ -1,10 +1,10 @@
 /** The trials of a study by name and in order: those to run before the notebooks, compare with a reference, and show. */
 import { findModel, refTo, type TrialConfig } from '../trial'
-import type { Planned } from './plan'
+import { measuringTrial, type Planned } from './plan'
 import { CONTROL_NAMES } from './profile-arms'
-import { SHORT_SWEEPS, shortSweep } from './short-sweeps'
+import { shortSweeps } from './short-sweeps'
 import type { Study } from './study'
-import { measuringTrial, type PlannedArm, planArms } from './sweep-arms'
+import { type PlannedArm, planArms } from './sweep-arms'
 import { runName, sweepTrials } from './sweep-trials'
 
 /**
@@ -64,7 +64,7 @@ export function notebookTrials(study: Study): TrialConfig[] {
     .filter(({ arm, role }) => role !== 'method' && arm.name !== CONTROL_NAMES.steps)
     .flatMap(({ trials }) => trials)
   const last = new Set([...others, ...onTest].map((trial) => JSON.stringify(trial)))
-  const short = SHORT_SWEEPS.map((name) => sweepTrials(shortSweep(name, study), study))
+  const short = shortSweeps(study).map((sweep) => sweepTrials(sweep, study))
   return [
     ...named.filter((trial) => !last.has(JSON.stringify(trial))),
     ...short.flatMap(({ training, measuring }) => [...training, ...measuring]),

@@ -25,8 +25,8 @@ import {
   teacherOrigin,
 } from './arm'
 import type { Role, Split } from './arm-numbers'
-import { planChain } from './chain'
-import { type Plan, type Planned, sparseTraining } from './plan'
+import { planChain, planShipped } from './chain'
+import { measuringTrial, type Plan, type Planned, sparseTraining } from './plan'
 import type { Sweep } from './sweep'
 
 /** An arm's model of one seed. */
@@ -51,16 +51,21 @@ export interface PlannedArm {
 }
 
 /** The models that a sweep's arms start from, by seed: the study's own, or those of the seed's chain. */
-function modelsBySeed({ chain, labels, recipe, seeds, arms }: Sweep, study: Planned): Map<number, Plan> {
-  const all = [...seeds, ...arms.flatMap((arm) => arm.seeds ?? [])]
-  return new Map(
-    all.map((seed) => [seed, chain ? planChain({ chain, labels, recipe }, study, seed) : study.plan]),
-  )
+function modelsBySeed(sweep: Sweep, study: Planned): Map<number, Plan> {
+  const { chain, checkpoints, labels, recipe, seeds, arms } = sweep
+  const planOf = (seed: number): Plan => {
+    if (chain) return planChain({ chain, labels, recipe }, study, seed)
+    return checkpoints ? planShipped(checkpoints, study, seed) : study.plan
+  }
+  return new Map([...seeds, ...arms.flatMap((arm) => arm.seeds ?? [])].map((seed) => [seed, planOf(seed)]))
 }
+
+/** Whether every seed has a teacher of its own. */
+const hasOwnTeachers = ({ chain, checkpoints }: Sweep): boolean => (chain ?? checkpoints) !== undefined
 
 /** The trials that make the models a sweep's arms start from. */
 export function sweepPreparation(sweep: Sweep, study: Planned): readonly TrialConfig[] {
-  if (!sweep.chain) return study.plan.preparation
+  if (!hasOwnTeachers(sweep)) return study.plan.preparation
   return [...modelsBySeed(sweep, study).values()].flatMap(({ preparation }) => preparation)
 }
 
@@ -241,15 +246,6 @@ function armTrial(
   }
 }
 
-/** The trial that measures a model on a split. */
-export function measuringTrial(
-  start: ModelRef,
-  split: Split,
-  { plan, precision }: Pick<Planned, 'plan' | 'precision'>,
-): TrialConfig {
-  return { kind: 'evaluate', data: plan.data, start, split, batch: 8, precision }
-}
-
 /** Models beside the arms: the teacher, the arms' starting points, and the references. */
 export function fixedModels({ arms, references }: Sweep): ModelRole[] {
   const starts = arms.flatMap(({ fresh, start }) => (!fresh && typeof start === 'string' ? start : []))
@@ -266,7 +262,7 @@ export interface BaseRun {
 const MAKERS = { teacher: 'teacher', pruned: 'prune', student: 'finetune' } as const
 
 export function baseRuns(role: ModelRole, sweep: Sweep, study: Planned): BaseRun[] {
-  if (!sweep.chain) return [{ model: study.plan[role] }]
+  if (!hasOwnTeachers(sweep)) return [{ model: study.plan[role] }]
   return [...modelsBySeed(sweep, study)].map(([seed, plan]) => ({
     seed,
     model: plan[role],

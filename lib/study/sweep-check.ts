@@ -4,7 +4,7 @@ import { checkPlannable } from '../quantise'
 import { checkPrunable } from '../trial'
 import { type Origin, originOf, teacherOrigin } from './arm'
 import type { Planned } from './plan'
-import { SHORT_SWEEPS, shortSweep } from './short-sweeps'
+import { shortSweeps } from './short-sweeps'
 import type { Study } from './study'
 import type { Sweep } from './sweep'
 import { givenOf } from './sweep-arms'
@@ -62,7 +62,8 @@ function problemsOf(what: string, checks: readonly (() => unknown)[]): string[] 
 }
 
 /** The same for everything that a study's notebooks train: its own comparison and the short sweeps. */
-export function checkStudy(study: Pick<Study, 'plan' | 'sweep' | 'profile' | 'dataset' | 'given'>): void {
-  for (const sweep of [study.sweep, ...SHORT_SWEEPS.map((name) => shortSweep(name, study))])
-    checkSweep(sweep, study)
+export function checkStudy(
+  study: Pick<Study, 'plan' | 'sweep' | 'profile' | 'dataset' | 'given' | 'settings'>,
+): void {
+  for (const sweep of [study.sweep, ...shortSweeps(study)]) checkSweep(sweep, study)
 }

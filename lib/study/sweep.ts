@@ -12,7 +12,7 @@ import {
   type SweepArm,
   seedsSchema,
 } from './arm'
-import { chainSchema } from './chain'
+import { chainSchema, seedCheckpointsSchema } from './chain'
 import { type NamedFiles, namesOf, readNamed } from './named-file'
 import { ownDataStepsSchema } from './profile'
 
@@ -35,6 +35,8 @@ export const sweepSchema = z
     recipe: recipeChangeSchema.optional(),
     /** Gives every seed a teacher of its own, from which the arms' starting points are made. */
     chain: chainSchema.optional(),
+    /** The same with shipped checkpoints: their names in data/checkpoints, without the seed at their end. */
+    checkpoints: seedCheckpointsSchema.optional(),
     /** Files of a teacher of one's own, from where the command runs: a checkpoint, or a cfg with or without weights. */
     teacher: z.array(z.string()).min(1).optional(),
     /** Files of a student of one's own, in place of the slimmed teacher. */
@@ -44,12 +46,14 @@ export const sweepSchema = z
     arms: z.array(armSchema).min(1),
   })
   .strict()
-  .superRefine(({ arms, references, chain }, context) => {
+  .superRefine(({ arms, references, chain, checkpoints }, context) => {
     const names = arms.map(({ name }) => name)
     const isKnown = ({ start }: SweepArm) =>
       typeof start !== 'string' || isModelRole(start) || names.includes(start)
     const complain = (path: (string | number)[], message: string) =>
       context.addIssue({ code: 'custom', path, message })
+    if (chain && checkpoints)
+      complain(['checkpoints'], 'expected no chain beside it: either makes the teacher of a seed')
     references.forEach((reference, i) => {
       const known = [...names, ...MODEL_ROLES]
       if (known.includes(reference)) return

@@ -7,13 +7,24 @@ import {
   createStudy,
   earlyTrials,
   type FailedTrial,
+  fewLabels,
   planArms,
+  shortSweeps,
   sweepPreparation,
   sweepSchema,
   sweepTrials,
 } from '../../lib/study'
 import { DivergedError } from '../../lib/train'
-import { failureOf, findTrial, loadModel, refTo, trialFolder, trialHash, writeFailure } from '../../lib/trial'
+import {
+  failureOf,
+  findTrial,
+  loadModel,
+  refTo,
+  shippedRef,
+  trialFolder,
+  trialHash,
+  writeFailure,
+} from '../../lib/trial'
 import { temporary } from '../train/tiny'
 
 const document = {
@@ -206,4 +217,48 @@ test('a stage that fails takes the arms of its seed with it, and no others', asy
   const row = rows.find(({ model }) => model === 'distilled')!
   assert.equal(row.seeds, '1 of 2')
   assert.match(String(row.verdict), /^not shown: 1 seed, at least 2 needed/)
+})
+
+test('shipped chains need no training: the arms of a seed start from its own student and teacher', async () => {
+  const folder = temporary()
+  const study = await createStudy({
+    profile: 'smoke',
+    out: join(folder, 'out'),
+    cache: join(folder, 'cache'),
+    set: ['side.fewLabels={steps: 2}'],
+    reduce: { steps: 2, batch: 4, images: 16 },
+  })
+  const own = fewLabels(study)
+  assert.ok(own)
+  assert.deepEqual(
+    shortSweeps(study).map(({ name }) => name),
+    ['recovery', 'unlabelled', 'few-labels'],
+  )
+  const sweep = { ...own, labels: { images: 4 } }
+  assert.deepEqual(earlyTrials(sweep, study).training, [])
+  for (const { arm, runs } of planArms(sweep, study)) {
+    for (const { seed, trial } of runs) {
+      assert.ok('training' in trial && 'start' in trial)
+      assert.deepEqual(trial.start, shippedRef(`few-labels-300-student-${seed}`))
+      if (trial.kind === 'distill')
+        assert.deepEqual(trial.teacher, shippedRef(`few-labels-300-teacher-${seed}`))
+      assert.equal(trial.training.steps, 2)
+      assert.equal(trial.kind, arm.name === 'control' ? 'control' : 'distill')
+    }
+  }
+  const { training, measuring } = sweepTrials(sweep, study)
+  await study.run([...training, ...measuring])
+  const { arms } = summarise({ ...collectSweep(sweep, study), metrics: ['mAP50'] })
+  assert.deepEqual(
+    arms.map(({ name, trials }) => [name, trials.map(({ seed }) => seed)]),
+    ['teacher', 'student', 'pseudo-labels', 'control'].map((name) => [name, [1, 2]]),
+  )
+
+  // They know the scenes alone, and a profile must ask for them.
+  assert.equal(fewLabels({ ...study, settings: { ...study.settings, data: folder } }), undefined)
+  const { side } = study.profile
+  assert.equal(
+    fewLabels({ ...study, profile: { ...study.profile, side: { ...side, fewLabels: undefined } } }),
+    undefined,
+  )
 })
