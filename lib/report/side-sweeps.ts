@@ -25,7 +25,9 @@ export function sideSweeps({ sweeps = [], shipped = [] }: ReportInput): Section 
   ]
   return section('sweeps', 'Appendix: when to distil, and on what', [
     sweeps.length > 0 &&
-      text('This run has few seeds and few steps: a first look, not a result. Rely on the longer runs below.'),
+      text(
+        'This run has few seeds and few steps: a first look, not a result. Rely on the longer runs below.',
+      ),
     ...sweeps.map((result) => details(`${result.sweep.name}: this run`, shown(result))),
     table(
       `Results of the longer runs shipped with the workbook, ${splitsOf(shipped)}`,
