@@ -2,8 +2,8 @@
 'use strict'
 module.exports = require('../engine/entry.cjs').room('slimming')
 0 && (module.exports = {
-  LATENCY_TOLERANCE, accuracyByRatio, gammaHistogram, latencyOf, leastBlocks, maskGroups, measureLatency,
-  measureNetwork, planByLatency, planPruning, prunableGammas, prunableSchema, prune, pruningRulesSchema,
-  pruningTargetSchema, readStructure, residualBlocks, sensitivityScan, sparsityStrength, structureSchema,
-  withoutBlocks, writeStructure,
+  LATENCY_TOLERANCE, accuracyByRatio, gammaHistogram, gammaOf, latencyOf, leastBlocks, maskGroups,
+  measureLatency, measureNetwork, planByLatency, planPruning, prunableGammas, prunableSchema, prune,
+  pruningRulesSchema, pruningTargetSchema, readStructure, residualBlocks, sensitivityScan, sparsityStrength,
+  structureSchema, withoutBlocks, writeStructure,
 })
