@@ -21,14 +21,19 @@ export function shortSweeps(study: Sized): Sweep[] {
   return [shortSweep('recovery', study), shortSweep('unlabelled', study), ...(few ? [few] : [])]
 }
 
-/** The sweep about teachers on few labels in as many steps as the profile says; undefined if the study has none. */
-export function fewLabels({ profile, settings }: Pick<Sized, 'profile' | 'settings'>): Sweep | undefined {
+/** The sweep about teachers on few labels, as many steps and seeds as the profile says; undefined if the study has none. */
+export function fewLabels({
+  profile,
+  settings,
+  sweep: own,
+}: Pick<Sized, 'profile' | 'settings' | 'sweep'>): Sweep | undefined {
   const { fewLabels } = profile.side
   if (!fewLabels || settings.data !== undefined) return undefined
   const sweep = loadSweep('few-labels')
   return {
     ...sweep,
     profile: profile.name,
+    seeds: sweep.seeds.slice(0, own.seeds.length),
     arms: sweep.arms.map((arm) => ({ ...arm, steps: fewLabels.steps, ...unlabelledOf(arm, profile) })),
   }
 }

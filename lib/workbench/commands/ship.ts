@@ -25,7 +25,7 @@ export function shipCommand(): Command {
     .option('--from <start>', 'what that study started from: scratch or teacher', 'scratch')
     .option('--sweep <name>', 'a sweep whose seeds have chains of their own')
     .option('--arm <name>', 'with --sweep: the arm to ship as student', 'control')
-    .option('--seeds <list>', 'with --sweep: the seeds to ship', '1,2')
+    .option('--seeds <list>', 'with --sweep: the seeds to ship', '1,2,3')
     .action(ship)
 }
 
