@@ -82,10 +82,8 @@ export function planShipped(
   { plan, precision, runs }: Pick<Planned, 'plan' | 'precision' | 'runs'>,
   seed: number,
 ): Plan {
-  const [teacher, student] = [names.teacher, names.student].map((name) => shippedRef(`${name}-${seed}`)) as [
-    ModelRef,
-    ModelRef,
-  ]
+  const teacher = shippedRef(`${names.teacher}-${seed}`)
+  const student = shippedRef(`${names.student}-${seed}`)
   const networkOf = (ref: ModelRef) => loadModel(ref, runs).network
   return {
     ...plan,

@@ -22,19 +22,16 @@ export function shortSweeps(study: Sized): Sweep[] {
 }
 
 /** The sweep about teachers on few labels, as many steps and seeds as the profile says; undefined if the study has none. */
-export function fewLabels({
-  profile,
-  settings,
-  sweep: own,
-}: Pick<Sized, 'profile' | 'settings' | 'sweep'>): Sweep | undefined {
-  const { fewLabels } = profile.side
-  if (!fewLabels || settings.data !== undefined) return undefined
+export function fewLabels({ profile, settings, sweep: own, dataset }: Sized): Sweep | undefined {
+  const { fewLabels: size } = profile.side
+  if (!size || settings.data !== undefined) return undefined
   const sweep = loadSweep('few-labels')
   return {
     ...sweep,
     profile: profile.name,
     seeds: sweep.seeds.slice(0, own.seeds.length),
-    arms: sweep.arms.map((arm) => ({ ...arm, steps: fewLabels.steps, ...unlabelledOf(arm, profile) })),
+    labels: labelledOf(sweep.labels, sweep.labels?.images ?? 0, dataset),
+    arms: sweep.arms.map((arm) => ({ ...arm, steps: size.steps, ...unlabelledOf(arm, profile) })),
   }
 }
 
@@ -42,7 +39,6 @@ export function fewLabels({
 export function shortSweep(name: ShortSweep, { profile, sweep: own, dataset }: Sized): Sweep {
   const sweep = loadSweep(name)
   const { steps, labelled } = profile.side
-  const images = dataset.splits.train?.length ?? 0
   return {
     ...sweep,
     profile: profile.name,
@@ -53,13 +49,16 @@ export function shortSweep(name: ShortSweep, { profile, sweep: own, dataset }: S
       terms: arm.terms.map((term) => connectedAs(term, profile.methods)),
       steps: typeof arm.steps === 'number' ? steps : arm.steps,
       rate: profile.stages.finetune.rate,
-      // In a small data set of the user's own, at least three quarters stay unlabelled.
-      ...(arm.labels?.images !== undefined && {
-        labels: { ...arm.labels, images: Math.max(1, Math.min(labelled, Math.floor(images / 4))) },
-      }),
+      ...(arm.labels?.images !== undefined && { labels: labelledOf(arm.labels, labelled, dataset) }),
       ...unlabelledOf(arm, profile),
     })),
   }
+}
+
+/** Labels for so many images; in a small data set at least three quarters stay unlabelled. */
+function labelledOf(labels: Sweep['labels'], wanted: number, { splits }: Study['dataset']): Sweep['labels'] {
+  const images = splits.train?.length ?? 0
+  return { ...labels, images: Math.max(1, Math.min(wanted, Math.floor(images / 4))) }
 }
 
 /** As many unlabelled images a step as labelled ones. */
