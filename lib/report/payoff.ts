@@ -3,6 +3,7 @@
 import type { TableRow } from '../base'
 import {
   type ArmNumbers,
+  hasOwnTeachers,
   METRICS,
   type MetricName,
   type PairedDifference,
@@ -96,10 +97,10 @@ function payoffOf(arm: ArmNumbers, { sweep, arms, provenance }: SweepFile, metri
 
 function labelsOf(
   { images, missing = 0, wrongClass = 0 }: NonNullable<Sweep['labels']> = {},
-  { chain, checkpoints, labels }: Sweep,
+  sweep: Sweep,
 ): Labels {
   const isSpoilt = missing > 0 || wrongClass > 0
-  return { images, isSpoilt, teachers: chain || checkpoints ? labels?.images : undefined }
+  return { images, isSpoilt, teachers: hasOwnTeachers(sweep) ? sweep.labels?.images : undefined }
 }
 
 /** "300", "all, some missing or wrong", "300, the teacher's too". */

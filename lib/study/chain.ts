@@ -1,6 +1,6 @@
 /** Chains: sweeps whose unit is the whole path from a teacher of its own to the student, one per seed. */
 import { z } from 'zod'
-import { loadModel, type ModelRef, pruneSchema, shippedRef, type TrialConfig } from '../trial'
+import { loadShipped, pruneSchema, type TrialConfig } from '../trial'
 import type { RecipeChange } from './arm'
 import { measuringTrial, type Plan, type Planned, planModels } from './plan'
 import { stageSchema } from './profile'
@@ -79,19 +79,21 @@ export function planChain(
  */
 export function planShipped(
   names: SeedCheckpoints,
-  { plan, precision, runs }: Pick<Planned, 'plan' | 'precision' | 'runs'>,
+  { plan, precision }: Pick<Planned, 'plan' | 'precision'>,
   seed: number,
 ): Plan {
-  const teacher = shippedRef(`${names.teacher}-${seed}`)
-  const student = shippedRef(`${names.student}-${seed}`)
-  const networkOf = (ref: ModelRef) => loadModel(ref, runs).network
+  const load = (name: string) => {
+    const shipped = `${name}-${seed}`
+    const { network, sha256 } = loadShipped(shipped)
+    const ref = { shipped, sha256 }
+    return { network, ref, baseline: measuringTrial(ref, 'validation', { plan, precision }) }
+  }
+  const [teacher, student] = [load(names.teacher), load(names.student)]
   return {
     ...plan,
-    ...{ teacher, student, pruned: student, slimming: undefined, preparation: [], shipped: true },
-    networks: { teacher: networkOf(teacher), student: networkOf(student) },
-    baselines: {
-      teacher: measuringTrial(teacher, 'validation', { plan, precision }),
-      student: measuringTrial(student, 'validation', { plan, precision }),
-    },
+    ...{ teacher: teacher.ref, student: student.ref, pruned: student.ref },
+    ...{ slimming: undefined, preparation: [], shipped: true },
+    networks: { teacher: teacher.network, student: student.network },
+    baselines: { teacher: teacher.baseline, student: student.baseline },
   }
 }

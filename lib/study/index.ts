@@ -70,7 +70,7 @@ export {
   withTerms,
 } from './study-trials'
 export { loadSweep, type Sweep, sweepNames, sweepSchema } from './sweep'
-export { type PlannedArm, type PlannedRun, planArms, sweepPreparation } from './sweep-arms'
+export { hasOwnTeachers, type PlannedArm, type PlannedRun, planArms, sweepPreparation } from './sweep-arms'
 export { checkStudy, checkSweep } from './sweep-check'
 export {
   readSweepFile,

@@ -1,5 +1,4 @@
 /** Plans the models a study starts with from its profile: pure functions, so that trials can be listed and hashed. */
-
 import { type Dataset, fitAnchors } from '../data'
 import {
   type Darknet21Config,

@@ -61,7 +61,9 @@ function modelsBySeed(sweep: Sweep, study: Planned): Map<number, Plan> {
 }
 
 /** Whether every seed has a teacher of its own. */
-const hasOwnTeachers = ({ chain, checkpoints }: Sweep): boolean => (chain ?? checkpoints) !== undefined
+export function hasOwnTeachers({ chain, checkpoints }: Sweep): boolean {
+  return (chain ?? checkpoints) !== undefined
+}
 
 /** The trials that make the models a sweep's arms start from. */
 export function sweepPreparation(sweep: Sweep, study: Planned): readonly TrialConfig[] {

@@ -73,8 +73,9 @@ async function shipChains(name: string, { out, arm, seeds }: Options): Promise<v
         `sweep ${name}: expected an arm ${arm}, found ${sweep.arms.map((own) => own.name).join(', ')}`,
       )
     for (const [role, trial] of [['teacher', teacher] as const, ['student', student.trials[0]!] as const]) {
-      shipRecords(`${sweep.name}-${role}-${seed}`, resultOf(trial, study.runs, `npx workbook sweep ${name}`))
-      shipModel(`${sweep.name}-${role}-${seed}`, trial, study.runs)
+      const shipped = `${sweep.name}-${role}-${seed}`
+      shipRecords(shipped, resultOf(trial, study.runs, `npx workbook sweep ${name}`))
+      shipModel(shipped, trial, study.runs)
     }
   }
 }
