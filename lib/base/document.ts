@@ -243,7 +243,9 @@ function expectedOf(issue: z.ZodIssue): string {
     case 'invalid_enum_value':
       return `one of ${issue.options.join(', ')}`
     case 'invalid_union':
-      return [...new Set(issue.unionErrors.flatMap(({ issues }) => issues.map(expectedOf)))]
+      return [
+        ...new Set(issue.unionErrors.flatMap(({ issues }) => issues.map((one) => variantOf(one, issue)))),
+      ]
         .filter(Boolean)
         .join(' or ')
     case 'invalid_union_discriminator':
@@ -257,6 +259,12 @@ function expectedOf(issue: z.ZodIssue): string {
     default:
       return ''
   }
+}
+
+/** What one variant of a union expects: of an object the key that is missing or wrong. */
+function variantOf(issue: z.ZodIssue, { path }: z.ZodIssue): string {
+  const key = issue.path[path.length]
+  return typeof key === 'string' ? `an object with ${JSON.stringify(key)}` : expectedOf(issue)
 }
 
 /** The values of an enum, which zod writes as a type: 'a' | 'b'. */

@@ -50,8 +50,8 @@ const AS_COSTLY = 0.99
  * The distilled arms of sweeps that have the images and seeds for a verdict, in the order of their labels (fewest first),
  * unlabelled frames and compute.
  *
- * The control at equal steps is the model trained for as many steps without a teacher; that at equal compute the cheapest one whose
- * training cost at least as many MACs as the arm's, a backward pass counted as two forward ones, the teacher's passes included.
+ * Controls are networks as large as the arm's, trained without a teacher: at equal steps the one of as many steps, at equal compute
+ * the cheapest whose training cost at least as many MACs, a backward pass counted as two forward ones, the teacher's passes included.
  */
 export function payoffs(results: Iterable<SweepFile>, metric: MetricName = 'mAP50'): Payoff[] {
   return [...results]
@@ -73,7 +73,7 @@ function payoffOf(arm: ArmNumbers, { sweep, arms, provenance }: SweepFile, metri
   const differences = arm.splits[sweep.split]?.differences ?? {}
   const against = (reference: ArmNumbers | undefined) => reference && differences[reference.name]?.[metric]
   const controls = arms
-    .filter(({ role, steps }) => role === 'control' && steps > 0)
+    .filter(({ role, steps, macs }) => role === 'control' && steps > 0 && macs === arm.macs)
     .sort((a, b) => compare(a.trainingMacs, b.trainingMacs))
   const equalSteps = against(controls.find(({ steps }) => steps === arm.steps))
   const equalCompute = against(controls.find((other) => other.trainingMacs >= AS_COSTLY * arm.trainingMacs))

@@ -34,6 +34,9 @@ export type RecipeChange = z.infer<typeof recipeChangeSchema>
 const modelSchema = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)])
 export type ArmModel = z.infer<typeof modelSchema>
 
+/** Who teaches: a model, or several that teach by their mean. */
+const teacherSchema = z.union([modelSchema, z.object({ mean: z.array(modelSchema).min(2) }).strict()])
+
 export const armSchema = z
   .object({
     name: z.string().min(1),
@@ -65,8 +68,8 @@ export const armSchema = z
     unlabelled: unlabelledSchema.optional(),
     /** Trains on the unlabelled frames with the teacher's detections as labels. */
     pseudo: pseudoSchema.optional(),
-    /** Who teaches. Default: the study's teacher. */
-    teacher: modelSchema.optional(),
+    /** Default: the study's teacher. */
+    teacher: teacherSchema.optional(),
     /** Views over which the teacher's outputs are averaged. */
     teacherViews: teacherViewsSchema.optional(),
     /** Replaces the sweep's. */
@@ -171,12 +174,14 @@ export function originOf({ start }: Pick<SweepArm, 'start'>, arms: readonly Swee
 /** A role in the study, or files. */
 export type Origin = ModelRole | readonly string[]
 
-/** The same for an arm's teacher. */
-export function teacherOrigin(
-  { teacher = 'teacher' }: Pick<SweepArm, 'teacher'>,
-  arms: readonly SweepArm[],
-): Origin {
-  return originOfModel(teacher, arms)
+/** The models that teach an arm. */
+export function teachersOfArm({ teacher = 'teacher' }: Pick<SweepArm, 'teacher'>): readonly ArmModel[] {
+  return typeof teacher === 'object' && 'mean' in teacher ? teacher.mean : [teacher]
+}
+
+/** What they were made from. */
+export function teacherOrigins(arm: Pick<SweepArm, 'teacher'>, arms: readonly SweepArm[]): Origin[] {
+  return teachersOfArm(arm).map((teacher) => originOfModel(teacher, arms))
 }
 
 function originOfModel(model: ArmModel, arms: readonly SweepArm[]): Origin {
@@ -200,8 +205,9 @@ export function armNamed(name: string, arms: readonly SweepArm[]): SweepArm {
 }
 
 /** The arms whose results an arm needs. */
-function needsOf({ start, teacher }: SweepArm, arms: readonly SweepArm[]): SweepArm[] {
-  return arms.filter(({ name }) => name === start || name === teacher)
+function needsOf(arm: SweepArm, arms: readonly SweepArm[]): SweepArm[] {
+  const models = [arm.start, ...teachersOfArm(arm)]
+  return arms.filter(({ name }) => models.includes(name))
 }
 
 /** The arms that wait for one another, from an arm back to it: `a`, `b`, `a`; undefined if there is no such circle. */

@@ -14,7 +14,15 @@ import {
   type TrialConfig,
   type TrialResult,
 } from '../trial'
-import { filesKey, type Origin, originOf, type SweepArm, seedsSchema, teacherOrigin } from './arm'
+import {
+  filesKey,
+  type Origin,
+  originOf,
+  type SweepArm,
+  seedsSchema,
+  teacherOrigins,
+  teachersOfArm,
+} from './arm'
 import { type JobPlan, planJobs } from './jobs'
 import {
   type GivenModels,
@@ -208,11 +216,18 @@ export async function withArmModels(sweep: Pick<Sweep, 'arms'>, study: Study): P
     return origin === 'teacher' ? plan.networks.teacher : plan.networks.student
   }
   for (const arm of arms) {
-    const teacher = await networkOf(arm, 'teacher', teacherOrigin(arm, arms))
-    await networkOf(arm, 'start', originOf(arm, arms), teacher)
-    if (Array.isArray(arm.teacher) && !givenArms.get(filesKey(arm.teacher))!.trained)
+    let first: NetworkSpec | undefined
+    for (const origin of teacherOrigins(arm, arms)) {
+      const network = await networkOf(arm, 'teacher', origin)
+      first ??= network
+    }
+    await networkOf(arm, 'start', originOf(arm, arms), first)
+    const untrained = teachersOfArm(arm).find(
+      (model) => typeof model !== 'string' && !givenArms.get(filesKey(model))!.trained,
+    )
+    if (untrained)
       throw new Error(
-        `arm ${arm.name}: teacher: expected a model whose weights are all given, found one with new weights (${arm.teacher.join(' ')}); ` +
+        `arm ${arm.name}: teacher: expected a model whose weights are all given, found one with new weights (${[untrained].flat().join(' ')}); ` +
           'train it in an arm of its own, and name that arm',
       )
   }

@@ -22,7 +22,8 @@ import {
   originOf,
   roleOf,
   type SweepArm,
-  teacherOrigin,
+  teacherOrigins,
+  teachersOfArm,
 } from './arm'
 import type { Role, Split } from './arm-numbers'
 import { planChain, planShipped } from './chain'
@@ -90,9 +91,13 @@ export function planArms(sweep: Sweep, study: Planned): PlannedArm[] {
     const failure = typeof arm.steps === 'object' ? missingModel(arm, sweep, own) : undefined
     const start = failure ?? modelOf(arm.start, seed, own)
     if (isFailure(start)) return start
-    const teacher = modelOf(arm.teacher ?? 'teacher', seed, own)
-    if (isFailure(teacher)) return teacher
-    return armRun(arm, sweep, { seed, start, teacher }, own)
+    const teachers: ModelRef[] = []
+    for (const model of teachersOfArm(arm)) {
+      const teacher = modelOf(model, seed, own)
+      if (isFailure(teacher)) return teacher
+      teachers.push(teacher)
+    }
+    return armRun(arm, sweep, { seed, start, teachers }, own)
   }
   const modelOf = (model: ArmModel, seed: number, own: Planned): ModelRef | TrialFailure => {
     if (typeof model !== 'string') return givenOf(model, own).ref
@@ -143,7 +148,7 @@ function missingModel(
   study: Planned,
 ): TrialFailure | undefined {
   const { runs } = study
-  for (const origin of [originOf(arm, arms), teacherOrigin(arm, arms)]) {
+  for (const origin of [originOf(arm, arms), ...teacherOrigins(arm, arms)]) {
     const model = refOf(origin, study)
     const failure =
       !('trial' in model) || findModel(model.trial, runs) ? undefined : findFailure(model.trial, runs)
@@ -174,12 +179,12 @@ function stepsOf(arm: SweepArm, sweep: Sweep, study: Planned): number | undefine
 function costOf(arm: SweepArm, { recipe: common, arms }: Pick<Sweep, 'recipe' | 'arms'>, study: Planned) {
   const { terms, unlabelled, recipe, teacherViews } = arm
   const { profile, runs } = study
-  const [student, teacher] = [originOf(arm, arms), teacherOrigin(arm, arms)].map(
-    (origin) => loadModel(refOf(origin, study), runs).network,
-  )
-  const { input } = student!
-  // The teacher sees the student's images.
-  const own = { student: complexity(student!).macs, teacher: complexity({ ...teacher!, input }).macs }
+  const networkOf = (origin: Origin) => loadModel(refOf(origin, study), runs).network
+  const student = networkOf(originOf(arm, arms))
+  const { input } = student
+  // The teachers see the student's images.
+  const teachers = teacherOrigins(arm, arms).map((origin) => complexity({ ...networkOf(origin), input }).macs)
+  const own = { student: complexity(student).macs, teacher: teachers.reduce((sum, macs) => sum + macs) }
   const { batch } = { ...profile.recipe, ...common, ...recipe }
   const both = batch + (unlabelled?.batch ?? 0)
   const plain = trainingMacs({ images: batch, distilled: 0 }, own)
@@ -191,7 +196,8 @@ function costOf(arm: SweepArm, { recipe: common, arms }: Pick<Sweep, 'recipe' | 
 interface ArmModels {
   readonly seed: number
   readonly start: ModelRef
-  readonly teacher: ModelRef
+  /** At least one. */
+  readonly teachers: readonly ModelRef[]
 }
 
 /** Of an arm that takes no step. */
@@ -199,7 +205,7 @@ const UNUSED_RATE = 1
 
 /** The trials of an arm and a seed. */
 function armRun(arm: SweepArm, sweep: Sweep, models: ArmModels, study: Planned): PlannedRun {
-  const { seed, start, teacher } = models
+  const { seed, start, teachers } = models
   const { data } = study.plan
   const pruning = arm.prune && { kind: 'prune' as const, data, start, prune: arm.prune }
   const steps = stepsOf(arm, sweep, study)
@@ -209,7 +215,7 @@ function armRun(arm: SweepArm, sweep: Sweep, models: ArmModels, study: Planned):
     throw new Error(`arm ${arm.name}: expected steps and a rate, or prune; found neither`) // the schema refuses it
   }
   const from = pruning ? refTo(pruning) : start
-  const trial = armTrial(arm, sweep, { seed, steps, rate, start: from, teacher }, study)
+  const trial = armTrial(arm, sweep, { seed, steps, rate, start: from, teachers }, study)
   return { seed, trial, ...(pruning && { pruning }) }
 }
 
@@ -217,7 +223,7 @@ function armRun(arm: SweepArm, sweep: Sweep, models: ArmModels, study: Planned):
 function armTrial(
   { fresh, quantise, sparse, terms, unlabelled, pseudo, teacherViews, views, ...arm }: SweepArm,
   sweep: Pick<Sweep, 'labels' | 'recipe'>,
-  { seed, steps, rate, start, teacher }: ArmModels & { readonly steps: number; readonly rate: number },
+  { seed, steps, rate, start, teachers }: ArmModels & { readonly steps: number; readonly rate: number },
   { plan, profile, precision }: Planned,
 ): TrialConfig {
   const labels = arm.labels ?? sweep.labels
@@ -240,7 +246,7 @@ function armTrial(
   return {
     kind: 'distill',
     ...common,
-    teacher,
+    teacher: teachers.length === 1 ? teachers[0]! : [...teachers],
     terms,
     ...(unlabelled && { unlabelled }),
     ...(pseudo && { pseudo }),

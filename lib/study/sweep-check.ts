@@ -1,8 +1,9 @@
 /** Checks of sweeps against their networks, before anything runs. */
+import { headsOf } from '../detector'
 import { connect } from '../losses'
 import { checkPlannable } from '../quantise'
-import { checkPrunable } from '../trial'
-import { type Origin, originOf, teacherOrigin } from './arm'
+import { checkAlike, checkPrunable } from '../trial'
+import { type Origin, originOf, teacherOrigins } from './arm'
 import type { Planned } from './plan'
 import { shortSweeps } from './short-sweeps'
 import type { Study } from './study'
@@ -34,11 +35,15 @@ export function checkSweep(
       const { prune } = arm
       const origin = originOf(arm, arms)
       const own = () => networkOf(origin)
+      const teachers = () => teacherOrigins(arm, arms).map(networkOf)
       const isWhole = origin === 'teacher' || typeof origin !== 'string'
       return problemsOf(`arm ${arm.name}`, [
         ...(prune && isWhole ? [() => checkPrunable(own(), prune)] : []),
         ...(arm.quantise ? [() => checkPlannable(own())] : []),
-        ...arm.terms.map((term) => () => connect(term, own(), networkOf(teacherOrigin(arm, arms)))),
+        ...arm.terms.map((term) => () => {
+          for (const teacher of teachers()) connect(term, own(), teacher)
+        }),
+        ...(arm.terms.length > 0 ? [() => checkAlike(teachers().map(headsOf))] : []),
       ])
     }),
   ]

@@ -1,7 +1,7 @@
 /** All trials of a sweep, by name; its models as far as they have run; and their comparison. */
 import { join } from 'node:path'
 import { findFailure, findTrial, refTo, type TrialConfig, trialFolder, trialHash } from '../trial'
-import { armNamed, isModelRole, type SweepArm } from './arm'
+import { armNamed, isModelRole, type SweepArm, teachersOfArm } from './arm'
 import type { ArmNumbers, Split } from './arm-numbers'
 import type { Arm, ArmFailure, ArmRun } from './arm-tables'
 import { compareArms } from './comparison'
@@ -67,9 +67,9 @@ export function sweepTrials(
 export function earlyTrials(sweep: Sweep, study: Planned): SweepTrials {
   const preparation = sweepPreparation(sweep, study)
   if (!sweep.chain) return { training: preparation, measuring: [], names: new Map() }
-  const isEarly = ({ steps, start, teacher }: SweepArm): boolean =>
-    typeof steps !== 'object' &&
-    [start, teacher].every(
+  const isEarly = (arm: SweepArm): boolean =>
+    typeof arm.steps !== 'object' &&
+    [arm.start, ...teachersOfArm(arm)].every(
       (model) => typeof model !== 'string' || isModelRole(model) || isEarly(armNamed(model, sweep.arms)),
     )
   const { training, measuring, names } = sweepTrials({ ...sweep, arms: sweep.arms.filter(isEarly) }, study)

@@ -11,6 +11,7 @@ import {
   recipeChangeSchema,
   type SweepArm,
   seedsSchema,
+  teachersOfArm,
 } from './arm'
 import { chainSchema, seedCheckpointsSchema } from './chain'
 import { type NamedFiles, namesOf, readNamed } from './named-file'
@@ -61,16 +62,16 @@ export const sweepSchema = z
     })
     arms.forEach((arm, i) => {
       const { name, steps, start, pseudo } = arm
-      const unknown = (['start', 'teacher'] as const).filter((key) => {
-        const model = arm[key]
-        return typeof model === 'string' && ![...names, ...MODEL_ROLES].includes(model)
-      })
-      for (const key of unknown) {
+      const named = [
+        { key: 'start', model: start },
+        ...teachersOfArm(arm).map((model) => ({ key: 'teacher', model })),
+      ]
+      const unknown = named.filter(
+        ({ model }) => typeof model === 'string' && ![...names, ...MODEL_ROLES].includes(model),
+      )
+      for (const { key, model } of unknown) {
         const others = [...MODEL_ROLES, ...names.filter((other) => other !== name)]
-        complain(
-          ['arms', i, key],
-          `expected one of ${others.join(', ')}, or a list of files, found ${arm[key]}`,
-        )
+        complain(['arms', i, key], `expected one of ${others.join(', ')}, or a list of files, found ${model}`)
       }
       const circle = circleOf(arm, arms)
       if (circle)

@@ -1,10 +1,25 @@
 /** Treats several teachers, or one in several views, as one: the mean of their outputs at every slot. */
-import type { Detector, DetectorOutput } from '../detector'
+import type { Detector, DetectorOutput, HeadConfig } from '../detector'
 import { tf } from '../engine'
 
 /** What a distillation loss needs from its teacher. */
 export type Teacher = Pick<Detector, 'config' | 'network'> & {
   forward(images: tf.Tensor4D, options: { readonly training: false }): DetectorOutput
+}
+
+/**
+ * Checks that several teachers' outputs can be averaged.
+ * @throws Error when they differ in meaning
+ */
+export function checkAlike(teachers: readonly HeadConfig[]): void {
+  const meanings = teachers.map(({ classes, strides, anchors, scaleXY, featureWidths }) =>
+    JSON.stringify([classes, strides, anchors, scaleXY, featureWidths]),
+  )
+  const other = meanings.find((meaning) => meaning !== meanings[0])
+  if (other === undefined) return
+  throw new Error(
+    `teacher: expected several with the same [classes, strides, anchors, scaleXY, featureWidths], found ${meanings[0]} and ${other}`,
+  )
 }
 
 /**
@@ -19,14 +34,7 @@ export function ensembleOf(
 ): Teacher {
   const [first] = teachers
   if (!first) throw new Error('teacher: expected at least one, found none')
-  const meaning = ({ config }: Detector) =>
-    JSON.stringify([config.classes, config.strides, config.anchors, config.scaleXY, config.featureWidths])
-  const other = teachers.find((teacher) => meaning(teacher) !== meaning(first))
-  if (other) {
-    throw new Error(
-      `teacher: expected several with the same [classes, strides, anchors, scaleXY, featureWidths], found ${meaning(first)} and ${meaning(other)}`,
-    )
-  }
+  checkAlike(teachers.map(({ config }) => config))
   if (teachers.length === 1 && !flip) return first
   return {
     config: first.config,

@@ -13,6 +13,7 @@ export {
 export { distilledSteps, isDistilled, labellingPasses, trainingMacs } from './cost'
 export { readDetections, type TrialDetections, writeDetections } from './detections'
 export { createDistillation } from './distillation'
+export { checkAlike } from './ensemble'
 export {
   describeFailure,
   failureOf,

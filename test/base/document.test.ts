@@ -48,6 +48,7 @@ test('one complaint names place, key, what was expected and found, and the advic
     [{ kind: 'huge' }, 'at "kind": expected one of small, large, found "huge"'],
     [{ weight: 'heavy' }, 'at "weight": expected a number or an object, found "heavy"'],
     [{ weight: Number.NaN }, 'at "weight": expected a number or an object, found NaN'],
+    [{ weight: { share: 1 } }, 'at "weight": expected a number or an object with "ratio", found {"share":1}'],
   ]
   for (const [change, message] of wrong) {
     assert.equal(complaint(change), `a.yaml: expected a sweep: ${message}; mend it`)

@@ -77,6 +77,14 @@ test('an arm is held against the control of as many steps, and against the cheap
   assert.equal(payoff!.teacher?.difference, -0.05)
 })
 
+test('a network of another size is no control', () => {
+  const { arms, ...rest } = result({ equalCompute: 'better' })
+  const larger = arms.map((arm) => (arm.name === 'short' ? { ...arm, macs: 2 } : arm))
+  const [payoff] = payoffs([{ ...rest, arms: larger }])
+  assert.equal(payoff!.equalSteps, undefined)
+  assert.equal(payoff!.equalCompute?.difference, 0.01)
+})
+
 test('the answer follows from the two intervals', () => {
   const answers = (['better', 'worse', 'no difference shown'] as const).map((equalCompute) =>
     answerOf(payoffs([result({ equalCompute })])[0]!),

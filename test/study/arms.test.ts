@@ -135,6 +135,52 @@ describe('an arm that names files', () => {
   })
 })
 
+describe('an arm with several teachers', () => {
+  const several = { ...trained, name: 'taught', teacher: { mean: ['teacher', 'other'] }, terms: [term] }
+  const other = { ...trained, name: 'other', start: 'teacher' }
+
+  test('learns from their mean, each of the arm’s own seed', () => {
+    const [taught, second] = planArms(parsed([several, other]), study)
+    assert.deepEqual(
+      taught!.trials.map((trial) => trial.kind === 'distill' && trial.teacher),
+      second!.trials.map((trial) => [study.plan.teacher, refTo(trial)]),
+    )
+  })
+
+  test('is charged for the passes of all', () => {
+    const twins = { ...several, teacher: { mean: ['teacher', 'teacher'] } }
+    const stepsLike = (arm: object) => {
+      const arms = [
+        { ...arm, name: 'a', steps: 90 },
+        { name: 'b', rate: 0.01, steps: { asCostlyAs: 'a' } },
+      ]
+      const trial = planArms(parsed(arms), study)[1]!.trials[0]!
+      return 'training' in trial ? trial.training.steps : 0
+    }
+    // Student and teacher are one network here: three passes for a training step, and one of every teacher.
+    assert.equal(stepsLike({ ...several, teacher: 'teacher' }), 120)
+    assert.equal(stepsLike(twins), 150)
+  })
+
+  test('is refused where one is unknown, waits for it, or cannot be averaged with the others', async () => {
+    refused([several], /arms\.0\.teacher: expected one of teacher, pruned, student, .*, found other/)
+    refused(
+      [several, { ...other, start: 'taught' }],
+      /arms\.0\.teacher: .* wait for this arm, found taught <- other <- taught/,
+    )
+    refused([{ ...several, teacher: { mean: ['teacher'] } }], /arms\.0\.teacher/)
+    const unlike = parsed([
+      { ...several, start: [cfg], terms: [{ ...term, scales: 'shared' }] },
+      { ...other, start: [cfg] },
+    ])
+    const given = await withArmModels(unlike, study)
+    assert.throws(
+      () => checkSweep(unlike, given),
+      /arm taught: teacher: expected several with the same \[classes, strides, .*\], found .* and /,
+    )
+  })
+})
+
 describe('an arm that starts from another one', () => {
   test('is made sparse, pruned and trained on, each after the one before, seed by seed', () => {
     const sweep = parsed(

@@ -7,6 +7,7 @@ import { say } from '../say'
 interface Options {
   profile: string
   out?: string
+  into?: string
   from: string
   sweep?: string
   arm: string
@@ -22,6 +23,7 @@ export function shipCommand(): Command {
     )
     .option('--profile <name>', 'the profile', 'default')
     .option('--out <folder>', 'folder of the study or the sweep')
+    .option('--into <folder>', "where to copy them, by default the project's data/checkpoints")
     .option('--from <start>', 'what that study started from: scratch or teacher', 'scratch')
     .option('--sweep <name>', 'a sweep whose seeds have chains of their own')
     .option('--arm <name>', 'with --sweep: the arm to ship as student', 'control')
@@ -31,8 +33,9 @@ export function shipCommand(): Command {
 
 async function ship(options: Options): Promise<void> {
   const { FILES, SHIPPED } = require('../../trial') as typeof import('../../trial')
-  mkdirSync(SHIPPED, { recursive: true })
-  if (options.sweep !== undefined) return shipChains(options.sweep, options)
+  const into = path.resolve(options.into ?? SHIPPED)
+  mkdirSync(into, { recursive: true })
+  if (options.sweep !== undefined) return shipChains(options.sweep, into, options)
   const { createShownStudy } = require('../study') as typeof import('../study')
   const { defaultOut, parseStart } = require('../study-settings') as typeof import('../study-settings')
   const { profile, out, from } = options
@@ -46,15 +49,15 @@ async function ship(options: Options): Promise<void> {
     const shipped = { teacher: names.teacher, prune: names.pruned, finetune: names.student }
     const model = Object.entries(shipped).find(([kind]) => kind === trial.kind)?.[1]
     const name = model ?? names.sparse
-    shipRecords(name, result)
+    shipRecords(name, result, into)
     // Unlike the others the sparse network has no checkpoint that says how it was made.
-    if (model) shipModel(model, trial, study.runs)
-    else copyFileSync(path.join(result.folder, FILES.config), path.join(SHIPPED, `${name}.${FILES.config}`))
+    if (model) shipModel(model, trial, study.runs, into)
+    else copyFileSync(path.join(result.folder, FILES.config), path.join(into, `${name}.${FILES.config}`))
   }
 }
 
 /** Ships <sweep>-teacher-<seed> and <sweep>-student-<seed>. */
-async function shipChains(name: string, { out, arm, seeds }: Options): Promise<void> {
+async function shipChains(name: string, into: string, { out, arm, seeds }: Options): Promise<void> {
   const { loadSweep, planArms, sweepPreparation } = require('../../study') as typeof import('../../study')
   const { createShownStudy } = require('../study') as typeof import('../study')
   const { defaultOut, parseSeeds } = require('../study-settings') as typeof import('../study-settings')
@@ -74,8 +77,8 @@ async function shipChains(name: string, { out, arm, seeds }: Options): Promise<v
       )
     for (const [role, trial] of [['teacher', teacher] as const, ['student', student.trials[0]!] as const]) {
       const shipped = `${sweep.name}-${role}-${seed}`
-      shipRecords(shipped, resultOf(trial, study.runs, `npx workbook sweep ${name}`))
-      shipModel(shipped, trial, study.runs)
+      shipRecords(shipped, resultOf(trial, study.runs, `npx workbook sweep ${name}`), into)
+      shipModel(shipped, trial, study.runs, into)
     }
   }
 }
@@ -88,20 +91,20 @@ function resultOf(trial: TrialConfig, runs: string, command: string): TrialResul
 }
 
 /** Metrics and logs. */
-function shipRecords(name: string, { folder, metrics }: TrialResult): void {
-  const { FILES, SHIPPED } = require('../../trial') as typeof import('../../trial')
-  copyFileSync(path.join(folder, FILES.metrics), path.join(SHIPPED, `${name}.metrics.json`))
+function shipRecords(name: string, { folder, metrics }: TrialResult, into: string): void {
+  const { FILES } = require('../../trial') as typeof import('../../trial')
+  copyFileSync(path.join(folder, FILES.metrics), path.join(into, `${name}.metrics.json`))
   for (const record of [FILES.log, FILES.validation, FILES.gammas]) {
     const file = path.join(folder, record)
-    if (existsSync(file)) copyFileSync(file, path.join(SHIPPED, `${name}.${record}`))
+    if (existsSync(file)) copyFileSync(file, path.join(into, `${name}.${record}`))
   }
   const { voc, coco } = metrics.evaluation
   say(`${name}: validation mAP@0.5 ${voc.mAP?.toFixed(4)}, AP@[.5:.95] ${coco.AP?.toFixed(4)}`)
 }
 
-function shipModel(name: string, trial: TrialConfig, runs: string): void {
+function shipModel(name: string, trial: TrialConfig, runs: string, into: string): void {
   const { saveCheckpoint } = require('../../train') as typeof import('../../train')
-  const { loadModel, refTo, SHIPPED } = require('../../trial') as typeof import('../../trial')
-  const { sha256 } = saveCheckpoint(path.join(SHIPPED, `${name}.json`), loadModel(refTo(trial), runs))
+  const { loadModel, refTo } = require('../../trial') as typeof import('../../trial')
+  const { sha256 } = saveCheckpoint(path.join(into, `${name}.json`), loadModel(refTo(trial), runs))
   say(`  weights SHA-256 ${sha256}`)
 }
