@@ -13,7 +13,7 @@ module.exports = require('../engine/entry.cjs').room('report')
   metricsTable, mostChanged, objectnessMaps, openProbe, overviewSchema, overviewTable, paretoFigure,
   payoffFigure, payoffTable, payoffs, perClassFigure, perClassTable, plannedSeeds, prCurveFigure,
   provenanceTable, publishedRows, readOverview, recallFigure, recallTable, renderHtml, renderMarkdown,
-  reportNumbers, safetyOf, selectionTable, sensitivityFigure, shareWhere, sideBySide, sizeTable, summarise,
-  summariseTried, temperatureFigure, thresholdFigure, tiles, trainingTable, trialRows, validationFigure,
-  verdictSentence, writeReport,
+  reportNumbers, safetyOf, selectionTable, sensitivityFigure, shareWhere, shippedCurves, sideBySide, sizeTable,
+  summarise, summariseTried, temperatureFigure, thresholdFigure, tiles, trainingTable, trialRows,
+  validationFigure, verdictSentence, writeReport,
 })

@@ -8,8 +8,8 @@ module.exports = require('../engine/entry.cjs').room('study')
   findArms, hasOwnTeachers, imageResamples, imagesNeeded, interval, isPrepared, jobPlanSchema, latencyOfArm,
   leastResamples, loadProfile, loadSweep, measuringTrial, metricTable, namedTrials, needsOf, notebookTrials,
   pairSeeds, pairedDifference, planArms, planJobs, planModels, preparationTrials, profileNames, profileSweep,
-  readPreparation, readProfile, readSweepFile, readTables, resultsOf, seedResamples, seedsSchema, select,
-  selectStudent, sharesInterval, shippedSweeps, shortOf, shortSweep, shortSweeps, shortTrials, stageSteps,
-  studyLatency, sweepFileSchema, sweepNames, sweepPreparation, sweepSchema, sweepTrials, tableValue, termsOf,
-  trialMemory, verdictOf, verdictText, withArmModels, withTerms, workersOf,
+  readPreparation, readProfile, readSweepFile, readTables, recordName, recordsFolder, resultsOf, seedResamples,
+  seedsSchema, select, selectStudent, sharesInterval, shippedSweeps, shortOf, shortSweep, shortSweeps,
+  shortTrials, stageSteps, studyLatency, sweepFileSchema, sweepNames, sweepPreparation, sweepSchema,
+  sweepTrials, tableValue, termsOf, trialMemory, verdictOf, verdictText, withArmModels, withTerms, workersOf,
 })

@@ -16,15 +16,22 @@ export function apInterval(value: Interval | undefined): string {
 
 /** A difference in points (hundredths): +1.03. */
 export function points(difference: number): string {
-  const text = Math.abs(100 * difference).toFixed(2)
-  return text === '0.00' ? text : `${difference > 0 ? '+' : MINUS}${text}`
+  return inPoints(difference, 2)
+}
+
+function inPoints(difference: number, digits: number): string {
+  const text = Math.abs(100 * difference).toFixed(digits)
+  return Number(text) === 0 ? text : `${difference > 0 ? '+' : MINUS}${text}`
 }
 
 /** A difference with its interval, in points: +1.03 [−0.20, +2.21]. */
 export function pointsInterval(
   value: Pick<PairedDifference, 'difference' | 'lower' | 'upper'> | undefined,
+  { digits = 2 }: { readonly digits?: number } = {},
 ): string {
-  return value ? `${points(value.difference)} [${points(value.lower)}, ${points(value.upper)}]` : '–'
+  if (!value) return '–'
+  const [middle, lower, upper] = [value.difference, value.lower, value.upper].map((x) => inPoints(x, digits))
+  return `${middle} [${lower}, ${upper}]`
 }
 
 /** Three or four digits and a unit: 136.7 M, 8.453 G. */

@@ -39,7 +39,7 @@ export { axis as figureAxis, layout as figureLayout, logAxis as figureLogAxis } 
 export { type Findings, findings, leadingSplit, limits } from './findings'
 export * as format from './format'
 export { layerTable } from './layers'
-export { evaluatedRun } from './learning'
+export { evaluatedRun, shippedCurves } from './learning'
 export { renderMarkdown } from './markdown'
 export { buildReport, type ReportModel } from './model'
 export { drawOutcome, imageScores, mostChanged, type OutcomeOptions } from './outcome'

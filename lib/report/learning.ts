@@ -1,7 +1,8 @@
 /** The report's section about how accuracy grew while models were trained. */
-import type { Arm, Stage } from '../study'
+import { join } from 'node:path'
+import { type Arm, recordName, recordsFolder, type Stage, type SweepFile } from '../study'
 import type { ValidationRow } from '../train'
-import { readLogFile, readValidation, readValidationFile } from '../trial'
+import { FILES, readLogFile, readValidation, readValidationFile } from '../trial'
 import { details, figure, type Section, section, text } from './document'
 import { type EvaluatedRun, lossFigure, validationFigure } from './figures'
 import { trainingSeeds } from './format'
@@ -54,12 +55,32 @@ const STAGE_NAMES: { readonly [kind in Stage['kind']]: string } = {
   finetune: 'student',
 }
 
-/** An arm's curve: the mean over its seeds at the steps that all of them have. */
+/** An arm's curve. */
 export function evaluatedRun({ name, runs }: Pick<Arm, 'name' | 'runs'>): EvaluatedRun[] {
-  const [first, ...others] = runs.flatMap(({ training }) => {
-    const rows = training ? readValidation(training.folder) : []
-    return rows.length > 1 ? [rows] : []
-  })
+  return meanCurve(
+    name,
+    runs.map(({ training }) => (training ? readValidation(training.folder) : [])),
+  )
+}
+
+/**
+ * The curves of a shipped sweep's arms: of those whose trials were evaluated along the way.
+ * @param name the result's, as in `shippedSweeps`
+ */
+export function shippedCurves(name: string, { arms }: Pick<SweepFile, 'arms'>): EvaluatedRun[] {
+  const rowsOf = (hash: string) =>
+    readValidationFile(join(recordsFolder(name), `${recordName(hash)}.${FILES.validation}`))
+  return arms.flatMap(({ name: arm, trials }) =>
+    meanCurve(
+      arm,
+      trials.map(({ hash }) => rowsOf(hash)),
+    ),
+  )
+}
+
+/** The mean over the seeds at the steps that all of them have. */
+function meanCurve(name: string, bySeed: readonly (readonly ValidationRow[])[]): EvaluatedRun[] {
+  const [first, ...others] = bySeed.filter((rows) => rows.length > 1)
   if (!first) return []
   const rows = first.flatMap((row): ValidationRow[] => {
     const same = others.map((other) => other.find(({ step }) => step === row.step))

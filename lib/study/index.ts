@@ -74,6 +74,8 @@ export { hasOwnTeachers, type PlannedArm, type PlannedRun, planArms, sweepPrepar
 export { checkStudy, checkSweep } from './sweep-check'
 export {
   readSweepFile,
+  recordName,
+  recordsFolder,
   SWEEPS,
   type SweepFile,
   type SweepResult,

@@ -99,6 +99,11 @@ function roleIn({ arms }: Sweep, name: string): ArmNumbers['role'] {
 /** Folder of the sweep results shipped with the workbook. */
 export const SWEEPS = join(__dirname, '../../data/sweeps')
 
+/** Folder of what the trials of a shipped sweep recorded: metrics, log, validation curve. */
+export const recordsFolder = (sweep: string): string => join(SWEEPS, sweep)
+/** Beginning of the names of a trial's files there. */
+export const recordName = (hash: string): string => hash.slice(0, 12)
+
 /**
  * Reads a sweep's result.
  * @throws DamagedError naming file and key if it is damaged

@@ -1,6 +1,6 @@
 /** The map of where distillation pays. */
-import { METRICS, type MetricName, type PairedDifference } from '../../study'
-import { points, pointsInterval } from '../format'
+import { METRICS, type MetricName } from '../../study'
+import { pointsInterval } from '../format'
 import { type Answer, answerOf, labelsText, type Payoff } from '../payoff'
 import { axis, type Figure, layout } from './style'
 
@@ -13,7 +13,8 @@ const TONES = ['#f3c9ae', '#e6e9ed', '#bcd9ec', '#b3e0d1']
 
 /**
  * Rows are the images with labels, columns unlabelled frames and the length of the training. A cell has the answer of the arm that
- * does best there against the control at equal compute, and that difference in points.
+ * does best there against the control at equal compute, and its differences to control, equal compute and teacher in points. The
+ * intervals do not know that the arm was chosen among others.
  */
 export function payoffFigure(found: readonly Payoff[], metric: MetricName = 'mAP50'): Figure {
   const rows = [...new Set(found.map(rowOf))]
@@ -46,27 +47,28 @@ export function payoffFigure(found: readonly Payoff[], metric: MetricName = 'mAP
         hovertemplate: '%{text}<extra></extra>',
       },
     ],
-    layout: layout(`Where distillation pays: ${name} minus the control at equal compute, points`, {
-      height: 150 + 74 * rows.length,
-      xaxis: axis(`labelled images alone, or frames without labels too; short: up to ${SHORT} steps`, {
-        type: 'category',
-        ticks: '',
-      }),
-      yaxis: axis('', {
-        ...{ type: 'category', ticks: '', autorange: 'reversed', gridcolor: 'rgba(0, 0, 0, 0)' },
-      }),
-      annotations: shown.map(({ payoff, x, y }) => ({
-        ...{ x, y, showarrow: false, font: { size: 12, color: '#1b1f24' } },
-        text: `${gained(payoff.equalCompute)}\n${answerOf(payoff).replace(/(only) (faster) /, '$1\n$2\n')}`,
-      })),
-    }),
+    layout: layout(
+      `Where distillation pays: ${name} minus control, control at equal compute and teacher, points`,
+      {
+        height: 150 + 92 * rows.length,
+        xaxis: axis(`labelled images alone, or frames without labels too; short: up to ${SHORT} steps`, {
+          type: 'category',
+          ticks: '',
+        }),
+        yaxis: axis('', {
+          ...{ type: 'category', ticks: '', autorange: 'reversed', gridcolor: 'rgba(0, 0, 0, 0)' },
+        }),
+        annotations: shown.map(({ payoff, x, y }) => ({
+          ...{ x, y, showarrow: false, font: { size: 11, color: '#1b1f24' } },
+          text: [answerOf(payoff), ...differencesOf(payoff, 1)].join('\n'),
+        })),
+      },
+    ),
   }
 }
 
 /** Orders the arms of a cell; one without a control at equal compute comes last. */
 const gain = ({ equalCompute }: Payoff): number => equalCompute?.difference ?? Number.NEGATIVE_INFINITY
-const gained = (difference: PairedDifference | undefined): string =>
-  difference ? points(difference.difference) : '–'
 
 function columnsWith(unlabelled: boolean, found: readonly Payoff[]): string[] {
   const own = found.filter((payoff) => payoff.unlabelled === unlabelled)
@@ -82,11 +84,11 @@ function rowOf({ labels }: Payoff): string {
 const columnOf = ({ unlabelled, steps }: Payoff): string =>
   `${unlabelled ? 'frames' : 'alone'},\n${steps <= SHORT ? 'short' : 'long'}`
 
-function detailsOf({ arm, sweep, steps, equalSteps, equalCompute, teacher }: Payoff): string {
-  return [
-    `${arm}, ${steps} steps (${sweep})`,
-    `minus equal steps ${pointsInterval(equalSteps)}`,
-    `minus equal compute ${pointsInterval(equalCompute)}`,
-    `minus teacher ${pointsInterval(teacher)}`,
-  ].join('\n')
-}
+const differencesOf = ({ equalSteps, equalCompute, teacher }: Payoff, digits = 2): string[] => [
+  `steps ${pointsInterval(equalSteps, { digits })}`,
+  `compute ${pointsInterval(equalCompute, { digits })}`,
+  `teacher ${pointsInterval(teacher, { digits })}`,
+]
+
+const detailsOf = (payoff: Payoff): string =>
+  [`${payoff.arm}, ${payoff.steps} steps (${payoff.sweep})`, ...differencesOf(payoff)].join('\n')

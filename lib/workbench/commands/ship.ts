@@ -1,8 +1,9 @@
-import { copyFileSync, existsSync, mkdirSync } from 'node:fs'
+import { copyFileSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
 import type { TrialConfig, TrialResult } from '../../trial'
 import { say } from '../say'
+import { shipRecords } from '../ship-records'
 
 interface Options {
   profile: string
@@ -50,6 +51,7 @@ async function ship(options: Options): Promise<void> {
     const model = Object.entries(shipped).find(([kind]) => kind === trial.kind)?.[1]
     const name = model ?? names.sparse
     shipRecords(name, result, into)
+    tellAccuracy(name, result)
     // Unlike the others the sparse network has no checkpoint that says how it was made.
     if (model) shipModel(model, trial, study.runs, into)
     else copyFileSync(path.join(result.folder, FILES.config), path.join(into, `${name}.${FILES.config}`))
@@ -77,7 +79,9 @@ async function shipChains(name: string, into: string, { out, arm, seeds }: Optio
       )
     for (const [role, trial] of [['teacher', teacher] as const, ['student', student.trials[0]!] as const]) {
       const shipped = `${sweep.name}-${role}-${seed}`
-      shipRecords(shipped, resultOf(trial, study.runs, `npx workbook sweep ${name}`), into)
+      const result = resultOf(trial, study.runs, `npx workbook sweep ${name}`)
+      shipRecords(shipped, result, into)
+      tellAccuracy(shipped, result)
       shipModel(shipped, trial, study.runs, into)
     }
   }
@@ -90,14 +94,7 @@ function resultOf(trial: TrialConfig, runs: string, command: string): TrialResul
   throw new Error(`${runs}: expected the finished ${trial.kind}; run "${command}" first`)
 }
 
-/** Metrics and logs. */
-function shipRecords(name: string, { folder, metrics }: TrialResult, into: string): void {
-  const { FILES } = require('../../trial') as typeof import('../../trial')
-  copyFileSync(path.join(folder, FILES.metrics), path.join(into, `${name}.metrics.json`))
-  for (const record of [FILES.log, FILES.validation, FILES.gammas]) {
-    const file = path.join(folder, record)
-    if (existsSync(file)) copyFileSync(file, path.join(into, `${name}.${record}`))
-  }
+function tellAccuracy(name: string, { metrics }: TrialResult): void {
   const { voc, coco } = metrics.evaluation
   say(`${name}: validation mAP@0.5 ${voc.mAP?.toFixed(4)}, AP@[.5:.95] ${coco.AP?.toFixed(4)}`)
 }

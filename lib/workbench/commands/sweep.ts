@@ -6,6 +6,7 @@ import type { Study, Sweep, SweepFile, SweepTrials } from '../../study'
 import { type DataOptions, readingOf, withDataOptions } from '../data-options'
 import { root } from '../project'
 import { say } from '../say'
+import { shipRecords } from '../ship-records'
 import { type Engine, withEngine } from '../snakemake/option'
 import { withModelOptions, withSet, withTensorboard } from '../study-options'
 import { rowsTable } from '../text-table'
@@ -151,9 +152,10 @@ function writeResult(
 ): void {
   const { buildReport, collectSweep, differencesTable, trainingTable, writeReport } =
     require('../../report') as typeof import('../../report')
-  const { SWEEPS } = require('../../study') as typeof import('../../study')
+  const { recordName, recordsFolder, SWEEPS } = require('../../study') as typeof import('../../study')
   const { provenance } = require('../../trial') as typeof import('../../trial')
-  const report = buildReport(collectSweep(sweep, study))
+  const collected = collectSweep(sweep, study)
+  const report = buildReport(collected)
   const { arms, failed } = report.summary
   say(sweep.question)
   say(rowsTable(trainingTable({ arms, failed }, sweep.split), { lines: true }))
@@ -175,6 +177,9 @@ function writeResult(
   const folder = path.join(out, 'sweeps')
   const target = path.join(ship ? SWEEPS : folder, `${name}.json`)
   writeSealed(target, file)
+  const trained = collected.arms.flatMap(({ runs }) => runs.flatMap(({ training }) => training ?? []))
+  if (ship)
+    for (const trial of trained) shipRecords(recordName(trial.metrics.hash), trial, recordsFolder(name))
   const { page } = writeReport(path.join(folder, name), report)
   say(`Numbers: ${target}`)
   say(`Report:  ${page}`)
