@@ -1,6 +1,6 @@
 /** The report's section about how accuracy grew while models were trained. */
 import { join } from 'node:path'
-import { type Arm, recordName, recordsFolder, type Stage, type SweepFile } from '../study'
+import { type Arm, RECORDS, recordName, type Stage, type SweepFile } from '../study'
 import type { ValidationRow } from '../train'
 import { FILES, readLogFile, readValidation, readValidationFile } from '../trial'
 import { details, figure, type Section, section, text } from './document'
@@ -63,16 +63,13 @@ export function evaluatedRun({ name, runs }: Pick<Arm, 'name' | 'runs'>): Evalua
   )
 }
 
-/**
- * The curves of a shipped sweep's arms: of those whose trials were evaluated along the way.
- * @param name the result's, as in `shippedSweeps`
- */
-export function shippedCurves(name: string, { arms }: Pick<SweepFile, 'arms'>): EvaluatedRun[] {
+/** The curves of a shipped sweep's arms: of those whose trials were evaluated along the way. */
+export function shippedCurves({ arms }: Pick<SweepFile, 'arms'>): EvaluatedRun[] {
   const rowsOf = (hash: string) =>
-    readValidationFile(join(recordsFolder(name), `${recordName(hash)}.${FILES.validation}`))
-  return arms.flatMap(({ name: arm, trials }) =>
+    readValidationFile(join(RECORDS, `${recordName(hash)}.${FILES.validation}`))
+  return arms.flatMap(({ name, trials }) =>
     meanCurve(
-      arm,
+      name,
       trials.map(({ hash }) => rowsOf(hash)),
     ),
   )

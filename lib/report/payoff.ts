@@ -7,6 +7,7 @@ import {
   METRICS,
   type MetricName,
   type PairedDifference,
+  type Split,
   type Sweep,
   type SweepFile,
   shortOf,
@@ -29,6 +30,7 @@ export interface Payoff {
   readonly arm: string
   /** Hash of the images. Arms on other data belong to another map. */
   readonly data: string
+  readonly split: Split
   readonly labels: Labels
   /** Whether it also saw frames that only the teacher labelled. */
   readonly unlabelled: boolean
@@ -50,8 +52,9 @@ const AS_COSTLY = 0.99
  * The distilled arms of sweeps that have the images and seeds for a verdict, in the order of their labels (fewest first),
  * unlabelled frames and compute.
  *
- * Controls are networks as large as the arm's, trained without a teacher: at equal steps the one of as many steps, at equal compute
- * the cheapest whose training cost at least as many MACs, a backward pass counted as two forward ones, the teacher's passes included.
+ * Controls are networks as large as the arm's, trained without a teacher: at equal steps the one that was given as many, at equal
+ * compute the cheapest that was given at least the MACs that the arm cost, a backward pass counted as two forward ones, the teacher's
+ * passes included.
  */
 export function payoffs(results: Iterable<SweepFile>, metric: MetricName = 'mAP50'): Payoff[] {
   return [...results]
@@ -65,6 +68,10 @@ export function payoffs(results: Iterable<SweepFile>, metric: MetricName = 'mAP5
     )
 }
 
+/** A training that its rule ended before had the rest of its steps and compute, too. */
+const given = ({ budget, steps, trainingMacs }: ArmNumbers): NonNullable<ArmNumbers['budget']> =>
+  budget ?? { steps, trainingMacs }
+
 const compare = (a: number, b: number): number => (a === b ? 0 : a < b ? -1 : 1)
 
 function payoffOf(arm: ArmNumbers, { sweep, arms, provenance }: SweepFile, metric: MetricName): Payoff[] {
@@ -74,9 +81,11 @@ function payoffOf(arm: ArmNumbers, { sweep, arms, provenance }: SweepFile, metri
   const against = (reference: ArmNumbers | undefined) => reference && differences[reference.name]?.[metric]
   const controls = arms
     .filter(({ role, steps, macs }) => role === 'control' && steps > 0 && macs === arm.macs)
-    .sort((a, b) => compare(a.trainingMacs, b.trainingMacs))
-  const equalSteps = against(controls.find(({ steps }) => steps === arm.steps))
-  const equalCompute = against(controls.find((other) => other.trainingMacs >= AS_COSTLY * arm.trainingMacs))
+    .sort((a, b) => compare(given(a).trainingMacs, given(b).trainingMacs))
+  const equalSteps = against(controls.find((other) => given(other).steps === given(arm).steps))
+  const equalCompute = against(
+    controls.find((other) => given(other).trainingMacs >= AS_COSTLY * arm.trainingMacs),
+  )
   const shown = equalSteps ?? equalCompute
   if (!shown || shortOf(shown).length > 0) return []
   return [
@@ -84,6 +93,7 @@ function payoffOf(arm: ArmNumbers, { sweep, arms, provenance }: SweepFile, metri
       sweep: sweep.name,
       arm: arm.name,
       data: String(provenance.data),
+      split: sweep.split,
       labels: labelsOf(planned.labels ?? sweep.labels, sweep),
       unlabelled: planned.unlabelled !== undefined,
       steps: arm.steps,
@@ -140,6 +150,7 @@ export function payoffTable(found: readonly Payoff[], metric: MetricName = 'mAP5
     'minus equal compute': pointsInterval(payoff.equalCompute),
     'minus teacher': pointsInterval(payoff.teacher),
     so: answerOf(payoff),
+    'measured on': payoff.split,
     sweep: payoff.sweep,
   }))
 }

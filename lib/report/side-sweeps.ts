@@ -52,6 +52,7 @@ export function payoffSection({ shipped = [] }: ReportInput): Section {
     .map((data) => found.filter((payoff) => payoff.data === data))
     .sort((a, b) => b.length - a.length)
   const sweepsOf = (own: readonly Payoff[]) => [...new Set(own.map(({ sweep }) => sweep))].join(', ')
+  const drawn = (own: readonly Payoff[]) => own.filter(({ split }) => split === 'validation')
   const [most = [], ...others] = datasets
   return section('payoff', 'Where distillation pays', [
     text(
@@ -59,7 +60,7 @@ export function payoffSection({ shipped = [] }: ReportInput): Section {
         'frames sees more images: a method pays where it is shown to beat a control that was given as much compute.',
     ),
     figure(
-      `Every cell has the arm that does best there; sweeps ${sweepsOf(most)}. The intervals are in the table.`,
+      `Every cell has the arm that does best there on validation, and its intervals, which do not know that it was chosen; sweeps ${sweepsOf(drawn(most))}.`,
       payoffFigure(most),
     ),
     details(
@@ -71,7 +72,7 @@ export function payoffSection({ shipped = [] }: ReportInput): Section {
     others.length > 0 &&
       details(
         'Other data',
-        others.map((own) => figure(`Sweeps ${sweepsOf(own)}.`, payoffFigure(own))),
+        others.map((own) => figure(`Sweeps ${sweepsOf(drawn(own))}.`, payoffFigure(own))),
       ),
   ])
 }

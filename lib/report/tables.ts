@@ -98,7 +98,7 @@ export function trainingTable(
   const rows = arms.map((arm) => ({
     model: arm.name,
     seeds: seedsOf(arm),
-    steps: arm.steps || '–',
+    steps: stepsText(arm),
     'MACs of the training': arm.trainingMacs > 0 ? count(arm.trainingMacs) : '–',
     'MACs an image': count(arm.macs),
     ...Object.fromEntries(
@@ -119,6 +119,10 @@ export function trainingTable(
     })),
   ])
 }
+
+/** "350"; "8667 of 9000" where a rule ended trainings before their last step. */
+const stepsText = ({ steps, budget }: ArmNumbers): string | number =>
+  budget ? `${steps} of ${budget.steps}` : steps || '–'
 
 /** Cost of using each model; its time, median and 95th percentile, where it was measured. */
 export function sizeTable({

@@ -115,10 +115,12 @@ export const armNumbersSchema = z
     ...described,
     /** Its trials that failed; what is said of the arm stands on the others. */
     failed: z.array(failedTrialSchema).optional(),
-    /** Training steps; 0 for a model not trained in the comparison. */
+    /** Training steps, their mean where a rule ended the trainings of some seeds earlier; 0 for a model not trained in the comparison. */
     steps: number,
     /** Cost of one training: MACs, a backward pass counted as two forward ones, the teacher's passes included. */
     trainingMacs: number,
+    /** What the trainings were given, where a rule ended some of them earlier. */
+    budget: z.object({ steps: number, trainingMacs: number }).strict().optional(),
     /** Wall time of the trainings, all seeds together. */
     seconds: number,
     /** MACs per image. */

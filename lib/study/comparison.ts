@@ -102,8 +102,7 @@ function describeArm(arm: Arm, teacherMacs: number | undefined): Omit<ArmNumbers
     ...(series !== undefined && { series }),
     ...(variation && { variation }),
     ...(failed.length > 0 && { failed: failed.map(describeFailed) }),
-    steps: trainings[0]?.steps ?? 0,
-    trainingMacs: trainings.length > 0 ? mean(trainings.map((training) => training.macs)) : 0,
+    ...costOf(runs),
     seconds: trainings.reduce((sum, { seconds }) => sum + seconds, 0),
     macs,
     mmdet,
@@ -123,6 +122,25 @@ function describeArm(arm: Arm, teacherMacs: number | undefined): Omit<ArmNumbers
           AP: evaluation.coco.AP ?? Number.NaN,
         },
       ]
+    }),
+  }
+}
+
+/** Steps and MACs of an arm's trainings, and what these were given. */
+function costOf(runs: Arm['runs']): Pick<ArmNumbers, 'steps' | 'trainingMacs' | 'budget'> {
+  const trainings = runs.flatMap(({ training: { config, metrics } = {} }) => {
+    if (!config || !('training' in config) || !metrics?.training) return []
+    const { steps, macs } = metrics.training
+    const given = config.training.steps
+    return [{ steps, macs, given, allowed: steps > 0 ? (macs * given) / steps : macs }]
+  })
+  if (trainings.length === 0) return { steps: 0, trainingMacs: 0 }
+  const over = (value: (training: (typeof trainings)[number]) => number) => mean(trainings.map(value))
+  return {
+    steps: Math.round(over(({ steps }) => steps)),
+    trainingMacs: over(({ macs }) => macs),
+    ...(trainings.some(({ steps, given }) => steps < given) && {
+      budget: { steps: over(({ given }) => given), trainingMacs: over(({ allowed }) => allowed) },
     }),
   }
 }

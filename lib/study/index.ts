@@ -73,9 +73,9 @@ export { loadSweep, type Sweep, sweepNames, sweepSchema } from './sweep'
 export { hasOwnTeachers, type PlannedArm, type PlannedRun, planArms, sweepPreparation } from './sweep-arms'
 export { checkStudy, checkSweep } from './sweep-check'
 export {
+  RECORDS,
   readSweepFile,
   recordName,
-  recordsFolder,
   SWEEPS,
   type SweepFile,
   type SweepResult,

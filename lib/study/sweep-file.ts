@@ -99,8 +99,8 @@ function roleIn({ arms }: Sweep, name: string): ArmNumbers['role'] {
 /** Folder of the sweep results shipped with the workbook. */
 export const SWEEPS = join(__dirname, '../../data/sweeps')
 
-/** Folder of what the trials of a shipped sweep recorded: metrics, log, validation curve. */
-export const recordsFolder = (sweep: string): string => join(SWEEPS, sweep)
+/** Folder of what the trials of shipped sweeps recorded: metrics, log, validation curve. Sweeps may share trials. */
+export const RECORDS = join(SWEEPS, 'trials')
 /** Beginning of the names of a trial's files there. */
 export const recordName = (hash: string): string => hash.slice(0, 12)
 

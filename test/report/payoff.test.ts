@@ -85,6 +85,17 @@ test('a network of another size is no control', () => {
   assert.equal(payoff!.equalCompute?.difference, 0.01)
 })
 
+test('a control that its rule ended early was given the rest of its steps, too', () => {
+  const { arms, ...rest } = result({ equalCompute: 'better' })
+  const ended = arms.map((arm) => {
+    const budget = { steps: arm.steps, trainingMacs: arm.trainingMacs }
+    return arm.role === 'control' ? { ...arm, steps: 1, trainingMacs: 0.5 * arm.trainingMacs, budget } : arm
+  })
+  const [payoff] = payoffs([{ ...rest, arms: ended }])
+  assert.equal(payoff!.equalSteps?.difference, 0.03)
+  assert.equal(payoff!.equalCompute?.difference, 0.01)
+})
+
 test('the answer follows from the two intervals', () => {
   const answers = (['better', 'worse', 'no difference shown'] as const).map((equalCompute) =>
     answerOf(payoffs([result({ equalCompute })])[0]!),

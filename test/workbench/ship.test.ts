@@ -4,7 +4,14 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { createStudy, loadSweep, planArms, sweepPreparation, sweepTrials } from '../../lib/study'
+import {
+  compareSweep,
+  createStudy,
+  loadSweep,
+  planArms,
+  sweepPreparation,
+  sweepTrials,
+} from '../../lib/study'
 import { loadCheckpoint } from '../../lib/train'
 import { FILES, findTrial } from '../../lib/trial'
 import { temporary } from '../train/tiny'
@@ -25,14 +32,14 @@ question: What is shipped?
 profile: PROFILE
 seeds: [1, 2]
 references: [control]
-recipe: { validation: { every: 1, keep: best } }
+recipe: { validation: { every: 1, keep: best, patience: 1, gain: 1 } }
 chain: { teacher: { steps: 2, rate: 0.02 }, sparse: { steps: 1, rate: 0.01, strength: 0.001 } }
 arms:
   - { name: control, start: pruned, steps: 2, rate: 0.01 }
   - { name: longer, start: pruned, steps: 3, rate: 0.01 }
 `
 
-test('teacher and student of every seed are shipped with their numbers, logs and curves, under names that say whose they are', async () => {
+test('a chain’s models are shipped with their numbers, logs and curves, under names that say whose they are', async () => {
   const folder = temporary()
   const [profile, file, out, into] = ['tiny.yaml', 'chains.yaml', 'out', 'shipped'].map((name) =>
     join(folder, name),
@@ -69,10 +76,19 @@ test('teacher and student of every seed are shipped with their numbers, logs and
       )
       assert.equal(loadCheckpoint(`${name}.json`).sha256, made.metrics.weights)
       const curve = readFileSync(`${name}.validation.jsonl`, 'utf8').trim().split('\n')
-      assert.equal(curve.length, role === 'teacher' ? 2 : 3)
+      assert.equal(curve.length, 2)
       assert.ok(readFileSync(`${name}.log.jsonl`, 'utf8').length > 0)
     }
   }
+
+  const arms = compareSweep(sweep, study, { metrics: ['mAP50'] })
+  const [control, ended] = ['control', 'longer'].map((name) => arms.find((arm) => arm.name === name)!)
+  assert.deepEqual([control!.steps, control!.budget], [2, undefined])
+  // Its rule ended it at the second of three steps, each of the same cost.
+  assert.deepEqual(
+    [ended!.steps, ended!.trainingMacs, ended!.budget],
+    [2, control!.trainingMacs, { steps: 3, trainingMacs: 1.5 * control!.trainingMacs }],
+  )
 
   const unknown = ship('--arm', 'shorter')
   assert.match(unknown.stderr, /expected an arm shorter, found control, longer/)

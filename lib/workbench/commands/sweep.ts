@@ -152,7 +152,7 @@ function writeResult(
 ): void {
   const { buildReport, collectSweep, differencesTable, trainingTable, writeReport } =
     require('../../report') as typeof import('../../report')
-  const { recordName, recordsFolder, SWEEPS } = require('../../study') as typeof import('../../study')
+  const { RECORDS, recordName, SWEEPS } = require('../../study') as typeof import('../../study')
   const { provenance } = require('../../trial') as typeof import('../../trial')
   const collected = collectSweep(sweep, study)
   const report = buildReport(collected)
@@ -178,8 +178,7 @@ function writeResult(
   const target = path.join(ship ? SWEEPS : folder, `${name}.json`)
   writeSealed(target, file)
   const trained = collected.arms.flatMap(({ runs }) => runs.flatMap(({ training }) => training ?? []))
-  if (ship)
-    for (const trial of trained) shipRecords(recordName(trial.metrics.hash), trial, recordsFolder(name))
+  if (ship) for (const trial of trained) shipRecords(recordName(trial.metrics.hash), trial, RECORDS)
   const { page } = writeReport(path.join(folder, name), report)
   say(`Numbers: ${target}`)
   say(`Report:  ${page}`)
