@@ -115,7 +115,7 @@ export const armNumbersSchema = z
     ...described,
     /** Its trials that failed; what is said of the arm stands on the others. */
     failed: z.array(failedTrialSchema).optional(),
-    /** Training steps, their mean where a rule ended the trainings of some seeds earlier; 0 for a model not trained in the comparison. */
+    /** Training steps, the mean where a rule ended some seeds earlier; 0 for a model not trained in the comparison. */
     steps: number,
     /** Cost of one training: MACs, a backward pass counted as two forward ones, the teacher's passes included. */
     trainingMacs: number,

@@ -13,8 +13,8 @@ const TONES = ['#f3c9ae', '#e6e9ed', '#bcd9ec', '#b3e0d1']
 
 /**
  * Rows are the images with labels, columns unlabelled frames and the length of the training. A cell has the answer of the arm that
- * does best there on validation against the control at equal compute, and its differences to control, equal compute and teacher in points. The
- * intervals do not know that the arm was chosen among others.
+ * does best there on validation against the control at equal compute, and its differences to control, equal compute and teacher in
+ * points. The intervals do not know that the arm was chosen among others.
  */
 export function payoffFigure(all: readonly Payoff[], metric: MetricName = 'mAP50'): Figure {
   const found = all.filter(({ split }) => split === 'validation')
