@@ -20,7 +20,7 @@ export function learning({ arms, stages = [] }: ReportInput): Section {
   const without = evaluated.filter(({ rows }) => rows.length < 2)
   return section('training', 'Training curves', [
     figure(
-      `On ${imagesOf(runs)}, ${seedsOf(arms)}; a point marks the best evaluation.`,
+      `On ${imagesOf(runs)}, ${seedsOf(arms, runs)}; a point marks the best evaluation.`,
       validationFigure(runs),
     ),
     figure(
@@ -55,9 +55,9 @@ const STAGE_NAMES: { readonly [kind in Stage['kind']]: string } = {
   finetune: 'student',
 }
 
-/** An arm's curve. */
+/** An arm's curve, or one for every seed where a rule ended some earlier. */
 export function evaluatedRun({ name, runs }: Pick<Arm, 'name' | 'runs'>): EvaluatedRun[] {
-  return meanCurve(
+  return curvesOf(
     name,
     runs.map(({ training }) => (training ? readValidation(training.folder) : [])),
   )
@@ -68,17 +68,20 @@ export function shippedCurves({ arms }: Pick<SweepFile, 'arms'>): EvaluatedRun[]
   const rowsOf = (hash: string) =>
     readValidationFile(join(RECORDS, `${recordName(hash)}.${FILES.validation}`))
   return arms.flatMap(({ name, trials }) =>
-    meanCurve(
+    curvesOf(
       name,
       trials.map(({ hash }) => rowsOf(hash)),
     ),
   )
 }
 
-/** The mean over the seeds at the steps that all of them have. */
-function meanCurve(name: string, bySeed: readonly (readonly ValidationRow[])[]): EvaluatedRun[] {
-  const [first, ...others] = bySeed.filter((rows) => rows.length > 1)
+/** The mean over the seeds at the steps that all of them have; where a rule ended some earlier, every seed's own. */
+function curvesOf(name: string, bySeed: readonly (readonly ValidationRow[])[]): EvaluatedRun[] {
+  const drawn = bySeed.filter((rows) => rows.length > 1)
+  const [first, ...others] = drawn
   if (!first) return []
+  const ends = new Set(drawn.map((rows) => rows.at(-1)!.step))
+  if (ends.size > 1) return drawn.map((rows) => ({ name, rows }))
   const rows = first.flatMap((row): ValidationRow[] => {
     const same = others.map((other) => other.find(({ step }) => step === row.step))
     const found = [row, ...same.flatMap((other) => other ?? [])]
@@ -98,9 +101,13 @@ function imagesOf(runs: readonly EvaluatedRun[]): string {
     : 'validation'
 }
 
-function seedsOf(arms: readonly Arm[]): string {
+function seedsOf(arms: readonly Arm[], drawn: readonly EvaluatedRun[]): string {
   const seeds = Math.max(0, ...arms.filter(({ variation }) => !variation).map(({ runs }) => runs.length))
-  return seeds > 1 ? `mean over ${trainingSeeds(seeds)}` : 'one seed'
+  if (seeds <= 1) return 'one seed'
+  const apart = new Set(drawn.map(({ name }) => name)).size < drawn.length
+  return apart
+    ? `${trainingSeeds(seeds)}: their mean, or a line each where a rule ended some earlier`
+    : `mean over ${trainingSeeds(seeds)}`
 }
 
 function titled<F extends { readonly layout: { readonly title: object } }>(drawn: F, title: string): F {

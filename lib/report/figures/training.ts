@@ -100,11 +100,14 @@ export interface EvaluatedRun {
   readonly rows: readonly ValidationRow[]
 }
 
-/** mAP@0.5 and COCO AP on validation over the steps of trainings; a point marks the best evaluation of each. */
+/** mAP@0.5 and COCO AP on validation over the steps of trainings, those of one name in one colour; a point marks the best of each. */
 export function validationFigure(runs: readonly EvaluatedRun[]): Figure {
   const shown = runs.filter(({ rows }) => rows.length > 1)
-  const data = shown.flatMap(({ name, rows }, index) =>
-    (['mAP50', 'AP'] as const).flatMap((metric, panel) => {
+  const names = [...new Set(shown.map(({ name }) => name))]
+  const data = shown.flatMap(({ name, rows }, i) => {
+    const index = names.indexOf(name)
+    const isFirst = shown.findIndex((run) => run.name === name) === i
+    return (['mAP50', 'AP'] as const).flatMap((metric, panel) => {
       const best = rows.reduce((a, b) => (b[metric] > a[metric] ? b : a))
       const shared = {
         type: 'scatter',
@@ -117,7 +120,7 @@ export function validationFigure(runs: readonly EvaluatedRun[]): Figure {
       const x = rows.map(({ step }) => step)
       const y = rows.map((row) => row[metric])
       return [
-        { ...shared, mode: 'lines', showlegend: panel === 0, x, y, line: { color, width: 1.8 } },
+        { ...shared, mode: 'lines', showlegend: panel === 0 && isFirst, x, y, line: { color, width: 1.8 } },
         {
           ...shared,
           mode: 'markers',
@@ -127,8 +130,8 @@ export function validationFigure(runs: readonly EvaluatedRun[]): Figure {
           marker: { color, size: 7 },
         },
       ]
-    }),
-  )
+    })
+  })
   return {
     data,
     layout: layout('Accuracy on validation while training: mAP@0.5 (left), COCO AP (right)', {
