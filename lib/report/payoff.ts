@@ -137,6 +137,10 @@ export function answerOf({ equalSteps, equalCompute }: Payoff): Answer {
   return equalSteps?.verdict === 'better' ? 'only faster a step' : 'not shown'
 }
 
+/** The arms that the map draws, in which splits do not mix; its table has all. */
+export const onValidation = (found: readonly Payoff[]): Payoff[] =>
+  found.filter(({ split }) => split === 'validation')
+
 /** The map as a table, a row an arm. */
 export function payoffTable(found: readonly Payoff[], metric: MetricName = 'mAP50'): TableRow[] {
   const { name } = METRICS[metric]

@@ -5,7 +5,7 @@ import { differencesTable, failuresTable } from './differences'
 import { type Block, details, figure, type Section, section, table, text } from './document'
 import { computeFigure, payoffFigure } from './figures'
 import { short, trainingSeeds } from './format'
-import { type Payoff, payoffs, payoffTable } from './payoff'
+import { onValidation, type Payoff, payoffs, payoffTable } from './payoff'
 import type { ReportInput } from './summary'
 import { trainingTable } from './tables'
 
@@ -52,7 +52,6 @@ export function payoffSection({ shipped = [] }: ReportInput): Section {
     .map((data) => found.filter((payoff) => payoff.data === data))
     .sort((a, b) => b.length - a.length)
   const sweepsOf = (own: readonly Payoff[]) => [...new Set(own.map(({ sweep }) => sweep))].join(', ')
-  const drawn = (own: readonly Payoff[]) => own.filter(({ split }) => split === 'validation')
   const [most = [], ...others] = datasets
   return section('payoff', 'Where distillation pays', [
     text(
@@ -60,7 +59,7 @@ export function payoffSection({ shipped = [] }: ReportInput): Section {
         'frames sees more images: a method pays where it is shown to beat a control that was given as much compute.',
     ),
     figure(
-      `Every cell has the arm that does best there on validation, and its intervals, which do not know that it was chosen; sweeps ${sweepsOf(drawn(most))}.`,
+      `Every cell has the arm that does best there on validation, and its intervals, which do not know that it was chosen; sweeps ${sweepsOf(onValidation(most))}.`,
       payoffFigure(most),
     ),
     details(
@@ -72,7 +71,7 @@ export function payoffSection({ shipped = [] }: ReportInput): Section {
     others.length > 0 &&
       details(
         'Other data',
-        others.map((own) => figure(`Sweeps ${sweepsOf(drawn(own))}.`, payoffFigure(own))),
+        others.map((own) => figure(`Sweeps ${sweepsOf(onValidation(own))}.`, payoffFigure(own))),
       ),
   ])
 }

@@ -216,12 +216,9 @@ export async function withArmModels(sweep: Pick<Sweep, 'arms'>, study: Study): P
     return origin === 'teacher' ? plan.networks.teacher : plan.networks.student
   }
   for (const arm of arms) {
-    let first: NetworkSpec | undefined
-    for (const origin of teacherOrigins(arm, arms)) {
-      const network = await networkOf(arm, 'teacher', origin)
-      first ??= network
-    }
-    await networkOf(arm, 'start', originOf(arm, arms), first)
+    const teachers: NetworkSpec[] = []
+    for (const origin of teacherOrigins(arm, arms)) teachers.push(await networkOf(arm, 'teacher', origin))
+    await networkOf(arm, 'start', originOf(arm, arms), teachers[0])
     const untrained = teachersOfArm(arm).find(
       (model) => typeof model !== 'string' && !givenArms.get(filesKey(model))!.trained,
     )

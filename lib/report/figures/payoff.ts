@@ -1,7 +1,7 @@
 /** The map of where distillation pays. */
 import { METRICS, type MetricName } from '../../study'
 import { pointsInterval } from '../format'
-import { type Answer, answerOf, labelsText, type Payoff } from '../payoff'
+import { type Answer, answerOf, labelsText, onValidation, type Payoff } from '../payoff'
 import { axis, type Figure, layout } from './style'
 
 /** Up to as many steps a training is short; the sweeps of the workbook have 400 and 600, or 3,000 and more. */
@@ -17,7 +17,7 @@ const TONES = ['#f3c9ae', '#e6e9ed', '#bcd9ec', '#b3e0d1']
  * points. The intervals do not know that the arm was chosen among others.
  */
 export function payoffFigure(all: readonly Payoff[], metric: MetricName = 'mAP50'): Figure {
-  const found = all.filter(({ split }) => split === 'validation')
+  const found = onValidation(all)
   const rows = [...new Set(found.map(rowOf))]
   const columns = [...new Set([false, true].flatMap((unlabelled) => columnsWith(unlabelled, found)))]
   const cells = rows.map((row) =>

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { mkdirSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
 import { writeSealed } from '../../base'
@@ -177,8 +177,11 @@ function writeResult(
   const folder = path.join(out, 'sweeps')
   const target = path.join(ship ? SWEEPS : folder, `${name}.json`)
   writeSealed(target, file)
-  const trained = collected.arms.flatMap(({ runs }) => runs.flatMap(({ training }) => training ?? []))
-  if (ship) for (const trial of trained) shipRecords(recordName(trial.metrics.hash), trial, RECORDS)
+  if (ship) {
+    mkdirSync(RECORDS, { recursive: true })
+    const trained = collected.arms.flatMap(({ runs }) => runs.flatMap(({ training }) => training ?? []))
+    for (const trial of trained) shipRecords(recordName(trial.metrics.hash), trial, RECORDS)
+  }
   const { page } = writeReport(path.join(folder, name), report)
   say(`Numbers: ${target}`)
   say(`Report:  ${page}`)
