@@ -45,6 +45,7 @@ export function findings(summary: Summary): Findings {
       ...(first === undefined ? [] : worseMethods(summary, first, split)),
       ...(first === undefined ? [] : byCocoAP(summary, first, split)),
       ...others.flatMap((reference) => furtherReference(summary, reference, split)),
+      ...ofAnotherSize(summary, split),
       ...plateau(summary, split),
       ...chosenStudent(summary, split),
       ...resolved(summary),
@@ -55,19 +56,35 @@ export function findings(summary: Summary): Findings {
 /** A distilled arm with its difference to a reference. */
 interface ComparedMethod {
   readonly name: string
+  /** As a share of the teacher's. */
+  readonly macsShare: number | undefined
   readonly numbers: SplitNumbers
   readonly difference: PairedDifference
 }
 
+/** Distilled networks as large as the leading reference: another size is no matter of the method. */
 function methodsAgainst(
-  { arms }: Pick<Summary, 'arms'>,
+  summary: Pick<Summary, 'arms' | 'references'>,
   reference: string,
   split: Split,
   metric: MetricName = 'mAP50',
 ): ComparedMethod[] {
-  return comparedWith(arms, reference).flatMap(({ role, name, splits: { [split]: numbers } }) => {
+  return distilledAgainst(summary, reference, split, metric).filter(({ hasSize }) => hasSize)
+}
+
+function distilledAgainst(
+  { arms, references }: Pick<Summary, 'arms' | 'references'>,
+  reference: string,
+  split: Split,
+  metric: MetricName = 'mAP50',
+): (ComparedMethod & { readonly hasSize: boolean })[] {
+  const leading = arms.find(({ name }) => name === references[0])
+  return comparedWith(arms, reference).flatMap(({ role, name, macs, macsShare, splits }) => {
+    const { [split]: numbers } = splits
     const difference = numbers?.differences[reference]?.[metric]
-    return role === 'method' && numbers && difference ? [{ name, numbers, difference }] : []
+    if (role !== 'method' || !numbers || !difference) return []
+    const hasSize = !leading || leading.role === 'teacher' || leading.macs === macs
+    return [{ name, macsShare, numbers, difference, hasSize }]
   })
 }
 
@@ -154,6 +171,21 @@ function worseMethods(summary: Summary, reference: string, split: Split): string
   if (worse.length === 0) return []
   const names = worse.map(({ name, difference }) => `${name} (${pointsInterval(difference)})`).join(', ')
   return [`Worse than ${called(reference)}: ${names}.`]
+}
+
+/** Distilled networks of another size: what the teaching gives where size is no limit. */
+function ofAnotherSize(summary: Summary, split: Split): string[] {
+  const others = (reference: string) =>
+    distilledAgainst(summary, reference, split).filter(({ hasSize }) => !hasSize)
+  const [first] = summary.references
+  return (first === undefined ? [] : others(first)).map(({ name, macsShare }) => {
+    const differences = summary.references.flatMap((reference) =>
+      others(reference)
+        .filter((other) => other.name === name)
+        .map(({ difference }) => `${pointsInterval(difference)} points from “${reference}”`),
+    )
+    return `Of another size, with ${percent(macsShare)} of the teacher’s MACs: ${name} differs by ${differences.join(', ')}.`
+  })
 }
 
 /** The other measure, which counts how exactly boxes fit: an effect can show in one and not in the other. */

@@ -13,6 +13,7 @@ import {
   differenceOf,
   differenceTable,
   failuresTable,
+  findings,
   leadingSplit,
   methodsFigure,
   metricsTable,
@@ -136,6 +137,21 @@ test('the verdict leads with the test split and names the best method', () => {
     .find(({ name }) => name === 'objectness-mse')!
     .runs.find(({ seed }) => seed === chosen?.seed)!
   assert.equal(chosen?.weights, run.training!.metrics.weights)
+})
+
+test('a distilled network of another size is no method among the students', () => {
+  const arms = summary.arms.map((arm) =>
+    arm.name === 'objectness-mse' ? { ...arm, macs: 2 * arm.macs, macsShare: 1 } : arm,
+  )
+  const { verdict, details } = findings({ ...summary, arms })
+  assert.match(verdict, / of 4 methods \((?!.*objectness-mse)/)
+  const [other, ...none] = details.filter((detail) => detail.startsWith('Of another size'))
+  assert.match(
+    other ?? '',
+    /with 100 % of the teacher’s MACs: objectness-mse differs by \+.* points from “control”, .* from “control, equal compute”/,
+  )
+  assert.deepEqual(none, [])
+  assert.ok(!model.findings.details.some((detail) => detail.startsWith('Of another size')))
 })
 
 test('the control at equal compute and the teacher trained on are taken into account', () => {
