@@ -27,7 +27,8 @@ type Mapping = Readonly<Record<string, unknown>>
 
 /**
  * Reads a YAML file. If it has `extends: NAME`, its keys override those of the document NAME: mappings key by key,
- * everything else (numbers, texts, lists) as a whole; `null` removes a key.
+ * everything else (numbers, texts, lists) as a whole; `null` removes a key. A list may call an entry of the list that it replaces
+ * by the entry's `name`.
  *
  * @param fileOf the file of a name in `extends`, as seen from a folder
  * @param assignments `key=value` each, applied last; see `assigned`
@@ -66,6 +67,11 @@ function extended(
 
 /** `below` with the keys of `over` on top. */
 function merged(below: unknown, over: unknown): unknown {
+  if (Array.isArray(below) && Array.isArray(over)) {
+    const entryNamed = (name: unknown): unknown =>
+      below.find((entry) => isMapping(entry) && ownOf(entry, 'name') === name)
+    return over.map((entry: unknown) => (typeof entry === 'string' ? (entryNamed(entry) ?? entry) : entry))
+  }
   if (!isMapping(below) || !isMapping(over)) return over
   const kept = Object.entries(below).filter(([key]) => !Object.hasOwn(over, key))
   const laid = Object.entries(over).flatMap(([key, value]): [string, unknown][] => {

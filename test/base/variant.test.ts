@@ -43,6 +43,17 @@ test('mappings are merged key by key, lists replaced as a whole, null removes a 
   })
 })
 
+test('a list takes over entries of the one that it replaces by their names; other texts stay as they are', () => {
+  put('named', 'references: [a]\narms: [{ name: a, w: 1 }, { name: b, w: 2 }]\n')
+  const mine = put('names', 'extends: named\nreferences: [b]\narms: [b, { name: c, w: 3 }, d]\n')
+  const { content } = readVariant(mine, fileOf)
+  assert.deepEqual(content, { references: ['b'], arms: [{ name: 'b', w: 2 }, { name: 'c', w: 3 }, 'd'] })
+  assert.deepEqual(readVariant(fileOf('named'), fileOf, ['arms=[b]']).content, {
+    references: ['a'],
+    arms: [{ name: 'b', w: 2 }],
+  })
+})
+
 test('in a chain of documents the changes are relative to the outermost base', () => {
   put('middle', 'extends: base\nsteps: 6\n')
   const top = put('top', 'extends: middle\nrecipe: { rate: 0.3 }\n')
