@@ -62,6 +62,9 @@ interface ComparedMethod {
   readonly difference: PairedDifference
 }
 
+/** Networks whose MACs differ by less are of one size: pruning to a budget meets it within a few channels. */
+const ALIKE = 0.1
+
 /** Distilled networks as large as the leading reference: another size is no matter of the method. */
 function methodsAgainst(
   summary: Pick<Summary, 'arms' | 'references'>,
@@ -83,7 +86,7 @@ function distilledAgainst(
     const { [split]: numbers } = splits
     const difference = numbers?.differences[reference]?.[metric]
     if (role !== 'method' || !numbers || !difference) return []
-    const hasSize = !leading || leading.role === 'teacher' || leading.macs === macs
+    const hasSize = !leading || leading.role === 'teacher' || Math.abs(macs / leading.macs - 1) < ALIKE
     return [{ name, macsShare, numbers, difference, hasSize }]
   })
 }
