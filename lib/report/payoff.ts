@@ -50,15 +50,21 @@ const AS_COSTLY = 0.99
 
 /**
  * The distilled arms of sweeps that have the images and seeds for a verdict, in the order of their labels (fewest first),
- * unlabelled frames and compute.
+ * unlabelled frames and compute. An arm that several sweeps share is one row, of the first of them.
  *
  * Controls are networks as large as the arm's, trained without a teacher: at equal steps the one that was given as many, at equal
  * compute the cheapest that was given at least the MACs that the arm cost, a backward pass counted as two forward ones, the teacher's
  * passes included.
  */
 export function payoffs(results: Iterable<SweepFile>, metric: MetricName = 'mAP50'): Payoff[] {
-  return [...results]
-    .flatMap((result) => result.arms.flatMap((arm) => payoffOf(arm, result, metric)))
+  const found = [...results].flatMap((result) =>
+    result.arms.flatMap((arm) =>
+      payoffOf(arm, result, metric).map((payoff) => ({ payoff, trials: trialsOf(arm, result) })),
+    ),
+  )
+  return found
+    .filter(({ trials }, i) => found.findIndex((other) => other.trials === trials) === i)
+    .map(({ payoff }) => payoff)
     .sort(
       (a, b) =>
         compare(a.labels.images ?? Number.POSITIVE_INFINITY, b.labels.images ?? Number.POSITIVE_INFINITY) ||
@@ -67,6 +73,10 @@ export function payoffs(results: Iterable<SweepFile>, metric: MetricName = 'mAP5
         compare(a.trainingMacs, b.trainingMacs),
     )
 }
+
+/** What an arm's numbers were measured on: its trainings and the split. */
+const trialsOf = ({ trials }: ArmNumbers, { sweep }: SweepFile): string =>
+  [sweep.split, ...trials.map(({ hash }) => hash)].join()
 
 /** A training that its rule ended before had the rest of its steps and compute, too. */
 const given = ({ budget, steps, trainingMacs }: ArmNumbers): NonNullable<ArmNumbers['budget']> =>

@@ -14,6 +14,8 @@ const difference = (value: number, verdict: Verdict, seeds = 3): PairedDifferenc
   ...{ pValue: 0.5, resamples: 100, confidence: 0.95, images: 200 },
 })
 
+let results = 0
+
 /** A sweep with two controls and a distilled arm that is 2 % cheaper than the dearer control. */
 function result(options: {
   readonly labels?: { images?: number; missing?: number; wrongClass?: number }
@@ -23,6 +25,7 @@ function result(options: {
   readonly seeds?: number
 }): SweepFile {
   const { labels, chain, unlabelled, equalCompute, seeds } = options
+  const trial = { seed: 1, hash: `${results++}`, weights: 'w', mAP50: 0.5, AP: 0.3 }
   const sweep = sweepSchema.parse({
     ...{
       name: 'made-up',
@@ -52,7 +55,7 @@ function result(options: {
     against = {},
   ): SweepFile['arms'][number] => ({
     ...{ name, role: name === 'distilled' ? 'method' : 'control', steps, trainingMacs, seconds: 1, macs: 1 },
-    ...{ terms: [], trials: [] },
+    ...{ terms: [], trials: [trial] },
     splits: { validation: { images: 200, seeds: [1], values: {}, differences: against, perClass: [] } },
   })
   return {
@@ -75,6 +78,22 @@ test('an arm is held against the control of as many steps, and against the cheap
   assert.equal(payoff!.equalSteps?.difference, 0.03)
   assert.equal(payoff!.equalCompute?.difference, 0.01)
   assert.equal(payoff!.teacher?.difference, -0.05)
+})
+
+test('an arm that several sweeps share is one row', () => {
+  const { arms, sweep, ...rest } = result({ equalCompute: 'better' })
+  const first: SweepFile = { ...rest, sweep, arms }
+  const second = { ...first, sweep: { ...sweep, name: 'another' } }
+  assert.deepEqual(
+    payoffs([first, second]).map((payoff) => payoff.sweep),
+    ['made-up'],
+  )
+  const onTest = { ...second, sweep: { ...second.sweep, split: 'test' as const } }
+  const measured = arms.map((arm) => ({ ...arm, splits: { test: arm.splits.validation } }))
+  assert.deepEqual(
+    payoffs([first, { ...onTest, arms: measured }]).map((payoff) => payoff.sweep),
+    ['made-up', 'another'],
+  )
 })
 
 test('a network of another size is no control', () => {
